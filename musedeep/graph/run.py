@@ -1,0 +1,246 @@
+"""From inputs to products: scan, plan, execute, finish. The one place where all floors meet.
+
+A run keeps what it has in a work directory inside the output directory: `job.json` (what is done),
+indexes, the products in the making, and `done.txt` with a line a finished box. Started again with the
+same inputs, it does only what is missing; with other inputs or parameters it starts afresh. Products get
+their names when they are complete.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from musedeep.errors import MusedeepError
+from musedeep.graph import tasks
+from musedeep.graph.executor import Executor, open_executor
+from musedeep.graph.plan import Plan, make_plan
+from musedeep.recipes.exp_combine_box import Box
+from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
+from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.recipes.exp_combine_products import Products
+from musedeep.recipes.exp_combine_scan import require_rows
+from musedeep.storage.filters import read_filters
+from musedeep.storage.offset_list import read_offset_list
+from musedeep.storage.output_wcs import read_output_wcs
+
+WORK = ".musedeep-work"
+
+
+class Progress(Protocol):
+    """What a run tells while it works."""
+
+    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
+        """The plan is made; `done` boxes were finished by an earlier start."""
+
+    def advance(self, rows: int) -> None:
+        """A box is finished."""
+
+    def stop(self) -> None:
+        """No more boxes."""
+
+    def say(self, text: str) -> None:
+        """One line for the user."""
+
+
+class Silent:
+    """No progress at all."""
+
+    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
+        """See Progress."""
+
+    def advance(self, rows: int) -> None:
+        """See Progress."""
+
+    def stop(self) -> None:
+        """See Progress."""
+
+    def say(self, text: str) -> None:
+        """See Progress."""
+
+
+@dataclass
+class Request:
+    """What a user asks for."""
+
+    pixel_tables: Sequence[Path]
+    parameters: ExpCombineParameters
+    output: Path
+    parameter_texts: Sequence[tuple[str, str]] = ()
+    offset_list: Path | None = None
+    output_wcs: Path | None = None
+    filter_list: Path | None = None
+    overwrite: bool = False
+    workers: int = 1
+    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    memory: int = 4 * 2**30
+    scheduler: str | None = None
+    rows_per_box: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What came out: products, numbers of rows, and the plan."""
+
+    products: list[Path]
+    plan: Plan
+    job: Job
+    rows: int
+    rejected: int
+    seconds: float
+    resumed_boxes: int
+
+
+def prepare(request: Request, executor: Executor, progress: Progress, work: Path) -> tuple[Job, Plan]:
+    """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
+    parameters = request.parameters
+    offsets = read_offset_list(request.offset_list) if request.offset_list else None
+    wcs = read_output_wcs(request.output_wcs) if request.output_wcs else None
+    groups = group_exposures(request.pixel_tables)
+    exposures = load_exposures(groups, parameters, offsets)
+    first = exposures[0]
+    reference = (wcs.crval[0], wcs.crval[1]) if wcs else (first.ra, first.dec)
+    how = resampling(parameters, exposures)
+    progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    calls = []
+    for number, exposure in enumerate(exposures):
+        g = geometry(exposure, reference)
+        calls.append((str(work), number, exposure.paths, g.declination, g.shift, how.lambda_low, how.lambda_high))
+    limits = executor.map(tasks.scan, calls)
+    names = [e.name for e in exposures]
+    limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
+    narrow = first.mode.startswith("NFM")
+    grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
+    if wcs:
+        grid = grid_from_output_wcs(wcs, grid, limits_all)
+    check_grid(grid)
+    job = Job(tuple(exposures), reference, grid, how)
+    (work / "job.json").write_text(job.to_json())
+    fingerprint = job.fingerprint()
+    tasks.load_job.cache_clear()
+    density = None
+    for part in executor.map(tasks.locate, [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]):
+        density = part.astype(np.float64) if density is None else density + part
+    assert density is not None
+    options = {"rows_per_box": request.rows_per_box} if request.rows_per_box else {}
+    plan = make_plan(
+        density, grid, how, len(exposures), request.memory, executor.parallel, executor.processes, **options
+    )
+    return job, plan
+
+
+def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
+    """Combine exposures into a cube.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input, an existing output without `overwrite`, not enough memory or disk.
+    """
+    progress = progress or Silent()
+    began = time.monotonic()
+    products = Products(request.output, request.parameters, request.filter_list)
+    products.check_existing(request.overwrite)
+    filters, missing = read_filters(request.filter_list, request.parameters.filters)
+    for name in missing:
+        progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
+    work = request.output / WORK
+    fresh_output = not request.output.exists()
+    work.mkdir(parents=True, exist_ok=True)
+    executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
+    try:
+        job, plan = prepare(request, executor, progress, work)
+        if dry_run:
+            shutil.rmtree(work)
+            if fresh_output:
+                _remove_if_empty(request.output)
+            return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
+        done = _resume(work, job, plan)
+        if not done:
+            products.create(work, job, request.parameter_texts)
+        progress.start(len(plan.tasks), plan.rows, len(done))
+        rows, rejected = _execute(executor, work, job, plan, done, progress)
+        progress.stop()
+        recorded = len((work / "done.txt").read_text().splitlines()) - 1
+        if recorded != len(plan.tasks):
+            raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
+        made = products.finish(work, job, filters, request.parameter_texts, progress.say)
+        shutil.rmtree(work)
+        return Outcome(made, plan, job, rows, rejected, time.monotonic() - began, len(done))
+    except MusedeepError:
+        if not (work / "done.txt").exists():
+            shutil.rmtree(work, ignore_errors=True)
+            if fresh_output:
+                _remove_if_empty(request.output)
+        raise
+    finally:
+        tasks.forget_tables()
+        executor.close()
+
+
+def _remove_if_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:
+        pass
+
+
+def _corners(box: Box) -> tuple[int, int, int, int]:
+    return box.z0, box.z1, box.y0, box.y1
+
+
+def _resume(work: Path, job: Job, plan: Plan) -> dict[tuple[int, int, int, int], tuple[int, int]]:
+    """Boxes finished by an earlier start of the same run, with their rows and rejected rows."""
+    fingerprint = job.fingerprint()
+    journal = work / "done.txt"
+    done: dict[tuple[int, int, int, int], tuple[int, int]] = {}
+    if journal.exists():
+        lines = journal.read_text().split("\n")
+        if lines[0] == fingerprint and tasks.cube_path(str(work)).exists():
+            for line in lines[1:-1]:  # what follows the last newline was not finished
+                numbers = [int(v) for v in line.split()]
+                done[(numbers[0], numbers[1], numbers[2], numbers[3])] = (numbers[4], numbers[5])
+    expected = {_corners(t.box) for t in plan.tasks}
+    if not done or not set(done) <= expected:
+        done = {}
+        for name in list(work.iterdir()):
+            if not name.name.startswith(("index-", "segments-", "job.json")):
+                name.unlink()
+        journal.write_text(fingerprint + "\n")
+    return done
+
+
+def _execute(
+    executor: Executor,
+    work: Path,
+    job: Job,
+    plan: Plan,
+    done: dict[tuple[int, int, int, int], tuple[int, int]],
+    progress: Progress,
+) -> tuple[int, int]:
+    """Compute the missing boxes, each recorded when finished; returns rows and rejected rows of all."""
+    fingerprint = job.fingerprint()
+    rows = sum(v[0] for v in done.values())
+    rejected = sum(v[1] for v in done.values())
+    todo = [_corners(t.box) for t in plan.tasks if _corners(t.box) not in done]
+    with open(work / "done.txt", "a") as journal:
+
+        def finished(corners: tuple[Any, ...], result: dict[str, int]) -> None:
+            nonlocal rows, rejected
+            rows += result["rows"]
+            rejected += result["rejected"]
+            journal.write(" ".join(str(v) for v in (*corners, result["rows"], result["rejected"])) + "\n")
+            journal.flush()
+            progress.advance(result["rows"])
+
+        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners) for corners in todo]
+        executor.run(tasks.compute_box, calls, lambda k, result: finished(todo[k], result), plan.parallel)
+    return rows, rejected
+
+

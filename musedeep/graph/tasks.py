@@ -1,0 +1,153 @@
+"""What workers do: plain functions of small arguments, so that any worker can take any of them.
+
+Bulk data never travel through the scheduler: a task reads its rows from the pixel tables, and writes its
+voxels into the cube files of the work directory, at places no other task writes to. A task that runs
+twice writes the same bytes twice.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.exp_combine_box import Box, combine_box
+from musedeep.recipes.exp_combine_grid import Limits
+from musedeep.recipes.exp_combine_job import Job
+from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
+from musedeep.storage.cube_fits import CubeFile
+from musedeep.storage.exposure_map import ExposureMapFile
+from musedeep.storage.pixel_table import PixelTable, open_exposure
+
+OPEN_TABLES = 300
+"""Pixel tables a worker keeps open (a file descriptor or two each)."""
+
+_tables: "OrderedDict[tuple[str, ...], PixelTable]" = OrderedDict()
+_lock = Lock()
+
+
+def table_of(paths: Sequence[str]) -> PixelTable:
+    """The open pixel table of these files; opened once a worker. Tables may be read by several threads."""
+    key = tuple(paths)
+    with _lock:
+        if key in _tables:
+            _tables.move_to_end(key)
+            return _tables[key]
+    table = open_exposure([Path(p) for p in key])
+    with _lock:
+        _tables[key] = table
+        while len(_tables) > OPEN_TABLES:
+            _tables.popitem(last=False)  # closed when its last reader lets go
+        return table
+
+
+def forget_tables() -> None:
+    """Close what `table_of` keeps open in this process."""
+    with _lock:
+        _tables.clear()
+
+
+@lru_cache(maxsize=4)
+def load_job(path: str, fingerprint: str) -> Job:
+    """The job in a work directory; the fingerprint keeps a reused directory from giving an old one."""
+    return Job.from_json(Path(path).read_text())
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with open(partial, "wb") as stream:
+        np.save(stream, array)
+    os.replace(partial, path)
+
+
+def index_path(work: str, number: int) -> Path:
+    """Where the index of an exposure is kept."""
+    return Path(work) / f"index-{number:05d}.npy"
+
+
+def segments_path(work: str, number: int) -> Path:
+    """Where the voxel ranges of an exposure's segments are kept."""
+    return Path(work) / f"segments-{number:05d}.npy"
+
+
+def scan(
+    work: str, number: int, paths: Sequence[str], declination: float, shift: tuple[float, float], low: float, high: float
+) -> Limits | None:
+    """Index one exposure, keep the index in the work directory, and return its limits."""
+    table = table_of(paths)
+    index = table.index()
+    _save(index_path(work, number), index)
+    return exposure_limits(table, index, declination, shift, low, high)
+
+
+def locate(work: str, number: int, job_path: str, fingerprint: str) -> NDArray[np.float32]:
+    """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows."""
+    job = load_job(job_path, fingerprint)
+    geometry = job.geometries()[number]
+    index = np.load(index_path(work, number))
+    inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
+    segments = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
+    _save(segments_path(work, number), segments)
+    return row_density(segments, job.grid)
+
+
+@lru_cache(maxsize=2048)
+def _segments(path: str, fingerprint: str) -> NDArray[Any]:
+    return np.load(path, mmap_mode="r")
+
+
+def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int]) -> dict[str, int]:
+    """Compute one box and write it into the cube files of the work directory.
+
+    Returns
+    -------
+    dict
+        rows, read, rejected: numbers of rows.
+    """
+    job = load_job(str(Path(work) / "job.json"), fingerprint)
+    box = Box(*corners)
+    outer = box.grown(job.how.margin, job.grid.shape)
+    readers = []
+    for number, exposure in enumerate(job.exposures):
+        segments = _segments(str(segments_path(work, number)), fingerprint)
+        ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
+        if ranges.size:
+            readers.append((number, _reader(exposure.paths, ranges)))
+    result = combine_box(box, job.grid, job.how, job.geometries(), readers)
+    try:
+        CubeFile.reopen(cube_path(work)).write_box(box.z0, box.y0, result.data, result.stat)
+        if result.number is not None and result.seconds is not None:
+            ExposureMapFile.reopen(map_path(work)).write_box(box.z0, box.y0, result.number, result.seconds)
+        if result.rejected is not None:
+            _save(rejected_path(work, corners), result.rejected)
+    except OSError as error:
+        raise MusedeepError(f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume") from error
+    return {"rows": result.n_rows, "read": result.n_read, "rejected": result.n_rejected}
+
+
+def cube_path(work: str) -> Path:
+    """The cube in the making."""
+    return Path(work) / "DATACUBE_FINAL.fits"
+
+
+def map_path(work: str) -> Path:
+    """The exposure map in the making."""
+    return Path(work) / "EXPOSURE_MAP.fits"
+
+
+def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
+    """The rows that a box rejected."""
+    return Path(work) / "rejected-{:05d}-{:05d}-{:05d}-{:05d}.npy".format(*corners)
+
+
+def _reader(paths: tuple[str, ...], ranges: NDArray[np.int64]):  # type: ignore[no-untyped-def]
+    def read(names: Sequence[str]):  # type: ignore[no-untyped-def]
+        return table_of(paths).read(ranges, names), ranges
+
+    return read

@@ -1,0 +1,254 @@
+"""Cosmic rays and other outliers among the rows of a box, before they are resampled.
+
+What the reference pipeline does was found by experiment (docs/rejection.md shows how) and is met flag by flag:
+
+- the sample of a voxel are the good rows of its own cell and of its neighbours within one voxel, where
+  the neighbours along the slices are left out if the slices lie along an axis of the cube (position angle
+  of the first exposure within 4.5 degrees of a multiple of 90): with slices along x, the lines y - 1
+  and y + 1 over x - 1 .. x + 1 and z - 1 .. z + 1; at other angles all 26 neighbours;
+- a row is rejected where its value exceeds centre + crsigma x spread of the sample of its voxel, with
+  median and median absolute deviation ("median"), mean and standard deviation ("mean"), or mean and the
+  error of the mean from the variances ("iraf").
+
+Medians are the dear part: with 125 exposures a sample has more than 2000 rows. Most voxels hold nothing
+near the threshold, which is certified by counting: if the largest value of the voxel does not exceed
+m + crsigma s, and fewer than half of the sample lie below m, and at most half lie within s of any possible
+median, then the threshold is not exceeded whatever the exact median is. m and s are guessed from the
+voxel before. Counting vectorises; it is bound by reading the sample from cache.
+"""
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+IRAF, MEAN, MEDIAN, STARS = 0, 1, 2, 3
+ALONG_X, ALONG_Y, NO_DIRECTION = 1, 2, 0
+
+GUARD = 0.3
+"""Half-width of the interval assumed to hold the median, in units of the guessed spread."""
+
+
+@nb.njit(nogil=True, cache=True)
+def _select(a, n, k):
+    """The k-th smallest (from 0) of a[:n]; reorders a (Hoare's quickselect, median of three)."""
+    low, high = 0, n - 1
+    while high > low:
+        middle = (low + high) >> 1
+        if a[middle] < a[low]:
+            a[middle], a[low] = a[low], a[middle]
+        if a[high] < a[low]:
+            a[high], a[low] = a[low], a[high]
+        if a[high] < a[middle]:
+            a[high], a[middle] = a[middle], a[high]
+        pivot = a[middle]
+        i, j = low, high
+        while i <= j:
+            while a[i] < pivot:
+                i += 1
+            while a[j] > pivot:
+                j -= 1
+            if i <= j:
+                a[i], a[j] = a[j], a[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return a[k]
+
+
+@nb.njit(nogil=True, cache=True)
+def median(a, n):
+    """Median of a[:n] in double precision (mean of the middle two for even n); reorders a."""
+    k = n >> 1
+    upper = np.float64(_select(a, n, k))
+    if n & 1:
+        return upper
+    lower = a[0]
+    for i in range(1, k):
+        lower = max(lower, a[i])
+    return 0.5 * (np.float64(lower) + upper)
+
+
+@nb.njit(inline="always")
+def _runs(z, y, x, shape, direction, start, first, last):
+    """Fill first, last with the ranges of rows of the sample of cell (z, y, x); returns their number."""
+    nz, ny, nx = shape
+    n = 0
+    for zz in range(max(z - 1, 0), min(z + 2, nz)):
+        for yy in range(max(y - 1, 0), min(y + 2, ny)):
+            own = zz == z and yy == y
+            line = (zz * ny + yy) * nx
+            if direction == 1 and yy == y:
+                if not own:
+                    continue
+                a, b = x, x + 1
+            elif direction == 2:
+                # the columns x - 1 and x + 1, and the cell itself
+                if x > 0:
+                    first[n], last[n] = start[line + x - 1], start[line + x]
+                    n += 1
+                if own:
+                    first[n], last[n] = start[line + x], start[line + x + 1]
+                    n += 1
+                if x + 1 < nx:
+                    first[n], last[n] = start[line + x + 1], start[line + x + 2]
+                    n += 1
+                continue
+            else:
+                a, b = max(x - 1, 0), min(x + 2, nx)
+            first[n], last[n] = start[line + a], start[line + b]
+            n += 1
+    return n
+
+
+@nb.njit(inline="always")
+def _certified(values, first, last, n_runs, n, m, s):
+    """Whether the median is at least m - GUARD s and the median absolute deviation at least (1 - GUARD) s."""
+    low = np.float32(m - GUARD * s)
+    high = np.float32(m + GUARD * s)
+    inner = np.float32(m - s)
+    outer = np.float32(m + s)
+    below = 0
+    above = 0
+    within = 0
+    for r in range(n_runs):
+        for i in range(first[r], last[r]):
+            v = values[i]
+            below += v <= low
+            above += v >= high
+            within += (v > inner) & (v < outer)
+    # the median lies in (low, high), so that what is nearer to it than (1 - GUARD) s is within (inner, outer)
+    return 2 * below < n - 1 and 2 * above < n - 1 and 2 * within < n - 1
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def reject(values, variances, bad, has_bad, start, shape, core, direction, kind, crsigma, flags):
+    """Mark the rows of the cells in `core` that exceed the threshold of their cell.
+
+    Parameters
+    ----------
+    values, variances : float32 (rows,)
+        Data and stat, sorted by cell.
+    bad : uint8 (rows,)
+        Rows that no sample takes (they are tested all the same, as the reference does).
+    has_bad : bool
+        False promises that no row is bad.
+    start : int64 (cells + 1,)
+    shape : (int, int, int)
+        nz, ny, nx of the box.
+    core : int64 (4,)
+        z0, z1, y0, y1 of the cells to test; their neighbours must be complete.
+    direction : int
+        ALONG_X, ALONG_Y (slices along that axis) or NO_DIRECTION.
+    kind : int
+        IRAF, MEAN or MEDIAN.
+    crsigma : float
+        Rejection threshold, > 0.
+    flags : uint8 (rows,)
+        Set to 1 where rejected.
+
+    Returns
+    -------
+    exact : int
+        Number of cells whose median had to be computed.
+    """
+    nz, ny, nx = shape
+    first = np.empty(32, np.int64)
+    last = np.empty(32, np.int64)
+    buffer = np.empty(1024, np.float32)
+    exact = 0
+    guess_m, guess_s = 0.0, -1.0
+    for z in range(core[0], core[1]):
+        for y in range(core[2], core[3]):
+            for x in range(nx):
+                cell = (z * ny + y) * nx + x
+                a, b = start[cell], start[cell + 1]
+                if a == b:
+                    continue
+                n_runs = _runs(z, y, x, shape, direction, start, first, last)
+                n = 0
+                for r in range(n_runs):
+                    n += last[r] - first[r]
+                if kind == MEDIAN:
+                    if guess_s > 0 and not has_bad:
+                        largest = values[a]
+                        for i in range(a + 1, b):
+                            largest = max(largest, values[i])
+                        limit = (guess_m - GUARD * guess_s) + crsigma * (1.0 - GUARD) * guess_s * 0.999999
+                        if largest <= limit and _certified(values, first, last, n_runs, n, guess_m, guess_s):
+                            continue
+                    if n > buffer.size:
+                        buffer = np.empty(2 * n, np.float32)
+                    k = 0
+                    for r in range(n_runs):
+                        for i in range(first[r], last[r]):
+                            if not (has_bad and bad[i]):
+                                buffer[k] = values[i]
+                                k += 1
+                    if k == 0:
+                        continue
+                    exact += 1
+                    centre = median(buffer, k)
+                    for i in range(k):
+                        buffer[i] = np.float32(abs(np.float64(buffer[i]) - centre))
+                    spread = median(buffer, k)
+                    if k > 8 and spread > 0:
+                        guess_m, guess_s = centre, spread
+                else:
+                    total, squares, variance = 0.0, 0.0, 0.0
+                    k = 0
+                    for r in range(n_runs):
+                        for i in range(first[r], last[r]):
+                            if not (has_bad and bad[i]):
+                                total += values[i]
+                                variance += variances[i]
+                                k += 1
+                    if k == 0:
+                        continue
+                    centre = total / k
+                    if kind == MEAN:
+                        for r in range(n_runs):
+                            for i in range(first[r], last[r]):
+                                if not (has_bad and bad[i]):
+                                    squares += (values[i] - centre) ** 2
+                        spread = math.sqrt(squares / (k - 1)) if k > 1 else 0.0
+                    else:
+                        spread = math.sqrt(variance) / k
+                threshold = centre + crsigma * spread
+                for i in range(a, b):
+                    if values[i] > threshold:
+                        flags[i] = 1
+    return exact
+
+
+def slice_direction(position_angle: float) -> int:
+    """Which axis of a north-up cube the slices of an exposure lie along.
+
+    Parameters
+    ----------
+    position_angle : float
+        ESO INS DROT POSANG of the first exposure [deg].
+    """
+    angle = position_angle % 180.0
+    tolerance = 4.5
+    if min(angle, 180.0 - angle) < tolerance:
+        return ALONG_X
+    if abs(angle - 90.0) < tolerance:
+        return ALONG_Y
+    return NO_DIRECTION
+
+
+def rejection_kind(crtype: str) -> int:
+    """The constant for a value of the parameter crtype."""
+    return {"iraf": IRAF, "mean": MEAN, "median": MEDIAN}[crtype]
+
+
+def empty_flags(n: int) -> NDArray[np.uint8]:
+    """Flags for n rows, none set."""
+    return np.zeros(n, np.uint8)

@@ -1,0 +1,190 @@
+"""Rows sorted by voxel: the shape in which rejection and resampling read memory once, in order.
+
+A *box* is the part of the cube one task works on, with its margins: planes [z0, z1), lines [y0, y1) and
+all columns. A cell is a voxel of the box that rows are nearest to; cells are numbered with x fastest.
+"""
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.kernels.projection import BLOCK, plane_positions, relative_positions, voxel_positions
+
+Rows = dict[str, NDArray]
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def place_rows(
+    xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, reference_dec,
+    matrix, crpix, spectral, box, nx, flux_scale, keep_bad,
+    out_dx, out_dy, out_dz, out_data, out_stat, out_bad, out_cell, out_row,
+):  # fmt: skip
+    """Keep the rows that fall into a box, with their cell and their offset from its centre.
+
+    Parameters
+    ----------
+    xpos, ypos, wavelength, data, stat : float32 (rows,)
+    dq : int32 (rows,)
+    low, high : float
+        Rows outside low <= wavelength <= high are left out [Angstrom].
+    declination, shift_ra, shift_dec, reference_dec, matrix, crpix, spectral
+        See `relative_positions`, `voxel_positions`, `plane_positions`.
+    box : int64 (4,)
+        z0, z1, y0, y1.
+    nx : int
+        Columns of the cube.
+    flux_scale : float
+        Factor on data; its square on stat.
+    keep_bad : bool
+        Keep rows with dq != 0 (marked in `out_bad`); otherwise they are left out.
+    out_* : float32, uint8 or int32 (rows,)
+        Filled from the start with the rows kept, in their order; `out_row` has the index into the input.
+
+    Returns
+    -------
+    kept, not_finite : int
+        Number of rows kept; number of good rows in the box whose data or stat is not finite.
+
+    Notes
+    -----
+    Bound by the arithmetic of the projection (see there), about 15 ns a row on one core.
+    """
+    z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
+    height = y1 - y0
+    ra = np.empty(BLOCK, np.float32)
+    dec = np.empty(BLOCK, np.float32)
+    x = np.empty(BLOCK, np.float64)
+    y = np.empty(BLOCK, np.float64)
+    z = np.empty(BLOCK, np.float64)
+    kept = 0
+    not_finite = 0
+    variance_scale = flux_scale * flux_scale
+    for first in range(0, xpos.size, BLOCK):
+        n = min(BLOCK, xpos.size - first)
+        last = first + n
+        plane_positions(wavelength[first:last], spectral, z[:n])
+        any_inside = False
+        for i in range(n):
+            any_inside |= (z[i] >= z0 - 0.5) & (z[i] < z1 + 0.5)
+        if not any_inside:
+            continue
+        relative_positions(xpos[first:last], ypos[first:last], declination, shift_ra, shift_dec, ra[:n], dec[:n])
+        voxel_positions(ra[:n], dec[:n], reference_dec, matrix, crpix, x[:n], y[:n])
+        for i in range(n):
+            j = first + i
+            bad = dq[j] != 0
+            if bad and not keep_bad:
+                continue
+            w = np.float64(wavelength[j])
+            iz = math.floor(z[i] + 0.5)
+            iy = math.floor(y[i] + 0.5)
+            ix = math.floor(x[i] + 0.5)
+            if not (z0 <= iz < z1 and y0 <= iy < y1 and 0 <= ix < nx and low <= w <= high):
+                continue
+            value = data[j]
+            variance = stat[j]
+            if not bad and not (math.isfinite(value) and math.isfinite(variance)):
+                not_finite += 1
+                continue
+            out_dx[kept] = np.float32(x[i] - ix)
+            out_dy[kept] = np.float32(y[i] - iy)
+            out_dz[kept] = np.float32(z[i] - iz)
+            out_data[kept] = np.float32(value * flux_scale)
+            out_stat[kept] = np.float32(variance * variance_scale)
+            out_bad[kept] = bad
+            out_cell[kept] = (np.int64(iz - z0) * height + np.int64(iy - y0)) * nx + np.int64(ix)
+            out_row[kept] = j
+            kept += 1
+    return kept, not_finite
+
+
+@nb.njit(nogil=True, cache=True)
+def count_cells(cell, counts):
+    """Add the number of rows in each cell to `counts` (int64 (cells + 1,), shifted by one).
+
+    Parameters
+    ----------
+    cell : int32 (rows,)
+    """
+    for i in range(cell.size):
+        counts[cell[i] + 1] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def claim_places(cell, next_place):
+    """Turn cells into places in the sorted order, in place.
+
+    Parameters
+    ----------
+    cell : int32 (rows,)
+        Replaced by the place of the row in the sorted order.
+    next_place : int64 (cells,)
+        Next free place of each cell; advanced. Rows of one cell keep the order of the calls.
+    """
+    for i in range(cell.size):
+        c = cell[i]
+        cell[i] = next_place[c]
+        next_place[c] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def scatter(source, place, out):
+    """out[place] = source: bound by memory (one random write a row)."""
+    for i in range(source.size):
+        out[place[i]] = source[i]
+
+
+@nb.njit(nogil=True, cache=True)
+def scatter_constant(value, place, out):
+    """out[place] = value."""
+    for i in range(place.size):
+        out[place[i]] = value
+
+
+def sort_by_cell(pieces: list[Rows], n_cells: int) -> tuple[Rows, NDArray[np.int64]]:
+    """Bring the rows of several exposures into the order of their cells; empties `pieces`.
+
+    Parameters
+    ----------
+    pieces : list of dict
+        One an exposure, in order: columns of equal length, `cell` (int32) among them; `exposure` may be a
+        plain integer.
+    n_cells : int
+        Number of cells of the box.
+
+    Returns
+    -------
+    rows : dict
+        The columns without `cell`, sorted by cell, then piece, then order within the piece.
+    start : int64 (n_cells + 1,)
+        Rows of cell c are start[c]:start[c + 1].
+
+    Notes
+    -----
+    A stable counting sort, one column at a time so that only one exists twice: 34 bytes a row at the peak.
+    """
+    counts = np.zeros(n_cells + 1, np.int64)
+    for piece in pieces:
+        count_cells(piece["cell"], counts)
+    start = np.cumsum(counts)
+    next_place = start[:-1].copy()
+    places = []
+    for piece in pieces:
+        claim_places(piece["cell"], next_place)
+        places.append(piece.pop("cell"))
+    total = int(start[-1])
+    rows: Rows = {}
+    for name in list(pieces[0]) if pieces else []:
+        first = pieces[0][name]
+        out = np.empty(total, np.uint16 if isinstance(first, int) else first.dtype)
+        for piece, place in zip(pieces, places, strict=True):
+            column = piece.pop(name)
+            if isinstance(column, int):
+                scatter_constant(column, place, out)
+            else:
+                scatter(column, place, out)
+        rows[name] = out
+    pieces.clear()
+    return rows, start

@@ -1,0 +1,1 @@
+"""One module a recipe of the manual: inputs, parameters, products, quality control."""

@@ -1,0 +1,280 @@
+"""One box of the combined cube: read its rows, reject outliers, resample.
+
+A box is all that a task knows: a range of planes, a range of lines, all columns. Boxes do not depend on
+each other, and the value of a voxel does not depend on the box it is computed in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels import reject, resample
+from musedeep.kernels.voxels import Rows, place_rows, sort_by_cell
+from musedeep.recipes.exp_combine_grid import Grid
+
+COLUMNS = ("xpos", "ypos", "lambda", "data", "stat", "dq")
+
+
+@dataclass(frozen=True)
+class Box:
+    """Planes [z0, z1) and lines [y0, y1) of the cube, counted from 0."""
+
+    z0: int
+    z1: int
+    y0: int
+    y1: int
+
+    def grown(self, margin: int, shape: tuple[int, int, int]) -> "Box":
+        """The box with a margin on all sides, cut at the edges of the cube."""
+        nz, ny, _ = shape
+        return Box(
+            max(0, self.z0 - margin), min(nz, self.z1 + margin), max(0, self.y0 - margin), min(ny, self.y1 + margin)
+        )
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How rows become voxels: the parameters of manual 9.14.3 that a box needs."""
+
+    method: str
+    pixfrac: tuple[float, float, float]
+    loop_distance: int
+    critical_radius: float
+    crtype: str
+    crsigma: float
+    rejection: str
+    slice_direction: int
+    lambda_low: float
+    lambda_high: float
+    use_weight_column: bool
+    exposure_map: bool
+    list_rejected: bool
+
+    @property
+    def margin(self) -> int:
+        """Voxels around a box whose rows the box needs: those that reach into it, and their neighbours."""
+        reach = 0 if self.method == "nearest" else self.loop_distance
+        return reach + (1 if self.crsigma > 0 else 0)
+
+    @property
+    def keep_bad(self) -> bool:
+        """Whether rows with dq != 0 matter (as candidates, for the flags of the combined table)."""
+        return self.list_rejected or self.method == "nearest"
+
+
+@dataclass(frozen=True)
+class ExposureGeometry:
+    """What the projection of one exposure needs.
+
+    Attributes
+    ----------
+    declination : float
+        Of the pointing [rad].
+    shift : (float, float)
+        Pointing minus reference position [deg].
+    flux_scale, weight, seconds : float
+    name : str
+        File name, for messages.
+    """
+
+    declination: float
+    shift: tuple[float, float]
+    flux_scale: float
+    weight: float
+    seconds: float
+    name: str
+
+
+@dataclass
+class BoxResult:
+    """Voxels of a box, and which rows it rejected.
+
+    Attributes
+    ----------
+    data, stat : float32 (planes, lines, nx)
+    number : uint16, like data, or None
+        Exposures that contributed.
+    seconds : float32, like data, or None
+    rejected : int64 (n, 2) or None
+        Exposure and row of every rejected row of the box itself (not of its margin).
+    n_rows, n_read, n_rejected : int
+        Rows of the box itself (margin left out), rows read for it, rows of the box rejected.
+    """
+
+    data: NDArray[np.float32]
+    stat: NDArray[np.float32]
+    number: NDArray[np.uint16] | None
+    seconds: NDArray[np.float32] | None
+    rejected: NDArray[np.int64] | None
+    n_rows: int
+    n_read: int
+    n_rejected: int
+
+
+Reader = Callable[[Sequence[str]], tuple[Rows, NDArray[np.int64]]]
+"""Reads columns of the rows that may lie in the box; returns them and the ranges (n, 2) they came from."""
+
+
+def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row numbers in the table of indices into the concatenation of `ranges`."""
+    lengths = ranges[:, 1] - ranges[:, 0]
+    ends = np.cumsum(lengths)
+    which = np.searchsorted(ends, local, side="right")
+    return ranges[which, 0] + (local - (ends[which] - lengths[which]))
+
+
+def _load(
+    reader: Reader, number: int, geometry: ExposureGeometry, grid: Grid, how: Resampling, outer: Box
+) -> tuple[Rows | None, int]:
+    """Rows of one exposure in a box, and the number of rows read."""
+    names = COLUMNS + (("weight",) if how.use_weight_column else ())
+    columns, ranges = reader(names)
+    n = columns["xpos"].size
+    if n == 0:
+        return None, 0
+    out: Rows = {
+        name: np.empty(n, np.float32) for name in ("dx", "dy", "dz", "data", "stat")
+    } | {"bad": np.empty(n, np.uint8), "cell": np.empty(n, np.int32), "row": np.empty(n, np.int32)}
+    kept, not_finite = place_rows(
+        columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
+        how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift,
+        np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
+        np.array([outer.z0, outer.z1, outer.y0, outer.y1]), grid.shape[2], geometry.flux_scale, how.keep_bad,
+        out["dx"], out["dy"], out["dz"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
+    )  # fmt: skip
+    if not_finite:
+        raise MusedeepError(
+            f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
+            f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
+            "flag them in the dq column or reduce the exposure again"
+        )
+    if kept == 0:
+        return None, n
+    # copies, so that the buffers of the size of what was read are given back
+    rows: Rows = {name: column[:kept].copy() for name, column in out.items() if name != "row"}
+    if how.list_rejected:
+        rows["row"] = _row_numbers(out["row"][:kept], ranges)
+    if how.use_weight_column:
+        rows["weight"] = columns["weight"][out["row"][:kept]]
+    if not how.keep_bad:
+        del rows["bad"]
+    rows["exposure"] = number  # type: ignore[assignment]
+    return rows, n
+
+
+def combine_box(
+    box: Box,
+    grid: Grid,
+    how: Resampling,
+    exposures: Sequence[ExposureGeometry],
+    readers: Sequence[tuple[int, Reader]],
+) -> BoxResult:
+    """Compute one box of the cube.
+
+    Parameters
+    ----------
+    box : Box
+    grid : Grid
+    how : Resampling
+    exposures : sequence of ExposureGeometry
+        All exposures of the combination.
+    readers : sequence of (int, Reader)
+        Number of each exposure that may have rows in the box, ascending, and how to read them.
+
+    Raises
+    ------
+    MusedeepError
+        A good row has a value or variance that is not finite.
+    """
+    nx = grid.shape[2]
+    outer = box.grown(how.margin, grid.shape)
+    shape = (outer.z1 - outer.z0, outer.y1 - outer.y0, nx)
+    pieces = []
+    n_read = 0
+    for number, reader in readers:
+        rows_of_one, n = _load(reader, number, exposures[number], grid, how, outer)
+        n_read += n
+        if rows_of_one is not None:
+            pieces.append(rows_of_one)
+    core_shape = (box.z1 - box.z0, box.y1 - box.y0, nx)
+    words = (len(exposures) + 63) // 64 if how.exposure_map else 0
+    data, stat = np.full(core_shape, np.nan, np.float32), np.full(core_shape, np.nan, np.float32)
+    map_shape = core_shape if how.exposure_map else (0, 0, 0)
+    number_map, seconds = np.zeros(map_shape, np.uint16), np.zeros(map_shape, np.float32)
+    result = BoxResult(
+        data, stat,
+        number_map if how.exposure_map else None, seconds if how.exposure_map else None,
+        np.empty((0, 2), np.int64) if how.list_rejected else None, 0, n_read, 0,
+    )  # fmt: skip
+    if not pieces:
+        return result
+    rows, start = sort_by_cell(pieces, shape[0] * shape[1] * shape[2])
+    n_rows = rows["data"].size
+    bad = rows.get("bad", np.zeros(0, np.uint8))
+    flags = reject.empty_flags(n_rows)
+    planes, lines = (box.z0 - outer.z0, box.z1 - outer.z0), (box.y0 - outer.y0, box.y1 - outer.y0)
+    if how.crsigma > 0:
+        reach = how.margin - 1
+        inner = box.grown(reach, grid.shape)
+        core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, inner.y0 - outer.y0, inner.y1 - outer.y0])
+        if how.rejection == "stars":
+            from musedeep.kernels.reject_stars import reject_sparing_stars
+
+            reject_sparing_stars(
+                rows["data"], rows["stat"], rows["exposure"], bad, bool(bad.size), start, shape, core, how.crsigma, flags
+            )
+        else:
+            reject.reject(
+                rows["data"], rows["stat"], bad, bool(bad.size), start, shape, core,
+                how.slice_direction, reject.rejection_kind(how.crtype), how.crsigma, flags,
+            )  # fmt: skip
+    _count(result, rows, flags, start, shape, planes, lines)
+    sums = np.zeros((*core_shape, 3), np.float64)
+    seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
+    skip = flags | bad if bad.size else flags
+    seconds_each = np.array([e.seconds for e in exposures], np.float64)
+    if how.method == "nearest":
+        far_x = -grid.crval[0] * np.cos(np.deg2rad(grid.crval[1])) * grid.cd[0]
+        far_y = -grid.crval[1] * grid.cd[3]
+        resample.nearest(
+            rows["dx"], rows["dy"], rows["data"], rows["stat"], rows["exposure"], flags, bad, start, shape,
+            planes, lines, far_x, far_y, data, stat, sums, seen,
+        )  # fmt: skip
+        keep_data, keep_stat = data.copy(), stat.copy()
+        resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
+        data[...], stat[...] = keep_data, keep_stat
+    else:
+        resample.accumulate(
+            rows["dx"], rows["dy"], rows["dz"], rows["data"], rows["stat"], rows["exposure"], skip, start, shape,
+            planes, lines, np.array([e.weight for e in exposures], np.float64),
+            rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
+            how.critical_radius * np.sqrt(3.0), np.array(how.pixfrac, np.float64), sums, seen,
+        )  # fmt: skip
+        resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
+    return result
+
+
+def _count(
+    result: BoxResult,
+    rows: Rows,
+    flags: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    planes: tuple[int, int],
+    lines: tuple[int, int],
+) -> None:
+    """Rows and rejected rows of the box without its margin: contiguous for each plane."""
+    _, ny, nx = shape
+    found = []
+    for z in range(*planes):
+        first, last = start[(z * ny + lines[0]) * nx], start[(z * ny + lines[1]) * nx]
+        result.n_rows += int(last - first)
+        hits = np.flatnonzero(flags[first:last]) + first
+        result.n_rejected += hits.size
+        if result.rejected is not None and hits.size:
+            found.append(np.stack([rows["exposure"][hits].astype(np.int64), rows["row"][hits]], axis=1))
+    if found:
+        result.rejected = np.concatenate(found)

@@ -1,0 +1,180 @@
+"""The output grid of muse_exp_combine: where the cube lies and how many voxels it has."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep import instrument
+from musedeep.errors import MusedeepError
+from musedeep.kernels.projection import plane_positions, spectral_coefficients
+from musedeep.storage.output_wcs import OutputWCS
+
+AXIS_KINDS = {"AWAV": 0, "AWAV-LOG": 1, "WAVE": 2, "WAVE-LOG": 3}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shape and world coordinates of the output cube.
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+        Planes, lines, columns.
+    crpix, crval : tuple of 3 floats
+        As in the header: x, y, wavelength; crpix counts from 1; crval in deg, deg, Angstrom.
+    cd : tuple of 4 floats
+        CD1_1, CD1_2, CD2_1, CD2_2 [deg].
+    step : float
+        CD3_3 [Angstrom].
+    ctype3 : str
+        AWAV, AWAV-LOG, WAVE or WAVE-LOG.
+    """
+
+    shape: tuple[int, int, int]
+    crpix: tuple[float, float, float]
+    crval: tuple[float, float, float]
+    cd: tuple[float, float, float, float]
+    step: float
+    ctype3: str
+
+    @property
+    def n_voxels(self) -> int:
+        """Voxels of the cube."""
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def inverse_cd(self) -> NDArray[np.float64]:
+        """Inverse of the spatial CD matrix, float64 (2, 2) [pixel/deg]."""
+        return np.linalg.inv(np.array(self.cd, np.float64).reshape(2, 2))
+
+    def spectral(self) -> NDArray[np.float64]:
+        """Coefficients for the projection kernels, float64 (4,)."""
+        return spectral_coefficients(AXIS_KINDS[self.ctype3], self.crpix[2], self.crval[2], self.step)
+
+    def wavelengths(self) -> NDArray[np.float64]:
+        """Wavelength of each plane on the grid's own scale, air or vacuum, float64 (planes,) [Angstrom]."""
+        offset = (np.arange(self.shape[0]) + 1 - self.crpix[2]) * self.step
+        if self.ctype3.endswith("-LOG"):
+            return self.crval[2] * np.exp(offset / self.crval[2])
+        return self.crval[2] + offset
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Smallest and largest relative position [deg, float32 values] and wavelength [Angstrom] of all rows."""
+
+    ra: tuple[float, float]
+    dec: tuple[float, float]
+    wavelength: tuple[float, float]
+
+    @staticmethod
+    def union(limits: "list[Limits]") -> "Limits":
+        """Limits of several exposures together."""
+        return Limits(
+            (min(v.ra[0] for v in limits), max(v.ra[1] for v in limits)),
+            (min(v.dec[0] for v in limits), max(v.dec[1] for v in limits)),
+            (min(v.wavelength[0] for v in limits), max(v.wavelength[1] for v in limits)),
+        )
+
+
+def gnomonic(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, float]:
+    """Standard coordinates xi, eta [deg] of a position about a reference; all in deg."""
+    a, d, d0 = math.radians(ra - ra0), math.radians(dec), math.radians(dec0)
+    scale = 1.0 / (math.sin(d) * math.sin(d0) + math.cos(d) * math.cos(d0) * math.cos(a))
+    xi = math.cos(d) * math.sin(a) * scale
+    eta = (math.sin(d) * math.cos(d0) - math.cos(d) * math.sin(d0) * math.cos(a)) * scale
+    return math.degrees(xi), math.degrees(eta)
+
+
+def _nearest_integer(value: float) -> int:
+    return math.floor(value + 0.5)
+
+
+def grid_from_limits(
+    limits: Limits, reference: tuple[float, float], dx: float, dy: float, dlambda: float, narrow_field: bool
+) -> Grid:
+    """The grid that covers the data: north up, east left.
+
+    Parameters
+    ----------
+    limits : Limits
+        Of all rows of all exposures, relative to `reference`.
+    reference : (float, float)
+        Right ascension and declination of the first exposure [deg]; becomes CRVAL.
+    dx, dy : float
+        Voxel size [arcsec]; 0 for the nominal spaxel of the mode.
+    dlambda : float
+        Wavelength step [Angstrom]; 0 for the natural sampling.
+    narrow_field : bool
+        Whether the data are of the narrow-field mode.
+
+    Notes
+    -----
+    The corner of largest RA and declination becomes column 1, that of smallest RA and declination line 1.
+    As in the reference, the limits are absolute positions in float32.
+    """
+    spaxel = instrument.SPAXEL_NFM if narrow_field else instrument.SPAXEL_WFM
+    step_x, step_y = (dx or spaxel) / 3600.0, (dy or spaxel) / 3600.0
+    step_z = dlambda or instrument.DISPERSION
+    ra0, dec0 = reference
+    x_low, x_high = (float(np.float32(v + ra0)) for v in limits.ra)
+    y_low, y_high = (float(np.float32(v + dec0)) for v in limits.dec)
+    xi_high, eta_high = gnomonic(x_high, y_high, ra0, dec0)
+    xi_low, eta_low = gnomonic(x_low, y_low, ra0, dec0)
+    nx = _nearest_integer((xi_high - xi_low) / step_x) + 1
+    ny = _nearest_integer((eta_high - eta_low) / step_y) + 1
+    nz = math.floor((limits.wavelength[1] - limits.wavelength[0]) / step_z) + 2
+    return Grid(
+        shape=(nz, ny, nx),
+        crpix=(1.0 + xi_high / step_x, 1.0 - eta_low / step_y, 1.0),
+        crval=(ra0, dec0, limits.wavelength[0]),
+        cd=(-step_x, 0.0, 0.0, step_y),
+        step=step_z,
+        ctype3="AWAV",
+    )
+
+
+def check_grid(grid: Grid) -> Grid:
+    """The grid, or an error if it is empty or too large to be meant."""
+    if min(grid.shape) < 1:
+        raise MusedeepError(f"the output grid {grid.shape[::-1]} is empty: check lambdamin, lambdamax and OUTPUT_WCS")
+    if max(grid.shape[1:]) > 20000:
+        raise MusedeepError(
+            f"the output cube would have {grid.shape[2]} x {grid.shape[1]} spaxels: the exposures lie far apart; "
+            "check RA and DEC in their headers and the OFFSET_LIST"
+        )
+    return grid
+
+
+def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits) -> Grid:
+    """The grid that an OUTPUT_WCS asks for; what it leaves open comes from the data.
+
+    Parameters
+    ----------
+    wcs : OutputWCS
+    automatic : Grid
+        As fits the data.
+    limits : Limits
+        Of the data, relative to CRVAL1, CRVAL2 of `wcs`.
+    """
+    nx, ny, nz = wcs.shape
+    spectral = (wcs.crpix[2], wcs.crval[2], wcs.step, wcs.ctype3)
+    if not wcs.step:
+        spectral = (automatic.crpix[2], automatic.crval[2], automatic.step, automatic.ctype3)
+        nz = nz or automatic.shape[0]
+    grid = Grid(
+        shape=(nz, ny, nx),
+        crpix=(wcs.crpix[0], wcs.crpix[1], spectral[0]),
+        crval=(wcs.crval[0], wcs.crval[1], spectral[1]),
+        cd=wcs.cd,
+        step=spectral[2],
+        ctype3=spectral[3],
+    )
+    if nz == 0:
+        last = np.empty(1)
+        plane_positions(np.array([limits.wavelength[1]]), grid.spectral(), last)
+        nz = max(1, _nearest_integer(float(last[0])) + 1)
+    if nx == 0 or ny == 0:
+        raise MusedeepError("OUTPUT_WCS: NAXIS1 and NAXIS2 are needed for the size of the cube; add them")
+    return Grid((nz, ny, nx), grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3)

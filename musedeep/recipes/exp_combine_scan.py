@@ -1,0 +1,171 @@
+"""What has to be known of an exposure before its rows are read: limits, and which rows lie where."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels.projection import plane_positions, position_limits, relative_positions, voxel_positions
+from musedeep.recipes.exp_combine_grid import Grid, Limits
+from musedeep.storage.pixel_table import PixelTable
+
+VOXEL_SEGMENT = np.dtype(
+    [("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")]
+)
+"""Rows [start, stop) lie in planes [z0, z1) and lines [y0, y1)."""
+
+CURVATURE = 5e-6
+"""Allowance for the curvature of the sky within a segment's tangent-plane box [deg]."""
+
+LINES_PER_BIN = 8
+"""Lines of the cube that one bin of the density of rows covers."""
+
+
+def _corner_positions(
+    index: NDArray, declination: float, shift: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Relative RA and declination [deg] of the four corners of each segment's box, float64 (4, segments)."""
+    sd, cd = math.sin(declination), math.cos(declination)
+    ra, dec = [], []
+    for x in (index["x_min"], index["x_max"]):
+        for y in (index["y_min"], index["y_max"]):
+            xi, eta = x.astype(np.float64), y.astype(np.float64)
+            a = np.arctan2(xi, cd - eta * sd)
+            d = np.arctan2(np.cos(a) * (sd + eta * cd), cd - eta * sd)
+            ra.append(np.rad2deg(a) + shift[0])
+            dec.append(np.rad2deg(d - declination) + shift[1])
+    return np.array(ra), np.array(dec)
+
+
+def exposure_limits(
+    table: PixelTable, index: NDArray, declination: float, shift: tuple[float, float], low: float, high: float
+) -> Limits | None:
+    """Limits of the relative positions and wavelengths of the rows with low <= wavelength <= high.
+
+    Parameters
+    ----------
+    table : PixelTable
+    index : SEGMENT array
+        Of the table; its boxes tell which few rows have to be read.
+    declination : float
+        Of the exposure's pointing [rad].
+    shift : (float, float)
+        Pointing minus reference position [deg].
+    low, high : float
+        [Angstrom]
+
+    Returns
+    -------
+    Limits, or None if no row lies within low and high.
+    """
+    index = index[(index["lambda_max"] >= low) & (index["lambda_min"] <= high)]
+    if index.size == 0:
+        return None
+    ra, dec = _corner_positions(index, declination, shift)
+    limits = np.array([np.inf, -np.inf] * 3)
+    # for each limit, the segments ordered by how far they might push it
+    bounds = (
+        ra.min(0) - CURVATURE, -(ra.max(0) + CURVATURE), dec.min(0) - CURVATURE, -(dec.max(0) + CURVATURE),
+        np.maximum(index["lambda_min"], low), -np.minimum(index["lambda_max"], high),
+    )  # fmt: skip
+    seen = np.zeros(index.size, bool)
+    for which, bound in enumerate(bounds):
+        order = np.argsort(bound, kind="stable")
+        sign = -1.0 if which & 1 else 1.0
+        batch = 4
+        k = 0
+        while k < order.size and bound[order[k]] < sign * limits[which]:
+            todo = [s for s in order[k : k + batch] if not seen[s]]
+            k += batch
+            batch = min(2 * batch, 4096)
+            if not todo:
+                continue
+            seen[todo] = True
+            chosen = index[np.sort(todo)]
+            ranges = np.stack([chosen["start"], chosen["stop"]], axis=1)
+            rows = table.read(ranges, ("xpos", "ypos", "lambda"))
+            out_ra, out_dec = np.empty((2, rows["xpos"].size), np.float32)
+            relative_positions(rows["xpos"], rows["ypos"], declination, *shift, out_ra, out_dec)
+            position_limits(out_ra, out_dec, rows["lambda"], low, high, limits)
+    if not np.isfinite(limits).all():
+        return None
+    return Limits((limits[0], limits[1]), (limits[2], limits[3]), (limits[4], limits[5]))
+
+
+def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple[float, float]) -> NDArray:
+    """Which planes and lines of the cube the segments of a table may fall into.
+
+    Parameters
+    ----------
+    index : SEGMENT array
+    grid : Grid
+    declination, shift
+        See `exposure_limits`.
+
+    Returns
+    -------
+    VOXEL_SEGMENT array, without the segments outside the cube.
+    """
+    ra, dec = _corner_positions(index, declination, shift)
+    x, y = np.empty(ra.size), np.empty(ra.size)
+    voxel_positions(
+        ra.ravel().astype(np.float32), dec.ravel().astype(np.float32), math.radians(grid.crval[1]),
+        grid.inverse_cd(), np.array(grid.crpix[:2]), x, y,
+    )  # fmt: skip
+    margin = 0.05 + CURVATURE * np.abs(grid.inverse_cd()).sum()
+    x, y = x.reshape(ra.shape), y.reshape(ra.shape)
+    z_low, z_high = np.empty(index.size), np.empty(index.size)
+    plane_positions(index["lambda_min"].copy(), grid.spectral(), z_low)
+    plane_positions(index["lambda_max"].copy(), grid.spectral(), z_high)
+    nz, ny, nx = grid.shape
+    out = np.empty(index.size, VOXEL_SEGMENT)
+    out["start"], out["stop"] = index["start"], index["stop"]
+    limit = 2**30
+    for name, value in (
+        ("z0", np.floor(z_low + 0.49)), ("z1", np.floor(z_high + 0.51) + 1),
+        ("y0", np.floor(y.min(0) - margin + 0.5)), ("y1", np.floor(y.max(0) + margin + 0.5) + 1),
+    ):  # fmt: skip
+        out[name] = np.clip(value, -limit, limit)
+    inside = (out["z1"] > 0) & (out["z0"] < nz) & (out["y1"] > 0) & (out["y0"] < ny)
+    inside &= (x.max(0) > -1) & (x.min(0) < nx)
+    return out[inside]
+
+
+def row_density(segments: NDArray, grid: Grid) -> NDArray[np.float32]:
+    """Expected rows per plane and bin of lines, float32 (planes, ceil(lines / LINES_PER_BIN)).
+
+    The rows of a segment are taken to spread evenly over its box.
+    """
+    nz, ny, _ = grid.shape
+    bins = -(-ny // LINES_PER_BIN)
+    change = np.zeros((nz + 1, bins + 1), np.float64)
+    z0, z1 = np.clip(segments["z0"], 0, nz), np.clip(segments["z1"], 0, nz)
+    y0 = np.clip(segments["y0"] // LINES_PER_BIN, 0, bins)
+    y1 = np.clip(-(-segments["y1"] // LINES_PER_BIN), 0, bins)
+    n = segments["stop"] - segments["start"]
+    share = n / ((segments["z1"] - segments["z0"]) * (-(-segments["y1"] // LINES_PER_BIN) - segments["y0"] // LINES_PER_BIN))
+    for z, y, sign in ((z0, y0, 1), (z0, y1, -1), (z1, y0, -1), (z1, y1, 1)):
+        change += sign * np.bincount(z * (bins + 1) + y, share, change.size).reshape(change.shape)
+    return change.cumsum(0).cumsum(1)[:nz, :bins].astype(np.float32)
+
+
+def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDArray[np.int64]:
+    """Row ranges of the segments that may have rows in a box, adjacent ones merged, int64 (n, 2)."""
+    hit = (segments["z1"] > z0) & (segments["z0"] < z1) & (segments["y1"] > y0) & (segments["y0"] < y1)
+    start, stop = segments["start"][hit], segments["stop"][hit]
+    if start.size == 0:
+        return np.empty((0, 2), np.int64)
+    new = np.r_[True, start[1:] != stop[:-1]]
+    last = np.r_[new[1:], True]
+    return np.stack([start[new], stop[last]], axis=1)
+
+
+def require_rows(limits: list[Limits | None], names: list[str], low: float, high: float) -> list[Limits]:
+    """The limits, or an error if an exposure has no row in the wavelength range."""
+    if all(v is None for v in limits):
+        raise MusedeepError(
+            f"no data between lambdamin={low:g} and lambdamax={high:g} Angstrom in any of {len(names)} exposures; "
+            "choose a range that the pixel tables cover"
+        )
+    return [v for v in limits if v is not None]

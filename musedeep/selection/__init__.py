@@ -1,0 +1,1 @@
+"""Which exposures go in: the selection file."""

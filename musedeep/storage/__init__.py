@@ -1,0 +1,1 @@
+"""Formats: pixel tables, cubes, tables and headers, as FITS and zarr."""

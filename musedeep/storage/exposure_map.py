@@ -1,0 +1,88 @@
+"""The exposure map: for every voxel the number of exposures and the seconds that contributed to it.
+
+Extensions EXPOSURES (16-bit, 3-D) and EXPTIME (float32, 3-D, s), and their means over wavelength as images
+EXPOSURES_IMAGE and EXPTIME_IMAGE.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from musedeep.storage.cube_fits import CubeWCS
+from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve
+
+
+class ExposureMapFile:
+    """An exposure map in the making."""
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], offsets: tuple[int, int, int, int]) -> None:
+        self.path, self.shape = path, shape
+        image = (1, shape[1], shape[2])
+        self.number = ArrayInFile(path, offsets[0], shape, 16)
+        self.seconds = ArrayInFile(path, offsets[1], shape, -32)
+        self.number_image = ArrayInFile(path, offsets[2], image, -32)
+        self.seconds_image = ArrayInFile(path, offsets[3], image, -32)
+
+    @staticmethod
+    def create(path: Path, shape: tuple[int, int, int], primary: fits.Header, wcs: CubeWCS) -> "ExposureMapFile":
+        """Lay out a new file of its final size."""
+        parts: list[tuple[bytes, int]] = []
+        for name, bitpix, unit, flat in (
+            ("EXPOSURES", 16, "", False),
+            ("EXPTIME", -32, "s", False),
+            ("EXPOSURES_IMAGE", -32, "", True),
+            ("EXPTIME_IMAGE", -32, "s", True),
+        ):
+            cards = [("EXTNAME", name, "")] + wcs.spatial() + ([] if flat else wcs.spectral())
+            header = fits.Header(cards + ([("BUNIT", unit, "")] if unit else []))
+            size = shape[1:] if flat else shape
+            head = header_bytes(header, True, bitpix, size)
+            parts.append((head, padded(int(np.prod(size, dtype=np.int64)) * abs(bitpix) // 8)))
+        head = header_bytes(primary, False, 8, ())
+        position, offsets = len(head), []
+        for part, n in parts:
+            offsets.append(position + len(part))
+            position += len(part) + n
+        reserve(path, position)
+        with open(path, "r+b") as stream:
+            stream.write(head)
+            for (part, _), offset in zip(parts, offsets, strict=True):
+                stream.seek(offset - len(part))
+                stream.write(part)
+        ExposureMapFile._layout_path(path).write_text(json.dumps([list(shape), offsets]))
+        return ExposureMapFile(path, shape, tuple(offsets))
+
+    @staticmethod
+    def _layout_path(path: Path) -> Path:
+        return path.with_name(path.name + ".layout.json")
+
+    @staticmethod
+    def reopen(path: Path) -> "ExposureMapFile":
+        """The map in the making at `path`, in any process."""
+        shape, offsets = json.loads(ExposureMapFile._layout_path(path).read_text())
+        return ExposureMapFile(path, tuple(shape), tuple(offsets))
+
+    def write_box(self, z0: int, y0: int, number: NDArray[np.uint16], seconds: NDArray[np.float32]) -> None:
+        """Write numbers and seconds (planes, lines, nx) at plane z0, line y0."""
+        self.number.write_box(z0, y0, number)
+        self.seconds.write_box(z0, y0, seconds)
+
+    def collapse(self, planes: int = 16) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Means over wavelength of both, (ny, nx); written into the file too."""
+        nz, ny, nx = self.shape
+        number, seconds = np.zeros((2, ny, nx))
+        for z in range(0, nz, planes):
+            last = min(z + planes, nz)
+            number += self.number.read_box(z, last).sum(0, dtype=np.float64)
+            seconds += self.seconds.read_box(z, last).sum(0, dtype=np.float64)
+        images = (number / nz).astype(np.float32), (seconds / nz).astype(np.float32)
+        self.number_image.write_box(0, 0, images[0][None])
+        self.seconds_image.write_box(0, 0, images[1][None])
+        return images
+
+    def discard_layout(self) -> None:
+        """Remove the note about the layout once the map is complete."""
+        self._layout_path(self.path).unlink(missing_ok=True)
