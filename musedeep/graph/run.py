@@ -105,7 +105,7 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     groups = group_exposures(request.pixel_tables)
     exposures = load_exposures(groups, parameters, offsets)
     first = exposures[0]
-    reference = (wcs.crval[0], wcs.crval[1]) if wcs else (first.ra, first.dec)
+    reference = (first.ra, first.dec)
     how = resampling(parameters, exposures)
     progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
     calls = []
@@ -118,7 +118,7 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     narrow = first.mode.startswith("NFM")
     grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
     if wcs:
-        grid = grid_from_output_wcs(wcs, grid, limits_all)
+        grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
     check_grid(grid)
     job = Job(tuple(exposures), reference, grid, how)
     (work / "job.json").write_text(job.to_json())

@@ -102,15 +102,17 @@ def relative_positions(xpos, ypos, declination, shift_ra, shift_dec, out_ra, out
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def voxel_positions(ra, dec, reference_dec, matrix, crpix, out_x, out_y):
+def voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix, out_x, out_y):
     """Voxel coordinates, counted from 0, of positions relative to the reference.
 
     Parameters
     ----------
     ra, dec : float32 (rows,)
         Position minus the reference position [deg].
+    offset_ra, offset_dec : float
+        Reference position minus CRVAL [deg].
     reference_dec : float
-        Declination of the reference position, CRVAL2 [rad].
+        Declination of the reference point of the projection, CRVAL2 [rad].
     matrix : float64 (2, 2)
         Inverse of the CD matrix [pixel/deg].
     crpix : float64 (2,)
@@ -127,8 +129,8 @@ def voxel_positions(ra, dec, reference_dec, matrix, crpix, out_x, out_y):
     )
     x0, y0 = crpix[0] - 1.0, crpix[1] - 1.0
     for i in range(ra.size):
-        a = np.float64(ra[i]) * _DEGREE
-        b = np.float64(dec[i]) * _DEGREE
+        a = (np.float64(ra[i]) + offset_ra) * _DEGREE
+        b = (np.float64(dec[i]) + offset_dec) * _DEGREE
         q = a * a
         sin_a = a * (1.0 - q * (1.0 / 6 - q * (1.0 / 120 - q * (1.0 / 5040 - q / 362880))))
         versine = q * (0.5 - q * (1.0 / 24 - q * (1.0 / 720 - q / 40320)))

@@ -2,11 +2,13 @@
 
 Every row adds weight x value to the voxels around it; a voxel is the weighted mean of what it received,
 with variance sum(w^2 v) / (sum w)^2 (Weilbacher et al. 2020, A&A 641, A28, section 4.2; manual 9.14.3).
-Distances are in voxels. The weights, for |dx|, |dy|, |dz| to the centre of the voxel and r their norm:
+Distances are in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom), in
+which a voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise.
+The weights, for distances |dx|, |dy|, |dz| to the centre of the voxel and r their norm:
 
 - drizzle: the share of the pixel, shrunk by pixfrac, that overlaps the voxel (Fruchter & Hook 2002);
 - linear 1 / r; quadratic 1 / r^2;
-- renka ((R - r) / (R r))^2 within R = rc sqrt(3) (Renka 1988), a vanishing weight outside it, so that
+- renka ((R - r) / (R r))^2 within R = rc |scale| (Renka 1988), a vanishing weight outside it, so that
   a voxel without nearer rows takes their plain mean;
 - lanczos sinc(d) sinc(d / ld) in each direction within ld;
 - nearest: one row per voxel, see `nearest`.
@@ -42,15 +44,15 @@ def _sinc(d):
 
 
 @nb.njit(inline="always")
-def _overlap(d, fraction):
-    """Share of an interval of width `fraction` at distance d that lies within one voxel."""
-    return max(0.0, min(min(fraction, 1.0), 0.5 + 0.5 * fraction - d)) / fraction
+def _overlap(d, fraction, size):
+    """Share of an interval of width `fraction` at distance d that lies within a voxel of width `size`."""
+    return max(0.0, min(min(fraction, size), 0.5 * size + 0.5 * fraction - d)) / fraction
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def accumulate(
     dx, dy, dz, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    exposure_weight, row_weight, method, distance, radius, fractions, sums, seen,
+    exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
 ):  # fmt: skip
     """Add all rows of a box to the sums of the voxels of its core.
 
@@ -76,6 +78,8 @@ def accumulate(
         rc of renka, multiplied by the length of the voxel's diagonal.
     fractions : float64 (3,)
         pixfrac along x, y, z.
+    scale : float64 (3,)
+        Size of a voxel along x, y, z, in units of the detector's sampling.
     sums : float64 (planes, lines, nx, 3)
         sum of w d, w, w^2 v of the core; added to.
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0)
@@ -88,7 +92,8 @@ def accumulate(
     mark = seen.size > 0
     inverse_distance = 1.0 / distance
     fx, fy, fz = fractions[0], fractions[1], fractions[2]
-    reach_x, reach_y, reach_z = 0.5 + 0.5 * fx, 0.5 + 0.5 * fy, 0.5 + 0.5 * fz
+    sx, sy, sz = scale[0], scale[1], scale[2]
+    reach_x, reach_y, reach_z = 0.5 * (sx + fx), 0.5 * (sy + fy), 0.5 * (sz + fz)
     for z in range(max(0, zf - distance), min(nz, zl + distance)):
         for y in range(max(0, yf - distance), min(ny, yl + distance)):
             line = (z * ny + y) * nx
@@ -104,11 +109,11 @@ def accumulate(
                         weight *= row_weight[i]
                     word, bit = e >> 6, np.uint64(1) << np.uint64(e & 63)
                     for kz in range(max(-distance, zf - z), min(distance, zl - 1 - z) + 1):
-                        az = abs(kz - pz)
+                        az = abs(kz - pz) * sz
                         if method == DRIZZLE:
                             if az >= reach_z:
                                 continue
-                            wz = _overlap(az, fz) * weight
+                            wz = _overlap(az, fz, sz) * weight
                         elif method == LANCZOS:
                             if az >= distance:
                                 continue
@@ -116,11 +121,11 @@ def accumulate(
                         else:
                             wz = az * az
                         for ky in range(max(-distance, yf - y), min(distance, yl - 1 - y) + 1):
-                            ay = abs(ky - py)
+                            ay = abs(ky - py) * sy
                             if method == DRIZZLE:
                                 if ay >= reach_y:
                                     continue
-                                wy = _overlap(ay, fy) * wz
+                                wy = _overlap(ay, fy, sy) * wz
                             elif method == LANCZOS:
                                 if ay >= distance:
                                     continue
@@ -128,11 +133,11 @@ def accumulate(
                             else:
                                 wy = wz + ay * ay
                             for kx in range(max(-distance, -x), min(distance, nx - 1 - x) + 1):
-                                ax = abs(kx - px)
+                                ax = abs(kx - px) * sx
                                 if method == DRIZZLE:
                                     if ax >= reach_x:
                                         continue
-                                    w = _overlap(ax, fx) * wy
+                                    w = _overlap(ax, fx, sx) * wy
                                 elif method == LANCZOS:
                                     if ax >= distance:
                                         continue
@@ -201,7 +206,7 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def nearest(
-    dx, dy, data, stat, exposure, skip, bad, start, shape, box_planes, box_lines, far_x, far_y,
+    dx, dy, dz, data, stat, exposure, skip, bad, start, shape, box_planes, box_lines, far, scale,
     out_data, out_stat, sums, seen,
 ):  # fmt: skip
     """One row a voxel, as the reference's "nearest" chooses it.
@@ -214,12 +219,12 @@ def nearest(
 
     Parameters
     ----------
-    dx, dy, data, stat, exposure, skip, start, shape, box_planes, box_lines, sums, seen
+    dx, dy, dz, data, stat, exposure, skip, start, shape, box_planes, box_lines, scale, sums, seen
         See `accumulate`; of sums only the weight is set.
     bad : uint8 (rows,)
         Rows that may be chosen but leave the voxel NaN.
-    far_x, far_y : float64 (lines or columns of the box,)
-        Change of the squared distance with dx and dy.
+    far : float64 (2,)
+        Components along x and y of the vector from that point [detector's sampling].
     out_data, out_stat : float32 (planes, lines, nx)
         Filled.
     """
@@ -231,7 +236,8 @@ def nearest(
                 best = np.inf
                 chosen = -1
                 for i in range(start[c], start[c + 1]):
-                    r = far_x * dx[i] + far_y * dy[i]
+                    px, py, pz = dx[i] * scale[0], dy[i] * scale[1], dz[i] * scale[2]
+                    r = 2.0 * (far[0] * px + far[1] * py) + px * px + py * py + pz * pz
                     if r < best:
                         best = r
                         chosen = i

@@ -1,72 +1,180 @@
-"""Where the rows of a pixel table lie: boxes of wavelength and position of short runs of rows."""
+"""Where the rows of a pixel table lie: boxes of short runs of rows, and the order of rows in a store."""
 
 import math
+from typing import Any
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
+
+_FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
+"""Reordering of minima and maxima, so that they vectorise; only where rows are known to be finite."""
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def segment_boxes(xpos, ypos, wavelength, length, out):
+def not_finite(values: NDArray[np.float32]) -> Any:
+    """Number of values that are NaN or infinite, and the place of the first (-1 if none).
+
+    Parameters
+    ----------
+    values : float32 (rows,)
+
+    Returns
+    -------
+    (int, int)
+    """
+    bits = values.view(np.uint32)
+    exponent = np.uint32(0x7F800000)
+    n = np.uint32(0)
+    for i in range(bits.size):
+        n += np.uint32((bits[i] & exponent) == exponent)
+    if n > 0:
+        for i in range(bits.size):
+            if (bits[i] & exponent) == exponent:
+                return np.int64(n), np.int64(i)
+    return np.int64(0), np.int64(-1)
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _box(x, y, wavelength, out):  # type: ignore[no-untyped-def]
+    f = np.float32
+    w0 = w1 = wavelength[0]
+    x0 = x1 = x[0]
+    y0 = y1 = y[0]
+    for i in range(x.size):
+        w0, w1 = min(w0, wavelength[i]), max(w1, wavelength[i])
+        x0, x1 = min(x0, x[i]), max(x1, x[i])
+        y0, y1 = min(y0, y[i]), max(y1, y[i])
+    slack = f(4e-6) * max(max(abs(x0), abs(x1)), max(abs(y0), abs(y1)))
+    out[0], out[1] = w0, w1
+    out[2], out[3] = x0 - slack, x1 + slack
+    out[4], out[5] = y0 - slack, y1 + slack
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+def _tangent(xpos, ypos, x, y):  # type: ignore[no-untyped-def]
+    """Tangent-plane coordinates to 2e-6 of the distance from the pointing."""
+    f = np.float32
+    for i in range(x.size):
+        phi, u = xpos[i], -ypos[i]
+        # sine and cosine of phi = r + pi, r in [-pi, pi], through half the angle, by power series
+        r = phi - f(2.0 * math.pi) * np.floor(phi * f(0.5 / math.pi)) - f(math.pi)
+        h = f(0.5) * r
+        q = h * h
+        s = f(1 / 5040) - q * (f(1 / 362880) - q * f(1 / 39916800))
+        s = h * (f(1) - q * (f(1 / 6) - q * (f(1 / 120) - q * s)))
+        c = f(1) - q * (
+            f(0.5) - q * (f(1 / 24) - q * (f(1 / 720) - q * (f(1 / 40320) - q * f(1 / 3628800))))
+        )
+        radius = u + u * u * u * f(1.0 / 3)
+        x[i] = f(-2) * s * c * radius
+        y[i] = (f(1) - f(2) * s * s) * radius
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def segment_boxes(
+    xpos: NDArray[np.float32],
+    ypos: NDArray[np.float32],
+    wavelength: NDArray[np.float32],
+    edges: NDArray[np.int64],
+    native: bool,
+    out: NDArray[np.float32],
+) -> None:
     """Bounding boxes of successive runs of rows.
 
     Parameters
     ----------
     xpos, ypos : float32 (rows,)
-        Native longitude, and native latitude minus pi/2 [rad] (manual A.3.2).
+        Native longitude, and native latitude minus pi/2 [rad] (manual A.3.2). All rows have to be finite.
     wavelength : float32 (rows,)
         [Angstrom]
-    length : int
-        Rows of a run; the last may be shorter.
+    edges : int64 (runs + 1,)
+        Run k holds the rows edges[k] to edges[k + 1] - 1; at least one.
+    native : bool
+        False if the positions are not native spherical coordinates (earlier or later stages): then the box
+        is that of xpos and ypos themselves.
     out : float32 (runs, 6)
         Filled with the smallest and largest wavelength [Angstrom], and the smallest and largest xi (east)
         and eta (north) in the tangent plane [rad], widened by what the arithmetic may be wrong by.
 
-    Returns
-    -------
-    int
-        Number of rows whose position or wavelength is not finite.
-
     Notes
     -----
-    Sine and cosine are polynomials good to 3e-6; bound by arithmetic, above 60 million rows/s on a core.
+    xi = R sin(xpos), eta = -R cos(xpos), R = tan(-ypos) (Calabretta & Greisen 2002, A&A 395, 1077, eqs. 12,
+    13, 54). Sine and cosine are polynomials good to 1e-6, R is u + u^3/3; bound by arithmetic.
     """
-    f = np.float32
-    not_finite = 0
-    two_over_pi = f(2.0 / math.pi)
-    half_pi = f(math.pi / 2.0)
-    for run in range(out.shape[0]):
-        first = run * length
-        last = min(first + length, xpos.size)
-        w0, w1 = f(np.inf), f(-np.inf)
-        x0, x1 = f(np.inf), f(-np.inf)
-        y0, y1 = f(np.inf), f(-np.inf)
-        total = f(0.0)
-        for i in range(first, last):
-            phi, u, w = xpos[i], -ypos[i], wavelength[i]
-            # a sum is finite only if all its terms are; 0 x value keeps it from overflowing
-            total += f(0.0) * phi + f(0.0) * u + f(0.0) * w
-            quadrant = math.floor(phi * two_over_pi + f(0.5))
-            r = phi - f(quadrant) * half_pi
-            q = r * r
-            s = r * (f(1.0) - q * (f(1.0 / 6) - q * (f(1.0 / 120) - q * f(1.0 / 5040))))
-            c = f(1.0) - q * (f(0.5) - q * (f(1.0 / 24) - q * (f(1.0 / 720) - q * f(1.0 / 40320))))
-            k = np.int32(quadrant) & 3
-            sine = s if (k & 1) == 0 else c
-            cosine = c if (k & 1) == 0 else s
-            sine = -sine if k >= 2 else sine
-            cosine = -cosine if (k == 1 or k == 2) else cosine
-            radius = u + u * u * u * f(1.0 / 3)
-            xi, eta = radius * sine, -radius * cosine
-            w0, w1 = min(w0, w), max(w1, w)
-            x0, x1 = min(x0, xi), max(x1, xi)
-            y0, y1 = min(y0, eta), max(y1, eta)
-        if not math.isfinite(total):
-            for i in range(first, last):
-                if not (math.isfinite(xpos[i]) and math.isfinite(ypos[i]) and math.isfinite(wavelength[i])):
-                    not_finite += 1
-        slack = f(4e-6) * max(max(abs(x0), abs(x1)), max(abs(y0), abs(y1)))
-        out[run, 0], out[run, 1] = w0, w1
-        out[run, 2], out[run, 3] = x0 - slack, x1 + slack
-        out[run, 4], out[run, 5] = y0 - slack, y1 + slack
-    return not_finite
+    longest = 0
+    for k in range(out.shape[0]):
+        longest = max(longest, edges[k + 1] - edges[k])
+    x, y = np.empty(longest, np.float32), np.empty(longest, np.float32)
+    for k in range(out.shape[0]):
+        first, last = edges[k], edges[k + 1]
+        n = last - first
+        if native:
+            _tangent(xpos[first:last], ypos[first:last], x[:n], y[:n])
+            _box(x[:n], y[:n], wavelength[first:last], out[k])
+        else:
+            _box(xpos[first:last], ypos[first:last], wavelength[first:last], out[k])
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def row_keys(
+    wavelength: NDArray[np.float32],
+    origin: NDArray[np.int32],
+    first_edge: float,
+    width: float,
+    n_bands: int,
+    out: NDArray[np.int64],
+) -> Any:
+    """Place of each row in a store: (band * 32 + IFU) * 64 + slice.
+
+    Parameters
+    ----------
+    wavelength : float32 (rows,)
+        [Angstrom]
+    origin : int32 (rows,)
+        Bits 0-5 slice, bits 6-10 IFU (manual A.3.2).
+    first_edge, width : float
+        Lower edge of band 0, width of the bands [Angstrom].
+    n_bands : int
+        Rows beyond the first or last band count to it.
+    out : int64 (rows,)
+    """
+    for i in range(out.size):
+        band = np.int64(np.floor((np.float64(wavelength[i]) - first_edge) / width))
+        band = min(max(band, 0), n_bands - 1)
+        out[i] = band * 2048 + (np.int64(origin[i]) & 2047)
+        # the low 11 bits of origin are IFU * 64 + slice
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def stable_order(keys: NDArray[np.int64], first_key: int, places: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+    """Order that sorts the keys, equal ones staying as they are (counting sort).
+
+    Parameters
+    ----------
+    keys : int64 (rows,)
+    first_key : int
+        Smallest possible key.
+    places : int64 (possible keys,)
+        Where the rows of each key begin, key by key; overwritten.
+    out : int64 (rows,)
+        Filled with the numbers of the rows in sorted order.
+    """
+    for i in range(keys.size):
+        k = keys[i] - first_key
+        out[places[k]] = i
+        places[k] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def runs_of_rows(rows: NDArray[np.int64], out: NDArray[np.int64]) -> Any:
+    """Ranges of consecutive numbers in `rows`, as int64 (n, 2); returns how many of `out` are filled."""
+    n = 0
+    for i in range(rows.size):
+        if n > 0 and out[n - 1, 1] == rows[i]:
+            out[n - 1, 1] = rows[i] + 1
+        else:
+            out[n, 0] = rows[i]
+            out[n, 1] = rows[i] + 1
+            n += 1
+    return n

@@ -17,8 +17,8 @@ Rows = dict[str, NDArray]
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def place_rows(
-    xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, reference_dec,
-    matrix, crpix, spectral, box, nx, flux_scale, keep_bad,
+    xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, offset_ra, offset_dec,
+    reference_dec, matrix, crpix, spectral, box, nx, flux_scale, keep_bad,
     out_dx, out_dy, out_dz, out_data, out_stat, out_bad, out_cell, out_row,
 ):  # fmt: skip
     """Keep the rows that fall into a box, with their cell and their offset from its centre.
@@ -29,7 +29,7 @@ def place_rows(
     dq : int32 (rows,)
     low, high : float
         Rows outside low <= wavelength <= high are left out [Angstrom].
-    declination, shift_ra, shift_dec, reference_dec, matrix, crpix, spectral
+    declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix, spectral
         See `relative_positions`, `voxel_positions`, `plane_positions`.
     box : int64 (4,)
         z0, z1, y0, y1.
@@ -71,7 +71,7 @@ def place_rows(
         if not any_inside:
             continue
         relative_positions(xpos[first:last], ypos[first:last], declination, shift_ra, shift_dec, ra[:n], dec[:n])
-        voxel_positions(ra[:n], dec[:n], reference_dec, matrix, crpix, x[:n], y[:n])
+        voxel_positions(ra[:n], dec[:n], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:n], y[:n])
         for i in range(n):
             j = first + i
             bad = dq[j] != 0

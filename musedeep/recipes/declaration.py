@@ -1,11 +1,15 @@
 """A recipe as data: input tags, parameters, products. Command line, help, checks and documents come from it."""
 
 import difflib
+import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from musedeep.errors import MusedeepError
+
+KINDS = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -37,26 +41,60 @@ class Parameter:
         """
         wanted: type = type(self.default)
         try:
-            if isinstance(value, bool) and wanted is not bool:
-                raise ValueError
-            if wanted is bool:
-                text = str(value).lower()
-                if text not in ("true", "false"):
-                    raise ValueError
-                return text == "true"
-            if wanted is str and isinstance(value, list | tuple):
-                value = ",".join(str(v) for v in value)
-            if wanted is int and isinstance(value, float) and value != int(value):
-                raise ValueError
-            result: str | float | int = wanted(value)
-        except (TypeError, ValueError):
-            kind = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}[wanted]
-            raise MusedeepError(f"{recipe}: {self.name}={value} is not {kind}; the default is {self.default}") from None
+            result = _convert(value, wanted)
+        except (TypeError, ValueError, OverflowError):
+            raise MusedeepError(
+                f"{recipe}: {self.name}={value} is not {KINDS[wanted]}; the default is {self.default}"
+            ) from None
         if self.choices and result not in self.choices:
-            near = difflib.get_close_matches(str(result), self.choices, 1, 0.3)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = nearest(str(result), self.choices)
+            hint = f"; did you mean {near}?" if near else ""
             raise MusedeepError(f"{recipe}: {self.name}={result} is not one of {', '.join(self.choices)}{hint}")
         return result
+
+
+def _convert(value: Any, wanted: type) -> str | float | int | bool:
+    """The value as text, number or truth value; lists become comma-separated text."""
+    if isinstance(value, bool) and wanted is not bool:
+        raise ValueError
+    if wanted is bool:
+        text = str(value).lower()
+        if text not in ("true", "false"):
+            raise ValueError
+        return text == "true"
+    if wanted is str:
+        if value is None or isinstance(value, Mapping):
+            raise ValueError
+        return ",".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
+    if wanted is int and isinstance(value, float) and value != int(value):
+        raise ValueError
+    result: float | int = wanted(value)
+    if not math.isfinite(result):
+        raise ValueError
+    return result
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word closest to a mistyped one, None if nothing is close."""
+    lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(word.lower(), list(lower), 1, 0.5)
+    return lower[near[0]] if near else None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A file that a recipe makes: its default name, and what it is."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A quality-control keyword (without the leading ESO QC), and what it says."""
+
+    keyword: str
+    description: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +105,8 @@ class Recipe:
     summary: str
     tags: tuple[Tag, ...]
     parameters: tuple[Parameter, ...]
-    products: tuple[tuple[str, str], ...]
+    products: tuple[Product, ...]
+    quality: tuple[Quality, ...] = ()
 
     def parse(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: those given, checked, and the defaults of the others.
@@ -81,8 +120,8 @@ class Recipe:
         values: dict[str, Any] = {p.name: p.default for p in self.parameters}
         for name, value in given.items():
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1, 0.3)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                near = nearest(name, list(known))
+                hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 raise MusedeepError(f"{self.name}: no parameter '{name}'; {hint}")
             values[name] = known[name].parse(value, self.name)
         return values
@@ -108,7 +147,9 @@ class Recipe:
         for tag in self.tags:
             n = len(found[tag.name])
             if n < tag.minimum:
-                raise MusedeepError(f"{source}: {self.name} needs at least {tag.minimum} {tag.name}, found {n}; add them")
+                raise MusedeepError(
+                    f"{source}: {self.name} needs at least {tag.minimum} {tag.name}, found {n}; add them"
+                )
             if tag.maximum is not None and n > tag.maximum:
                 raise MusedeepError(f"{source}: {self.name} takes {tag.maximum} {tag.name}, found {n}; keep one")
         return found
@@ -123,6 +164,16 @@ class Recipe:
         for p in self.parameters:
             choice = f" <{' | '.join(p.choices)}>" if p.choices else ""
             lines.append(f"  --{p.name}={p.default}{choice}")
-            lines.append(f"        {p.help}")
-        lines += ["", "Products:"] + [f"  {name:<26} {text}" for name, text in self.products]
+            lines += textwrap.wrap(p.help, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
+        lines += ["", "Products:"] + [f"  {p.name:<26} {p.description}" for p in self.products]
+        if self.quality:
+            lines += ["", "Quality control:"] + [f"  {q.keyword:<26} {q.description}" for q in self.quality]
+        return "\n".join(lines)
+
+    def parameter_table(self) -> str:
+        """The parameters as a table in Markdown, for the documentation."""
+        lines = ["| parameter | default | values | meaning |", "|---|---|---|---|"]
+        for p in self.parameters:
+            values = ", ".join(f"`{c}`" for c in p.choices) or KINDS[type(p.default)]
+            lines.append(f"| `{p.name}` | `{p.default}` | {values} | {p.help} |")
         return "\n".join(lines)

@@ -140,7 +140,7 @@ def _load(
     } | {"bad": np.empty(n, np.uint8), "cell": np.empty(n, np.int32), "row": np.empty(n, np.int32)}
     kept, not_finite = place_rows(
         columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
-        how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift,
+        how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
         np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
         np.array([outer.z0, outer.z1, outer.y0, outer.y1]), grid.shape[2], geometry.flux_scale, how.keep_bad,
         out["dx"], out["dy"], out["dz"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
@@ -220,15 +220,16 @@ def combine_box(
         reach = how.margin - 1
         inner = box.grown(reach, grid.shape)
         core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, inner.y0 - outer.y0, inner.y1 - outer.y0])
+        sample = np.where(bad, np.float32(np.nan), rows["data"]) if bad.any() else rows["data"]
         if how.rejection == "stars":
             from musedeep.kernels.reject_stars import reject_sparing_stars
 
             reject_sparing_stars(
-                rows["data"], rows["stat"], rows["exposure"], bad, bool(bad.size), start, shape, core, how.crsigma, flags
+                rows["data"], sample, rows["stat"], start, shape, core, how.crsigma, flags
             )
         else:
             reject.reject(
-                rows["data"], rows["stat"], bad, bool(bad.size), start, shape, core,
+                rows["data"], sample, rows["stat"], start, shape, core,
                 how.slice_direction, reject.rejection_kind(how.crtype), how.crsigma, flags,
             )  # fmt: skip
     _count(result, rows, flags, start, shape, planes, lines)
@@ -237,11 +238,11 @@ def combine_box(
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
     if how.method == "nearest":
-        far_x = -grid.crval[0] * np.cos(np.deg2rad(grid.crval[1])) * grid.cd[0]
-        far_y = -grid.crval[1] * grid.cd[3]
+        far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], -grid.crval[1]])
+        far *= grid.scale[0] / abs(grid.cd[0])
         resample.nearest(
-            rows["dx"], rows["dy"], rows["data"], rows["stat"], rows["exposure"], flags, bad, start, shape,
-            planes, lines, far_x, far_y, data, stat, sums, seen,
+            rows["dx"], rows["dy"], rows["dz"], rows["data"], rows["stat"], rows["exposure"], flags, bad, start, shape,
+            planes, lines, far, np.array(grid.scale, np.float64), data, stat, sums, seen,
         )  # fmt: skip
         keep_data, keep_stat = data.copy(), stat.copy()
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
@@ -251,7 +252,8 @@ def combine_box(
             rows["dx"], rows["dy"], rows["dz"], rows["data"], rows["stat"], rows["exposure"], skip, start, shape,
             planes, lines, np.array([e.weight for e in exposures], np.float64),
             rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
-            how.critical_radius * np.sqrt(3.0), np.array(how.pixfrac, np.float64), sums, seen,
+            how.critical_radius * float(np.linalg.norm(grid.scale)), np.array(how.pixfrac, np.float64),
+            np.array(grid.scale, np.float64), sums, seen,
         )  # fmt: skip
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
     return result

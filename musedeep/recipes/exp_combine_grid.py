@@ -1,7 +1,7 @@
 """The output grid of muse_exp_combine: where the cube lies and how many voxels it has."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Grid:
         CD3_3 [Angstrom].
     ctype3 : str
         AWAV, AWAV-LOG, WAVE or WAVE-LOG.
+    offset : (float, float)
+        Position of the first exposure, to which rows are relative, minus CRVAL [deg].
+    scale : (float, float, float)
+        Size of a voxel along x, y, wavelength in units of the detector's sampling.
     """
 
     shape: tuple[int, int, int]
@@ -38,6 +42,8 @@ class Grid:
     cd: tuple[float, float, float, float]
     step: float
     ctype3: str
+    offset: tuple[float, float] = (0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def n_voxels(self) -> int:
@@ -132,6 +138,7 @@ def grid_from_limits(
         cd=(-step_x, 0.0, 0.0, step_y),
         step=step_z,
         ctype3="AWAV",
+        scale=(step_x * 3600.0 / spaxel, step_y * 3600.0 / spaxel, step_z / instrument.DISPERSION),
     )
 
 
@@ -147,7 +154,9 @@ def check_grid(grid: Grid) -> Grid:
     return grid
 
 
-def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits) -> Grid:
+def grid_from_output_wcs(
+    wcs: OutputWCS, automatic: Grid, limits: Limits, reference: tuple[float, float]
+) -> Grid:
     """The grid that an OUTPUT_WCS asks for; what it leaves open comes from the data.
 
     Parameters
@@ -156,7 +165,9 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits) -> Gri
     automatic : Grid
         As fits the data.
     limits : Limits
-        Of the data, relative to CRVAL1, CRVAL2 of `wcs`.
+        Of the data.
+    reference : (float, float)
+        Position of the first exposure [deg].
     """
     nx, ny, nz = wcs.shape
     spectral = (wcs.crpix[2], wcs.crval[2], wcs.step, wcs.ctype3)
@@ -170,6 +181,7 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits) -> Gri
         cd=wcs.cd,
         step=spectral[2],
         ctype3=spectral[3],
+        offset=(reference[0] - wcs.crval[0], reference[1] - wcs.crval[1]),
     )
     if nz == 0:
         last = np.empty(1)
@@ -177,4 +189,4 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits) -> Gri
         nz = max(1, _nearest_integer(float(last[0])) + 1)
     if nx == 0 or ny == 0:
         raise MusedeepError("OUTPUT_WCS: NAXIS1 and NAXIS2 are needed for the size of the cube; add them")
-    return Grid((nz, ny, nx), grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3)
+    return replace(grid, shape=(nz, ny, nx))

@@ -29,8 +29,6 @@ class Exposure:
     date_obs, mode, target : str
     ra, dec : float
         Pointing after the offset of the OFFSET_LIST [deg].
-    declination : float
-        Declination of the pointing as in the header [deg], about which the positions are native.
     offset : (float, float)
         RA_OFFSET, DEC_OFFSET applied [deg].
     flux_scale : float
@@ -51,7 +49,6 @@ class Exposure:
     target: str
     ra: float
     dec: float
-    declination: float
     offset: tuple[float, float]
     flux_scale: float
     exptime: float
@@ -69,7 +66,7 @@ class Exposure:
 def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeometry:
     """What the projection needs of an exposure."""
     return ExposureGeometry(
-        declination=math.radians(exposure.declination),
+        declination=math.radians(exposure.dec),
         shift=(exposure.ra - reference[0], exposure.dec - reference[1]),
         flux_scale=exposure.flux_scale,
         weight=exposure.weight,
@@ -114,9 +111,12 @@ def group_exposures(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
 def seeing(header: Any) -> float | None:
     """Best available seeing of an exposure [arcsec], None if the header has none.
 
-    Priority: the image quality on the guide probe (ESO OCS SGS AG FWHMX/Y MED), that of the telescope's
-    image analysis (ESO TEL IA FWHM), the DIMM (mean of ESO TEL AMBI FWHM START and END, times airmass^0.6).
+    That of the active optics' image analysis (ESO TEL IA FWHM), else of the DIMM (mean of ESO TEL AMBI FWHM
+    START and END): the priority of the reference, found by experiment.
     """
+    analysis = header.get("ESO TEL IA FWHM")
+    if isinstance(analysis, int | float) and analysis > 0:
+        return float(analysis)
     values = [header.get("ESO TEL AMBI FWHM " + k) for k in ("START", "END")]
     good = [float(v) for v in values if isinstance(v, int | float) and v > 0]
     return sum(good) / len(good) if good else None
@@ -130,7 +130,7 @@ def exposure_weight(scheme: str, header: Any, first: Any, name: str) -> float:
     if scheme == "fwhm":
         own, reference = seeing(header), seeing(first)
         if own is None or reference is None:
-            raise MusedeepError(f"{name}: weight=fwhm needs ESO TEL AMBI FWHM START/END in the header; use weight=exptime")
+            raise MusedeepError(f"{name}: weight=fwhm needs ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END in the header; use weight=exptime")
         weight *= reference / own
     elif scheme == "header":
         value = header.get("ESO DRS MUSE WEIGHT")
@@ -166,7 +166,7 @@ def load_exposures(
                 )
             row = offsets.for_date(str(header["DATE-OBS"])) if offsets else None
             offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
-            scale = row.flux_scale if row and row.flux_scale is not None and math.isfinite(row.flux_scale) else 1.0
+            scale = row.flux_scale if row and row.flux_scale is not None else 1.0
             exposures.append(
                 Exposure(
                     paths=tuple(os.path.abspath(p) for p in paths),
@@ -175,7 +175,6 @@ def load_exposures(
                     target=str(header.get("OBJECT", "")),
                     ra=float(header["RA"]) - offset[0],
                     dec=float(header["DEC"]) - offset[1],
-                    declination=float(header["DEC"]),
                     offset=offset,
                     flux_scale=scale,
                     exptime=float(header["EXPTIME"]),

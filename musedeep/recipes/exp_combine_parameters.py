@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import Parameter, Recipe, Tag
+from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag, nearest
 
 SAVE_CHOICES = ("cube", "combined", "exposures", "zarr")
 
@@ -39,7 +39,7 @@ RECIPE = Recipe(
         ),
         Parameter("crsigma", 10.0, "Threshold of the rejection; zero or less switches it off."),
         Parameter("rc", 1.25, "Critical radius of the renka method."),
-        Parameter("pixfrac", "0.6,0.6", "Shrinking of pixels for drizzle: one value; spatial,spectral; or x,y,spectral."),
+        Parameter("pixfrac", "0.6,0.6", "Shrinking of pixels for drizzle: one value; spatial,spectral; x,y,spectral."),
         Parameter("ld", 1, "Voxels on each side to which a pixel contributes (not for nearest)."),
         Parameter("format", "Cube", "Format of the cube.", ("Cube", "Euro3D", "xCube", "xEuro3D", "sdpCube")),
         Parameter(
@@ -58,11 +58,20 @@ RECIPE = Recipe(
         ),
     ),
     products=(
-        ("DATACUBE_FINAL.fits", "the combined cube, DATA and STAT"),
-        ("IMAGE_FOV_000k.fits", "field-of-view image of the k-th filter"),
-        ("PIXTABLE_COMBINED.fits", "all rows, positioned, weighted and flagged (save=combined)"),
-        ("EXPOSURE_MAP.fits", "exposures and seconds per voxel (save=exposures)"),
-        ("DATACUBE_FINAL.zarr", "cube and exposure map for xarray (save=zarr)"),
+        Product("DATACUBE_FINAL.fits", "the combined cube, DATA and STAT (save=cube)"),
+        Product("IMAGE_FOV_000k.fits", "field-of-view image of the k-th filter (save=cube)"),
+        Product("PIXTABLE_COMBINED.fits", "all rows, positioned, weighted and flagged (save=combined)"),
+        Product("EXPOSURE_MAP.fits", "exposures and seconds per voxel, and their images (save=exposures)"),
+        Product("DATACUBE_FINAL.zarr", "cube and exposure map for xarray (save=zarr)"),
+    ),
+    quality=(
+        Quality("EXPCOMB LAMBDA", "wavelength of the plane in which sources are detected"),
+        Quality("EXPCOMB NDET", "number of sources detected in that plane"),
+        Quality("EXPCOMB POSk X, Y", "position of source k [pixel]; -1 where its width cannot be measured"),
+        Quality("EXPCOMB FWHMk X, Y", "width of source k [arcsec]; -1 where it cannot be measured"),
+        Quality("EXPCOMB FWHM NVALID", "number of sources with a measured width"),
+        Quality("EXPCOMB FWHM MEDIAN", "median of these widths [arcsec]; 0 with fewer than three"),
+        Quality("EXPCOMB FWHM MAD", "median absolute deviation of these widths [arcsec]; 0 with fewer than three"),
     ),
 )  # fmt: skip
 
@@ -119,17 +128,22 @@ def exp_combine_parameters(given: Mapping[str, Any]) -> ExpCombineParameters:
     save = frozenset(_listed(v["save"]))
     unknown = sorted(save - set(SAVE_CHOICES))
     if unknown or not save:
-        raise MusedeepError(f"muse_exp_combine: save={v['save']}; choose among {', '.join(SAVE_CHOICES)}")
+        near = nearest(unknown[0], SAVE_CHOICES) if unknown else None
+        hint = f"; did you mean {near}?" if near else ""
+        raise MusedeepError(f"muse_exp_combine: save={v['save']} is not among {', '.join(SAVE_CHOICES)}{hint}")
     for name in ("dx", "dy", "dlambda"):
         if not 0 <= v[name] < 1e4:
-            raise MusedeepError(f"muse_exp_combine: {name}={v[name]:g} is not a step; give a positive number, or 0 for the default")
+            raise MusedeepError(
+                f"muse_exp_combine: {name}={v[name]:g} is not a step; give a positive number, or 0 for the default"
+            )
     if not 1 <= v["ld"] <= 10:
         raise MusedeepError(f"muse_exp_combine: ld={v['ld']} is out of range; give 1 to 10")
     if not v["rc"] > 0:
         raise MusedeepError(f"muse_exp_combine: rc={v['rc']:g} must be positive; the default is 1.25")
     if not v["lambdamin"] < v["lambdamax"]:
         raise MusedeepError(
-            f"muse_exp_combine: lambdamin={v['lambdamin']:g} is not below lambdamax={v['lambdamax']:g}; the range is empty"
+            f"muse_exp_combine: lambdamin={v['lambdamin']:g} is not below lambdamax={v['lambdamax']:g}: "
+            "the range is empty; exchange or correct them"
         )
     return ExpCombineParameters(
         save=save,

@@ -110,7 +110,7 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
     ra, dec = _corner_positions(index, declination, shift)
     x, y = np.empty(ra.size), np.empty(ra.size)
     voxel_positions(
-        ra.ravel().astype(np.float32), dec.ravel().astype(np.float32), math.radians(grid.crval[1]),
+        ra.ravel().astype(np.float32), dec.ravel().astype(np.float32), *grid.offset, math.radians(grid.crval[1]),
         grid.inverse_cd(), np.array(grid.crpix[:2]), x, y,
     )  # fmt: skip
     margin = 0.05 + CURVATURE * np.abs(grid.inverse_cd()).sum()

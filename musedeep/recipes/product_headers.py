@@ -1,40 +1,141 @@
 """Primary headers of the products of muse_exp_combine.
 
-As in the reference's products: the first exposure's primary header, without the cards that describe its
-pixel table and its world coordinates, with the PRO keywords of this step, the quality-control parameters
-and what was applied (offsets, flux scales). PIPE ID names musedeep, as another program made the product.
+What the reference does, found by giving it exposures whose headers hold one keyword of every kind:
+
+- The first exposure's primary header is inherited. Dropped are ORIGFILE, DPR and QC; from cubes and images
+  also the world coordinates, INHERIT, EXTNAME, BUNIT, and the description of the pixel table. PRO RECn of
+  earlier steps stay, and this step appends the next one.
+- ESO PRO ANCESTOR is ARCFILE of the first exposure.
+- PIXTABLE FFCORR of the pixel table becomes FLUX FFCORR of the product.
+- With an OFFSET_LIST every exposure gets OFFSETn DRA, DDEC, DATE-OBS and, if the list has fluxes, FLUX SCALEn.
+- An IMAGE_FOV has no SPECSYS, and its OBJECT names the filter.
+- Hierarchical keywords come in the order OBS TPL GEN TEL INS DET PRO, others, QC, DRS.
+
+Different here: PIPE ID and DRS ID name musedeep, as another program made the product; the reference repeats
+FLUX FFCORR once an exposure (keywords are unique here), and carries FILTER and OFFSETn of an input that was
+itself a product of this recipe (dropped here, they describe that product).
 """
 
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from astropy.io import fits
 
 from musedeep import __version__
 from musedeep.recipes.exp_combine_job import Job
+from musedeep.recipes.exp_combine_parameters import RECIPE
+from musedeep.storage.header_cards import card, checksum_cards
 
-_NOT_INHERITED = re.compile(
-    r"^(SIMPLE|BITPIX|NAXIS\d*|EXTEND|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|"
-    r"C(TYPE|UNIT|RPIX|RVAL|SYER)\d|CD\d_\d|WCSAXES|"
-    r"ESO DRS MUSE PIXTABLE .*|ESO DRS MUSE WEIGHT|ESO PRO (CATG|TYPE|TECH|SCIENCE|DID|DATANCOM)|ESO QC .*)$"
+Card = tuple[str, object, str]
+
+_REPLACED = re.compile(
+    r"(SIMPLE|BITPIX|NAXIS\d*|EXTEND|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|ORIGFILE|"
+    r"ESO DPR .*|ESO QC .*|ESO PRO (CATG|TYPE|TECH|SCIENCE|DID|DATANCOM)|"
+    r"ESO DRS MUSE (OFFSET\d+ .*|FLUX SCALE\d+|FILTER .*))$"
 )
-
-
-def _next_record(header: fits.Header) -> int:
-    numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in header) if m]
-    return max(numbers, default=0) + 1
+_PIXEL_TABLE = re.compile(
+    r"(C(TYPE|UNIT|RPIX|RVAL|SYER|DELT|ROTA|RDER)\d|(CD|PC)\d_\d|WCSAXES|WCSNAME|LATPOLE|LONPOLE|"
+    r"INHERIT|EXTNAME|BUNIT|ESO DRS MUSE PIXTABLE .*)$"
+)
+_COMMENTARY = ("COMMENT", "HISTORY", "")
+_GROUPS = {"OBS": 1, "TPL": 2, "GEN": 3, "TEL": 4, "INS": 5, "DET": 6, "PRO": 7, "QC": 9, "DRS": 10}
+_DRS = "ESO DRS MUSE "
 
 
 def inherited(first: fits.Header, keep_pixel_table: bool = False) -> fits.Header:
-    """The cards of the first exposure that products keep."""
-    header = fits.Header()
-    for card in first.cards:
-        pixel_table = card.keyword.startswith("ESO DRS MUSE PIXTABLE")
-        if _NOT_INHERITED.match(card.keyword) and not (keep_pixel_table and pixel_table):
-            continue
-        header.append(card, end=True)
-    return header
+    """The cards of the first exposure that products keep.
+
+    Parameters
+    ----------
+    first : fits.Header
+        Primary header of the first exposure.
+    keep_pixel_table : bool
+        Keep what describes the pixel table and its coordinates (PIXTABLE_COMBINED).
+    """
+    kept = [
+        c
+        for c in first.cards
+        if not _REPLACED.match(c.keyword) and (keep_pixel_table or not _PIXEL_TABLE.match(c.keyword)) and c.keyword
+    ]
+    return fits.Header(kept)
+
+
+def recipe_cards(
+    number: int,
+    files: Sequence[tuple[str, str]],
+    calibrations: Sequence[tuple[str, str]],
+    parameters: Sequence[tuple[str, str]],
+) -> list[Card]:
+    """ESO PRO RECn of this step.
+
+    Parameters
+    ----------
+    number : int
+        n.
+    files, calibrations : sequence of (file name, category)
+    parameters : sequence of (name, value)
+    """
+    record = f"ESO PRO REC{number} "
+    cards: list[Card] = [
+        (record + "ID", RECIPE.name, "Pipeline recipe (unique) identifier"),
+        (record + "DRS ID", f"musedeep-{__version__}", "Data Reduction System identifier"),
+        (record + "PIPE ID", f"musedeep/{__version__}", "Pipeline (unique) identifier"),
+    ]
+    for kind, word, frames in (("RAW", "raw", files), ("CAL", "calibration", calibrations)):
+        for i, (name, category) in enumerate(frames, 1):
+            cards.append((f"{record}{kind}{i} NAME", name, f"File name of {word} frame"))
+            cards.append((f"{record}{kind}{i} CATG", category, f"Category of {word} frame"))
+    declared = {p.name: p for p in RECIPE.parameters}
+    for i, (name, value) in enumerate(parameters, 1):
+        known = declared.get(name)
+        cards.append((f"{record}PARAM{i} NAME", name, known.help if known else ""))
+        cards.append((f"{record}PARAM{i} VALUE", str(value), f"Default: {known.default}" if known else ""))
+    return cards
+
+
+def applied_cards(job: Job) -> list[Card]:
+    """Offsets and flux scales that were applied, exposure by exposure; none if there were none."""
+    moved = any(e.offset != (0.0, 0.0) for e in job.exposures)
+    scaled = any(e.flux_scale != 1.0 for e in job.exposures)
+    cards: list[Card] = []
+    for i, exposure in enumerate(job.exposures, 1):
+        if not (moved or scaled):
+            break
+        for name, word, value in (("DRA", "RA", exposure.offset[0]), ("DDEC", "DEC", exposure.offset[1])):
+            cards.append((f"{_DRS}OFFSET{i} {name}", value, f"[deg] (= {value * 3600:f} arcsec) {word} offset applied"))
+        if scaled:
+            cards.append((f"{_DRS}FLUX SCALE{i}", exposure.flux_scale, "flux scale factor applied"))
+        cards.append((f"{_DRS}OFFSET{i} DATE-OBS", exposure.date_obs, f"offset {i} applied to this DATE-OBS"))
+    return cards
+
+
+def pixel_table_cards(n_rows: Sequence[int]) -> list[Card]:
+    """What describes a combined pixel table; `n_rows` are the rows of each exposure."""
+    name = _DRS + "PIXTABLE "
+    cards: list[Card] = [
+        (name + "WCS", "positioned (final)", "Positioned this pixel table"),
+        (name + "WEIGHTED", True, "Pixel table was weighted relative to other exposures"),
+    ]
+    start = 0
+    for i, n in enumerate(n_rows, 1):
+        cards.append((f"{name}EXP{i} FIRST", start, f"Exposure {i} first row index"))
+        cards.append((f"{name}EXP{i} LAST", start + n - 1, f"Exposure {i} last row index"))
+        start += n
+    cards.append((name + "COMBINED", len(n_rows), "Combined exposures that went into this pixel table"))
+    return cards
+
+
+def slice_offset_cards(headers: Iterable[fits.Header]) -> list[Card]:
+    """The slice offsets of every exposure (EXPn IFUmm SLICEss XOFFSET), n from 1, from their primary headers."""
+    pattern = re.compile(r"ESO DRS MUSE PIXTABLE EXP\d+ (IFU\d+ SLICE\d+ XOFFSET)$")
+    cards: list[Card] = []
+    for number, header in enumerate(headers, 1):
+        for entry in header.cards:
+            if match := pattern.match(entry.keyword):
+                cards.append((f"{_DRS}PIXTABLE EXP{number} {match.group(1)}", entry.value, "x-offset of given slice"))
+    return cards
 
 
 def product_header(
@@ -43,8 +144,9 @@ def product_header(
     category: str,
     file_name: str,
     parameters: Sequence[tuple[str, str]],
-    extra: Sequence[tuple[str, object, str]] = (),
+    extra: Sequence[Card] = (),
     keep_pixel_table: bool = False,
+    calibrations: Sequence[tuple[str, str]] = (),
 ) -> fits.Header:
     """Primary header of a product.
 
@@ -60,50 +162,56 @@ def product_header(
     parameters : sequence of (name, value)
         Of the recipe, for PRO RECn PARAMi.
     extra : sequence of (keyword without HIERARCH, value, comment)
-        Further cards: quality control, filter.
+        Further cards: quality control, filter. They replace inherited ones.
     keep_pixel_table : bool
         Keep the cards that describe the pixel table (PIXTABLE_COMBINED).
+    calibrations : sequence of (file name, category)
+        Auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST.
+
+    Returns
+    -------
+    fits.Header
+        With places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`.
     """
-    header = inherited(first, keep_pixel_table)
-    number = _next_record(header)
+    base = inherited(first, keep_pixel_table)
+    if category == "IMAGE_FOV":
+        base.remove("SPECSYS", ignore_missing=True)
+    numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
+    files = [(Path(path).name, "PIXTABLE_REDUCED") for exposure in job.exposures for path in exposure.paths]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    header.set("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
-    header.set("PIPEFILE", file_name, "Filename of data product")
-    pro = "HIERARCH ESO PRO "
-    record = f"{pro}REC{number} "
-    cards: list[tuple[str, object, str]] = [
-        (pro + "DID", "PRO-1.16", "Data dictionary for PRO"),
-        (pro + "CATG", category, "Category of pipeline product frame"),
-        (pro + "TYPE", "REDUCED", "Product type"),
-        (pro + "TECH", "IFU", "Observation technique"),
-        (pro + "SCIENCE", True, "Scientific product if T"),
-        (record + "ID", "muse_exp_combine", "Pipeline recipe (unique) identifier"),
-        (record + "DRS ID", f"musedeep-{__version__}", "Data Reduction System identifier"),
-        (record + "PIPE ID", f"musedeep/{__version__}", "Pipeline (unique) identifier"),
+    cards: list[Card] = [
+        ("PIPEFILE", file_name, "Filename of data product"),
+        ("DATAMD5", "0" * 32, "MD5 checksum"),
     ]
-    for i, exposure in enumerate(job.exposures, 1):
-        cards.append((f"{record}RAW{i} NAME", exposure.name, "File name of raw frame"))
-        cards.append((f"{record}RAW{i} CATG", "PIXTABLE_REDUCED", "Category of raw frame"))
-    for i, (name, value) in enumerate(parameters, 1):
-        cards.append((f"{record}PARAM{i} NAME", name, ""))
-        cards.append((f"{record}PARAM{i} VALUE", value, ""))
-    cards.append((pro + "DATANCOM", len(job.exposures), "Number of combined frames"))
-    drs = "HIERARCH ESO DRS MUSE "
-    for i, exposure in enumerate(job.exposures, 1):
-        if any(e.offset != (0.0, 0.0) for e in job.exposures) or exposure.flux_scale != 1.0:
-            ra, dec = exposure.offset
-            cards.append((f"{drs}OFFSET{i} DRA", ra, f"[deg] (= {ra * 3600:f} arcsec) RA offset applied"))
-            cards.append((f"{drs}OFFSET{i} DDEC", dec, f"[deg] (= {dec * 3600:f} arcsec) DEC offset applied"))
-            cards.append((f"{drs}OFFSET{i} DATE-OBS", exposure.date_obs, f"offset {i} applied to this exposure"))
-        if exposure.flux_scale != 1.0:
-            cards.append((f"{drs}FLUX SCALE{i}", exposure.flux_scale, "scale factor applied to the flux"))
-    cards += [("HIERARCH " + k if " " in k else k, value, comment) for k, value, comment in extra]
-    for keyword, value, comment in cards:
-        header.set(keyword, value, _fitting(keyword, value, comment))
-    return header
+    if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
+        cards.append(("ESO PRO ANCESTOR", first["ARCFILE"], ""))
+    cards += [
+        ("ESO PRO DID", "PRO-1.16", "Data dictionary for PRO"),
+        ("ESO PRO CATG", category, "Category of pipeline product frame"),
+        ("ESO PRO TYPE", "REDUCED", "Product type"),
+        ("ESO PRO TECH", "IFU", "Observation technique"),
+        ("ESO PRO SCIENCE", True, "Scientific product if T"),
+        *recipe_cards(max(numbers, default=0) + 1, files, calibrations, parameters),
+        ("ESO PRO DATANCOM", len(job.exposures), "Number of combined frames"),
+    ]
+    if "ESO DRS MUSE PIXTABLE FFCORR" in first:
+        cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
+    cards += [*applied_cards(job), *extra]
+    date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    return _ordered([date, *base.cards, *(card(*c) for c in cards)])
 
 
-def _fitting(keyword: str, value: object, comment: str) -> str:
-    """The comment, cut to what a card has room for."""
-    room = 80 - len(keyword) - len(str(value)) - 12
-    return comment[: max(room, 0)]
+def _ordered(cards: Sequence[fits.Card]) -> fits.Header:
+    """One card a keyword (the last one), in the order of the groups."""
+    unique: dict[tuple[str, int], fits.Card] = {}
+    for number, one in enumerate(cards):
+        # commentary cards may repeat
+        unique[(one.keyword, number if one.keyword in _COMMENTARY else -1)] = one
+    return fits.Header([*sorted(unique.values(), key=_group), *checksum_cards()])
+
+
+def _group(one: fits.Card) -> int:
+    if one.keyword in _COMMENTARY:
+        return 11
+    parts = one.keyword.split()
+    return 0 if parts[0] != "ESO" or len(parts) < 2 else _GROUPS.get(parts[1], 8)

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 
-WHITE_RANGE = (4650.0, 9300.0)
-"""Range of the built-in filter `white`, constant throughput [Angstrom] (seen in the reference's FRACTION)."""
-
 
 @dataclass(frozen=True)
 class Filter:
@@ -33,22 +30,36 @@ class Filter:
     zero_points: tuple[float | None, float | None] = (None, None)
 
     def at(self, wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Throughput at wavelengths [Angstrom]; 0 outside the curve. `white` passes everything."""
-        if self.name == "white":
-            return np.ones_like(wavelength)
+        """Throughput at wavelengths [Angstrom], interpolated linearly; 0 outside the curve."""
         return np.interp(wavelength, self.wavelength, self.throughput, left=0.0, right=0.0)
 
     def fraction(self, low: float, high: float) -> float:
-        """Percentage of the filter's area between two wavelengths, sampled every Angstrom as the reference does."""
-        first, last = self.wavelength[0], self.wavelength[-1]
-        samples = np.arange(first, last + 0.5)
-        throughput = np.interp(samples, self.wavelength, self.throughput)
-        total = throughput[samples < last].sum()
+        """Percentage of the filter's area between two wavelengths [Angstrom].
+
+        As the reference does: the curve is sampled every Angstrom from its first point; `low` is the wavelength of
+        the first plane, `high` that of the last plane plus one step. Equal to its FILTER FRACTION in seven digits
+        for 11 curves (linear and logarithmic cubes; ranges inside, outside and across the edges).
+        """
+        samples = self.wavelength[0] + np.arange(np.floor(self.wavelength[-1] - self.wavelength[0]) + 1.0)
+        throughput = self.at(samples)
+        total = throughput.sum()
         covered = throughput[(samples >= low) & (samples <= high)].sum()
         return float(min(100.0, 100.0 * covered / total)) if total > 0 else 0.0
 
+    def cards(self, low: float, high: float) -> list[tuple[str, object, str]]:
+        """Name, zero points if known, and covered fraction between two wavelengths [Angstrom] (manual A.3.3)."""
+        cards: list[tuple[str, object, str]] = [("ESO DRS MUSE FILTER NAME", self.name, "filter name used")]
+        for key, system, value in zip(("ZPVEGA", "ZPAB"), ("Vega", "AB"), self.zero_points, strict=True):
+            if value is not None:
+                cards.append((f"ESO DRS MUSE FILTER {key}", value, f"[mag] {system}-mag zeropoint"))
+        fraction = np.float32(self.fraction(low, high))
+        cards.append(("ESO DRS MUSE FILTER FRACTION", fraction, "[%] fraction of filter covered by data"))
+        return cards
 
-WHITE = Filter("white", np.array(WHITE_RANGE), np.ones(2))
+
+WHITE = Filter("white", np.array([4649.99, 4650.0, 9300.0, 9300.01]), np.array([0.0, 1.0, 1.0, 0.0]))
+"""The built-in filter: constant from 4650 to 9300 Angstrom. Edges and weights were found from images and FRACTION of
+the reference on cubes that cross them."""
 
 
 def read_filters(path: str | Path | None, names: tuple[str, ...]) -> tuple[list[Filter], list[str]]:
@@ -64,7 +75,11 @@ def read_filters(path: str | Path | None, names: tuple[str, ...]) -> tuple[list[
         try:
             with fits.open(path) as hdus:
                 for hdu in hdus:
-                    if hdu.name and isinstance(hdu, fits.BinTableHDU) and hdu.name.lower() in {n.lower() for n in names}:
+                    if (
+                        hdu.name
+                        and isinstance(hdu, fits.BinTableHDU)
+                        and hdu.name.lower() in {n.lower() for n in names}
+                    ):
                         name = next(n for n in names if n.lower() == hdu.name.lower())
                         found[name] = _filter(name, hdu, path)
         except OSError as error:
@@ -78,7 +93,10 @@ def _filter(name: str, hdu: fits.BinTableHDU, path: str | Path) -> Filter:
         raise MusedeepError(f"{path}: filter {name} has columns {', '.join(columns)}, expected lambda and throughput")
     wavelength = np.asarray(hdu.data[columns["lambda"]], np.float64)
     throughput = np.asarray(hdu.data[columns["throughput"]], np.float64)
-    if wavelength.size < 2 or not (np.diff(wavelength) > 0).all():
-        raise MusedeepError(f"{path}: filter {name}: lambda does not ascend; sort the rows")
+    ascending = wavelength.size >= 2 and bool((np.diff(wavelength) > 0).all())
+    if not ascending or not np.isfinite(throughput).all():
+        raise MusedeepError(
+            f"{path}: filter {name}: lambda does not ascend, or throughput is not finite; sort and clean the rows"
+        )
     points = tuple(float(hdu.header[k]) if k in hdu.header else None for k in ("ZP_VEGA", "ZP_AB"))
     return Filter(name, wavelength, throughput, (points[0], points[1]))

@@ -35,7 +35,7 @@ class OutputWCS:
 
 
 def read_output_wcs(path: str | Path) -> OutputWCS:
-    """Read an OUTPUT_WCS: the first extension with NAXIS > 0 or WCSAXES.
+    """Read an OUTPUT_WCS: the first extension with NAXIS > 0 or WCSAXES that has coordinates.
 
     Raises
     ------
@@ -43,13 +43,18 @@ def read_output_wcs(path: str | Path) -> OutputWCS:
         A restriction of manual A.4.1 is violated; says which.
     """
     path = Path(path)
+    if not path.is_file():
+        raise MusedeepError(f"{path}: no such file; give a FITS file whose header describes the output cube")
     try:
         with fits.open(path) as hdus:
-            header = next((h.header for h in hdus if h.header.get("NAXIS", 0) >= 2 or "WCSAXES" in h.header), None)
+            headers = [h.header for h in hdus if h.header.get("NAXIS", 0) >= 2 or "WCSAXES" in h.header]
     except OSError as error:
         raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
+    header = next((h for h in headers if "CTYPE1" in h), headers[0] if headers else None)
     if header is None:
-        raise MusedeepError(f"{path}: no extension with NAXIS or WCSAXES; an OUTPUT_WCS needs a world coordinate system")
+        raise MusedeepError(
+            f"{path}: no extension with NAXIS or WCSAXES; an OUTPUT_WCS needs a world coordinate system"
+        )
     return _parse(path, header)
 
 
@@ -57,33 +62,35 @@ def _parse(path: Path, header: fits.Header) -> OutputWCS:
     types = [str(header.get(f"CTYPE{i}", "")).strip() for i in (1, 2, 3)]
     if types[:2] != ["RA---TAN", "DEC--TAN"]:
         raise MusedeepError(
-            f"{path}: CTYPE1, CTYPE2 are '{types[0]}', '{types[1]}'; only RA---TAN, DEC--TAN in this order are supported"
+            f"{path}: CTYPE1, CTYPE2 are '{types[0]}', '{types[1]}'; "
+            "only RA---TAN, DEC--TAN in this order are supported"
         )
-    if any(f"PC{i}_{j}" in header for i in (1, 2, 3) for j in (1, 2, 3)) or "CDELT1" in header and "CD1_1" not in header:
-        raise MusedeepError(f"{path}: PCi_j or CDELTi; give the transformation as CDi_j")
-    number = {}
+    _refuse_other_matrices(path, header)
+    for i in (1, 2):
+        _expect_unit(path, header, f"CUNIT{i}", "deg")
     needed = [k for i in (1, 2) for k in (f"CRPIX{i}", f"CRVAL{i}", f"CD{i}_{i}")]
     if types[2]:
         needed += ["CRPIX3", "CRVAL3", "CD3_3"]
         if types[2] not in SPECTRAL_TYPES:
             raise MusedeepError(f"{path}: CTYPE3 '{types[2]}'; supported are {', '.join(SPECTRAL_TYPES)}")
-        unit = str(header.get("CUNIT3", "Angstrom")).strip()
-        if unit not in ("Angstrom", "angstrom"):
-            raise MusedeepError(f"{path}: CUNIT3 '{unit}'; the wavelength axis has to be in Angstrom")
-    for key in needed:
-        value = header.get(key)
-        if value is None:
-            raise MusedeepError(f"{path}: keyword {key} is missing")
-        number[key] = float(value)
+        _expect_unit(path, header, "CUNIT3", "Angstrom")
+    number = {key: _number(path, header, key) for key in needed}
     for key in ("CD1_3", "CD2_3", "CD3_1", "CD3_2"):
-        if float(header.get(key, 0.0)) != 0.0:
+        if _number(path, header, key, 0.0) != 0.0:
             raise MusedeepError(f"{path}: {key} is not zero; a tilted wavelength axis is not supported")
-    cd = (number["CD1_1"], float(header.get("CD1_2", 0.0)), float(header.get("CD2_1", 0.0)), number["CD2_2"])
+    cd = (
+        number["CD1_1"],
+        _number(path, header, "CD1_2", 0.0),
+        _number(path, header, "CD2_1", 0.0),
+        number["CD2_2"],
+    )
     if cd[0] * cd[3] - cd[1] * cd[2] == 0:
-        raise MusedeepError(f"{path}: the CD matrix is singular")
+        raise MusedeepError(f"{path}: the matrix CD1_1, CD1_2, CD2_1, CD2_2 is singular; correct it")
     step = number.get("CD3_3", 0.0)
     if types[2] and not step > 0:
         raise MusedeepError(f"{path}: CD3_3 = {step:g}; the wavelength step has to be positive")
+    if types[2] and not number["CRVAL3"] > 0:
+        raise MusedeepError(f"{path}: CRVAL3 = {number['CRVAL3']:g}; the wavelength has to be positive")
     return OutputWCS(
         shape=(int(header.get("NAXIS1", 0)), int(header.get("NAXIS2", 0)), int(header.get("NAXIS3", 0))),
         crpix=(number["CRPIX1"], number["CRPIX2"], number.get("CRPIX3", 1.0)),
@@ -92,3 +99,26 @@ def _parse(path: Path, header: fits.Header) -> OutputWCS:
         step=step,
         ctype3=types[2] or "AWAV",
     )
+
+
+def _refuse_other_matrices(path: Path, header: fits.Header) -> None:
+    other = [f"PC{i}_{j}" for i in (1, 2, 3) for j in (1, 2, 3) if f"PC{i}_{j}" in header]
+    if not other and "CD1_1" not in header:
+        other = [key for key in ("CDELT1", "CDELT2", "CROTA2") if key in header]
+    if other:
+        raise MusedeepError(f"{path}: has {other[0]}; give the transformation as CDi_j")
+
+
+def _expect_unit(path: Path, header: fits.Header, key: str, unit: str) -> None:
+    value = str(header.get(key, unit)).strip()
+    if value.lower() != unit.lower():
+        raise MusedeepError(f"{path}: {key} is '{value}'; it has to be {unit}")
+
+
+def _number(path: Path, header: fits.Header, key: str, default: float | None = None) -> float:
+    value = header.get(key, default)
+    if value is None:
+        raise MusedeepError(f"{path}: keyword {key} is missing; an OUTPUT_WCS needs it")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MusedeepError(f"{path}: {key} is '{value}'; it has to be a number")
+    return float(value)

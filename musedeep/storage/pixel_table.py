@@ -1,8 +1,9 @@
 """Pixel tables, whatever their format: the common view of one exposure's rows (manual A.3.2)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep import instrument
 from musedeep.errors import MusedeepError
+from musedeep.storage.headers import merge_headers
 
 COLUMN_TYPES = {
     "xpos": np.dtype("f4"),
@@ -33,6 +35,9 @@ REDUCED_UNITS = {
     "stat": instrument.VARIANCE_UNIT,
 }
 
+ROWS_PER_SEGMENT = 256
+"""Rows of a segment: about three and a half wavelengths of one slice."""
+
 SEGMENT = np.dtype(
     [
         ("start", "i8"), ("stop", "i8"), ("lambda_min", "f4"), ("lambda_max", "f4"),
@@ -40,26 +45,59 @@ SEGMENT = np.dtype(
     ]
 )  # fmt: skip
 """Rows [start, stop), their range of wavelengths [Angstrom], and their box in the tangent plane: xi (east) and
-eta (north) about the exposure's pointing [rad]."""
+eta (north) about the exposure's pointing [rad]. For positions that are not native spherical coordinates (unit
+other than rad) the box is that of xpos and ypos themselves."""
 
-Rows = dict[str, NDArray]
+Rows = dict[str, NDArray[Any]]
+
+_PIXTABLE = "ESO DRS MUSE PIXTABLE "
+_REDUCE = "reduce the exposure with muse_scipost --save=individual and give its PIXTABLE_REDUCED"
 
 
 class PixelTable(Protocol):
-    """The rows of one exposure. Several threads may read one table at the same time."""
+    """The rows of one exposure. Several threads may read one table at the same time.
+
+    Attributes
+    ----------
+    path : Path
+    n_rows : int
+    names : tuple of str
+        Columns, in the order of the file.
+    units : dict
+        Unit of each column that has one.
+    """
 
     path: Path
-    header: fits.Header
     n_rows: int
     names: tuple[str, ...]
     units: dict[str, str]
 
-    def index(self) -> NDArray:
-        """SEGMENT array: where contiguous runs of rows lie; together they hold every row once, in order."""
+    @property
+    def header(self) -> fits.Header:
+        """Primary header, card for card. Not kept in memory by the table."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        ...
+
+    def index(self) -> NDArray[Any]:
+        """SEGMENT array: where contiguous runs of rows lie; together they hold every row once, in order.
+
+        Raises
+        ------
+        MusedeepError
+            A position or wavelength is NaN or infinite.
+        """
         ...
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """The rows of `ranges` (int64 (n, 2)), concatenated, in the types of COLUMN_TYPES."""
+        """The rows of `ranges` (int64 (n, 2)), concatenated in order, in the types of COLUMN_TYPES."""
+        ...
+
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """The same, into given arrays that have exactly the length of all ranges."""
         ...
 
     def close(self) -> None:
@@ -75,22 +113,59 @@ def open_pixel_table(path: str | Path) -> PixelTable:
     MusedeepError
         The file does not exist, is no pixel table, lacks a column, or is truncated.
     """
-    from musedeep.storage.pixel_table_fits import open_fits_pixel_table
-
     path = Path(path)
     if path.is_dir():
         from musedeep.storage.pixel_table_zarr import ZarrPixelTable
 
         return ZarrPixelTable(path)
+    from musedeep.storage.pixel_table_fits import open_fits_pixel_table
+
     if not path.exists():
         raise MusedeepError(f"{path}: no such file; give a FITS pixel table or a pixel-table store")
     return open_fits_pixel_table(path)
 
 
 def open_exposure(paths: Sequence[str | Path]) -> PixelTable:
-    """Open all files of one exposure (one file, or one an IFU) as one table."""
+    """Open all files of one exposure (one file, or one an IFU) as one table.
+
+    Raises
+    ------
+    MusedeepError
+        See `open_pixel_table`; or the files differ in DATE-OBS, columns or units.
+    """
     tables = [open_pixel_table(path) for path in paths]
     return tables[0] if len(tables) == 1 else JoinedPixelTable(tables)
+
+
+def row_count(ranges: NDArray[np.int64]) -> int:
+    """Rows in all ranges together."""
+    return int((ranges[:, 1] - ranges[:, 0]).sum())
+
+
+def clean_ranges(ranges: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
+    """Ranges as contiguous int64 (n, 2), without empty ones, adjacent ones merged; rows and order stay.
+
+    Raises
+    ------
+    IndexError
+        A range reaches beyond the table, or ends before it begins.
+    """
+    ranges = np.ascontiguousarray(ranges, np.int64).reshape(-1, 2)
+    if ranges.shape[0] == 0:
+        return np.empty((0, 2), np.int64)
+    if ranges.min() < 0 or ranges[:, 1].max() > n_rows or (ranges[:, 0] > ranges[:, 1]).any():
+        raise IndexError(f"ranges outside a table of {n_rows} rows")
+    ranges = ranges[ranges[:, 0] < ranges[:, 1]]
+    if ranges.shape[0] < 2:
+        return ranges
+    first = np.r_[True, ranges[1:, 0] != ranges[:-1, 1]]
+    last = np.r_[first[1:], True]
+    return np.stack([ranges[first, 0], ranges[last, 1]], axis=1)
+
+
+def empty_rows(names: Sequence[str], n: int) -> Rows:
+    """Uninitialised columns for n rows."""
+    return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}
 
 
 class JoinedPixelTable:
@@ -98,14 +173,35 @@ class JoinedPixelTable:
 
     def __init__(self, tables: Sequence[PixelTable]) -> None:
         self.tables = list(tables)
-        self.path = tables[0].path
-        self.header = tables[0].header
-        self.names = tuple(n for n in tables[0].names if all(n in t.names for t in tables))
-        self.units = tables[0].units
-        self.offsets = np.concatenate([[0], np.cumsum([t.n_rows for t in tables])]).astype(np.int64)
+        first = tables[0]
+        self.path = first.path
+        self.names = first.names
+        self.units = first.units
+        self.offsets = np.cumsum([0] + [t.n_rows for t in tables], dtype=np.int64)
         self.n_rows = int(self.offsets[-1])
+        date = first.header.get("DATE-OBS")
+        for table in tables[1:]:
+            if table.header.get("DATE-OBS") != date:
+                raise MusedeepError(
+                    f"{table.path}: DATE-OBS is {table.header.get('DATE-OBS')}, that of {first.path} is {date}; "
+                    "give only the files of one exposure"
+                )
+            if set(table.names) != set(first.names) or table.units != first.units:
+                raise MusedeepError(
+                    f"{table.path}: columns or units differ from those of {first.path}; reduce both the same way"
+                )
 
-    def index(self) -> NDArray:
+    @property
+    def header(self) -> fits.Header:
+        """Primary header of the exposure (`headers.merge_headers`)."""
+        return merge_headers([t.header for t in self.tables])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return sum(t.nbytes for t in self.tables)
+
+    def index(self) -> NDArray[Any]:
         """See `PixelTable.index`."""
         parts = []
         for table, offset in zip(self.tables, self.offsets[:-1], strict=True):
@@ -117,26 +213,31 @@ class JoinedPixelTable:
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `PixelTable.read`."""
-        pieces: list[Rows] = []
-        todo = np.asarray(ranges, np.int64)
-        # runs of ranges within one table are read at once, in the order they were asked for
-        cut = []
-        for start, stop in todo:
-            while start < stop:
-                k = int(np.searchsorted(self.offsets, start, side="right")) - 1
-                end = min(stop, self.offsets[k + 1])
-                cut.append((k, start - self.offsets[k], end - self.offsets[k]))
-                start = end
-        i = 0
-        while i < len(cut):
-            j = i
-            while j < len(cut) and cut[j][0] == cut[i][0]:
-                j += 1
-            pieces.append(self.tables[cut[i][0]].read(np.array([c[1:] for c in cut[i:j]], np.int64), names))
-            i = j
-        if not pieces:
-            return {name: np.empty(0, COLUMN_TYPES[name]) for name in names}
-        return {name: np.concatenate([p[name] for p in pieces]) for name in names}
+        ranges = clean_ranges(ranges, self.n_rows)
+        rows = empty_rows(names, row_count(ranges))
+        self.read_into(ranges, rows)
+        return rows
+
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        if ranges.shape[0] == 0:
+            return
+        # cut at the seams between tables, then read runs of ranges of the same table at once
+        first = np.searchsorted(self.offsets, ranges[:, 0], side="right") - 1
+        last = np.searchsorted(self.offsets, ranges[:, 1], side="left") - 1
+        which = np.concatenate([np.arange(a, b + 1) for a, b in zip(first, last, strict=True)])
+        source = np.repeat(np.arange(ranges.shape[0]), last - first + 1)
+        start = np.maximum(ranges[source, 0], self.offsets[which])
+        stop = np.minimum(ranges[source, 1], self.offsets[which + 1])
+        bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
+        place = 0
+        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+            local = np.stack([start[a:b], stop[a:b]], axis=1) - self.offsets[which[a]]
+            n = row_count(local)
+            if n:
+                self.tables[which[a]].read_into(local, {k: v[place : place + n] for k, v in rows.items()})
+            place += n
 
     def close(self) -> None:
         """See `PixelTable.close`."""
@@ -149,7 +250,8 @@ def check_columns(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in REQUIRED if name not in names]
     if missing:
         raise MusedeepError(
-            f"{path}: no column {', '.join(missing)}; a pixel table has {', '.join(REQUIRED)} (manual A.3.2)"
+            f"{path}: no column {', '.join(missing)}; a pixel table has {', '.join(REQUIRED)} (manual A.3.2), "
+            "make it again"
         )
 
 
@@ -161,19 +263,71 @@ def check_reduced(table: PixelTable) -> None:
     MusedeepError
         Units of counts or pixels, a stage before the astrometric projection, or a missing keyword.
     """
+    check_columns(table.path, table.names)
     for name, expected in REDUCED_UNITS.items():
         unit = table.units.get(name, "")
-        if unit != expected:
-            raise MusedeepError(
-                f"{table.path}: column {name} has unit '{unit}', expected '{expected}'; "
-                "reduce it with muse_scipost --save=individual first"
-            )
-    stage = str(table.header.get("ESO DRS MUSE PIXTABLE WCS", ""))
+        if unit.replace(" ", "") != expected:
+            if name in ("xpos", "ypos") and unit == "deg":
+                raise MusedeepError(
+                    f"{table.path}: column {name} has unit 'deg', expected 'rad': the table is already positioned; "
+                    "give the PIXTABLE_REDUCED that it was made from"
+                )
+            raise MusedeepError(f"{table.path}: column {name} has unit '{unit}', expected '{expected}'; {_REDUCE}")
+    header = table.header
+    stage = str(header.get(f"{_PIXTABLE}WCS", ""))
     if not stage.startswith("projected"):
         raise MusedeepError(
-            f"{table.path}: ESO DRS MUSE PIXTABLE WCS is '{stage}', expected 'projected ...'; "
-            "reduce it with muse_scipost --save=individual first"
+            f"{table.path}: {_PIXTABLE}WCS is '{stage}', expected 'projected (intermediate)'; {_REDUCE}"
         )
     for key in ("RA", "DEC", "EXPTIME", "DATE-OBS"):
-        if key not in table.header:
+        if key not in header:
             raise MusedeepError(f"{table.path}: keyword {key} is missing from the primary header; restore it")
+        value = header[key]
+        if key != "DATE-OBS" and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise MusedeepError(f"{table.path}: keyword {key} is {value!r}, expected a number; correct it")
+    if table.n_rows == 0:
+        raise MusedeepError(f"{table.path}: has no rows; {_REDUCE}")
+
+
+def describe(table: PixelTable) -> dict[str, Any]:
+    """The main facts about a pixel table, from its headers alone.
+
+    Returns
+    -------
+    dict
+        path, format, target, date_obs, mode, stage, exptime [s], ra, dec [deg], position_angle [deg],
+        exposures, rows, columns, units, ifus (first, last), wavelength (lowest, highest) [Angstrom],
+        bytes, bytes_per_row; facts that the header lacks are None.
+    """
+    header = table.header
+
+    def limits(axis: str) -> tuple[Any, Any] | None:
+        low, high = (header.get(f"{_PIXTABLE}LIMITS {axis} {end}") for end in ("LOW", "HIGH"))
+        return None if low is None or high is None else (low, high)
+
+    return {
+        "path": str(table.path),
+        "format": _format(table),
+        "target": header.get("OBJECT"),
+        "date_obs": header.get("DATE-OBS"),
+        "mode": header.get("ESO INS MODE"),
+        "stage": header.get(f"{_PIXTABLE}WCS"),
+        "exptime": header.get("EXPTIME"),
+        "ra": header.get("RA"),
+        "dec": header.get("DEC"),
+        "position_angle": header.get("ESO INS DROT POSANG"),
+        "exposures": int(header.get(f"{_PIXTABLE}COMBINED", 1)),
+        "rows": table.n_rows,
+        "columns": table.names,
+        "units": dict(table.units),
+        "ifus": limits("IFU"),
+        "wavelength": limits("LAMBDA"),
+        "bytes": table.nbytes,
+        "bytes_per_row": table.nbytes / max(table.n_rows, 1),
+    }
+
+
+def _format(table: PixelTable) -> str:
+    if isinstance(table, JoinedPixelTable):
+        return f"{len(table.tables)} x {_format(table.tables[0])}"
+    return str(getattr(table, "format", "pixel table"))

@@ -1,171 +1,296 @@
 """FITS pixel tables: one image extension a column, or one binary table (manual A.3.2).
 
 Rows are read by pread into buffers of exactly the size asked for, never mapped: the memory of a process is
-what it holds. Headers are read by astropy once, at opening, where the file's size is checked too.
+what it holds. Headers are read once, at opening, where the file's size is checked too. Files are open only
+while rows are read, so that thousands of them (24 an exposure) may take part in one combination.
 """
 
-import ctypes
 import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numba as nb
 import numpy as np
 from astropy.io import fits
+from numba import types
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.segments import segment_boxes
-from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, Rows, check_columns
+from musedeep.kernels.segments import not_finite, segment_boxes
+from musedeep.storage.headers import HeaderUnit, parse_cards, scan_file
+from musedeep.storage.pixel_table import (
+    COLUMN_TYPES,
+    ROWS_PER_SEGMENT,
+    SEGMENT,
+    Rows,
+    check_columns,
+    clean_ranges,
+    empty_rows,
+    row_count,
+)
 
-ROWS_PER_SEGMENT = 256
-"""About three and a half wavelengths of one slice."""
+ROWS_PER_SCAN = 1 << 20
+"""Rows read at a time to make an index."""
 
-ROWS_PER_SCAN = 1 << 19
+ROWS_PER_RECORD_READ = 1 << 17
+"""Records of the binary-table format read at a time."""
 
-_pread = ctypes.CDLL(None, use_errno=True).pread
-_pread.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long]
-_pread.restype = ctypes.c_long
+# found by name in the C library, so that the compiled loops can be cached on disk
+_pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
+_pwrite = types.ExternalFunction("pwrite", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
-@nb.njit(nogil=True)
-def _read_ranges(descriptor, offset, item, ranges, address):  # type: ignore[no-untyped-def]
-    """Read byte ranges one after the other; returns 0, or 1 + the number of the range that fell short."""
-    place = address
+@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyped-def]
+    """Read ranges of items of a file, one after the other.
+
+    Parameters
+    ----------
+    descriptor : int
+        An open file.
+    offset, item : int
+        Where item 0 begins, and the size of an item [bytes].
+    ranges : int64 (n, 2)
+    out : uint8 (bytes of all ranges,)
+
+    Returns
+    -------
+    int
+        -1 if all went well; otherwise the byte of the file that could not be read.
+    """
+    place = np.uint64(out.ctypes.data)
     for k in range(ranges.shape[0]):
         position = offset + ranges[k, 0] * item
         left = (ranges[k, 1] - ranges[k, 0]) * item
         while left > 0:
-            got = _pread(descriptor, place, left, position)
+            got = _pread(descriptor, place, np.uint64(left), position)
             if got <= 0:
-                return k + 1
+                return position
             left -= got
-            place += got
+            place += np.uint64(got)
             position += got
-    return 0
+    return -1
 
 
-class _File:
-    """An open file descriptor that closes with its last user."""
+@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-untyped-def]
+    """Write items to ranges of a file; the counterpart of `read_ranges`."""
+    place = np.uint64(values.ctypes.data)
+    for k in range(ranges.shape[0]):
+        position = offset + ranges[k, 0] * item
+        left = (ranges[k, 1] - ranges[k, 0]) * item
+        while left > 0:
+            got = _pwrite(descriptor, place, np.uint64(left), position)
+            if got <= 0:
+                return position
+            left -= got
+            place += np.uint64(got)
+            position += got
+    return -1
 
-    def __init__(self, path: Path) -> None:
+
+@nb.njit("void(uint32[::1])", nogil=True, cache=True)
+def swap_bytes(words):  # type: ignore[no-untyped-def]
+    """Turn 32-bit words between big and little endian, in place."""
+    for i in range(words.size):
+        v = words[i]
+        words[i] = np.uint32(
+            (v >> np.uint32(24))
+            | ((v >> np.uint32(8)) & np.uint32(0xFF00))
+            | ((v << np.uint32(8)) & np.uint32(0xFF0000))
+            | (v << np.uint32(24))
+        )
+
+
+class FitsPixelTable:
+    """What both FITS formats share; see `pixel_table.PixelTable`."""
+
+    format = "FITS"
+
+    def __init__(self, path: Path, units: list[HeaderUnit], names: Sequence[str], n_rows: int) -> None:
         self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY)
-        self.close = weakref.finalize(self, os.close, self.descriptor)
+        self.n_rows = n_rows
+        self.names = tuple(names)
+        self.units: dict[str, str] = {}
+        self.size = path.stat().st_size
+        self._header: Any = lambda: None
 
-    def read(self, offset: int, item: int, ranges: NDArray[np.int64], out: NDArray) -> None:
-        """Fill `out` with the items of the ranges; `offset` and `item` in bytes."""
-        if ranges.shape[0] < 16:
-            view = memoryview(out.view(np.uint8))
-            place = 0
-            short = 0
-            for start, stop in ranges.tolist():
-                end = place + (stop - start) * item
-                position = offset + start * item
-                while place < end:
-                    got = os.preadv(self.descriptor, [view[place:end]], position)
-                    if got <= 0:
-                        short = 1
-                        break
-                    place += got
-                    position += got
-        else:
-            short = _read_ranges(self.descriptor, offset, item, ranges, out.ctypes.data)
-        if short:
-            raise MusedeepError(f"{self.path}: cannot read rows, the file is truncated or unreadable; copy it again")
+    @property
+    def header(self) -> fits.Header:
+        """Primary header. Shared while somebody holds it, read from the file otherwise: it may have 1200 cards."""
+        header = self._header()
+        if header is None:
+            header = parse_cards(scan_file(self.path)[0].cards)
+            self._header = weakref.ref(header)
+        return header
 
-
-class _FitsPixelTable:
-    """What both FITS formats share."""
-
-    path: Path
-    header: fits.Header
-    n_rows: int
-    names: tuple[str, ...]
-    units: dict[str, str]
+    @property
+    def nbytes(self) -> int:
+        """Size of the file."""
+        return self.size
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `PixelTable.read`."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        rows = empty_rows(names, row_count(ranges))
+        self.read_into(ranges, rows)
+        return rows
+
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`."""
         raise NotImplementedError
 
-    def index(self) -> NDArray:
+    def _read_raw(self, descriptor: int, offset: int, item: int, ranges: NDArray[np.int64], out: NDArray[Any]) -> None:
+        position = read_ranges(descriptor, offset, item, ranges, out.view(np.uint8))
+        if position >= 0:
+            size = os.fstat(descriptor).st_size
+            end = offset + self.n_rows * item
+            if size < end:
+                raise MusedeepError(
+                    f"{self.path}: truncated, has {size} bytes where a column ends at {end}; copy or make it again"
+                )
+            raise MusedeepError(f"{self.path}: byte {position} cannot be read; check the disk, copy the file again")
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise MusedeepError(f"{self.path}: cannot be opened ({error.strerror}); restore the file") from error
+
+    def index(self) -> NDArray[Any]:
         """See `PixelTable.index`; reads all positions and wavelengths once."""
         n = -(-self.n_rows // ROWS_PER_SEGMENT)
         boxes = np.empty((n, 6), np.float32)
+        native = self.units.get("xpos") == "rad"
+        buffer = empty_rows(("xpos", "ypos", "lambda"), min(ROWS_PER_SCAN, self.n_rows))
         for first in range(0, self.n_rows, ROWS_PER_SCAN):
             last = min(first + ROWS_PER_SCAN, self.n_rows)
-            rows = self.read(np.array([[first, last]], np.int64), ("xpos", "ypos", "lambda"))
+            rows = {name: column[: last - first] for name, column in buffer.items()}
+            self.read_into(np.array([[first, last]], np.int64), rows)
+            check_finite(self.path, rows, first)
+            edges = np.append(np.arange(0, last - first, ROWS_PER_SEGMENT), last - first)
             part = boxes[first // ROWS_PER_SEGMENT : -(-last // ROWS_PER_SEGMENT)]
-            bad = segment_boxes(rows["xpos"], rows["ypos"], rows["lambda"], ROWS_PER_SEGMENT, part)
-            if bad:
-                raise MusedeepError(
-                    f"{self.path}: {bad} rows from row {first} on have NaN or infinite xpos, ypos or lambda; "
-                    "reduce the exposure again"
-                )
+            segment_boxes(rows["xpos"], rows["ypos"], rows["lambda"], edges, native, part)
         index = np.empty(n, SEGMENT)
         index["start"] = np.arange(n) * ROWS_PER_SEGMENT
         index["stop"] = np.minimum(index["start"] + ROWS_PER_SEGMENT, self.n_rows)
-        for k, name in enumerate(("lambda_min", "lambda_max", "x_min", "x_max", "y_min", "y_max")):
-            index[name] = boxes[:, k]
+        set_boxes(index, boxes)
         return index
 
+    def close(self) -> None:
+        """Nothing stays open between reads."""
 
-class ImageFormatTable(_FitsPixelTable):
+
+def check_finite(path: Path, rows: Rows, first: int) -> None:
+    """Refuse rows (numbered from `first`) that are NaN or infinite in one of these columns."""
+    for name, column in rows.items():
+        n, where = not_finite(column)
+        if n:
+            raise MusedeepError(
+                f"{path}: column {name} is NaN or infinite in {n} of the rows {first} to {first + column.size - 1}, "
+                f"first in row {first + where}; reduce the exposure again"
+            )
+
+
+def set_boxes(index: NDArray[Any], boxes: NDArray[np.float32]) -> None:
+    """Fill the box fields of a SEGMENT array from float32 (segments, 6)."""
+    for k, name in enumerate(("lambda_min", "lambda_max", "x_min", "x_max", "y_min", "y_max")):
+        index[name] = boxes[:, k]
+
+
+class ImageFormatTable(FitsPixelTable):
     """A pixel table with one image extension a column."""
 
-    def __init__(self, path: Path, header: fits.Header, columns: dict[str, tuple[int, np.dtype]], n_rows: int) -> None:
-        self.path, self.header, self.n_rows = path, header, n_rows
-        self.columns = columns
-        self.names = tuple(columns)
-        self.units: dict[str, str] = {}
-        self._file = _File(path)
+    format = "FITS images"
 
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
-        ranges = np.ascontiguousarray(ranges, np.int64)
-        n = int((ranges[:, 1] - ranges[:, 0]).sum())
-        rows: Rows = {}
-        for name in names:
-            offset, dtype = self.columns[name]
-            raw = np.empty(n, dtype)
-            self._file.read(offset, dtype.itemsize, ranges, raw)
-            native = COLUMN_TYPES[name]
-            if dtype.itemsize == native.itemsize and dtype.kind == native.kind:
-                rows[name] = raw.byteswap(inplace=True).view(native)
-            else:
-                rows[name] = raw.astype(native)
-        return rows
+    def __init__(self, path: Path, units: list[HeaderUnit]) -> None:
+        self.offsets: dict[str, int] = {}
+        columns = {}
+        for unit in units[1:]:
+            name = unit.name.lower()
+            if unit.cards[0].startswith("XTENSION= 'IMAGE") and name in COLUMN_TYPES:
+                _check_image(path, unit, name)
+                columns[name] = unit
+                self.offsets[name] = unit.data_offset
+        check_columns(path, tuple(columns))
+        lengths = {name: unit.data_bytes // 4 for name, unit in columns.items()}
+        n_rows = lengths["xpos"]
+        for name, length in lengths.items():
+            if length != n_rows:
+                raise MusedeepError(f"{path}: column {name} has {length} rows, xpos has {n_rows}; make the table again")
+        super().__init__(path, units, tuple(columns), n_rows)
+        texts = {name: str(unit.header.get("BUNIT", "")).strip() for name, unit in columns.items()}
+        self.units = {name: text for name, text in texts.items() if text}
 
-    def close(self) -> None:
-        """See `PixelTable.close`."""
-        self._file.close()
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        descriptor = self._open()
+        try:
+            for name, column in rows.items():
+                self._read_raw(descriptor, self.offsets[name], 4, ranges, column)
+                swap_bytes(column.view(np.uint32))
+        finally:
+            os.close(descriptor)
 
 
-class TableFormatTable(_FitsPixelTable):
+def _check_image(path: Path, unit: HeaderUnit, name: str) -> None:
+    expected = 32 if COLUMN_TYPES[name].kind == "i" else -32
+    h = unit.header
+    if h["BITPIX"] != expected or h.get("BSCALE", 1) != 1 or h.get("BZERO", 0) != 0:
+        raise MusedeepError(
+            f"{path}: column {name} has BITPIX {h['BITPIX']}, BSCALE {h.get('BSCALE', 1)}, BZERO {h.get('BZERO', 0)}, "
+            f"expected BITPIX {expected} without scaling (manual A.3.2); make it again"
+        )
+
+
+class TableFormatTable(FitsPixelTable):
     """A pixel table in one binary-table extension: rows are records."""
 
-    def __init__(self, path: Path, header: fits.Header, offset: int, record: np.dtype, n_rows: int) -> None:
-        self.path, self.header, self.n_rows = path, header, n_rows
-        self.offset, self.record = offset, record
-        self.names = tuple(n for n in record.names or () if n in COLUMN_TYPES)
-        self.units: dict[str, str] = {}
-        self._file = _File(path)
+    format = "FITS binary table"
 
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
-        ranges = np.ascontiguousarray(ranges, np.int64)
-        raw = np.empty(int((ranges[:, 1] - ranges[:, 0]).sum()), self.record)
-        self._file.read(self.offset, self.record.itemsize, ranges, raw)
-        return {name: raw[name].astype(COLUMN_TYPES[name]) for name in names}
+    def __init__(self, path: Path, units: list[HeaderUnit], unit: HeaderUnit) -> None:
+        self.record, texts = _record(path, unit.header)
+        self.offset = unit.data_offset
+        names = tuple(n for n in self.record.names or () if n in COLUMN_TYPES)
+        check_columns(path, names)
+        super().__init__(path, units, names, int(unit.header["NAXIS2"]))
+        self.units = {name: text for name, text in texts.items() if text and name in COLUMN_TYPES}
 
-    def close(self) -> None:
-        """See `PixelTable.close`."""
-        self._file.close()
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        total = row_count(ranges)
+        raw = np.empty(min(total, ROWS_PER_RECORD_READ), self.record)
+        descriptor = self._open()
+        try:
+            place = 0
+            for piece in split_ranges(ranges, ROWS_PER_RECORD_READ):
+                n = row_count(piece)
+                self._read_raw(descriptor, self.offset, self.record.itemsize, piece, raw[:n])
+                for name, column in rows.items():
+                    column[place : place + n] = raw[name][:n]
+                place += n
+        finally:
+            os.close(descriptor)
 
 
-_IMAGE_TYPES = {-32: ">f4", -64: ">f8", 32: ">i4", 16: ">i2", 64: ">i8"}
-_TABLE_TYPES = {"E": ">f4", "D": ">f8", "J": ">i4", "I": ">i2", "K": ">i8", "B": "u1"}
+def split_ranges(ranges: NDArray[np.int64], rows: int) -> list[NDArray[np.int64]]:
+    """Successive groups of ranges of at most `rows` rows each; long ranges are cut."""
+    groups: list[NDArray[np.int64]] = []
+    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    total = int(ends[-1]) if ends.size else 0
+    begins = ends - (ranges[:, 1] - ranges[:, 0])
+    for a in range(0, total, rows):
+        b = min(a + rows, total)
+        i, j = np.searchsorted(ends, a, side="right"), np.searchsorted(ends, b, side="left")
+        part = ranges[i : j + 1].copy()
+        part[0, 0] += a - begins[i]
+        part[-1, 1] -= ends[j] - b
+        groups.append(part)
+    return groups
 
 
 def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:
@@ -176,71 +301,37 @@ def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:
     MusedeepError
         Not a FITS file, truncated, or not a pixel table.
     """
-    size = path.stat().st_size
-    columns: dict[str, tuple[int, np.dtype]] = {}
-    units: dict[str, str] = {}
-    lengths: dict[str, int] = {}
-    table = None
-    try:
-        with open(path, "rb") as stream:
-            primary = None
-            while stream.tell() < size:
-                header = fits.Header.fromfile(stream, endcard=True)
-                offset = stream.tell()
-                length = _data_bytes(header)
-                if offset + length > size:
-                    raise MusedeepError(
-                        f"{path}: truncated, {size} bytes where extension '{header.get('EXTNAME', 'primary')}' ends at "
-                        f"{offset + length}; copy the file again"
-                    )
-                name = str(header.get("EXTNAME", "")).strip().lower()
-                if primary is None:
-                    primary = header
-                elif header.get("XTENSION", "").strip() == "IMAGE" and name in COLUMN_TYPES:
-                    columns[name] = (offset, np.dtype(_IMAGE_TYPES[header["BITPIX"]]))
-                    lengths[name] = int(np.prod([header[f"NAXIS{i + 1}"] for i in range(header["NAXIS"])]))
-                    units[name] = str(header.get("BUNIT", "")).strip()
-                elif header.get("XTENSION", "").strip() == "BINTABLE" and _is_pixel_table(header):
-                    table = (header, offset)
-                stream.seek(offset + -(-length // 2880) * 2880)
-    except (OSError, ValueError, KeyError, EOFError, fits.VerifyError) as error:
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise MusedeepError(f"{path}: not a readable FITS file ({reason}); copy or make it again") from error
-    if primary is None:
-        raise MusedeepError(f"{path}: empty file; copy or make it again")
-    result: ImageFormatTable | TableFormatTable
-    if table is not None:
-        record, units = _record(table[0])
-        check_columns(path, record.names or ())
-        result = TableFormatTable(path, primary, table[1], record, int(table[0]["NAXIS2"]))
-    else:
-        check_columns(path, tuple(columns))
-        if len(set(lengths.values())) != 1:
-            raise MusedeepError(f"{path}: columns of different lengths {lengths}; make the pixel table again")
-        result = ImageFormatTable(path, primary, columns, next(iter(lengths.values())))
-    result.units = units
-    return result
-
-
-def _data_bytes(header: fits.Header) -> int:
-    """Bytes of data after a header, without padding (FITS standard 4.4.1)."""
-    if header.get("NAXIS", 0) == 0:
-        return 0
-    n = int(np.prod([header[f"NAXIS{i + 1}"] for i in range(header["NAXIS"])], dtype=np.int64))
-    return abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + n)
+    units = scan_file(path)
+    for unit in units[1:]:
+        if unit.cards[0].startswith("XTENSION= 'BINTABLE") and _is_pixel_table(unit.header):
+            return TableFormatTable(path, units, unit)
+    return ImageFormatTable(path, units)
 
 
 def _is_pixel_table(header: fits.Header) -> bool:
     names = {str(header.get(f"TTYPE{i + 1}", "")).strip().lower() for i in range(header.get("TFIELDS", 0))}
-    return {"xpos", "ypos", "lambda"} <= names
+    return len(names & {"xpos", "ypos", "lambda", "origin"}) >= 2
 
 
-def _record(header: fits.Header) -> tuple[np.dtype, dict[str, str]]:
+_TABLE_TYPES = {"E": ">f4", "D": ">f8", "J": ">i4", "I": ">i2", "K": ">i8", "B": "u1"}
+
+
+def _record(path: Path, header: fits.Header) -> tuple[np.dtype[Any], dict[str, str]]:
     """Record type and units of a binary-table pixel table."""
     fields, units = [], {}
     for i in range(1, header["TFIELDS"] + 1):
-        name = str(header[f"TTYPE{i}"]).strip().lower()
-        code = str(header[f"TFORM{i}"]).strip().lstrip("1")
+        name = str(header.get(f"TTYPE{i}", f"column{i}")).strip().lower()
+        form = str(header.get(f"TFORM{i}", "")).strip()
+        code = form.removeprefix("1")
+        if code not in _TABLE_TYPES:
+            raise MusedeepError(
+                f"{path}: column {name} has TFORM{i} '{form}', expected 1E or 1J (manual A.3.2); make it again"
+            )
         fields.append((name, _TABLE_TYPES[code]))
         units[name] = str(header.get(f"TUNIT{i}", "")).strip()
-    return np.dtype(fields), units
+    record = np.dtype(fields)
+    if record.itemsize != header["NAXIS1"]:
+        raise MusedeepError(
+            f"{path}: rows of {header['NAXIS1']} bytes, columns of {record.itemsize}; make the table again"
+        )
+    return record, units

@@ -1,6 +1,7 @@
 """Set-of-frames files: one path and tag a line (manual 6.1)."""
 
 import os
+import re
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
@@ -15,23 +16,43 @@ def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
     Raises
     ------
     MusedeepError
-        The file or a frame does not exist; a line without a tag.
+        The file or a frame does not exist; it is no text; a line without a tag, a variable that is not set;
+        the same frame twice.
     """
     path = Path(path)
     if not path.is_file():
-        raise MusedeepError(f"{path}: no such set-of-frames file")
-    frames = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+        raise MusedeepError(f"{path}: no such set-of-frames file; give a text file with a path and a tag a line")
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or text.startswith("SIMPLE  ="):
+        raise MusedeepError(f"{path}: not a set-of-frames; give a text file with a path and a tag a line")
+    frames: list[tuple[str, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
         if len(words) < 2:
             raise MusedeepError(f"{path}, line {number}: '{words[0]}' has no tag; write the path, a space, and the tag")
-        frame = os.path.expandvars(words[0])
-        if not os.path.exists(frame):
-            beside = path.parent / frame
-            if not beside.exists():
-                raise MusedeepError(f"{path}, line {number}: {frame} does not exist; correct the path")
-            frame = str(beside)
-        frames.append((frame, words[1]))
+        frame = (_find(words[0], path, number), words[1])
+        if frame in frames:
+            raise MusedeepError(f"{path}, line {number}: {frame[0]} is listed twice; remove one of the lines")
+        frames.append(frame)
+    if not frames:
+        raise MusedeepError(f"{path}: no frames; write a path and a tag a line")
     return frames
+
+
+def _find(word: str, source: Path, number: int) -> str:
+    """The path of a frame that exists."""
+    frame = os.path.expandvars(word)
+    unset = re.search(r"\$\{?(\w+)", frame)
+    if unset and not os.path.exists(frame):
+        raise MusedeepError(f"{source}, line {number}: variable {unset[1]} in {word} is not set; export it")
+    if os.path.exists(frame):
+        return frame
+    beside = source.parent / frame
+    if not beside.exists():
+        raise MusedeepError(f"{source}, line {number}: {frame} does not exist; correct the path")
+    return str(beside)

@@ -1,0 +1,76 @@
+"""`musedeep combine`: from a selection file to a run, and what the user sees of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from musedeep.cli.errors import UsageProblem
+from musedeep.cli.report import print_outcome, print_plan
+
+if TYPE_CHECKING:
+    from musedeep.graph.run import Request
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where a run takes place, as given on the command line."""
+
+    workers: int
+    threads: int | None
+    memory: str
+    scheduler: str | None
+    overwrite: bool
+
+    def memory_bytes(self) -> int:
+        """The memory limit [bytes]."""
+        from dask.utils import parse_bytes
+
+        try:
+            n = int(parse_bytes(self.memory))
+        except ValueError:
+            n = 0
+        if n <= 0:
+            raise UsageProblem(f"--memory {self.memory}: not an amount of memory; give it as in 4GiB")
+        return n
+
+
+def combine_selection(selection: Path, resources: Resources, output: Path | None, dry_run: bool) -> None:
+    """Combine what a selection file names."""
+    memory = resources.memory_bytes()
+    from musedeep.selection.selection_file import load_selection
+
+    chosen = load_selection(selection)
+    from musedeep.graph.run import Request
+
+    run_request(
+        Request(
+            pixel_tables=chosen.exposures,
+            parameters=chosen.parameters,
+            parameter_texts=chosen.parameter_texts,
+            output=output or chosen.output,
+            offset_list=chosen.offset_list,
+            output_wcs=chosen.output_wcs,
+            filter_list=chosen.filter_list,
+            memory=memory,
+        ),
+        resources,
+        dry_run,
+    )
+
+
+def run_request(request: "Request", resources: Resources, dry_run: bool) -> None:
+    """Run a combination with the resources given, showing its progress and what came out."""
+    from musedeep.cli.progress import TerminalProgress
+    from musedeep.graph.run import combine
+
+    request.workers = resources.workers
+    request.scheduler = resources.scheduler
+    request.overwrite = resources.overwrite
+    if resources.threads is not None:
+        request.threads = resources.threads
+    with TerminalProgress(request.memory) as progress:
+        outcome = combine(request, progress, dry_run=dry_run)
+    if dry_run:
+        print_plan(outcome, request)
+    else:
+        print_outcome(outcome, progress.peak_bytes)

@@ -1,0 +1,66 @@
+"""Exit statuses, and what the user reads when something goes wrong: one line."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from musedeep.errors import MusedeepError
+
+OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+DEBUG = "MUSEDEEP_DEBUG"
+"""Environment variable: if set (and not 0), unexpected errors show their traceback."""
+
+
+class UsageProblem(Exception):
+    """The command line is wrong: an unknown option or parameter, or a value it does not take."""
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print("musedeep: " + " ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def guarded(action: Callable[[], int | None]) -> int:
+    """Run a command, and turn whatever it raises into one line and an exit status.
+
+    Parameters
+    ----------
+    action : callable
+        May raise MusedeepError (status 1), UsageProblem (status 2), KeyboardInterrupt (status 130).
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    try:
+        return action() or OK
+    except UsageProblem as error:
+        complain(str(error))
+        return WRONG_USAGE
+    except KeyboardInterrupt:
+        complain("interrupted; the same command resumes where it stopped")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone (as in `| head`): nothing to say, and nowhere to say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BAD_INPUT
+    except Exception as error:
+        complain(_line(error))
+        # a traceback is for us, not for the user
+        if os.environ.get(DEBUG, "0") not in ("", "0"):
+            traceback.print_exc()
+        return BAD_INPUT
+
+
+def _line(error: Exception) -> str:
+    if isinstance(error, MusedeepError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    if isinstance(error, MemoryError):
+        return "out of memory; give a smaller --memory or fewer --workers, and start again to resume"
+    text = str(error).strip().splitlines()
+    return f"unexpected {type(error).__name__}: {text[0] if text else 'no message'} (musedeep --debug shows where)"

@@ -1,0 +1,192 @@
+"""`musedeep info`: what a file holds, on one screen."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
+from musedeep.errors import MusedeepError
+
+MANY = 12
+"""Files listed of a selection before the rest is only counted."""
+
+
+def print_info(path: Path) -> None:
+    """Print a summary of a pixel table, a store, a cube or a selection file.
+
+    Raises
+    ------
+    MusedeepError
+        The path is none of these.
+    """
+    title, facts = describe(path)
+    print_facts(f"{path}: {title}", facts)
+
+
+def describe(path: Path) -> tuple[str, Facts]:
+    """What a path is, and the facts about it."""
+    if not path.exists():
+        raise MusedeepError(f"{path}: no such file or store")
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return "selection file", selection_facts(path)
+    if path.is_dir():
+        return _store(path)
+    with open(path, "rb") as stream:
+        fits_file = stream.read(6) == b"SIMPLE"
+    if not fits_file:
+        raise MusedeepError(
+            f"{path}: neither FITS nor a zarr store nor YAML; give a pixel table, store, cube or selection file"
+        )
+    return _fits_file(path)
+
+
+def selection_facts(path: Path) -> Facts:
+    """A selection file: its inputs, parameters and output."""
+    from musedeep.selection.selection_file import load_selection
+
+    chosen = load_selection(path)
+    size = sum(size_on_disk(p) for p in chosen.exposures)
+    facts = [("target", chosen.target), ("exposures", f"{len(chosen.exposures)} files, {size_text(size)}")]
+    facts += [("", str(p)) for p in chosen.exposures[:MANY]]
+    if len(chosen.exposures) > MANY:
+        facts.append(("", f"and {len(chosen.exposures) - MANY} more"))
+    for key in ("offset_list", "output_wcs", "filter_list"):
+        if getattr(chosen, key):
+            facts.append((key, str(getattr(chosen, key))))
+    facts += [(f"  {name}", value) for name, value in chosen.parameter_texts]
+    return [*facts, ("output", str(chosen.output))]
+
+
+def _store(path: Path) -> tuple[str, Facts]:
+    if not (path / "zarr.json").is_file():
+        raise MusedeepError(f"{path}: a directory without zarr.json is no store; give a store, or a file in it")
+    import numpy as np
+    import zarr
+
+    group: Any = zarr.open(path, mode="r")
+    arrays = dict(group.arrays()) if isinstance(group, zarr.Group) else {}
+    if "xpos" in arrays:
+        return "pixel-table store", pixel_table_facts(path)
+    data = arrays.get("data")
+    if data is None or data.ndim != 3:
+        raise MusedeepError(f"{path}: a zarr store, but neither a pixel table nor a cube of musedeep")
+    facts = [("size", f"{data.shape[2]} x {data.shape[1]} spaxels, {data.shape[0]} planes"), ("on disk", _disk(path))]
+    wave = arrays.get("wavelength")
+    if wave is not None and wave.shape[0]:
+        values = np.asarray(wave[:], np.float64)
+        facts.append(("wavelength", f"{values[0]:.2f} to {values[-1]:.2f} Angstrom"))
+    facts += [(k, str(v)) for k, v in group.attrs.items() if isinstance(v, str | int | float) and len(str(v)) < 80]
+    facts += [(name, f"{a.shape} {a.dtype}, chunks {a.chunks}") for name, a in sorted(arrays.items())]
+    return "cube store", facts
+
+
+def _disk(path: Path) -> str:
+    return size_text(size_on_disk(path))
+
+
+def _fits_file(path: Path) -> tuple[str, Facts]:
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with fits.open(path) as hdus:
+                names = {h.name.lower() for h in hdus} | {
+                    c.lower() for h in hdus if isinstance(h, fits.BinTableHDU) for c in h.columns.names
+                }
+                if {"xpos", "ypos", "lambda"} <= names:
+                    kind, read = "pixel table", pixel_table_facts
+                elif "data" in names and hdus["DATA"].header.get("NAXIS") == 3:
+                    return "cube", cube_facts(path, hdus)
+                elif "exposures" in names:
+                    return "exposure map", cube_facts(path, hdus, "EXPOSURES")
+                else:
+                    return "FITS file", _extensions(hdus)
+        except OSError as error:
+            raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
+    return kind, read(path)
+
+
+def _extensions(hdus: Any) -> Facts:
+    return [
+        (h.name or "primary", "x".join(str(h.header[f"NAXIS{i + 1}"]) for i in range(h.header.get("NAXIS", 0))) or "-")
+        for h in hdus
+    ]
+
+
+def _of(header: Any) -> Callable[[str, str], str]:
+    """Keywords of a header in a format, '-' where they are missing."""
+
+    def value(key: str, form: str = "") -> str:
+        found = header.get(key)
+        try:
+            return "-" if found is None else format(found, form)
+        except ValueError:
+            return str(found)
+
+    return value
+
+
+def _pointing(header: Any) -> Facts:
+    value = _of(header)
+    return [
+        ("target", value("OBJECT", "")),
+        ("observed", f"{value('DATE-OBS', '')}, {value('EXPTIME', 'g')} s, {value('ESO INS MODE', '')}"),
+        (
+            "pointing",
+            f"RA {value('RA', '.6f')}, Dec {value('DEC', '.6f')} deg, "
+            f"position angle {value('ESO INS DROT POSANG', 'g')} deg",
+        ),
+    ]
+
+
+def pixel_table_facts(path: Path) -> Facts:
+    """A pixel table, FITS or store."""
+    from musedeep.storage.pixel_table import open_pixel_table
+
+    table = open_pixel_table(path)
+    try:
+        header = table.header
+        value = _of(header)
+        limits = "ESO DRS MUSE PIXTABLE LIMITS "
+        n = size_on_disk(path)
+        return [
+            *_pointing(header),
+            ("stage", value("ESO DRS MUSE PIXTABLE WCS", "")),
+            ("rows", f"{table.n_rows:,}"),
+            ("IFUs", f"{value(limits + 'IFU LOW', '')} to {value(limits + 'IFU HIGH', '')}"),
+            ("wavelength", f"{value(limits + 'LAMBDA LOW', '.2f')} to {value(limits + 'LAMBDA HIGH', '.2f')} Angstrom"),
+            ("on disk", f"{size_text(n)}, {n / max(table.n_rows, 1):.2f} bytes a row"),
+            *((name, table.units.get(name, "") or "-") for name in table.names),
+        ]
+    finally:
+        table.close()
+
+
+def cube_facts(path: Path, hdus: Any, name: str = "DATA") -> Facts:
+    """A cube or an exposure map in FITS."""
+    primary, header = hdus[0].header, hdus[name].header
+    value = _of(header)
+    facts = _pointing(primary)
+    facts += [
+        ("exposures combined", _of(primary)("ESO PRO DATANCOM", "")),
+        ("size", f"{header['NAXIS1']} x {header['NAXIS2']} spaxels, {header['NAXIS3']} planes"),
+        ("spaxel", f"{_arcsec(header, 'CD1_1', 'CD2_1')} x {_arcsec(header, 'CD1_2', 'CD2_2')} arcsec"),
+        (
+            "wavelength",
+            f"{value('CTYPE3', '')} {value('CRVAL3', '.2f')} at plane {value('CRPIX3', 'g')}, "
+            f"step {value('CD3_3', 'g')} {value('CUNIT3', '')}",
+        ),
+        ("unit", value("BUNIT", "")),
+        ("on disk", _disk(path)),
+        ("extensions", ", ".join(h.name for h in hdus[1:])),
+    ]
+    for key, text in (("NDET", "sources detected"), ("FWHM MEDIAN", "median FWHM")):
+        if f"ESO QC EXPCOMB {key}" in primary:
+            facts.append((text, f"{primary[f'ESO QC EXPCOMB {key}']:.3g}" + (" arcsec" if "FWHM" in key else "")))
+    return facts
+
+
+def _arcsec(header: Any, *keys: str) -> str:
+    return f"{sum(float(header.get(k, 0.0)) ** 2 for k in keys) ** 0.5 * 3600:.4g}"

@@ -1,0 +1,187 @@
+"""The command `musedeep`. Importing this module is cheap: what a command needs, it imports itself."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from musedeep import __version__
+from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+
+app = typer.Typer(
+    name="musedeep",
+    help="MUSE pixel tables to deep datacubes, in bounded memory, on a laptop or a cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes on this machine; 1: threads of one process.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one a processor.")
+]
+Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running dask scheduler to use.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
+OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"musedeep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """MUSE pixel tables to deep datacubes, in bounded memory, on a laptop or a cluster."""
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+@app.command()
+def combine(
+    selection: Annotated[Path, typer.Argument(help="Selection file (YAML).", show_default=False)],
+    workers: Workers = 1,
+    threads: Threads = None,
+    memory: Memory = "4GiB",
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
+    output_dir: OutputDir = None,
+) -> None:
+    """Combine the exposures of a selection file into a cube.
+
+    A run that was interrupted goes on where it stopped when the same command is given again.
+    """
+    from musedeep.cli.combine import Resources, combine_selection
+
+    resources = Resources(workers, threads, memory, scheduler, overwrite)
+    combine_selection(selection, resources, output_dir, dry_run)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    add_help_option=False,
+)
+def recipe(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Recipe, as in muse_exp_combine.")] = None,
+    workers: Workers = 1,
+    threads: Threads = None,
+    memory: Memory = "4GiB",
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
+    output_dir: OutputDir = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
+    help_: Annotated[bool, typer.Option("--help", "-h", help="Frames, parameters and products of the recipe.")] = False,
+) -> None:
+    """Run a recipe on a set-of-frames: musedeep recipe NAME [--parameter=value]... FILE.sof...
+
+    Products land in the working directory under the names of the manual.
+    """
+    from musedeep.cli.combine import Resources
+    from musedeep.cli.recipe import list_recipes, recipe_help, run_recipe
+
+    if list_:
+        list_recipes()
+    elif name is None:
+        print(context.get_help())
+        if not help_:
+            raise UsageProblem("recipe: which one? `musedeep recipe --list` names them")
+    elif help_:
+        recipe_help(name)
+    else:
+        resources = Resources(workers, threads, memory, scheduler, overwrite)
+        run_recipe(name, context.args, resources, output_dir or Path("."), dry_run)
+
+
+@app.command()
+def ingest(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE... STORE", help="FITS pixel tables of one exposure, and the store.")
+    ],
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Convert FITS pixel tables of one exposure into a pixel-table store."""
+    from musedeep.cli.convert import ingest_files
+
+    if len(paths) < 2:
+        raise UsageProblem("ingest: give one or more FITS pixel tables, then the store to make")
+    ingest_files(paths[:-1], paths[-1], workers, overwrite)
+
+
+@app.command()
+def export(
+    store: Annotated[Path, typer.Argument(help="Pixel-table store.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="FITS file to make.", show_default=False)],
+    overwrite: Overwrite = False,
+) -> None:
+    """Convert a pixel-table store back into a FITS pixel table."""
+    from musedeep.cli.convert import export_store
+
+    export_store(store, file, overwrite)
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(help="Pixel table, store, cube or selection file.", show_default=False)],
+) -> None:
+    """Summarise a pixel table, a store, a cube or a selection file."""
+    from musedeep.cli.info import print_info
+
+    print_info(path)
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    command = typer.main.get_command(app)
+    try:
+        # with standalone_mode off, the parser raises what it finds instead of printing boxes and exiting
+        status = command.main(args=list(arguments), prog_name="musedeep", standalone_mode=False)
+    except Exception as error:
+        describe = getattr(error, "format_message", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return WRONG_USAGE  # the help has been printed
+        if type(error).__name__ == "Abort":
+            raise KeyboardInterrupt from None
+        if describe is None:
+            raise
+        context = getattr(error, "ctx", None)
+        name = context.command_path if context else "musedeep"
+        complain(f"{describe().rstrip('.')}; see `{name} --help`")
+        return WRONG_USAGE
+    if status == INTERRUPTED:  # the parser's own answer to Ctrl-C, which says nothing
+        raise KeyboardInterrupt
+    return status if isinstance(status, int) else OK
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+
+    Returns
+    -------
+    int
+        0 done; 1 bad input or a failed run; 2 wrong usage; 130 interrupted.
+    """
+    return guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,103 @@
+"""`musedeep recipe NAME`: a recipe on a set-of-frames, as esorex runs it."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from musedeep.cli.combine import Resources, run_request
+from musedeep.cli.errors import UsageProblem
+from musedeep.errors import MusedeepError
+from musedeep.recipes.declaration import Recipe, nearest
+
+RECIPES = {"muse_exp_combine": "musedeep.recipes.exp_combine_parameters"}
+"""Modules that declare recipes; imported when asked for."""
+
+
+def declared(name: str) -> Recipe:
+    """The declaration of a recipe."""
+    if name not in RECIPES:
+        near = nearest(name, list(RECIPES))
+        hint = f"did you mean {near}?" if near else "`musedeep recipe --list` names them"
+        raise UsageProblem(f"no recipe '{name}'; {hint}")
+    found: Recipe = import_module(RECIPES[name]).RECIPE
+    return found
+
+
+def list_recipes() -> None:
+    """Print name and purpose of every recipe."""
+    for name in RECIPES:
+        print(f"{name:<20} {declared(name).summary}")
+
+
+def recipe_help(name: str) -> None:
+    """Print frames, parameters and products of a recipe."""
+    print(declared(name).help_text())
+
+
+def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Parameters and files among the arguments, `--name=value` or `--name value`.
+
+    Raises
+    ------
+    UsageProblem
+        Something that looks like an option and is no parameter of the recipe, a parameter without a value,
+        or one given twice.
+    """
+    known = [p.name for p in recipe.parameters]
+    given: dict[str, str] = {}
+    files: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            files.append(word)
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        # esorex also takes the full name of a parameter
+        name = name.removeprefix(f"muse.{recipe.name}.")
+        if name not in known or not word.startswith("--"):
+            near = nearest(name, known)
+            hint = f"did you mean --{near}?" if near else f"see `musedeep recipe {recipe.name} --help`"
+            raise UsageProblem(f"{recipe.name}: no parameter '{word.partition('=')[0]}'; {hint}")
+        if not equals:
+            if not rest:
+                raise UsageProblem(f"{recipe.name}: --{name} needs a value")
+            value = rest.pop(0)
+        if name in given:
+            raise UsageProblem(f"{recipe.name}: --{name} is given twice")
+        given[name] = value
+    return given, files
+
+
+def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output: Path, dry_run: bool) -> None:
+    """Run a recipe; several set-of-frames files are taken as one, as esorex does."""
+    recipe = declared(name)
+    given, files = split_arguments(recipe, arguments)
+    memory = resources.memory_bytes()
+    if not files:
+        raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
+    from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+    from musedeep.storage.set_of_frames import read_set_of_frames
+
+    try:
+        parameters = exp_combine_parameters(given)
+    except MusedeepError as error:
+        raise UsageProblem(str(error)) from None
+    frames = [frame for file in files for frame in read_set_of_frames(file)]
+    found = recipe.check_frames(frames, ", ".join(files))
+    from musedeep.graph.run import Request
+
+    def single(tag: str) -> Path | None:
+        return Path(found[tag][0]) if found[tag] else None
+
+    request = Request(
+        pixel_tables=[Path(p) for p in found["PIXTABLE_REDUCED"]],
+        parameters=parameters,
+        parameter_texts=tuple(given.items()),
+        output=output,
+        offset_list=single("OFFSET_LIST"),
+        output_wcs=single("OUTPUT_WCS"),
+        filter_list=single("FILTER_LIST"),
+        memory=memory,
+    )
+    run_request(request, resources, dry_run)

@@ -1,0 +1,94 @@
+"""What a plan and a finished run look like on the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from musedeep.cli.progress import duration
+
+if TYPE_CHECKING:
+    from musedeep.graph.run import Outcome, Request
+
+Facts = list[tuple[str, str]]
+
+
+def size_text(n: float) -> str:
+    """Bytes as a person says them."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if n < 1024:
+            return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.3g} {unit}"
+        n /= 1024
+    return f"{n:.3g} TiB"
+
+
+def size_on_disk(path: Path) -> int:
+    """Size of a file, or of all files in a directory [bytes]."""
+    if path.is_dir():
+        return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    return path.stat().st_size
+
+
+def print_facts(title: str, facts: Facts) -> None:
+    """Names and values, one a line, under a title."""
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
+    console.print(title, style="bold cyan", markup=False, soft_wrap=True)
+    console.print(table)
+
+
+def plan_facts(outcome: "Outcome", memory: int) -> Facts:
+    """A plan, line by line."""
+    plan, job = outcome.plan, outcome.job
+    nz, ny, nx = job.grid.shape
+    waves = job.grid.wavelengths()
+    boxes = [t.box for t in plan.tasks]
+    planes = sorted({b.z1 - b.z0 for b in boxes})
+    lines = sorted({b.y1 - b.y0 for b in boxes})
+    largest = max(plan.tasks, key=lambda t: t.peak_bytes)
+
+    def span(values: list[int], what: str) -> str:
+        return f"{values[0]} {what}" if len(values) == 1 else f"{values[0]} to {values[-1]} {what}"
+
+    return [
+        ("exposures", f"{len(job.exposures)}, {sum(e.exptime for e in job.exposures):,.0f} s in all"),
+        ("rows", f"{plan.rows:,} in the cube; {plan.rows_processed / max(plan.rows, 1):.2f} times that with margins"),
+        ("cube", f"{nx} x {ny} spaxels, {nz} planes"),
+        ("spaxel", f"{abs(job.grid.cd[0]) * 3600:.4g} x {abs(job.grid.cd[3]) * 3600:.4g} arcsec"),
+        ("wavelength", f"{waves[0]:.2f} to {waves[-1]:.2f} Angstrom, {job.grid.ctype3}, step {job.grid.step:g}"),
+        ("cube on disk", f"{size_text(plan.cube_bytes)} (DATA and STAT)"),
+        ("resampling", f"{job.how.method}, rejection {_rejection(outcome)}"),
+        ("boxes", f"{len(boxes)}, of {span(planes, 'planes')} and {span(lines, 'lines')}; {plan.parallel} at once"),
+        ("largest box", f"{largest.rows_with_margin:,} rows with margins, {size_text(largest.peak_bytes)}"),
+        ("peak memory", f"{size_text(plan.peak_bytes)} estimated, of {size_text(memory)} allowed"),
+    ]
+
+
+def _rejection(outcome: "Outcome") -> str:
+    how = outcome.job.how
+    return f"{how.crtype} at {how.crsigma:g} sigma ({how.rejection})" if how.crsigma > 0 else "off"
+
+
+def print_plan(outcome: "Outcome", request: "Request") -> None:
+    """What `--dry-run` prints."""
+    print_facts("Plan", plan_facts(outcome, request.memory))
+
+
+def print_outcome(outcome: "Outcome", peak_bytes: int) -> None:
+    """What a finished run prints: where the products are, and what it took."""
+    facts = [(p.name, f"{size_text(size_on_disk(p))}") for p in outcome.products]
+    where = str(outcome.products[0].parent) if outcome.products else "no products"
+    print_facts(f"{where}:", facts)
+    rate = outcome.rows / max(outcome.seconds, 1e-3) / 1e6
+    share = 100 * outcome.rejected / max(outcome.rows, 1)
+    resumed = f", {outcome.resumed_boxes} boxes from an earlier start" if outcome.resumed_boxes else ""
+    print(
+        f"{len(outcome.job.exposures)} exposures, {outcome.rows:,} rows, {outcome.rejected:,} rejected "
+        f"({share:.3f} %), in {duration(outcome.seconds)} ({rate:.1f} million rows/s), "
+        f"peak memory {size_text(peak_bytes)}{resumed}"
+    )

@@ -1,0 +1,201 @@
+"""The selection file: which exposures become which cube, and how (YAML)."""
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.declaration import nearest
+from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
+
+
+def _text(value: Any) -> Any:
+    """Numbers are text where text is wanted: `target: 47` names a target."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """One path is a list of one; lists of the files of an exposure are taken as their files."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list):
+        return value
+    return [path for entry in value for path in (entry if isinstance(entry, list) else [entry])]
+
+
+class SelectionModel(BaseModel):
+    """The keys of a selection file and their types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    target: Annotated[str, BeforeValidator(_text)] = ""
+    exposures: Annotated[list[str], BeforeValidator(_listed)]
+    offset_list: str | None = None
+    output_wcs: str | None = None
+    filter_list: str | None = None
+    parameters: dict[str, Any] = {}
+    output: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A selection file, read and checked; paths are absolute or relative to the working directory.
+
+    Attributes
+    ----------
+    path : Path
+        The file itself.
+    target : str
+    exposures : tuple of Path
+        Pixel tables, in the order given, globs replaced by what they match; the files of one exposure (one
+        an IFU) are told from those of others by their DATE-OBS, later.
+    offset_list, output_wcs, filter_list : Path or None
+    parameters : ExpCombineParameters
+    parameter_texts : tuple of (str, str)
+        Parameters as given, for the headers of products.
+    output : Path
+        Directory of the products.
+    """
+
+    path: Path
+    target: str
+    exposures: tuple[Path, ...]
+    offset_list: Path | None
+    output_wcs: Path | None
+    filter_list: Path | None
+    parameters: ExpCombineParameters
+    parameter_texts: tuple[tuple[str, str], ...]
+    output: Path
+
+
+def load_selection(path: str | Path) -> Selection:
+    """Read a selection file.
+
+    Raises
+    ------
+    MusedeepError
+        No such file, no YAML; an unknown or missing key, a wrong type; a file that does not exist, a glob that
+        matches nothing, a path named twice; a parameter that is not right.
+    """
+    path = Path(path)
+    model = _validated(path, _parsed(path))
+    here = path.parent
+    try:
+        parameters = exp_combine_parameters(model.parameters)
+    except MusedeepError as error:
+        raise MusedeepError(f"{path}: parameters: {str(error).removeprefix('muse_exp_combine: ')}") from None
+    return Selection(
+        path=path,
+        target=model.target,
+        exposures=_exposures(path, model.exposures),
+        offset_list=_existing(path, "offset_list", model.offset_list),
+        output_wcs=_existing(path, "output_wcs", model.output_wcs),
+        filter_list=_existing(path, "filter_list", model.filter_list),
+        parameters=parameters,
+        parameter_texts=tuple((name, _as_text(value)) for name, value in model.parameters.items()),
+        output=here / Path(model.output).expanduser(),
+    )
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MusedeepError(f"{path}: no such selection file")
+    try:
+        content = yaml.load(path.read_text(), Loader=_UniqueKeys)
+    except UnicodeDecodeError:
+        raise MusedeepError(f"{path}: not a text file; a selection file is YAML") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        raise MusedeepError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise MusedeepError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise MusedeepError(f"{path}: a selection file has the keys {', '.join(SelectionModel.model_fields)}")
+    return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, refusing a key given twice (which YAML would silently replace)."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if isinstance(key, str) and key in seen:
+            raise yaml.MarkedYAMLError(problem=f"'{key}' is given twice", problem_mark=key_node.start_mark)
+        seen.add(key if isinstance(key, str) else id(key_node))
+    return loader.construct_mapping(node)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:
+    try:
+        return SelectionModel.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+    key = str(problem["loc"][0])
+    known = list(SelectionModel.model_fields)
+    if problem["type"] == "extra_forbidden":
+        near = nearest(key, known)
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
+        raise MusedeepError(f"{path}: unknown key '{key}'; {hint}")
+    if problem["type"] == "missing":
+        raise MusedeepError(f"{path}: key '{key}' is missing; add it")
+    expected = {
+        "exposures": "a list of paths or globs",
+        "parameters": "a mapping of names to values",
+    }.get(key, "text")
+    value = problem["input"]
+    raise MusedeepError(f"{path}: {key}: {value!r} ({type(value).__name__}) is not right; it has to be {expected}")
+
+
+def _expand(here: Path, entry: str) -> str:
+    """A path or pattern as the working directory sees it."""
+    return str(here / Path(entry).expanduser())
+
+
+def _exposures(path: Path, entries: list[str]) -> tuple[Path, ...]:
+    if not entries:
+        raise MusedeepError(f"{path}: exposures is empty; list pixel tables or globs")
+    found: dict[Path, str] = {}
+    for entry in entries:
+        full = _expand(path.parent, entry)
+        if Path(full).exists():
+            matches = [full]
+        elif glob.has_magic(full):
+            matches = sorted(glob.glob(full, recursive=True))
+            if not matches:
+                raise MusedeepError(f"{path}: exposures: '{entry}' matches nothing in {path.parent.absolute()}")
+        else:
+            raise MusedeepError(f"{path}: exposures: {full} does not exist; correct the path")
+        for match in matches:
+            real = Path(match).resolve()
+            if real in found:
+                raise MusedeepError(
+                    f"{path}: exposures: {match} is named twice, by '{found[real]}' and '{entry}'; name it once"
+                )
+            found[real] = entry
+    return tuple(found)
+
+
+def _existing(path: Path, key: str, value: str | None) -> Path | None:
+    if value is None:
+        return None
+    full = Path(_expand(path.parent, value))
+    if not full.is_file():
+        raise MusedeepError(f"{path}: {key}: {full} does not exist; correct the path")
+    return full
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,171 @@
+"""FITS headers as they stand in a file: the raw 80-character cards beside the parsed header."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+
+BLOCK = 2880
+CARD = 80
+_PIXTABLE = "ESO DRS MUSE PIXTABLE "
+_END = "END".ljust(CARD)
+
+
+@dataclass(frozen=True)
+class HeaderUnit:
+    """Header and place of one HDU of a file.
+
+    Attributes
+    ----------
+    cards : tuple of str
+        The raw cards of the header's blocks, END and blank fill included.
+    offset : int
+        Where the header begins [bytes].
+    """
+
+    cards: tuple[str, ...]
+    offset: int
+
+    @cached_property
+    def header(self) -> fits.Header:
+        """The parsed header."""
+        return parse_cards(self.cards)
+
+    @property
+    def data_offset(self) -> int:
+        """Where the data begin [bytes]."""
+        return self.offset + len(self.cards) * CARD
+
+    @cached_property
+    def data_bytes(self) -> int:
+        """Bytes of data, without the fill of the last block (FITS standard 4.4.1)."""
+        h = self.header
+        if h.get("NAXIS", 0) == 0:
+            return 0
+        n = int(np.prod([h[f"NAXIS{i + 1}"] for i in range(h["NAXIS"])], dtype=np.int64))
+        return abs(h["BITPIX"]) // 8 * h.get("GCOUNT", 1) * (h.get("PCOUNT", 0) + n)
+
+    @property
+    def end(self) -> int:
+        """Where the next HDU begins [bytes]."""
+        return self.data_offset + -(-self.data_bytes // BLOCK) * BLOCK
+
+    @property
+    def name(self) -> str:
+        """EXTNAME as written, empty if there is none."""
+        return str(self.header.get("EXTNAME", "")).strip()
+
+
+def parse_cards(cards: Sequence[str]) -> fits.Header:
+    """The header that these raw cards make."""
+    return fits.Header.fromstring("".join(cards))
+
+
+def raw_bytes(cards: Sequence[str]) -> bytes:
+    """Cards as they stand in a file; inverse of what `scan_file` reads."""
+    return "".join(cards).encode("latin-1")
+
+
+def header_cards(header: fits.Header) -> tuple[str, ...]:
+    """Raw cards of a header, with END and blank fill."""
+    text = header.tostring(sep="", endcard=True, padding=True)
+    return tuple(text[i : i + CARD] for i in range(0, len(text), CARD))
+
+
+def scan_file(path: Path) -> list[HeaderUnit]:
+    """All headers of a FITS file; no data are read.
+
+    Raises
+    ------
+    MusedeepError
+        The file cannot be read, is no FITS file, or ends before its last HDU does.
+    """
+    units: list[HeaderUnit] = []
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise MusedeepError(f"{path}: empty file; copy or make it again")
+        with open(path, "rb") as stream:
+            position = 0
+            while position < size:
+                unit = _read_unit(path, stream, position, size, first=not units)
+                if unit is None:
+                    break
+                if unit.data_offset + unit.data_bytes > size:
+                    raise MusedeepError(
+                        f"{path}: truncated, has {size} bytes but HDU {len(units)} ({unit.name or 'no EXTNAME'}) ends at "
+                        f"{unit.data_offset + unit.data_bytes}; copy or make it again"
+                    )
+                units.append(unit)
+                position = unit.end
+    except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise MusedeepError(f"{path}: HDU {len(units)} has no valid FITS header ({reason}); make it again") from error
+    except OSError as error:
+        raise MusedeepError(f"{path}: cannot be read ({error.strerror or error}); check the path and its rights") from error
+    return units
+
+
+def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> HeaderUnit | None:  # type: ignore[no-untyped-def]
+    """The header at a position; None at the fill some programs leave after the last HDU."""
+    stream.seek(position)
+    cards: list[str] = []
+    while True:
+        block = stream.read(BLOCK)
+        if not cards:
+            start = block[:CARD]
+            if not start.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+                if not first and not block.strip(b"\0 "):
+                    return None
+                raise MusedeepError(
+                    f"{path}: no FITS header at byte {position} of {size}; a FITS pixel table or a store is expected"
+                )
+        if len(block) < BLOCK:
+            raise MusedeepError(
+                f"{path}: truncated, ends at byte {size} inside the header that begins at {position}; copy or make it again"
+            )
+        text = block.decode("latin-1")
+        cards += [text[i : i + CARD] for i in range(0, BLOCK, CARD)]
+        if _END in cards[-BLOCK // CARD :]:
+            return HeaderUnit(tuple(cards), position)
+
+
+def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
+    """Primary header of one exposure from those of its per-IFU pixel tables.
+
+    The first header, with the limits of all, the sum of MERGED, and the slice offsets of every IFU; checksums
+    of the single files are dropped.
+    """
+    if len(headers) == 1:
+        return headers[0]
+    merged = headers[0].copy()
+    for key in ("DATAMD5", "CHECKSUM", "DATASUM"):
+        merged.remove(key, ignore_missing=True)
+    for axis in ("X", "Y", "LAMBDA", "IFU", "SLICE"):
+        for end, choose in (("LOW", min), ("HIGH", max)):
+            key = f"{_PIXTABLE}LIMITS {axis} {end}"
+            values = [h[key] for h in headers if key in h]
+            if values:
+                merged[_hierarch(key)] = choose(values)
+    key = f"{_PIXTABLE}MERGED"
+    if any(key in h for h in headers):
+        merged[_hierarch(key)] = sum(int(h.get(key, 1)) for h in headers)
+    for header in headers[1:]:
+        for card in header.cards:
+            if card.keyword.startswith(f"{_PIXTABLE}EXP") and card.keyword not in merged:
+                merged.append((_hierarch(card.keyword), card.value, card.comment), end=True)
+    return merged
+
+
+def _hierarch(key: str) -> str:
+    return "HIERARCH " + key
+
+
+def open_errors(path: Path) -> MusedeepError:
+    """The error for a path that does not exist."""
+    return MusedeepError(f"{path}: no such file; give a FITS pixel table or a pixel-table store")

@@ -1,0 +1,357 @@
+"""FITS pixel tables into stores and back."""
+
+import errno
+import shutil
+import tracemalloc
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pixel_tables import exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
+
+from musedeep.errors import MusedeepError
+from musedeep.storage import ingest as ingestion
+from musedeep.storage.ingest import BYTES_PER_ROW, export, ingest, segment_edges
+from musedeep.storage.pixel_table import describe, open_exposure, open_pixel_table
+
+SMALL = {"slices": (1, 20, 48), "wavelength": (6990.0, 7050.0), "ifus": (3, 24)}
+SOURCES = {
+    "images": {},
+    "shuffled": {"shuffle": True},
+    "flat field": {"flat_field": True},
+    "weight": {"weight": True, "posang": 77.0},
+    "table": {"fmt": "table", "weight": True},
+    "shuffled table": {"fmt": "table", "shuffle": True, "flat_field": True},
+}
+
+
+def only(path):
+    """Names in a directory, to see that nothing temporary is left."""
+    return sorted(p.name for p in path.iterdir())
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_round_trip_is_bit_exact(tmp_path, source):
+    write_exposure(tmp_path / "a.fits", **SMALL, **SOURCES[source])
+    store = ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=3000, memory=BYTES_PER_ROW * 10_000)
+    export(store, tmp_path / "b.fits", memory=BYTES_PER_ROW * 4000)
+    assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+    assert only(tmp_path) == ["a.fits", "a.zarr", "b.fits"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 100),
+    chunk_rows=st.integers(1, 5000).map(lambda n: max(n, 64)),
+    width=st.sampled_from([3.0, 20.0, 47.3, 6000.0]),
+    rows=st.integers(7000, 30_000),
+    workers=st.integers(1, 3),
+    shuffle=st.booleans(),
+)
+def test_round_trip_for_any_layout(tmp_path_factory, seed, chunk_rows, width, rows, workers, shuffle):
+    folder = tmp_path_factory.mktemp("layout")
+    options = {"slices": (2, 11), "ifus": (1, 17), "wavelength": (7000.0, 7025.0), "shuffle": shuffle}
+    write_exposure(folder / "a.fits", seed=seed, **options)
+    ingest(
+        [folder / "a.fits"], folder / "a.zarr", chunk_rows=chunk_rows, band_width=width, workers=workers,
+        memory=BYTES_PER_ROW * rows,
+    )  # fmt: skip
+    export(folder / "a.zarr", folder / "b.fits", workers=workers, memory=BYTES_PER_ROW * rows // 3)
+    assert (folder / "a.fits").read_bytes() == (folder / "b.fits").read_bytes()
+    shutil.rmtree(folder)
+
+
+def test_header_with_odd_cards_and_extra_hdus(tmp_path):
+    truth = exposure_rows(**SMALL)
+    header = primary_header(
+        truth.rows, ra=150.1, dec=2.2, posang=0.0, date_obs="2014-09-20T03:00:00.000", exptime=1500.0
+    )
+    header["COMMENT"] = "a comment"
+    header["LONG"] = "x" * 150
+    write_rows(tmp_path / "a.fits", header, truth.rows)
+    with fits.open(tmp_path / "a.fits", mode="append") as hdus:
+        hdus.append(fits.ImageHDU(np.arange(12, dtype=np.int16).reshape(3, 4), name="EXTRA"))
+    with open(tmp_path / "a.fits", "r+b") as stream:  # a value no formatter would write
+        raw = stream.read(28800)
+        place = raw.index(b"EXPTIME =")
+        stream.seek(place)
+        stream.write(b"EXPTIME = 1.50000E+03 / odd".ljust(80))
+    ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    assert open_pixel_table(tmp_path / "a.zarr").header["EXPTIME"] == 1500.0
+    export(tmp_path / "a.zarr", tmp_path / "b.fits")
+    assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    truth = write_exposure(folder / "a.fits", posang=123.0, weight=True, **SMALL)
+    ingest([folder / "a.fits"], folder / "a.zarr", chunk_rows=2500, memory=BYTES_PER_ROW * 12_000)
+    return open_pixel_table(folder / "a.zarr"), truth
+
+
+def sorted_rows(truth):
+    """Rows in the order of a store, by the definition."""
+    band = np.floor((truth.rows["lambda"].astype(float) - 4000) / 20)
+    order = np.lexsort((truth.rows["origin"] & 63, truth.rows["origin"] >> 6 & 31, band))
+    return {name: column[order] for name, column in truth.rows.items()}
+
+
+def test_rows_are_grouped_by_band_ifu_slice(stored):
+    table, truth = stored
+    rows = table.read(np.array([[0, table.n_rows]]), table.names)
+    for name, expected in sorted_rows(truth).items():
+        np.testing.assert_array_equal(rows[name], expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_read_is_numpy_slicing(stored, data):
+    table, truth = stored
+    edges = st.integers(0, table.n_rows)
+    pairs = data.draw(st.lists(st.tuples(edges, edges).map(sorted), max_size=12))
+    ranges = np.array(pairs, np.int64).reshape(-1, 2)
+    rows = table.read(ranges, ["lambda", "dq", "data"])
+    expected = sorted_rows(truth)
+    for name, column in rows.items():
+        parts = [expected[name][:0], *(expected[name][a:b] for a, b in ranges)]
+        np.testing.assert_array_equal(column, np.concatenate(parts))
+
+
+def test_index_of_a_store(stored):
+    table, truth = stored
+    index = table.index()
+    rows = sorted_rows(truth)
+    assert index["start"][0] == 0 and index["stop"][-1] == table.n_rows
+    np.testing.assert_array_equal(index["start"][1:], index["stop"][:-1])
+    assert (index["stop"] - index["start"]).max() <= 256
+    starts = index["start"]
+    phi, u = rows["xpos"].astype(float), -rows["ypos"].astype(float)
+    for low, high, values in (
+        ("lambda_min", "lambda_max", rows["lambda"]),
+        ("x_min", "x_max", np.tan(u) * np.sin(phi)),
+        ("y_min", "y_max", -np.tan(u) * np.cos(phi)),
+    ):
+        assert (index[low] <= np.minimum.reduceat(values, starts)).all()
+        assert (index[high] >= np.maximum.reduceat(values, starts)).all()
+    # no segment reaches across bands, IFUs or slices
+    key = np.floor((rows["lambda"].astype(float) - 4000) / 20) * 2048 + (rows["origin"] & 2047)
+    assert (np.minimum.reduceat(key, starts) == np.maximum.reduceat(key, starts)).all()
+
+
+def test_describe_store(stored):
+    table, _ = stored
+    facts = describe(table)
+    assert facts["format"] == "zarr store" and facts["ifus"] == (3, 24) and facts["rows"] == table.n_rows
+    assert 4 < facts["bytes_per_row"] < 32
+    assert facts["units"]["xpos"] == "rad"
+
+
+@given(st.lists(st.integers(1, 2000), max_size=20))
+def test_segment_edges(lengths):
+    edges = segment_edges(np.array(lengths, np.int64))
+    assert edges[0] == 0 and edges[-1] == sum(lengths)
+    if lengths:
+        assert 0 < np.diff(edges).min() and np.diff(edges).max() <= 256
+    assert set(np.cumsum([0, *lengths])) <= set(edges.tolist())
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_files_of_the_ifus_become_one_store(tmp_path, shuffle):
+    options = {**SMALL, "ifus": (3, 4, 24), "shuffle": shuffle}
+    truth = write_exposure(tmp_path / "part.fits", fmt="per-ifu", flat_field=True, **options)
+    paths = ifu_paths(tmp_path / "part.fits", (3, 4, 24))
+    store = ingest(paths, tmp_path / "a.zarr")
+    table, joined = open_pixel_table(store), open_exposure(paths)
+    assert table.n_rows == truth.xi.size
+    assert table.header["ESO DRS MUSE PIXTABLE LIMITS IFU HIGH"] == 24
+    assert table.header["ESO DRS MUSE PIXTABLE MERGED"] == 3
+    export(store, tmp_path / "b.fits")
+    back = open_pixel_table(tmp_path / "b.fits")
+    everything = np.array([[0, table.n_rows]])
+    expected = joined.read(everything, joined.names)
+    for name, column in back.read(everything, back.names).items():
+        np.testing.assert_array_equal(column, expected[name])
+    assert "PIXTABLE_FLAT_FIELD" in [h.name for h in fits.open(tmp_path / "b.fits")]
+    fits.open(tmp_path / "b.fits").verify("exception")
+
+
+def test_memory_does_not_grow_with_the_table(tmp_path):
+    peaks = []
+    for k, lines in enumerate((60.0, 480.0)):
+        path = tmp_path / f"{k}.fits"
+        write_exposure(path, ifus=(5,), slices=tuple(range(1, 25)), wavelength=(7000.0, 7000.0 + lines))
+        tracemalloc.start()
+        ingest([path], tmp_path / f"{k}.zarr", chunk_rows=8192, memory=BYTES_PER_ROW * 60_000)
+        export(tmp_path / f"{k}.zarr", tmp_path / f"{k}.out.fits", memory=BYTES_PER_ROW * 60_000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert (tmp_path / "1.fits").stat().st_size > 7 * (tmp_path / "0.fits").stat().st_size
+    # what is left to grow is the index and one file's headers; the source itself grows by 19 MB
+    assert peaks[1] < peaks[0] + 6e6
+
+
+def test_progress_ends_at_the_total(tmp_path):
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    seen = []
+    ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] > 0
+
+
+# --- what is refused ---
+
+
+@pytest.fixture
+def store(tmp_path):
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    return ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)
+
+
+def read_all(path):
+    table = open_pixel_table(path)
+    return table.read(np.array([[0, table.n_rows]]), table.names)
+
+
+@pytest.mark.parametrize("name", ["lambda", "data", "dq"])
+def test_damaged_chunk(store, name):
+    chunk = store / name / "c" / "2"
+    raw = bytearray(chunk.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    chunk.write_bytes(raw)
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunks .* of {name} are damaged .*ingest the exposure again"):
+        read_all(store)
+    with pytest.raises(MusedeepError, match="damaged"):
+        export(store, store.with_name("b.fits"))
+    assert only(store.parent) == ["a.fits", "a.zarr"]
+
+
+@pytest.mark.parametrize("name", ["stat", "dq", "order"])
+def test_lost_chunk(store, name):
+    (store / name / "c" / "1").unlink()
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 1 of {name} is missing"):
+        export(store, store.with_name("b.fits"))
+
+
+def test_truncated_chunk(store):
+    chunk = store / "stat" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:3])
+    with pytest.raises(MusedeepError, match="of stat are damaged"):
+        read_all(store)
+
+
+def test_damaged_index(store):
+    (store / "index" / "boxes" / "c" / "0" / "0").unlink()
+    with pytest.raises(MusedeepError, match="index/boxes is missing"):
+        open_pixel_table(store).index()
+
+
+@pytest.mark.parametrize("name", ["xpos", "order"])
+def test_lost_column(store, name):
+    shutil.rmtree(store / name)
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: column .*{name}.* is missing"):
+        open_pixel_table(store)
+
+
+def test_not_a_store(tmp_path, store):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MusedeepError, match="not a pixel-table store"):
+        open_pixel_table(tmp_path / "empty")
+    (store / "zarr.json").write_text("{")
+    with pytest.raises(MusedeepError, match="not a pixel-table store"):
+        open_pixel_table(store)
+
+
+def test_store_of_another_version(store):
+    text = (store / "zarr.json").read_text()
+    (store / "zarr.json").write_text(text.replace('"version": 1', '"version": 99'))
+    with pytest.raises(MusedeepError, match="store of version 99"):
+        open_pixel_table(store)
+
+
+def test_a_store_is_not_ingested(store):
+    with pytest.raises(MusedeepError, match="is a store already"):
+        ingest([store], store.with_name("b.zarr"))
+
+
+@pytest.mark.parametrize("name", ["xpos", "ypos", "lambda"])
+def test_positions_that_are_not_finite(tmp_path, name):
+    truth = exposure_rows(**SMALL)
+    keys = {"ra": 150.1, "dec": 2.2, "posang": 0.0, "date_obs": "2014-09-20T03:00:00.000", "exptime": 1500.0}
+    header = primary_header(truth.rows, **keys)
+    truth.rows[name][4711] = np.nan
+    write_rows(tmp_path / "a.fits", header, truth.rows)
+    with pytest.raises(MusedeepError, match=rf"a\.fits: column {name} is NaN or infinite .* row 4711"):
+        ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    assert only(tmp_path) == ["a.fits"]
+
+
+def test_existing_outputs_are_kept(store):
+    folder = store.parent
+    before = (store / "zarr.json").read_bytes()
+    with pytest.raises(MusedeepError, match=r"a\.zarr: exists already.*--overwrite"):
+        ingest([folder / "a.fits"], store)
+    with pytest.raises(MusedeepError, match=r"a\.fits: exists already.*--overwrite"):
+        export(store, folder / "a.fits")
+    # a run that fails leaves the former store as it was
+    (folder / "bad.fits").write_bytes((folder / "a.fits").read_bytes()[:-2880])
+    with pytest.raises(MusedeepError, match="truncated"):
+        ingest([folder / "bad.fits"], store, overwrite=True)
+    assert (store / "zarr.json").read_bytes() == before
+    (folder / "bad.fits").unlink()
+    ingest([folder / "a.fits"], store, overwrite=True)
+    export(store, folder / "a.fits", overwrite=True)
+    assert only(folder) == ["a.fits", "a.zarr"]
+
+
+def test_missing_directory(tmp_path, store):
+    with pytest.raises(MusedeepError, match=r"directory .*nowhere does not exist"):
+        export(store, tmp_path / "nowhere" / "b.fits")
+
+
+def test_no_space_before_the_work(tmp_path, monkeypatch):
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(ingestion.shutil, "disk_usage", lambda p: usage._replace(free=1000))
+    with pytest.raises(MusedeepError, match=r"0 MiB free, a\.zarr needs about"):
+        ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    assert only(tmp_path) == ["a.fits"]
+
+
+def test_disk_full_while_writing(tmp_path, monkeypatch):
+    write_exposure(tmp_path / "a.fits", **SMALL)
+
+    def full(self, values):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ingestion._Appender, "_write", full)
+    with pytest.raises(MusedeepError, match=r"disk full while writing a\.zarr, which needs about \d+ bytes"):
+        ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    assert only(tmp_path) == ["a.fits"]
+
+
+def test_disk_full_at_export(store, monkeypatch):
+    def full(descriptor, offset, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ingestion.os, "posix_fallocate", full)
+    with pytest.raises(MusedeepError, match=r"no space for .*b\.fits.*bytes"):
+        export(store, store.with_name("b.fits"))
+    assert only(store.parent) == ["a.fits", "a.zarr"]
+
+
+def test_memory_too_small_for_a_band(tmp_path):
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    with pytest.raises(MusedeepError, match=r"too little for a band of \d+ rows; \d+ MiB would do"):
+        ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", memory=10_000)
+    assert only(tmp_path) == ["a.fits"]
+
+
+def test_table_with_columns_of_other_types(tmp_path):
+    truth = exposure_rows(**SMALL)
+    columns = [fits.Column(n, "D" if n == "data" else "J" if v.dtype == np.int32 else "E", array=v) for n, v in truth.rows.items()]
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)]).writeto(tmp_path / "a.fits")
+    assert open_pixel_table(tmp_path / "a.fits").n_rows == truth.xi.size
+    with pytest.raises(MusedeepError, match="column data of type >f8 cannot be kept in a store"):
+        ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")

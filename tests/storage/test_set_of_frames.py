@@ -1,0 +1,58 @@
+"""Set-of-frames files."""
+
+import pytest
+
+from musedeep.errors import MusedeepError
+from musedeep.storage.set_of_frames import read_set_of_frames
+
+
+@pytest.fixture
+def frames(tmp_path):
+    for name in ("a.fits", "b.fits"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def write(directory, text):
+    path = directory / "x.sof"
+    path.write_text(text)
+    return path
+
+
+def test_comments_blanks_and_variables(frames, monkeypatch):
+    monkeypatch.setenv("FRAMES", str(frames))
+    path = write(frames, f"# all\n\n$FRAMES/a.fits   RAW\n#{frames}/b.fits RAW\n${{FRAMES}}/b.fits\tCAL more words\n")
+    assert read_set_of_frames(path) == [(f"{frames}/a.fits", "RAW"), (f"{frames}/b.fits", "CAL")]
+
+
+def test_relative_to_the_working_directory_then_to_the_file(frames, tmp_path_factory, monkeypatch):
+    path = write(frames, "a.fits RAW\n")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    assert read_set_of_frames(path) == [(str(frames / "a.fits"), "RAW")]
+    (elsewhere / "a.fits").touch()
+    assert read_set_of_frames(path) == [("a.fits", "RAW")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.fits\n", r"x\.sof, line 1: 'a\.fits' has no tag"),
+        ("\nnone.fits RAW\n", r"line 2: none\.fits does not exist"),
+        ("$NOT_SET_AT_ALL/a.fits RAW\n", "variable NOT_SET_AT_ALL .* is not set"),
+        ("a.fits RAW\na.fits RAW\n", "line 2: .*listed twice"),
+        ("# nothing\n", "no frames"),
+        ("SIMPLE  =                    T", "not a set-of-frames"),
+    ],
+)
+def test_wrong_files_are_refused(frames, text, message):
+    with pytest.raises(MusedeepError, match=message):
+        read_set_of_frames(write(frames, text))
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(MusedeepError, match=r"none\.sof: no such"):
+        read_set_of_frames(tmp_path / "none.sof")
+    (tmp_path / "b.sof").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(MusedeepError, match=r"b\.sof: not a set-of-frames"):
+        read_set_of_frames(tmp_path / "b.sof")
