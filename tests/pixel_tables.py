@@ -95,9 +95,10 @@ def detector_rows(
     for ifu in ifus:
         for number in slices:
             stack, line = divmod(number - 1, 12)
-            x = (stack - 1.5) * 75.6 - (column - 37.5) * 75.5 / width
+            # traces are slightly inclined, and the dispersion is not quite constant
+            x = (stack - 1.5) * 75.6 - (column - 37.5) * 75.5 / width + 4e-4 * rng.uniform(-1, 1) * lines
             y = 12.0 * (ifu - 12.5) + line - 5.5 + 0.015 * (column - 37.5) / 38
-            w = wavelength[0] + DISPERSION * (lines + rng.uniform(0, 1)) + 0.25 * bend
+            w = wavelength[0] + DISPERSION * (lines + rng.uniform(0, 1)) + 0.25 * bend - 1e-6 * lines**2
             origin = ((column + 1) << 24) | ((lines + 301) << 11) | (ifu << 6) | number
             parts.append(tuple(np.broadcast_to(v, w.shape).ravel() for v in (x, y, w, origin)))
     x, y, w, origin = (np.concatenate(c) for c in zip(*parts, strict=True))
@@ -145,7 +146,7 @@ def exposure_rows(
     north = np.rad2deg(eta) * 3600 + (dec - CENTRE[1]) * 3600
     flux = (field or StarField()).flux(east, north, w)
     n = x.size
-    stat = noise + 0.1 * flux
+    stat = (noise + 0.1 * flux) * rng.uniform(0.95, 1.05, n)
     data = flux + rng.normal(size=n) * np.sqrt(stat)
     cosmic = rng.random(n) < cosmics
     data[cosmic] += 10 ** rng.uniform(2.5, 4, int(cosmic.sum()))
@@ -283,7 +284,9 @@ def ifu_paths(path: Path, ifus: Sequence[int]) -> list[Path]:
     return [path.with_name(f"{path.stem}-{ifu:02d}.fits") for ifu in ifus]
 
 
-def write_dithers(directory: Path, number: int, *, step: float = 90.0, **options: object) -> tuple[list[Path], list[Truth]]:
+def write_dithers(
+    directory: Path, number: int, *, step: float = 90.0, **options: object
+) -> tuple[list[Path], list[Truth]]:
     """Several exposures of the field, dithered by some 0.5 arcsec and rotated by `step` degrees each."""
     paths, truths = [], []
     for k in range(number):

@@ -1,40 +1,54 @@
 """`musedeep ingest` and `musedeep export`: FITS pixel tables to stores and back."""
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from musedeep.cli.report import print_facts, size_on_disk, size_text
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from musedeep.cli.progress import duration
+from musedeep.cli.report import size_on_disk, size_text
 from musedeep.errors import MusedeepError
 
 
 def ingest_files(paths: Sequence[Path], store: Path, workers: int | None, overwrite: bool) -> None:
     """Make a store of the pixel tables of one exposure."""
-    missing = next((p for p in paths if not p.is_file()), None)
+    missing = next((p for p in paths if not p.exists()), None)
     if missing is not None:
         raise MusedeepError(f"{missing}: no such file; give the FITS pixel tables of one exposure, then the store")
-    refuse_existing(store, overwrite)
-    from musedeep.cli.progress import TerminalProgress
     from musedeep.storage.ingest import ingest
 
-    with TerminalProgress(0) as progress:
-        ingest(paths, store, workers=workers or len(os.sched_getaffinity(0)), progress=progress, overwrite=overwrite)
+    began = time.monotonic()
+    with _rows() as progress:
+        ingest(paths, store, workers=workers or _processors(), overwrite=overwrite, progress=progress)
     before, after = sum(p.stat().st_size for p in paths), size_on_disk(store)
-    print_facts(f"{store}:", [("size", f"{size_text(after)}, from {size_text(before)}")])
+    print(f"{store}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
 
 
-def export_store(store: Path, file: Path, overwrite: bool) -> None:
+def export_store(store: Path, file: Path, workers: int | None, overwrite: bool) -> None:
     """Make a FITS pixel table of a store."""
     if not store.is_dir():
         raise MusedeepError(f"{store}: no such store; `musedeep ingest` makes one")
-    refuse_existing(file, overwrite)
     from musedeep.storage.ingest import export
 
-    export(store, file, overwrite=overwrite)
-    print_facts(f"{file}:", [("size", size_text(size_on_disk(file)))])
+    began = time.monotonic()
+    with _rows() as progress:
+        export(store, file, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+    print(f"{file}: {size_text(size_on_disk(file))}, in {duration(time.monotonic() - began)}")
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Refuse to replace what exists unless asked to."""
-    if path.exists() and not overwrite:
-        raise MusedeepError(f"{path} exists; give --overwrite to replace it, or another name")
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def _rows() -> Iterator[Callable[[int, int], None]]:
+    """A bar for rows done of rows to do, where standard error is a terminal."""
+    console = Console(stderr=True)
+    columns = (BarColumn(28), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("rows")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -24,6 +24,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Worker processes on this mach
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one a processor.")
 ]
+IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")]
 Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a running dask scheduler to use.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
@@ -112,7 +113,7 @@ def ingest(
     paths: Annotated[
         list[Path], typer.Argument(metavar="FILE... STORE", help="FITS pixel tables of one exposure, and the store.")
     ],
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")] = None,
+    workers: IngestWorkers = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert FITS pixel tables of one exposure into a pixel-table store."""
@@ -127,12 +128,13 @@ def ingest(
 def export(
     store: Annotated[Path, typer.Argument(help="Pixel-table store.", show_default=False)],
     file: Annotated[Path, typer.Argument(help="FITS file to make.", show_default=False)],
+    workers: IngestWorkers = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a pixel-table store back into a FITS pixel table."""
     from musedeep.cli.convert import export_store
 
-    export_store(store, file, overwrite)
+    export_store(store, file, workers, overwrite)
 
 
 @app.command()

@@ -125,7 +125,7 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
         threads_per_worker=threads if embedded else per_worker,
         processes=not embedded,
         protocol="inproc://" if embedded else None,
-        dashboard_address=None,
+        dashboard_address=":0",
         memory_limit=0 if embedded else memory // workers,
         silence_logs=logging.ERROR,
     )

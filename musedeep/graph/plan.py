@@ -22,7 +22,7 @@ BYTES_PER_CELL = 8 + 8 + 24 + 4 + 4 + 4 + 12
 BASE_BYTES = 330 * 1024**2
 """A process with its libraries and compiled kernels, before any data."""
 
-ROWS_PER_BOX = 6_000_000
+ROWS_PER_BOX = 16_000_000
 """Rows that a box aims at: larger boxes read fewer margins, smaller ones keep the processors busy at the end."""
 
 BYTES_PER_ROW_READ = 24

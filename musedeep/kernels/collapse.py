@@ -11,7 +11,8 @@ def add_planes(data, weights, total, norm):
     ----------
     data : float32 (planes, ny, nx)
     weights : float64 (planes,)
-        Throughput times width of each plane.
+        Throughput of the filter at each plane. The manual multiplies with the width of the plane; the reference
+        does not, also where widths differ (logarithmic cubes), and weights without width agree with it to 6e-8.
     total, norm : float64 (ny, nx)
         Added to, plane after plane, so that the result does not depend on how planes are grouped.
     """

@@ -2,9 +2,11 @@
 
 Every row adds weight x value to the voxels around it; a voxel is the weighted mean of what it received,
 with variance sum(w^2 v) / (sum w)^2 (Weilbacher et al. 2020, A&A 641, A28, section 4.2; manual 9.14.3).
-Distances are in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom), in
-which a voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise.
-The weights, for distances |dx|, |dy|, |dz| to the centre of the voxel and r their norm:
+Distances are measured on the sky, as the reference does (found by experiment): between the centre of the voxel
+and the row, |difference in RA| x cos(declination of the voxel), |difference in declination| and |difference in
+wavelength|, in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom). In them a
+voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise. The weights,
+for distances dx, dy, dz and their norm r:
 
 - drizzle: the share of the pixel, shrunk by pixfrac, that overlaps the voxel (Fruchter & Hook 2002);
 - linear 1 / r; quadratic 1 / r^2;
@@ -51,15 +53,16 @@ def _overlap(d, fraction, size):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def accumulate(
-    dx, dy, dz, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, units, turn,
     exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
 ):  # fmt: skip
     """Add all rows of a box to the sums of the voxels of its core.
 
     Parameters
     ----------
-    dx, dy, dz, data, stat : float32 (rows,)
-        Offsets from the centre of the cell [voxel], and value and variance, sorted by cell.
+    ra, dec, wavelength, data, stat : float32 (rows,)
+        Position relative to the reference [deg], wavelength [Angstrom], value and variance, sorted by cell.
     exposure : uint16 (rows,)
     skip : uint8 (rows,)
         Rows that take no part (rejected or bad).
@@ -68,6 +71,16 @@ def accumulate(
         nz, ny, nx of the box.
     box_planes, box_lines : (int, int)
         Core of the box: planes and lines [first, last) whose sums are wanted.
+    voxel_ra, voxel_dec : float64 (ny, nx)
+        Centres of the voxels of the box, relative to the reference [deg].
+    voxel_cosine : float64 (ny, nx)
+        Cosine of their declination.
+    plane_wavelength : float64 (nz,)
+        Centres of the planes of the box, on the scale of `wavelength` [Angstrom].
+    units : float64 (2,)
+        The detector's sampling per degree and per Angstrom.
+    turn : float64 (2, 2)
+        From distances along RA and declination to distances along x and y [detector's sampling].
     exposure_weight : float64 (exposures,)
     row_weight : float32 (rows,) or (0,)
         Further weight of each row, if any.
@@ -94,56 +107,60 @@ def accumulate(
     fx, fy, fz = fractions[0], fractions[1], fractions[2]
     sx, sy, sz = scale[0], scale[1], scale[2]
     reach_x, reach_y, reach_z = 0.5 * (sx + fx), 0.5 * (sy + fy), 0.5 * (sz + fz)
+    per_degree, per_angstrom = units[0], units[1]
+    bounded = method == DRIZZLE or method == LANCZOS
+    if method == LANCZOS:
+        reach_x = reach_y = reach_z = np.float64(distance)
+    # what is surely out of reach, although the axes are not quite straight
+    far_x, far_y = reach_x + 0.05, reach_y + 0.05
     for z in range(max(0, zf - distance), min(nz, zl + distance)):
         for y in range(max(0, yf - distance), min(ny, yl + distance)):
             line = (z * ny + y) * nx
             for x in range(nx):
-                for i in range(start[line + x], start[line + x + 1]):
+                first, last = start[line + x], start[line + x + 1]
+                if first == last:
+                    continue
+                own_ra, own_dec = voxel_ra[y, x], voxel_dec[y, x]
+                own_cosine = voxel_cosine[y, x] * per_degree
+                for i in range(first, last):
                     if skip[i]:
                         continue
-                    px, py, pz = np.float64(dx[i]), np.float64(dy[i]), np.float64(dz[i])
+                    row_ra, row_dec, row_wave = np.float64(ra[i]), np.float64(dec[i]), np.float64(wavelength[i])
                     value, variance = np.float64(data[i]), np.float64(stat[i])
                     e = exposure[i]
                     weight = exposure_weight[e]
                     if weigh_rows:
                         weight *= row_weight[i]
                     word, bit = e >> 6, np.uint64(1) << np.uint64(e & 63)
+                    east, north = (row_ra - own_ra) * own_cosine, (row_dec - own_dec) * per_degree
+                    px, py = turn[0, 0] * east + turn[0, 1] * north, turn[1, 0] * east + turn[1, 1] * north
                     for kz in range(max(-distance, zf - z), min(distance, zl - 1 - z) + 1):
-                        az = abs(kz - pz) * sz
+                        az = abs(plane_wavelength[z + kz] - row_wave) * per_angstrom
+                        if bounded and az >= reach_z:
+                            continue
                         if method == DRIZZLE:
-                            if az >= reach_z:
-                                continue
                             wz = _overlap(az, fz, sz) * weight
                         elif method == LANCZOS:
-                            if az >= distance:
-                                continue
                             wz = _sinc(az) * _sinc(az * inverse_distance) * weight
                         else:
                             wz = az * az
                         for ky in range(max(-distance, yf - y), min(distance, yl - 1 - y) + 1):
-                            ay = abs(ky - py) * sy
-                            if method == DRIZZLE:
-                                if ay >= reach_y:
-                                    continue
-                                wy = _overlap(ay, fy, sy) * wz
-                            elif method == LANCZOS:
-                                if ay >= distance:
-                                    continue
-                                wy = _sinc(ay) * _sinc(ay * inverse_distance) * wz
-                            else:
-                                wy = wz + ay * ay
+                            if bounded and abs(ky * sy - py) > far_y:
+                                continue
                             for kx in range(max(-distance, -x), min(distance, nx - 1 - x) + 1):
-                                ax = abs(kx - px) * sx
+                                if bounded and abs(kx * sx - px) > far_x:
+                                    continue
+                                ay = abs(voxel_dec[y + ky, x + kx] - row_dec) * per_degree
+                                ax = abs(voxel_ra[y + ky, x + kx] - row_ra) * voxel_cosine[y + ky, x + kx] * per_degree
+                                if bounded and (ax >= reach_x or ay >= reach_y):
+                                    continue
                                 if method == DRIZZLE:
-                                    if ax >= reach_x:
-                                        continue
-                                    w = _overlap(ax, fx, sx) * wy
+                                    w = _overlap(ax, fx, sx) * _overlap(ay, fy, sy) * wz
                                 elif method == LANCZOS:
-                                    if ax >= distance:
-                                        continue
-                                    w = _sinc(ax) * _sinc(ax * inverse_distance) * wy
+                                    w = _sinc(ax) * _sinc(ax * inverse_distance) * wz
+                                    w *= _sinc(ay) * _sinc(ay * inverse_distance)
                                 else:
-                                    square = max(wy + ax * ax, TINY)
+                                    square = max(wz + ay * ay + ax * ax, TINY)
                                     if method == QUADRATIC:
                                         w = weight / square
                                     elif method == LINEAR:
@@ -206,7 +223,8 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def nearest(
-    dx, dy, dz, data, stat, exposure, skip, bad, start, shape, box_planes, box_lines, far, scale,
+    ra, dec, wavelength, data, stat, exposure, skip, bad, start, shape, box_planes, box_lines,
+    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, units, far,
     out_data, out_stat, sums, seen,
 ):  # fmt: skip
     """One row a voxel, as the reference's "nearest" chooses it.
@@ -219,12 +237,13 @@ def nearest(
 
     Parameters
     ----------
-    dx, dy, dz, data, stat, exposure, skip, start, shape, box_planes, box_lines, scale, sums, seen
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines, voxel_ra, voxel_dec,
+    voxel_cosine, plane_wavelength, units, sums, seen
         See `accumulate`; of sums only the weight is set.
     bad : uint8 (rows,)
         Rows that may be chosen but leave the voxel NaN.
     far : float64 (2,)
-        Components along x and y of the vector from that point [detector's sampling].
+        Components along RA and declination of the vector to that point [detector's sampling].
     out_data, out_stat : float32 (planes, lines, nx)
         Filled.
     """
@@ -236,7 +255,9 @@ def nearest(
                 best = np.inf
                 chosen = -1
                 for i in range(start[c], start[c + 1]):
-                    px, py, pz = dx[i] * scale[0], dy[i] * scale[1], dz[i] * scale[2]
+                    px = (voxel_ra[y, x] - ra[i]) * voxel_cosine[y, x] * units[0]
+                    py = (voxel_dec[y, x] - dec[i]) * units[0]
+                    pz = (plane_wavelength[z] - wavelength[i]) * units[1]
                     r = 2.0 * (far[0] * px + far[1] * py) + px * px + py * py + pz * pz
                     if r < best:
                         best = r

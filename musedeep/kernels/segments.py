@@ -141,7 +141,7 @@ def row_keys(
     """
     for i in range(out.size):
         band = np.int64(np.floor((np.float64(wavelength[i]) - first_edge) / width))
-        band = min(max(band, 0), n_bands - 1)
+        band = min(max(band, np.int64(0)), np.int64(n_bands - 1))
         out[i] = band * 2048 + (np.int64(origin[i]) & 2047)
         # the low 11 bits of origin are IFU * 64 + slice
 

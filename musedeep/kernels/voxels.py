@@ -19,9 +19,9 @@ Rows = dict[str, NDArray]
 def place_rows(
     xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, offset_ra, offset_dec,
     reference_dec, matrix, crpix, spectral, box, nx, flux_scale, keep_bad,
-    out_dx, out_dy, out_dz, out_data, out_stat, out_bad, out_cell, out_row,
+    out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row,
 ):  # fmt: skip
-    """Keep the rows that fall into a box, with their cell and their offset from its centre.
+    """Keep the rows that fall into a box, with their cell and their position relative to the reference.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def place_rows(
             if not bad and not (math.isfinite(value) and math.isfinite(variance)):
                 not_finite += 1
                 continue
-            out_dx[kept] = np.float32(x[i] - ix)
-            out_dy[kept] = np.float32(y[i] - iy)
-            out_dz[kept] = np.float32(z[i] - iz)
+            out_ra[kept] = ra[i]
+            out_dec[kept] = dec[i]
+            out_wavelength[kept] = wavelength[j]
             out_data[kept] = np.float32(value * flux_scale)
             out_stat[kept] = np.float32(variance * variance_scale)
             out_bad[kept] = bad

@@ -141,9 +141,9 @@ class Recipe:
             Too few or too many frames of a tag.
         """
         found: dict[str, list[str]] = {tag.name: [] for tag in self.tags}
-        for path, tag in frames:
-            if tag in found:
-                found[tag].append(path)
+        for path, name in frames:
+            if name in found:
+                found[name].append(path)
         for tag in self.tags:
             n = len(found[tag.name])
             if n < tag.minimum:

@@ -136,14 +136,14 @@ def _load(
     if n == 0:
         return None, 0
     out: Rows = {
-        name: np.empty(n, np.float32) for name in ("dx", "dy", "dz", "data", "stat")
+        name: np.empty(n, np.float32) for name in ("ra", "dec", "wavelength", "data", "stat")
     } | {"bad": np.empty(n, np.uint8), "cell": np.empty(n, np.int32), "row": np.empty(n, np.int32)}
     kept, not_finite = place_rows(
         columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
         how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
         np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
         np.array([outer.z0, outer.z1, outer.y0, outer.y1]), grid.shape[2], geometry.flux_scale, how.keep_bad,
-        out["dx"], out["dy"], out["dz"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
+        out["ra"], out["dec"], out["wavelength"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
     )  # fmt: skip
     if not_finite:
         raise MusedeepError(
@@ -237,20 +237,20 @@ def combine_box(
     seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
+    voxels = (*grid.voxel_positions(outer.y0, outer.y1), grid.air_wavelengths()[outer.z0 : outer.z1], grid.units())
     if how.method == "nearest":
-        far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], -grid.crval[1]])
-        far *= grid.scale[0] / abs(grid.cd[0])
+        far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
         resample.nearest(
-            rows["dx"], rows["dy"], rows["dz"], rows["data"], rows["stat"], rows["exposure"], flags, bad, start, shape,
-            planes, lines, far, np.array(grid.scale, np.float64), data, stat, sums, seen,
+            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], flags, bad,
+            start, shape, planes, lines, *voxels, far, data, stat, sums, seen,
         )  # fmt: skip
         keep_data, keep_stat = data.copy(), stat.copy()
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
         data[...], stat[...] = keep_data, keep_stat
     else:
         resample.accumulate(
-            rows["dx"], rows["dy"], rows["dz"], rows["data"], rows["stat"], rows["exposure"], skip, start, shape,
-            planes, lines, np.array([e.weight for e in exposures], np.float64),
+            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip, start,
+            shape, planes, lines, *voxels, grid.turn(), np.array([e.weight for e in exposures], np.float64),
             rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
             how.critical_radius * float(np.linalg.norm(grid.scale)), np.array(how.pixfrac, np.float64),
             np.array(grid.scale, np.float64), sums, seen,

@@ -54,6 +54,42 @@ class Grid:
         """Inverse of the spatial CD matrix, float64 (2, 2) [pixel/deg]."""
         return np.linalg.inv(np.array(self.cd, np.float64).reshape(2, 2))
 
+    def units(self) -> NDArray[np.float64]:
+        """The detector's sampling per degree and per Angstrom, float64 (2,)."""
+        return np.array([self.scale[0] / math.hypot(self.cd[0], self.cd[2]), self.scale[2] / self.step])
+
+    def turn(self) -> NDArray[np.float64]:
+        """From distances along RA and declination to distances along x and y, in the detector's sampling."""
+        return np.diag(self.scale[:2]) @ self.inverse_cd() / self.units()[0]
+
+    def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
+        """RA and declination relative to the first exposure [deg], and cosine of the declination, of voxels.
+
+        Parameters
+        ----------
+        y0, y1 : int
+            Lines [y0, y1).
+
+        Returns
+        -------
+        tuple of three float64 (lines, nx)
+        """
+        y, x = np.mgrid[y0:y1, 0 : self.shape[2]].astype(np.float64)
+        px, py = x + 1.0 - self.crpix[0], y + 1.0 - self.crpix[1]
+        xi = np.deg2rad(self.cd[0] * px + self.cd[1] * py)
+        eta = np.deg2rad(self.cd[2] * px + self.cd[3] * py)
+        d0 = math.radians(self.crval[1])
+        below = math.cos(d0) - eta * math.sin(d0)
+        ra = np.arctan2(xi, below)
+        dec = np.arctan2((math.sin(d0) + eta * math.cos(d0)) * np.cos(ra), below)
+        relative = np.rad2deg(ra) - self.offset[0], np.rad2deg(dec - d0) - self.offset[1]
+        return relative[0], relative[1], np.cos(dec)
+
+    def air_wavelengths(self) -> NDArray[np.float64]:
+        """Centre of each plane on the scale of the pixel tables (air), float64 (planes,) [Angstrom]."""
+        waves = self.wavelengths()
+        return to_air(waves) if self.ctype3.startswith("WAVE") else waves
+
     def spectral(self) -> NDArray[np.float64]:
         """Coefficients for the projection kernels, float64 (4,)."""
         return spectral_coefficients(AXIS_KINDS[self.ctype3], self.crpix[2], self.crval[2], self.step)
@@ -85,12 +121,30 @@ class Limits:
 
 
 def gnomonic(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, float]:
-    """Standard coordinates xi, eta [deg] of a position about a reference; all in deg."""
-    a, d, d0 = math.radians(ra - ra0), math.radians(dec), math.radians(dec0)
-    scale = 1.0 / (math.sin(d) * math.sin(d0) + math.cos(d) * math.cos(d0) * math.cos(a))
-    xi = math.cos(d) * math.sin(a) * scale
-    eta = (math.sin(d) * math.cos(d0) - math.cos(d) * math.sin(d0) * math.cos(a)) * scale
-    return math.degrees(xi), math.degrees(eta)
+    """Standard coordinates xi, eta [deg] of a position about a reference; all in deg.
+
+    By way of native spherical coordinates, as in Calabretta & Greisen (2002). Near the reference the arc sine
+    loses digits, up to 1e-5 of a pixel; the reference's CRPIX has the same loss, and ours has to equal it.
+    """
+    degree = 180.0 / math.pi
+    a, d, d0 = ra / degree - ra0 / degree, dec / degree, dec0 / degree
+    sine = math.sin(d) * math.sin(d0) + math.cos(d) * math.cos(d0) * math.cos(a)
+    phi = math.pi + math.atan2(
+        -math.cos(d) * math.sin(a), math.sin(d) * math.cos(d0) - math.cos(d) * math.sin(d0) * math.cos(a)
+    )
+    radius = degree / math.tan(math.asin(min(1.0, sine)))
+    return radius * math.sin(phi), -radius * math.cos(phi)
+
+
+def to_air(vacuum: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Air wavelengths of vacuum wavelengths [Angstrom], by inverting the kernels' conversion."""
+    air = vacuum.copy()
+    spectral = spectral_coefficients(AXIS_KINDS["WAVE"], 1.0, 0.0, 1.0)
+    back = np.empty_like(air)
+    for _ in range(4):
+        plane_positions(air, spectral, back)
+        air = air - (back - vacuum)
+    return air
 
 
 def _nearest_integer(value: float) -> int:
@@ -130,7 +184,7 @@ def grid_from_limits(
     xi_low, eta_low = gnomonic(x_low, y_low, ra0, dec0)
     nx = _nearest_integer((xi_high - xi_low) / step_x) + 1
     ny = _nearest_integer((eta_high - eta_low) / step_y) + 1
-    nz = math.floor((limits.wavelength[1] - limits.wavelength[0]) / step_z) + 2
+    nz = math.ceil((limits.wavelength[1] - limits.wavelength[0]) / step_z) + 1
     return Grid(
         shape=(nz, ny, nx),
         crpix=(1.0 + xi_high / step_x, 1.0 - eta_low / step_y, 1.0),

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.storage.offset_list import OffsetList
-from musedeep.storage.pixel_table import check_reduced, open_exposure
+from musedeep.storage.pixel_table import PixelTable, check_reduced, open_exposure, open_pixel_table
 
 
 @dataclass(frozen=True)
@@ -75,36 +76,34 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
     )
 
 
-def group_exposures(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
-    """Group the files of one exposure (one an IFU) by DATE-OBS, ordered by date.
+def group_exposures(paths: Sequence[Path]) -> list[tuple[tuple[Path, ...], PixelTable]]:
+    """Group the files of one exposure (one an IFU) by DATE-OBS, ordered by date; each with its table.
 
     Raises
     ------
     MusedeepError
         The same exposure twice: two files of one DATE-OBS that hold data of the same IFU.
     """
-    groups: dict[str, list[tuple[Path, tuple[int, int]]]] = {}
+    groups: dict[str, list[tuple[Path, tuple[int, int], PixelTable]]] = {}
     for path in paths:
-        table = open_exposure([path])
-        try:
-            check_reduced(table)
-            header = table.header
-            ifus = (
-                int(header.get("ESO DRS MUSE PIXTABLE LIMITS IFU LOW", 1)),
-                int(header.get("ESO DRS MUSE PIXTABLE LIMITS IFU HIGH", 24)),
-            )
-            groups.setdefault(str(header["DATE-OBS"]), []).append((path, ifus))
-        finally:
-            table.close()
+        table = open_pixel_table(path)
+        check_reduced(table)
+        facts = table.facts
+        ifus = (
+            int(facts.get("ESO DRS MUSE PIXTABLE LIMITS IFU LOW", 1)),
+            int(facts.get("ESO DRS MUSE PIXTABLE LIMITS IFU HIGH", 24)),
+        )
+        groups.setdefault(str(facts["DATE-OBS"]), []).append((path, ifus, table))
     result = []
     for date in sorted(groups):
         members = sorted(groups[date], key=lambda m: m[1])
-        for (one, a), (other, b) in zip(members, members[1:], strict=False):
+        for (one, a, _), (other, b, _) in pairwise(members):
             if b[0] <= a[1]:
                 raise MusedeepError(
                     f"{other}: the same exposure as {one} (DATE-OBS {date}, IFUs {b[0]}-{b[1]} in both); list it once"
                 )
-        result.append(tuple(path for path, _ in members))
+        files = tuple(path for path, _, _ in members)
+        result.append((files, members[0][2] if len(members) == 1 else open_exposure(list(files))))
     return result
 
 
@@ -141,7 +140,9 @@ def exposure_weight(scheme: str, header: Any, first: Any, name: str) -> float:
 
 
 def load_exposures(
-    groups: Sequence[tuple[Path, ...]], parameters: ExpCombineParameters, offsets: OffsetList | None
+    groups: Sequence[tuple[tuple[Path, ...], PixelTable]],
+    parameters: ExpCombineParameters,
+    offsets: OffsetList | None,
 ) -> list[Exposure]:
     """Read the headers of all exposures, and check that they belong together.
 
@@ -152,40 +153,36 @@ def load_exposures(
     """
     exposures: list[Exposure] = []
     first = None
-    for paths in groups:
-        table = open_exposure(list(paths))
-        try:
-            header = table.header
-            first = first or header
-            name = Path(paths[0]).name
-            mode = str(header.get("ESO INS MODE", "WFM-NOAO-N"))
-            if exposures and mode[:3] != exposures[0].mode[:3]:
-                raise MusedeepError(
-                    f"{name}: field mode {mode[:3]} (ESO INS MODE {mode}) does not combine with {exposures[0].mode[:3]} "
-                    f"of {exposures[0].name}; combine each mode by itself"
-                )
-            row = offsets.for_date(str(header["DATE-OBS"])) if offsets else None
-            offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
-            scale = row.flux_scale if row and row.flux_scale is not None else 1.0
-            exposures.append(
-                Exposure(
-                    paths=tuple(os.path.abspath(p) for p in paths),
-                    date_obs=str(header["DATE-OBS"]),
-                    mode=mode,
-                    target=str(header.get("OBJECT", "")),
-                    ra=float(header["RA"]) - offset[0],
-                    dec=float(header["DEC"]) - offset[1],
-                    offset=offset,
-                    flux_scale=scale,
-                    exptime=float(header["EXPTIME"]),
-                    weight=exposure_weight(parameters.weight, header, first, name),
-                    position_angle=float(header.get("ESO INS DROT POSANG", 0.0)),
-                    n_rows=table.n_rows,
-                    has_weight="weight" in table.names,
-                )
+    for paths, table in groups:
+        header = table.facts
+        first = first or header
+        name = Path(paths[0]).name
+        mode = str(header.get("ESO INS MODE", "WFM-NOAO-N"))
+        if exposures and mode[:3] != exposures[0].mode[:3]:
+            raise MusedeepError(
+                f"{name}: field mode {mode[:3]} (ESO INS MODE {mode}) does not combine with {exposures[0].mode[:3]} "
+                f"of {exposures[0].name}; combine each mode by itself"
             )
-        finally:
-            table.close()
+        row = offsets.for_date(str(header["DATE-OBS"])) if offsets else None
+        offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
+        scale = row.flux_scale if row and row.flux_scale is not None else 1.0
+        exposures.append(
+            Exposure(
+                paths=tuple(os.path.abspath(p) for p in paths),
+                date_obs=str(header["DATE-OBS"]),
+                mode=mode,
+                target=str(header.get("OBJECT", "")),
+                ra=float(header["RA"]) - offset[0],
+                dec=float(header["DEC"]) - offset[1],
+                offset=offset,
+                flux_scale=scale,
+                exptime=float(header["EXPTIME"]),
+                weight=exposure_weight(parameters.weight, header, first, name),
+                position_angle=float(header.get("ESO INS DROT POSANG", 0.0)),
+                n_rows=table.n_rows,
+                has_weight="weight" in table.names,
+            )
+        )
     return exposures
 
 

@@ -82,6 +82,14 @@ class CubeWCS:
         ]
 
 
+WAVELENGTH_ERROR = 0.026
+"""CRDER3 of science data products [Angstrom], as the reference writes it."""
+
+_SCIENCE_UNITS = {
+    False: "10**(-20)erg.s**(-1).cm**(-2).angstrom**(-1)",
+    True: "10**(-40)erg**2.s**(-2).cm**(-4).angstrom**(-2)",
+}
+
 _CLASS = [
     ("HDUCLASS", "ESO", "class name (ESO format)"),
     ("HDUDOC", "DICD", "document with class description"),
@@ -96,7 +104,12 @@ def _header(cards: Sequence[tuple[str, object, str]]) -> fits.Header:
 
 
 def extension_header(
-    name: str, target: str, wcs: CubeWCS, variance: bool, extra: Sequence[tuple[str, object, str]] = ()
+    name: str,
+    target: str,
+    wcs: CubeWCS,
+    variance: bool,
+    extra: Sequence[tuple[str, object, str]] = (),
+    science: bool = False,
 ) -> fits.Header:
     """Header of a DATA or STAT extension, with the cards and comments of manual A.3.3.
 
@@ -111,6 +124,8 @@ def extension_header(
         Whether it holds variances.
     extra : sequence of (keyword, value, comment)
         Cards after the world coordinates.
+    science : bool
+        For a science data product (format sdpCube): units spelt as the archive wants them, CRDER3.
     """
     cards: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", "")]
     cards += [*wcs.spatial(), *wcs.spectral(), *extra]
@@ -129,6 +144,12 @@ def extension_header(
             ("ERRDATA", "STAT", "pointer to the variance extension"),
             ("BUNIT", instrument.FLUX_UNIT, ""),
         ]
+    if science:
+        unit = _SCIENCE_UNITS[variance]
+        renamed = {"CUNIT3": "angstrom", "BUNIT": unit}
+        cards = [(key, renamed.get(key, value), comment) for key, value, comment in cards]
+        place = next(i for i, c in enumerate(cards) if c[0] == "CRVAL3")
+        cards.insert(place + 1, ("CRDER3", WAVELENGTH_ERROR, "[Angstrom] Random error in spectral coordinate"))
     return _header(cards)
 
 

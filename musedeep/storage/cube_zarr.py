@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+import zarr.codecs
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import DTypeLike, NDArray
@@ -31,8 +32,8 @@ def wavelengths(wcs: CubeWCS, n: int) -> NDArray[np.float64]:
     """Wavelengths of n planes, float64 (n,) [Angstrom]; linear or logarithmic (CTYPE3 ending in -LOG)."""
     pixel = np.arange(1, n + 1) - wcs.crpix[2]
     if wcs.ctype3.endswith("-LOG"):
-        return wcs.crval[2] * np.exp(wcs.step * pixel / wcs.crval[2])
-    return wcs.crval[2] + wcs.step * pixel
+        return np.asarray(wcs.crval[2] * np.exp(wcs.step * pixel / wcs.crval[2]), np.float64)
+    return np.asarray(wcs.crval[2] + wcs.step * pixel, np.float64)
 
 
 def write_cube_store(
@@ -134,7 +135,7 @@ def _compressor() -> zarr.codecs.BloscCodec:
 
 
 def _cube_array(
-    group: zarr.Group, name: str, shape: tuple[int, int, int], dtype: DTypeLike, attributes: dict[str, str]
+    group: zarr.Group, name: str, shape: tuple[int, int, int], dtype: DTypeLike, attributes: dict[str, Any]
 ) -> zarr.Array:
     return group.create_array(
         name,
@@ -149,7 +150,7 @@ def _cube_array(
 
 
 def _small_array(
-    group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, str]
+    group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]
 ) -> None:
     array = group.create_array(
         name,

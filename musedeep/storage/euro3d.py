@@ -4,12 +4,14 @@ Column by column as muse_exp_combine writes them (found by comparison, spaxel by
 
 - one row for each spaxel with data, ordered by column x, then row y; SPEC_ID = x ny + y + 1 (x, y from 0);
 - SPEC_STA is the first plane with data (from 1), SPEC_LEN the number of planes from there to the end of the
-  cube; DATA_SPE, QUAL_SPE and STAT_SPE begin at that plane. Planes without data have data 0, variance 0 and
+  cube; DATA_SPE, QUAL_SPE and STAT_SPE begin at that plane. Planes without data have data 0, error 0 and
   quality 2**30 (Euro3D: "data missing"); elements after SPEC_LEN are NaN, quality 0;
+- STAT_SPE is the statistical error, the root of the cube's variance;
 - XPOS and YPOS are right ascension and declination in deg; SPAX_ID is empty; one group;
 - EURO3D and E3D_ADC are text, 'T' or 'F'.
 
-Different here: G_SIZE1 and G_SIZE2 are in arcsec, as their unit says (the reference writes degrees); QUAL_SPE
+Different here: the unit of STAT_SPE is that of an error (the reference writes that of the variance); G_SIZE1 and
+G_SIZE2 are in arcsec, as their unit says (the reference writes degrees); QUAL_SPE
 has no TNULL (the reference declares 0, which is the value of good data).
 """
 
@@ -142,14 +144,14 @@ def _spectra(
     first = start[y, x]
     values, variances = data[:, y, x].T, stat[:, y, x].T
     missing = ~np.isfinite(values)
-    values, variances = np.where(missing, 0, values), np.where(missing, 0, variances)
+    values, errors = np.where(missing, 0, values), np.sqrt(np.where(missing, 0, variances))
     rows["SELECTED"], rows["NSPAX"], rows["GROUP_N"] = b"T", 1, 1
     rows["SPEC_LEN"], rows["SPEC_STA"] = nz - first, first + 1
     rows["DATA_SPE"], rows["STAT_SPE"] = np.nan, np.nan
     for k in np.unique(first):
         some = np.flatnonzero(first == k)
         rows["DATA_SPE"][some, : nz - k] = values[some, k:]
-        rows["STAT_SPE"][some, : nz - k] = variances[some, k:]
+        rows["STAT_SPE"][some, : nz - k] = errors[some, k:]
         rows["QUAL_SPE"][some, : nz - k] = np.where(missing[some, k:], MISSING, 0)
     return rows
 
@@ -206,12 +208,12 @@ def _to_bytes(cards: Sequence[fits.Card]) -> bytes:
 
 
 def _table_bytes(nz: int, n_rows: int, width: int, wcs: CubeWCS) -> bytes:
-    flux, variance = instrument.FLUX_UNIT, instrument.VARIANCE_UNIT
+    flux = instrument.FLUX_UNIT
     columns = [
         ("SPEC_ID", "1J", ""), ("SELECTED", "1L", ""), ("NSPAX", "1J", ""), ("SPEC_LEN", "1J", "pixel"),
         ("SPEC_STA", "1J", "pixel"), ("XPOS", "1D", "deg"), ("YPOS", "1D", "deg"), ("GROUP_N", "1J", ""),
         ("SPAX_ID", "1A", ""), ("DATA_SPE", f"{nz}E", flux), ("QUAL_SPE", f"{nz}J", ""),
-        ("STAT_SPE", f"{nz}E", variance),
+        ("STAT_SPE", f"{nz}E", flux),
     ]  # fmt: skip
     # CRVALS is the wavelength of the first element
     cards = [

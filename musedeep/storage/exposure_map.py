@@ -12,7 +12,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.storage.cube_fits import CubeWCS
-from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve
+from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve, sync_and_rename
+from musedeep.storage.header_cards import card, checksum_cards, sign
 
 
 class ExposureMapFile:
@@ -30,14 +31,15 @@ class ExposureMapFile:
     def create(path: Path, shape: tuple[int, int, int], primary: fits.Header, wcs: CubeWCS) -> "ExposureMapFile":
         """Lay out a new file of its final size."""
         parts: list[tuple[bytes, int]] = []
-        for name, bitpix, unit, flat in (
-            ("EXPOSURES", 16, "", False),
-            ("EXPTIME", -32, "s", False),
-            ("EXPOSURES_IMAGE", -32, "", True),
-            ("EXPTIME_IMAGE", -32, "s", True),
+        for name, bitpix, unit, flat, meaning in (
+            ("EXPOSURES", 16, "", False, "exposures that contributed"),
+            ("EXPTIME", -32, "s", False, "exposure time that contributed"),
+            ("EXPOSURES_IMAGE", -32, "", True, "mean over wavelength of EXPOSURES"),
+            ("EXPTIME_IMAGE", -32, "s", True, "mean over wavelength of EXPTIME"),
         ):
-            cards = [("EXTNAME", name, "")] + wcs.spatial() + ([] if flat else wcs.spectral())
-            header = fits.Header(cards + ([("BUNIT", unit, "")] if unit else []))
+            cards = [*wcs.spatial(), *([] if flat else wcs.spectral()), ("EXTNAME", name, meaning)]
+            cards += [("BUNIT", unit, "")] if unit else []
+            header = fits.Header([card(*c) for c in cards] + checksum_cards())
             size = shape[1:] if flat else shape
             head = header_bytes(header, True, bitpix, size)
             parts.append((head, padded(int(np.prod(size, dtype=np.int64)) * abs(bitpix) // 8)))
@@ -53,7 +55,7 @@ class ExposureMapFile:
                 stream.seek(offset - len(part))
                 stream.write(part)
         ExposureMapFile._layout_path(path).write_text(json.dumps([list(shape), offsets]))
-        return ExposureMapFile(path, shape, tuple(offsets))
+        return ExposureMapFile(path, shape, (offsets[0], offsets[1], offsets[2], offsets[3]))
 
     @staticmethod
     def _layout_path(path: Path) -> Path:
@@ -82,6 +84,12 @@ class ExposureMapFile:
         self.number_image.write_box(0, 0, images[0][None])
         self.seconds_image.write_box(0, 0, images[1][None])
         return images
+
+    def finish(self, target: Path) -> None:
+        """Give the finished map (collapsed before) its checksums and its name."""
+        sign(self.path)
+        sync_and_rename(self.path, target)
+        self.discard_layout()
 
     def discard_layout(self) -> None:
         """Remove the note about the layout once the map is complete."""

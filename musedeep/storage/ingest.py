@@ -1,12 +1,10 @@
-"""FITS pixel tables into stores, and back, streaming: memory does not depend on the size of the tables.
+"""FITS pixel tables into stores, streaming: memory does not depend on the size of the tables.
 
 Ingestion goes through the source twice. The first pass reads wavelength and origin, and counts the rows of
 every (band, IFU, slice), from which follows where each row will lie. The second takes as many bands at a
 time as memory allows, reads exactly their rows, brings them into order, and appends them to the columns.
 """
 
-import errno
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +17,19 @@ import zarr
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.segments import row_keys, runs_of_rows, segment_boxes, stable_order
+from musedeep.kernels.segments import row_keys, segment_boxes, stable_order
 from musedeep.storage import pixel_table_zarr as store_format
-from musedeep.storage.fits_parts import reserve
-from musedeep.storage.headers import BLOCK, CARD, HeaderUnit, header_cards, parse_cards, raw_bytes, scan_file
+from musedeep.storage.export import BYTES_PER_ROW, MEMORY, export, runs_of
+from musedeep.storage.headers import HeaderUnit, header_cards, parse_cards, scan_file
+from musedeep.storage.outputs import (
+    Progress,
+    check_space,
+    partial_name,
+    refuse_existing,
+    replace_directory,
+    silent,
+    write_error,
+)
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -31,33 +38,20 @@ from musedeep.storage.pixel_table import (
     clean_ranges,
     open_exposure,
 )
-from musedeep.storage.pixel_table_fits import (
-    ImageFormatTable,
-    TableFormatTable,
-    check_finite,
-    split_ranges,
-    swap_bytes,
-    write_ranges,
-)
-from musedeep.storage.pixel_table_zarr import ZarrPixelTable
+from musedeep.storage.pixel_table_fits import ImageFormatTable, TableFormatTable, check_finite, split_ranges
+
+__all__ = ["export", "ingest"]
 
 ROWS_PER_BLOCK = 1 << 20
-"""Rows of the source looked at at a time."""
+"""Rows of the source looked at at a time, at most."""
 
 ROWS_PER_MARK = 512
 """Rows of the source that share one note of their lowest and highest band."""
 
-BYTES_PER_ROW = 110
-"""Working memory of ingestion a row in work: row numbers, order and keys of two groups, columns of two threads."""
-
 STORE_BYTES_PER_ROW = 24
 """A row in a store, about; for the check of free space before the work (benchmarks/store_compression.py)."""
 
-MEMORY = 512 << 20
 _KEYS_PER_BAND = 2048
-
-Progress = Callable[[int, int], None]
-
 
 def ingest(
     paths: Sequence[str | Path],
@@ -102,81 +96,21 @@ def ingest(
         a memory limit too small for one band.
     """
     store = Path(store)
-    _refuse_existing(store, overwrite)
+    refuse_existing(store, overwrite)
     table = open_exposure(paths)
     layout = _source_layout(table)
     need = table.n_rows * STORE_BYTES_PER_ROW
-    _check_space(store, need)
-    partial = _partial_name(store)
+    check_space(store, need)
+    partial = partial_name(store)
     try:
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            _Ingestion(table, partial, pool, memory, band_width, chunk_rows, progress).run(layout)
-        _replace_directory(partial, store)
+            _Ingestion(table, partial, pool, max(workers, 1), memory, band_width, chunk_rows, progress).run(layout)
+        replace_directory(partial, store)
     except OSError as error:
-        raise _write_error(store, error, need) from error
+        raise write_error(store, error, need) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return store
-
-
-def export(
-    store: str | Path,
-    path: str | Path,
-    *,
-    overwrite: bool = False,
-    workers: int = 2,
-    memory: int = MEMORY,
-    progress: Progress | None = None,
-) -> Path:
-    """Write the FITS pixel table that a store was made from: same format, header cards, rows and order.
-
-    Parameters
-    ----------
-    store, path : path
-        The file appears when it is whole.
-    overwrite : bool
-        Replace an existing file, once the new one is whole.
-    workers, memory, progress
-        See `ingest`.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    MusedeepError
-        Not a store, or a damaged one; the file exists; not enough disk space.
-    """
-    path = Path(path)
-    _refuse_existing(path, overwrite)
-    table = ZarrPixelTable(Path(store))
-    partial = _partial_name(path)
-    size = 0
-    try:
-        parts, size = _export_parts(table)
-        reserve(partial, size)
-        descriptor = os.open(partial, os.O_WRONLY)
-        try:
-            for part in parts:
-                _write_at(descriptor, part.offset, raw_bytes(part.cards))
-                if part.array:
-                    _write_at(descriptor, part.data_offset, table.whole(part.array).tobytes())
-            with ThreadPoolExecutor(max(workers, 1)) as pool:
-                _export_rows(table, parts, descriptor, pool, memory, progress or _silent)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(partial, path)
-    except OSError as error:
-        raise _write_error(path, error, size) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
-# --- ingestion ------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -225,15 +159,18 @@ class _Ingestion:
         table: PixelTable,
         target: Path,
         pool: ThreadPoolExecutor,
+        workers: int,
         memory: int,
         band_width: float,
         chunk_rows: int,
         progress: Progress | None,
     ) -> None:
-        self.table, self.target, self.pool, self.memory = table, target, pool, memory
+        self.table, self.target, self.pool, self.workers, self.memory = table, target, pool, workers, memory
         self.band_width, self.chunk_rows = band_width, chunk_rows
         self.n_bands = int(np.ceil((store_format.BAND_END - store_format.BAND_ORIGIN) / band_width))
-        self.progress = progress or _silent
+        self.progress = progress or silent
+        block = min(max(memory // (32 * (workers + 1)), 1 << 14), ROWS_PER_BLOCK)
+        self.block = block // ROWS_PER_MARK * ROWS_PER_MARK
         marks = -(-table.n_rows // ROWS_PER_MARK)
         self.lowest = np.empty(marks, np.int32)
         self.highest = np.empty(marks, np.int32)
@@ -256,8 +193,9 @@ class _Ingestion:
         self._save_other_hdus(group, layout)
         group.attrs.update(
             {
-                "kind": store_format.KIND, "version": store_format.VERSION, "rows": n, "columns": list(self.table.names),
-                "units": self.table.units, "band_origin": store_format.BAND_ORIGIN, "band_width": self.band_width,
+                "kind": store_format.KIND, "version": store_format.VERSION, "rows": n,
+                "columns": list(self.table.names), "units": self.table.units,
+                "band_origin": store_format.BAND_ORIGIN, "band_width": self.band_width,
                 "bands": self.n_bands, "format": layout["format"], "hdus": layout["hdus"],
             }
         )  # fmt: skip
@@ -272,8 +210,8 @@ class _Ingestion:
         counts = np.zeros(self.n_bands * _KEYS_PER_BAND, np.int64)
         n = self.table.n_rows
 
-        def count(first: int) -> NDArray[np.int64]:
-            last = min(first + ROWS_PER_BLOCK, n)
+        def count(first: int) -> tuple[int, NDArray[np.int64]]:
+            last = min(first + self.block, n)
             rows = self.table.read(np.array([[first, last]], np.int64), ("lambda", "origin"))
             check_finite(self.table.path, {"lambda": rows["lambda"]}, first)
             keys = self._keys(rows)
@@ -281,11 +219,12 @@ class _Ingestion:
             starts = np.arange(0, last - first, ROWS_PER_MARK)
             self.lowest[marks] = np.minimum.reduceat(keys, starts) // _KEYS_PER_BAND
             self.highest[marks] = np.maximum.reduceat(keys, starts) // _KEYS_PER_BAND
-            return np.bincount(keys, minlength=counts.size)
+            least = int(keys.min())
+            return least, np.bincount(keys - least)
 
-        for k, part in enumerate(self._ahead(count, range(0, n, ROWS_PER_BLOCK))):
-            counts += part
-            self.progress(min((k + 1) * ROWS_PER_BLOCK, n), 2 * n)
+        for k, (least, part) in enumerate(self._ahead(count, range(0, n, self.block))):
+            counts[least : least + part.size] += part
+            self.progress(min((k + 1) * self.block, n), 2 * n)
         return counts
 
     def _ahead(self, function: Callable[[int], Any], items: Sequence[int]) -> Iterator[Any]:
@@ -293,7 +232,7 @@ class _Ingestion:
         queue: list[Any] = []
         for item in items:
             queue.append(self.pool.submit(function, item))
-            if len(queue) > self.pool._max_workers:
+            if len(queue) > self.workers:
                 yield queue.pop(0).result()
         for future in queue:
             yield future.result()
@@ -305,8 +244,8 @@ class _Ingestion:
         if per_band.max(initial=0) > most:
             would_do = -(-int(per_band.max()) * BYTES_PER_ROW // 2**20)
             raise MusedeepError(
-                f"{self.table.path}: {self.memory / 2**20:.0f} MiB are too little for a band of {int(per_band.max())} rows; "
-                f"{would_do} MiB would do"
+                f"{self.table.path}: {self.memory / 2**20:.0f} MiB of memory are too little for a band of "
+                f"{int(per_band.max())} rows; {would_do} MiB would do"
             )
         groups = []
         start, held = 0, 0
@@ -327,7 +266,7 @@ class _Ingestion:
         total = int(counts[k0:k1].sum())
         numbers, keys = np.empty(total, np.int64), np.empty(total, np.int64)
         filled = 0
-        for piece in split_ranges(clean_ranges(wide, n), ROWS_PER_BLOCK):
+        for piece in split_ranges(clean_ranges(wide, n), self.block):
             rows = self.table.read(piece, ("lambda", "origin"))
             found = self._keys(rows)
             inside = np.flatnonzero((found >= k0) & (found < k1))
@@ -341,7 +280,7 @@ class _Ingestion:
         order = np.empty(total, np.int64)
         places = np.cumsum(counts[k0:k1]) - counts[k0:k1]
         stable_order(keys, k0, places, order)
-        ranges = _runs(numbers)
+        ranges = runs_of(numbers)
         return _Group(ranges, numbers, order, range(k0, k1))
 
     def _move(
@@ -358,13 +297,13 @@ class _Ingestion:
             group = following.result()
             following = self.pool.submit(self._plan, groups[k + 1], counts) if k + 1 < len(groups) else None
 
-            def move(name: str, group: _Group = group) -> NDArray[Any] | None:
+            def move(name: str, group: _Group = group) -> NDArray[Any]:
                 column = self.table.read(group.ranges, (name,))[name]
                 if name in ("xpos", "ypos"):
                     self._check(name, column, group)
                 values = column[group.order]
                 columns[name].append(values)
-                return values if name in ("xpos", "ypos", "lambda") else None
+                return values if name in ("xpos", "ypos", "lambda") else values[:0]
 
             futures = {name: self.pool.submit(move, name) for name in self.table.names}
             lengths = counts[group.keys.start : group.keys.stop]
@@ -438,14 +377,6 @@ def segment_edges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.append(edges, lengths.sum()).astype(np.int64)
 
 
-def _runs(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ranges of consecutive numbers, int64 (n, 2)."""
-    breaks = int(np.count_nonzero(np.diff(rows) != 1)) + 1 if rows.size else 0
-    out = np.empty((breaks, 2), np.int64)
-    runs_of_rows(rows, out)
-    return out
-
-
 def _source_layout(table: PixelTable) -> dict[str, Any]:
     """Format and HDUs of the (first) source file; for several files with the header and length of all."""
     first = table.tables[0] if isinstance(table, JoinedPixelTable) else table
@@ -489,135 +420,3 @@ def _of_length(unit: HeaderUnit, role: str, old: int, new: int) -> tuple[str, ..
     axis = max(range(1, header["NAXIS"] + 1), key=lambda i: header[f"NAXIS{i}"] == old)
     header["NAXIS2" if role == "rows" else f"NAXIS{axis}"] = new
     return header_cards(header)
-
-
-# --- export ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One HDU of the file to write."""
-
-    cards: tuple[str, ...]
-    role: str
-    offset: int
-    array: str | None
-
-    @property
-    def data_offset(self) -> int:
-        return self.offset + len(self.cards) * CARD
-
-
-def _export_parts(table: ZarrPixelTable) -> tuple[list[_Part], int]:
-    """The HDUs of the file, and its size."""
-    parts, position = [], 0
-    for hdu in table.attributes()["hdus"]:
-        unit = HeaderUnit(tuple(hdu["cards"]), position)
-        parts.append(_Part(unit.cards, hdu["role"], position, hdu.get("array")))
-        position = unit.data_offset + -(-unit.data_bytes // BLOCK) * BLOCK
-    return parts, position
-
-
-def _export_rows(
-    table: ZarrPixelTable, parts: list[_Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
-) -> None:
-    """Write the rows to their places, as many runs at a time as memory allows."""
-    runs = table.whole("index/runs")
-    start, stop, first = runs[:, 3], runs[:, 4], runs[:, 5]
-    most = max(memory // BYTES_PER_ROW, 1)
-    k = 0
-    while k < runs.shape[0]:
-        end = max(int(np.searchsorted(stop, start[k] + most, side="right")), k + 1)
-        a, b = int(start[k]), int(stop[end - 1])
-        steps = np.cumsum(table.order(a, b), dtype=np.int64)
-        length = (stop - start)[k:end]
-        numbers = steps + np.repeat(first[k:end] - steps[start[k:end] - a], length)
-        del steps
-        ranges = _runs(numbers)
-        del numbers
-        here = np.array([[a, b]], np.int64)
-
-        def write(part: _Part, here: NDArray[np.int64] = here, ranges: NDArray[np.int64] = ranges) -> None:
-            if part.role == "rows":
-                rows = table.read(here, table.names)
-                order = [str(v).strip().lower() for k, v in parse_cards(part.cards).items() if k.startswith("TTYPE")]
-                record = np.empty(row_count_of(here), [(n, COLUMN_TYPES[n].newbyteorder(">")) for n in order])
-                for name in order:
-                    record[name] = rows.pop(name)
-                raw, item = record.view(np.uint8), record.itemsize
-            else:
-                words = table.read(here, (part.role,))[part.role].view(np.uint32)
-                swap_bytes(words)
-                raw, item = words.view(np.uint8), 4
-            if write_ranges(descriptor, part.data_offset, item, ranges, raw) >= 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        wanted = [p for p in parts if p.role == "rows" or p.role in COLUMN_TYPES]
-        for future in [pool.submit(write, part) for part in wanted]:
-            future.result()
-        progress(b, table.n_rows)
-        k = end
-
-
-def row_count_of(ranges: NDArray[np.int64]) -> int:
-    """Rows in all ranges together."""
-    return int((ranges[:, 1] - ranges[:, 0]).sum())
-
-
-# --- files ----------------------------------------------------------------------------------------------
-
-
-def _silent(done: int, total: int) -> None:
-    """No progress wanted."""
-
-
-def _partial_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    if not path.parent.is_dir():
-        raise MusedeepError(f"{path}: the directory {path.parent} does not exist; create it first")
-    if path.exists() and not overwrite:
-        raise MusedeepError(f"{path}: exists already; give another name, or --overwrite to replace it")
-
-
-def _check_space(path: Path, need: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if free < need:
-        raise MusedeepError(
-            f"{path.parent}: {free / 2**20:.0f} MiB free, {path.name} needs about {need / 2**20:.0f} MiB; free some space"
-        )
-
-
-def _write_error(path: Path, error: OSError, need: int) -> MusedeepError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return MusedeepError(
-            f"{path.parent}: disk full while writing {path.name}, which needs about {need} bytes; free some space, start again"
-        )
-    return MusedeepError(f"{path}: cannot be written ({error.strerror or error}); check the directory and its rights")
-
-
-def _replace_directory(source: Path, target: Path) -> None:
-    """Give a finished directory its name; a former one goes only when the new one is in place."""
-    if not target.exists():
-        os.rename(source, target)
-        return
-    former = target.with_name(f".{target.name}.{os.getpid()}.old")
-    os.rename(target, former)
-    try:
-        os.rename(source, target)
-    except OSError:
-        os.rename(former, target)
-        raise
-    if former.is_dir():
-        shutil.rmtree(former)
-    else:
-        former.unlink()
-
-
-def _write_at(descriptor: int, offset: int, raw: bytes) -> None:
-    view = memoryview(raw)
-    while view:
-        n = os.pwrite(descriptor, view, offset)
-        view, offset = view[n:], offset + n

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,6 +72,11 @@ class PixelTable(Protocol):
     n_rows: int
     names: tuple[str, ...]
     units: dict[str, str]
+
+    @property
+    def facts(self) -> fits.Header:
+        """Primary header without the offsets of slices: quick to get."""
+        ...
 
     @property
     def header(self) -> fits.Header:
@@ -179,17 +185,22 @@ class JoinedPixelTable:
         self.units = first.units
         self.offsets = np.cumsum([0] + [t.n_rows for t in tables], dtype=np.int64)
         self.n_rows = int(self.offsets[-1])
-        date = first.header.get("DATE-OBS")
+        date = first.facts.get("DATE-OBS")
         for table in tables[1:]:
-            if table.header.get("DATE-OBS") != date:
+            if table.facts.get("DATE-OBS") != date:
                 raise MusedeepError(
-                    f"{table.path}: DATE-OBS is {table.header.get('DATE-OBS')}, that of {first.path} is {date}; "
+                    f"{table.path}: DATE-OBS is {table.facts.get('DATE-OBS')}, that of {first.path} is {date}; "
                     "give only the files of one exposure"
                 )
             if set(table.names) != set(first.names) or table.units != first.units:
                 raise MusedeepError(
                     f"{table.path}: columns or units differ from those of {first.path}; reduce both the same way"
                 )
+
+    @property
+    def facts(self) -> fits.Header:
+        """See `PixelTable.facts`."""
+        return merge_headers([t.facts for t in self.tables])
 
     @property
     def header(self) -> fits.Header:
@@ -232,7 +243,7 @@ class JoinedPixelTable:
         stop = np.minimum(ranges[source, 1], self.offsets[which + 1])
         bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
         place = 0
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        for a, b in pairwise(bounds):
             local = np.stack([start[a:b], stop[a:b]], axis=1) - self.offsets[which[a]]
             n = row_count(local)
             if n:
@@ -273,7 +284,7 @@ def check_reduced(table: PixelTable) -> None:
                     "give the PIXTABLE_REDUCED that it was made from"
                 )
             raise MusedeepError(f"{table.path}: column {name} has unit '{unit}', expected '{expected}'; {_REDUCE}")
-    header = table.header
+    header = table.facts
     stage = str(header.get(f"{_PIXTABLE}WCS", ""))
     if not stage.startswith("projected"):
         raise MusedeepError(

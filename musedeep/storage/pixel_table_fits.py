@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, segment_boxes
-from musedeep.storage.headers import HeaderUnit, parse_cards, scan_file
+from musedeep.storage.headers import HeaderUnit, parse_cards, parse_facts, scan_file
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -38,8 +38,8 @@ ROWS_PER_RECORD_READ = 1 << 17
 """Records of the binary-table format read at a time."""
 
 # found by name in the C library, so that the compiled loops can be cached on disk
-_pread = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
-_pwrite = types.ExternalFunction("pwrite", types.int64(types.int32, types.uintp, types.uintp, types.int64))
+_pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
+_pwrite: Any = types.ExternalFunction("pwrite", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
 @nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
@@ -116,6 +116,7 @@ class FitsPixelTable:
         self.units: dict[str, str] = {}
         self.size = path.stat().st_size
         self._header: Any = lambda: None
+        self.facts = parse_facts(units[0].cards)
 
     @property
     def header(self) -> fits.Header:
@@ -189,8 +190,8 @@ def check_finite(path: Path, rows: Rows, first: int) -> None:
         n, where = not_finite(column)
         if n:
             raise MusedeepError(
-                f"{path}: column {name} is NaN or infinite in {n} of the rows {first} to {first + column.size - 1}, "
-                f"first in row {first + where}; reduce the exposure again"
+                f"{path}: column {name} is NaN or infinite in {n} of the rows {first} to "
+                f"{first + column.size - 1}, first in row {first + where}; reduce the exposure again"
             )
 
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import parse_cards
+from musedeep.storage.headers import parse_cards, parse_facts
 from musedeep.storage.pixel_table import (
     SEGMENT,
     Rows,
@@ -65,8 +65,8 @@ def compressors(name: str) -> tuple[Any, ...]:
 def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) -> Any:
     """A new 1-D array of a store."""
     return group.create_array(
-        name, shape=(n,), chunks=(max(min(chunk_rows, n), 1),), dtype=dtype, fill_value=0, compressors=compressors(name),
-        dimension_names=("row",), config={"write_empty_chunks": True},
+        name, shape=(n,), chunks=(max(min(chunk_rows, n), 1),), dtype=dtype, fill_value=0,
+        compressors=compressors(name), dimension_names=("row",), config={"write_empty_chunks": True},
     )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ class ZarrPixelTable:
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
-        group = zarr.open_group(path, mode="r")
+        group: Any = zarr.open_group(path, mode="r")
         try:
             self._arrays = {name: group[name] for name in (*self.names, "order")}
         except (KeyError, ValueError, FileNotFoundError) as error:
@@ -116,14 +116,19 @@ class ZarrPixelTable:
             attributes = dict(zarr.open_group(self.path, mode="r").attrs)
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = str(error).split("\n")[0]
-            raise MusedeepError(f"{self.path}: not a pixel-table store ({reason}); ingest the exposure again") from error
+            raise MusedeepError(f"{self.path}: not a pixel-table store ({reason}); ingest it again") from error
         if attributes.get("kind") != KIND:
             raise MusedeepError(f"{self.path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
         if attributes.get("version") != VERSION:
             raise MusedeepError(
-                f"{self.path}: store of version {attributes.get('version')}, expected {VERSION}; ingest the exposure again"
+                f"{self.path}: store of version {attributes.get('version')}, expected {VERSION}; ingest it again"
             )
         return attributes
+
+    @property
+    def facts(self) -> fits.Header:
+        """See `PixelTable.facts`."""
+        return parse_facts(self.attributes()["hdus"][0]["cards"])
 
     @property
     def header(self) -> fits.Header:
@@ -142,7 +147,7 @@ class ZarrPixelTable:
     def whole(self, name: str) -> NDArray[Any]:
         """All values of one of the smaller arrays (`index/...`, `hdus/...`)."""
         try:
-            array = zarr.open_group(self.path, mode="r")[name]
+            array: Any = zarr.open_group(self.path, mode="r")[name]
         except (KeyError, ValueError, OSError) as error:
             raise MusedeepError(f"{self.path}: {name} is missing or damaged; ingest the exposure again") from error
         return self._decode(array, name, 0, -(-array.shape[0] // array.chunks[0]))

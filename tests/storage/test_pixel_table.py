@@ -11,8 +11,8 @@ from musedeep.errors import MusedeepError
 from musedeep.storage import pixel_table_fits
 from musedeep.storage.headers import header_cards, merge_headers, raw_bytes, scan_file
 from musedeep.storage.pixel_table import (
-    clean_ranges,
     check_reduced,
+    clean_ranges,
     describe,
     open_exposure,
     open_pixel_table,

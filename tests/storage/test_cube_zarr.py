@@ -1,0 +1,41 @@
+import warnings
+
+import cubes
+import numpy as np
+import pytest
+import xarray as xr
+
+from musedeep.storage import cube_zarr
+from musedeep.storage.exposure_map import ExposureMapFile
+
+SHAPE = (40, 6, 9)
+
+
+@pytest.mark.parametrize("ctype3", ["AWAV", "AWAV-LOG"])
+def test_xarray_opens_the_store(tmp_path, ctype3):
+    data, stat = cubes.values(SHAPE)
+    cube = cubes.create(tmp_path / "work.fits", SHAPE, ctype3)
+    cube.write_box(0, 0, data, stat)
+    number = np.arange(np.prod(SHAPE), dtype=np.uint16).reshape(SHAPE)
+    seconds = number.astype(np.float32) * 1500
+    exposures = ExposureMapFile.create(tmp_path / "map.fits", SHAPE, cubes.primary(), cubes.wcs(ctype3))
+    exposures.write_box(0, 0, number, seconds)
+    exposures.collapse()
+    cube_zarr.write_cube_store(tmp_path / "c.zarr", cube, exposures, cubes.wcs(ctype3), "field")
+    cube_zarr.write_cube_store(tmp_path / "c.zarr", cube, exposures, cubes.wcs(ctype3), "field")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        store = xr.open_zarr(tmp_path / "c.zarr", chunks=None)
+    assert store.data.dims == ("wavelength", "y", "x")
+    np.testing.assert_array_equal(store.data, data)
+    np.testing.assert_array_equal(store.stat, stat)
+    np.testing.assert_array_equal(store.exposures, number)
+    np.testing.assert_array_equal(store.exptime, seconds)
+    np.testing.assert_allclose(store.exposures_image, number.mean(0), rtol=1e-6)
+    wave = store.wavelength.values
+    assert wave[0] == 7000.0
+    expected = 7001.25 if ctype3 == "AWAV" else 7000 * np.exp(1.25 / 7000)
+    assert wave[1] == pytest.approx(expected, abs=1e-9)
+    assert store.ra.values[3, 4] > store.ra.values[3, 5]
+    assert store.data.attrs["units"] == "10**(-20)*erg/s/cm**2/Angstrom"
+    assert sorted(p.name for p in tmp_path.iterdir() if "zarr" in p.name) == ["c.zarr"]
