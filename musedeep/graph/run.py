@@ -145,7 +145,13 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
     """
     progress = progress or Silent()
     began = time.monotonic()
-    products = Products(request.output, request.parameters, request.filter_list)
+    auxiliary = (
+        (request.offset_list, "OFFSET_LIST"),
+        (request.output_wcs, "OUTPUT_WCS"),
+        (request.filter_list, "FILTER_LIST"),
+    )
+    calibrations = [(path.name, category) for path, category in auxiliary if path]
+    products = Products(request.output, request.parameters, request.parameter_texts, calibrations)
     products.check_existing(request.overwrite)
     filters, missing = read_filters(request.filter_list, request.parameters.filters)
     for name in missing:
@@ -163,14 +169,14 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
             return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
         done = _resume(work, job, plan)
         if not done:
-            products.create(work, job, request.parameter_texts)
+            products.create(work, job)
         progress.start(len(plan.tasks), plan.rows, len(done))
         rows, rejected = _execute(executor, work, job, plan, done, progress)
         progress.stop()
         recorded = len((work / "done.txt").read_text().splitlines()) - 1
         if recorded != len(plan.tasks):
             raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
-        made = products.finish(work, job, filters, request.parameter_texts, progress.say)
+        made = products.finish(work, job, filters, progress.say)
         shutil.rmtree(work)
         return Outcome(made, plan, job, rows, rejected, time.monotonic() - began, len(done))
     except MusedeepError:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.reject import slice_direction
@@ -107,36 +109,50 @@ def group_exposures(paths: Sequence[Path]) -> list[tuple[tuple[Path, ...], Pixel
     return result
 
 
-def seeing(header: Any) -> float | None:
-    """Best available seeing of an exposure [arcsec], None if the header has none.
+SEEING_SOURCES = (
+    ("ESO OCS SGS AG FWHMX AVG", "ESO OCS SGS AG FWHMY AVG"),
+    ("ESO TEL IA FWHM",),
+    ("ESO TEL AMBI FWHM START", "ESO TEL AMBI FWHM END"),
+)
+"""Keywords whose mean is the seeing [arcsec], best first: autoguider, image analysis of the active optics, DIMM."""
 
-    That of the active optics' image analysis (ESO TEL IA FWHM), else of the DIMM (mean of ESO TEL AMBI FWHM
-    START and END): the priority of the reference, found by experiment.
+
+def seeing(headers: Sequence[fits.Header]) -> list[float] | None:
+    """Seeing of each exposure [arcsec] from the best source that all of them have (as the reference does), or None."""
+    for keys in SEEING_SOURCES:
+        values = [[h.get(key) for key in keys] for h in headers]
+        if all(isinstance(v, int | float) and v > 0 for row in values for v in row):
+            return [sum(row) / len(row) for row in values]
+    return None
+
+
+def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequence[str]) -> list[float]:
+    """Weights of exposures relative to the first (manual 9.14.3, parameter weight), to float32 precision.
+
+    Raises
+    ------
+    MusedeepError
+        Exposure times that are not positive; weight=fwhm without any seeing in the headers.
     """
-    analysis = header.get("ESO TEL IA FWHM")
-    if isinstance(analysis, int | float) and analysis > 0:
-        return float(analysis)
-    values = [header.get("ESO TEL AMBI FWHM " + k) for k in ("START", "END")]
-    good = [float(v) for v in values if isinstance(v, int | float) and v > 0]
-    return sum(good) / len(good) if good else None
-
-
-def exposure_weight(scheme: str, header: Any, first: Any, name: str) -> float:
-    """Weight of an exposure relative to the first (manual 9.14.3, parameter weight)."""
     if scheme == "none":
-        return 1.0
-    weight = float(header["EXPTIME"]) / float(first["EXPTIME"])
+        return [1.0] * len(headers)
+    for header, name in zip(headers, names, strict=True):
+        if not float(header["EXPTIME"]) > 0:
+            raise MusedeepError(f"{name}: EXPTIME is {header['EXPTIME']}; correct it, or use weight=none")
+    weights = [float(h["EXPTIME"]) / float(headers[0]["EXPTIME"]) for h in headers]
     if scheme == "fwhm":
-        own, reference = seeing(header), seeing(first)
-        if own is None or reference is None:
-            raise MusedeepError(f"{name}: weight=fwhm needs ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END in the header; use weight=exptime")
-        weight *= reference / own
+        widths = seeing(headers)
+        if widths is None:
+            raise MusedeepError(
+                f"{names[0]}: weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, ESO TEL IA FWHM "
+                "or ESO TEL AMBI FWHM START/END); use weight=exptime"
+            )
+        weights = [w * widths[0] / own for w, own in zip(weights, widths, strict=True)]
     elif scheme == "header":
-        value = header.get("ESO DRS MUSE WEIGHT")
-        if value is None:
-            raise MusedeepError(f"{name}: weight=header needs the keyword ESO DRS MUSE WEIGHT; add it or use weight=exptime")
-        weight *= float(value)
-    return weight
+        for k, header in enumerate(headers):
+            factor = header.get("ESO DRS MUSE WEIGHT", 1.0)
+            weights[k] *= float(factor) if isinstance(factor, int | float) and factor > 0 else 1.0
+    return [float(np.float32(w)) for w in weights]
 
 
 def load_exposures(
@@ -152,10 +168,9 @@ def load_exposures(
         Mixed field modes; DATE-OBS without a row in the OFFSET_LIST; headers that lack what is needed.
     """
     exposures: list[Exposure] = []
-    first = None
-    for paths, table in groups:
-        header = table.facts
-        first = first or header
+    headers = [table.facts for _, table in groups]
+    weights = exposure_weights(parameters.weight, headers, [paths[0].name for paths, _ in groups])
+    for (paths, table), header, weight in zip(groups, headers, weights, strict=True):
         name = Path(paths[0]).name
         mode = str(header.get("ESO INS MODE", "WFM-NOAO-N"))
         if exposures and mode[:3] != exposures[0].mode[:3]:
@@ -177,12 +192,16 @@ def load_exposures(
                 offset=offset,
                 flux_scale=scale,
                 exptime=float(header["EXPTIME"]),
-                weight=exposure_weight(parameters.weight, header, first, name),
+                weight=weight,
                 position_angle=float(header.get("ESO INS DROT POSANG", 0.0)),
                 n_rows=table.n_rows,
                 has_weight="weight" in table.names,
             )
         )
+    columns = {e.has_weight for e in exposures}
+    if parameters.weight == "none" and len(columns) > 1:
+        lacking = next(e.name for e in exposures if not e.has_weight)
+        raise MusedeepError(f"{lacking}: no weight column, while other exposures have one; use weight=exptime")
     return exposures
 
 
@@ -199,7 +218,7 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
         slice_direction=slice_direction(exposures[0].position_angle),
         lambda_low=parameters.lambdamin,
         lambda_high=parameters.lambdamax,
-        use_weight_column=parameters.weight == "none" and all(e.has_weight for e in exposures),
+        use_weight_column=parameters.weight == "none" and exposures[0].has_weight,
         exposure_map=bool({"exposures", "zarr"} & parameters.save),
         list_rejected="combined" in parameters.save,
     )

@@ -16,10 +16,17 @@ from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.product_headers import product_header
-from musedeep.storage.cube_fits import CubeFile, CubeWCS, extension_header
+from musedeep.storage.cube_fits import (
+    CubeFile,
+    CubeWCS,
+    extension_header,
+    field_image_header,
+    filter_image_header,
+)
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.filters import Filter
 from musedeep.storage.fits_parts import header_bytes, padded, sync_and_rename
+from musedeep.storage.header_cards import sign
 from musedeep.storage.pixel_table import open_exposure
 
 CUBE, MAP, COMBINED, STORE = "DATACUBE_FINAL.fits", "EXPOSURE_MAP.fits", "PIXTABLE_COMBINED.fits", "DATACUBE_FINAL.zarr"
@@ -27,18 +34,34 @@ CUBE, MAP, COMBINED, STORE = "DATACUBE_FINAL.fits", "EXPOSURE_MAP.fits", "PIXTAB
 Card = tuple[str, object, str]
 
 
-def cube_wcs(grid: Grid) -> CubeWCS:
-    """The grid as header cards need it."""
-    return CubeWCS(grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3)
-
-
 @dataclass
 class Products:
-    """The products a run makes in `output`."""
+    """The products a run makes in `output`.
+
+    Attributes
+    ----------
+    output : Path
+    parameters : ExpCombineParameters
+    texts : sequence of (name, value)
+        The parameters, for the headers.
+    calibrations : sequence of (file name, category)
+        Auxiliary inputs, for the headers.
+    """
 
     output: Path
     parameters: ExpCombineParameters
-    filter_list: Path | None
+    texts: Sequence[tuple[str, str]] = ()
+    calibrations: Sequence[tuple[str, str]] = ()
+
+    @property
+    def science(self) -> bool:
+        """Whether the cube is to be a science data product."""
+        return self.parameters.format == "sdpCube"
+
+    @property
+    def extended(self) -> bool:
+        """Whether field images go into the cube's file."""
+        return self.parameters.format.startswith("x")
 
     def names(self) -> list[str]:
         """File names of all products."""
@@ -46,7 +69,7 @@ class Products:
         names = []
         if "cube" in save:
             names.append(CUBE)
-            if not self.parameters.format.startswith("x"):
+            if not self.extended:
                 names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filters))]
         if "combined" in save:
             names.append(COMBINED)
@@ -64,61 +87,53 @@ class Products:
             if (self.output / name).exists() and not overwrite:
                 raise MusedeepError(f"{self.output / name} exists; give --overwrite to replace it, or another output")
 
-    def create(self, work: Path, job: Job, texts: Sequence[tuple[str, str]]) -> None:
+    def _header(self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()) -> fits.Header:
+        return product_header(first, job, category, name, self.texts, extra, calibrations=self.calibrations)
+
+    def create(self, work: Path, job: Job) -> None:
         """Lay out the files that boxes are written into."""
         first, target = _first(job)
-        wcs = cube_wcs(job.grid)
-        primary = product_header(first, job, "DATACUBE_FINAL", CUBE, texts)
+        wcs = _cube_wcs(job.grid, first)
         CubeFile.create(
-            work / CUBE, job.grid.shape, primary,
-            extension_header("DATA", target, wcs, False), extension_header("STAT", target, wcs, True),
+            work / CUBE, job.grid.shape, self._header(first, job, "DATACUBE_FINAL", CUBE),
+            extension_header("DATA", target, wcs, False, science=self.science),
+            extension_header("STAT", target, wcs, True, science=self.science),
         )  # fmt: skip
         if job.how.exposure_map:
-            header = product_header(first, job, "EXPOSURE_MAP", MAP, texts)
+            header = self._header(first, job, "EXPOSURE_MAP", MAP)
             ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
 
-    def finish(
-        self,
-        work: Path,
-        job: Job,
-        filters: Sequence[Filter],
-        texts: Sequence[tuple[str, str]],
-        say: Callable[[str], None],
-    ) -> list[Path]:
-        """Complete all products and give them their names."""
+    def finish(self, work: Path, job: Job, filters: Sequence[Filter], say: Callable[[str], None]) -> list[Path]:
+        """Complete all products, then give them their names, one right after the other."""
         first, target = _first(job)
         save = self.parameters.save
-        ready: list[tuple[Path, Path]] = []
+        wcs = _cube_wcs(job.grid, first)
+        ready: list[str] = []
         cube = CubeFile.reopen(work / CUBE)
-        if job.how.exposure_map:
-            exposure_map = ExposureMapFile.reopen(work / MAP)
+        exposure_map = ExposureMapFile.reopen(work / MAP) if job.how.exposure_map else None
+        if exposure_map:
             exposure_map.collapse()
-            if "zarr" in save:
-                from musedeep.storage.cube_zarr import write_cube_store
+        if "zarr" in save:
+            from musedeep.storage.cube_zarr import write_cube_store
 
-                write_cube_store(work / STORE, cube, exposure_map, cube_wcs(job.grid), target)
-                ready.append((work / STORE, self.output / STORE))
-            if "exposures" in save:
-                exposure_map.discard_layout()
-                ready.append((work / MAP, self.output / MAP))
-        if "cube" in save:
-            quality = source_cards(cube, job.grid)
-            images = collapse_filters(cube, job.grid, filters)
-            ready += self._cube(work, job, cube, first, target, quality, filters, images, texts)
+            say("writing the cube store")
+            write_cube_store(work / STORE, cube, exposure_map, wcs, target)
+            ready.append(STORE)
+        if exposure_map and "exposures" in save:
+            sign(work / MAP)
+            ready.append(MAP)
         if "combined" in save:
             from musedeep.recipes.exp_combine_table import write_combined_table
 
             say("writing the combined pixel table")
-            write_combined_table(work, work / COMBINED, job, first, texts)
-            ready.append((work / COMBINED, self.output / COMBINED))
-        for source, final in ready:
-            if source.is_dir():
-                if final.exists():
-                    shutil.rmtree(final)
-                source.rename(final)
-            else:
-                sync_and_rename(source, final)
-        return [final for _, final in ready]
+            weighted = self.parameters.weight != "none" or job.how.use_weight_column
+            write_combined_table(work, work / COMBINED, job, first, self.texts, weighted)
+            ready.append(COMBINED)
+        if "cube" in save:
+            ready += self._cube(work, job, cube, first, target, wcs, filters)
+        for name in ready:
+            _give_name(work / name, self.output / name)
+        return [self.output / name for name in ready]
 
     def _cube(
         self,
@@ -127,79 +142,83 @@ class Products:
         cube: CubeFile,
         first: fits.Header,
         target: str,
-        quality: list[Card],
+        wcs: CubeWCS,
         filters: Sequence[Filter],
-        images: Sequence[NDArray[np.float32]],
-        texts: Sequence[tuple[str, str]],
-    ) -> list[tuple[Path, Path]]:
-        style = self.parameters.format
-        extra = list(quality)
-        if style == "sdpCube":
-            from musedeep.recipes.science_data_product import science_cards
-
-            extra += science_cards(cube, job, first)
-        primary = product_header(first, job, "DATACUBE_FINAL", CUBE, texts, extra)
-        wcs = cube_wcs(job.grid)
-        ready = []
-        image_parts = []
+    ) -> list[str]:
+        """Complete the cube and its field images; returns their names."""
+        quality = source_cards(cube, job.grid)
+        images = collapse_filters(cube, job.grid, filters)
+        ready: list[str] = []
+        parts = []
         for number, (curve, image) in enumerate(zip(filters, images, strict=True), 1):
-            cards = filter_cards(curve, job.grid)
-            if style.startswith("x"):
-                header = fits.Header(
-                    [("EXTNAME", curve.name, "")]
-                    + wcs.spatial()
-                    + [("BUNIT", extension_header("DATA", "", wcs, False)["BUNIT"], "")]
-                    + [("HIERARCH " + k, v, c) for k, v, c in cards]
-                )
-                image_parts.append((header, image))
+            cards = curve.cards(*_covered(job.grid))
+            if self.extended:
+                euro = self.parameters.format == "xEuro3D"
+                parts.append((filter_image_header(curve.name, target, wcs, cards, quality=euro), image))
                 continue
             name = f"IMAGE_FOV_{number:04d}.fits"
-            head = product_header(first, job, "IMAGE_FOV", name, texts, [*quality, *cards])
+            archive: list[Card] = [("PRODCATG", "ANCILLARY.IMAGE", "Data product category")] if self.science else []
+            head = self._header(first, job, "IMAGE_FOV", name, [*quality, *cards, *archive])
             head["OBJECT"] = f"{target} ({curve.name})"
-            _write_image(work / name, head, wcs, image)
-            ready.append((work / name, self.output / name))
-        if style in ("Euro3D", "xEuro3D"):
+            _write_image(work / name, head, field_image_header(wcs, self.science), image)
+            ready.append(name)
+        extra = list(quality)
+        if self.science:
+            from musedeep.recipes.science_data_product import science_cards
+
+            extra += science_cards(cube, job, first, list(ready))
+        primary = self._header(first, job, "DATACUBE_FINAL", CUBE, extra)
+        if self.parameters.format.endswith("Euro3D"):
             from musedeep.storage.euro3d import write_euro3d
 
-            write_euro3d(work / "euro3d.part", cube, wcs, primary, first, image_parts)
-            ready.append((work / "euro3d.part", self.output / CUBE))
+            write_euro3d(work / "euro3d.part", cube, wcs, primary, first, parts)
+            cube.discard_layout()
+            (work / "euro3d.part").replace(work / CUBE)
         else:
             cube.set_primary(primary)
-            for header, image in image_parts:
+            for header, image in parts:
                 cube.append_image(header, image)
-            cube.discard_layout()
-            ready.append((work / CUBE, self.output / CUBE))
-        return ready
+        sign(work / CUBE)
+        return [*ready, CUBE]
+
+
+def _give_name(source: Path, final: Path) -> None:
+    if source.is_dir():
+        old = source.with_name(source.name + ".old")
+        if final.exists():
+            final.rename(old)
+        source.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        sync_and_rename(source, final)
 
 
 def _first(job: Job) -> tuple[fits.Header, str]:
     """Primary header of the first exposure, and its target."""
-    table = open_exposure(list(job.exposures[0].paths))
-    try:
-        return table.header, str(table.header.get("OBJECT", ""))
-    finally:
-        table.close()
+    header = open_exposure(list(job.exposures[0].paths)).header
+    return header, str(header.get("OBJECT", ""))
 
 
-def filter_cards(curve: Filter, grid: Grid) -> list[Card]:
-    """Name, zero points and covered fraction of a filter (manual A.3.3)."""
-    drs = "ESO DRS MUSE FILTER "
+def _cube_wcs(grid: Grid, first: fits.Header) -> CubeWCS:
+    """The grid as header cards need it."""
+    errors = (first.get("CSYER1"), first.get("CSYER2"))
+    given = (float(errors[0]), float(errors[1])) if errors[0] is not None and errors[1] is not None else None
+    return CubeWCS(grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
+
+
+def _covered(grid: Grid) -> tuple[float, float]:
+    """Wavelengths of the first plane, and of the last plus one step."""
     waves = grid.wavelengths()
-    cards: list[Card] = [(drs + "NAME", curve.name, "filter name used")]
-    for key, value in zip(("ZPVEGA", "ZPAB"), curve.zero_points, strict=True):
-        if value is not None:
-            cards.append((drs + key, value, "[mag] zeropoint of filter"))
-    last = waves[-1] + (waves[-1] - waves[-2] if waves.size > 1 else grid.step)
-    fraction = curve.fraction(float(waves[0]), float(last))
-    cards.append((drs + "FRACTION", float(np.float32(fraction)), "[%] fraction of filter covered by data"))
-    return cards
+    return float(waves[0]), float(waves[-1] + (waves[-1] - waves[-2] if waves.size > 1 else grid.step))
 
 
 def collapse_filters(cube: CubeFile, grid: Grid, filters: Sequence[Filter]) -> list[NDArray[np.float32]]:
-    """Field-of-view images of all filters, in one pass over the cube (manual 7.3.5); NaN where nothing is."""
+    """Field-of-view images of all filters, in one pass over the cube (manual 7.3.5); NaN where nothing is.
+
+    Planes count alike, in logarithmic cubes too, as in the reference.
+    """
     waves = grid.wavelengths()
-    widths = np.gradient(waves) if waves.size > 1 else np.ones(1)
-    weights = [curve.at(waves) * widths for curve in filters]
+    weights = [curve.at(waves) for curve in filters]
     sums = [(np.zeros(cube.shape[1:]), np.zeros(cube.shape[1:])) for _ in filters]
     if filters:
         for z, data, _ in cube.blocks():
@@ -212,11 +231,7 @@ def collapse_filters(cube: CubeFile, grid: Grid, filters: Sequence[Filter]) -> l
     return images
 
 
-def _write_image(path: Path, primary: fits.Header, wcs: CubeWCS, image: NDArray[np.float32]) -> None:
-    header = extension_header("DATA", "", wcs, False)
-    for key in ("OBJECT", "ERRDATA", "CTYPE3", "CUNIT3", "CD3_3", "CRPIX3", "CRVAL3", "CD1_3", "CD2_3", "CD3_1", "CD3_2"):
-        header.remove(key, ignore_missing=True)
-    header.insert("EXTNAME", ("INHERIT", True), after=True)
+def _write_image(path: Path, primary: fits.Header, header: fits.Header, image: NDArray[np.float32]) -> None:
     raw = np.ascontiguousarray(image, ">f4").tobytes()
     path.write_bytes(
         header_bytes(primary, False, 8, ())
@@ -224,3 +239,4 @@ def _write_image(path: Path, primary: fits.Header, wcs: CubeWCS, image: NDArray[
         + raw
         + bytes(padded(len(raw)) - len(raw))
     )
+    sign(path)

@@ -16,6 +16,7 @@ FLUX FFCORR once an exposure (keywords are unique here), and carries FILTER and 
 itself a product of this recipe (dropped here, they describe that product).
 """
 
+import copy
 import datetime
 import re
 from collections.abc import Iterable, Sequence
@@ -59,7 +60,8 @@ def inherited(first: fits.Header, keep_pixel_table: bool = False) -> fits.Header
         for c in first.cards
         if not _REPLACED.match(c.keyword) and (keep_pixel_table or not _PIXEL_TABLE.match(c.keyword)) and c.keyword
     ]
-    return fits.Header(kept)
+    # cards are copied: setting a value in one product must not change the others
+    return fits.Header([copy.copy(c) for c in kept])
 
 
 def recipe_cards(

@@ -153,14 +153,14 @@ def extension_header(
     return _header(cards)
 
 
-def field_image_header(wcs: CubeWCS) -> fits.Header:
-    """Header of the DATA extension of an IMAGE_FOV (which inherits the primary header)."""
-    cards = [
-        *wcs.spatial(),
-        ("INHERIT", True, ""),
-        ("EXTNAME", "DATA", "This extension contains data values"),
-    ]
-    return _header([*cards, *_CLASS, _DATA_CLASS, ("BUNIT", instrument.FLUX_UNIT, "")])
+def field_image_header(wcs: CubeWCS, science: bool = False) -> fits.Header:
+    """Header of the DATA extension of an IMAGE_FOV (which inherits the primary header).
+
+    With `science`, its unit is spelt as in the science data product that it belongs to.
+    """
+    cards = [*wcs.spatial(), ("INHERIT", True, ""), ("EXTNAME", "DATA", "This extension contains data values")]
+    unit = _SCIENCE_UNITS[False] if science else instrument.FLUX_UNIT
+    return _header([*cards, *_CLASS, _DATA_CLASS, ("BUNIT", unit, "")])
 
 
 def filter_image_header(

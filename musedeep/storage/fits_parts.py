@@ -64,7 +64,7 @@ def reserve(path: Path, size: int) -> None:
     MusedeepError
         Not enough space; says how much is needed.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         os.posix_fallocate(descriptor, 0, size)
     except OSError as error:

@@ -53,7 +53,7 @@ def read_offset_list(path: str | Path) -> OffsetList:
     Raises
     ------
     MusedeepError
-        Missing file, table or column; an offset that is not finite; two different rows of one DATE_OBS.
+        Missing file, table or column; an offset or scale that makes no sense; two different rows of one DATE_OBS.
     """
     path = Path(path)
     if not path.is_file():
@@ -70,6 +70,10 @@ def read_offset_list(path: str | Path) -> OffsetList:
     for row in rows:
         if not (math.isfinite(row.ra_offset) and math.isfinite(row.dec_offset)):
             raise MusedeepError(f"{path}: offset of {row.date_obs} is not finite; correct it, or use 0")
+        if row.flux_scale is not None and not 0 < row.flux_scale < math.inf:
+            raise MusedeepError(
+                f"{path}: FLUX_SCALE of {row.date_obs} is {row.flux_scale:g}; give a positive factor, or NaN for none"
+            )
         if seen.setdefault(row.date_obs, row) != row:
             raise MusedeepError(f"{path}: two different rows have DATE_OBS {row.date_obs}; keep the right one")
     return OffsetList(path, rows)
@@ -88,7 +92,7 @@ def _rows(path: Path, table: fits.FITS_rec) -> tuple[OffsetRow, ...]:
             str(table["DATE_OBS"][i]).strip(),
             float(table["RA_OFFSET"][i]),
             float(table["DEC_OFFSET"][i]),
-            float(scale[i]) if math.isfinite(scale[i]) and scale[i] > 0 else None,
+            None if math.isnan(scale[i]) or scale[i] == 0 else float(scale[i]),
             float(mjd[i]),
         )
         for i in range(n)

@@ -82,6 +82,8 @@ def test_field_image(first):
     header = product_header(first, job(exposure(1)), "IMAGE_FOV", "IMAGE_FOV_0001.fits", [], extra)
     assert "SPECSYS" not in header
     assert header["ESO DRS MUSE FILTER NAME"] == "white"
+    header["OBJECT"] = "field (white)"
+    assert first["OBJECT"] == "field"
 
 
 def test_combined_pixel_table(first):

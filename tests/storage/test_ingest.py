@@ -66,6 +66,17 @@ def test_round_trip_for_any_layout(tmp_path_factory, seed, chunk_rows, width, ro
     shutil.rmtree(folder)
 
 
+def test_table_without_rows(tmp_path):
+    truth = exposure_rows(**SMALL)
+    keys = {"ra": 150.1, "dec": 2.2, "posang": 0.0, "date_obs": "2014-09-20T03:00:00.000", "exptime": 1500.0}
+    none = {name: column[:0] for name, column in truth.rows.items()}
+    write_rows(tmp_path / "a.fits", primary_header(truth.rows, **keys), none, "table")
+    store = ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    assert open_pixel_table(store).index().size == 0
+    export(store, tmp_path / "b.fits")
+    assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
 def test_header_with_odd_cards_and_extra_hdus(tmp_path):
     truth = exposure_rows(**SMALL)
     header = primary_header(

@@ -60,6 +60,22 @@ def test_wrong_tables_are_refused(tmp_path):
         read_offset_list(table(tmp_path / "c.fits", DATE_OBS=dates, RA_OFFSET=values, DEC_OFFSET=zeros))
 
 
+@pytest.mark.parametrize(("scale", "expected"), [(np.nan, None), (0.0, None), (1.5, 1.5)])
+def test_no_scale_is_nan_or_zero(tmp_path, scale, expected):
+    """As in the reference."""
+    dates, zeros = np.array(["2014-09-20T03:00:00.000"]), np.zeros(1)
+    path = table(tmp_path / "o.fits", DATE_OBS=dates, RA_OFFSET=zeros, DEC_OFFSET=zeros, FLUX_SCALE=np.array([scale]))
+    assert read_offset_list(path).rows[0].flux_scale == expected
+
+
+@pytest.mark.parametrize("scale", [-1.0, np.inf])
+def test_a_scale_that_makes_no_sense_is_refused(tmp_path, scale):
+    dates, zeros = np.array(["2014-09-20T03:00:00.000"]), np.zeros(1)
+    path = table(tmp_path / "o.fits", DATE_OBS=dates, RA_OFFSET=zeros, DEC_OFFSET=zeros, FLUX_SCALE=np.array([scale]))
+    with pytest.raises(MusedeepError, match="FLUX_SCALE of 2014-09-20T03:00:00.000 is"):
+        read_offset_list(path)
+
+
 def test_wrong_files_are_refused(tmp_path):
     with pytest.raises(MusedeepError, match="no such file"):
         read_offset_list(tmp_path / "none.fits")

@@ -294,3 +294,24 @@ def test_keyword_of_the_wrong_type(tmp_path):
     write_rows(tmp_path / "a.fits", header, truth.rows)
     with pytest.raises(MusedeepError, match=r"EXPTIME is 'long', expected a number"):
         check_reduced(open_pixel_table(tmp_path / "a.fits"))
+
+
+def test_positions_of_other_stages_are_indexed_as_they_are(tmp_path):
+    truth = exposure_rows(**SMALL)
+    units = {**UNITS, "xpos": "deg", "ypos": "deg"}
+    write_rows(tmp_path / "a.fits", primary_header(truth.rows, **KEYS), truth.rows, units=units)
+    index = open_pixel_table(tmp_path / "a.fits").index()
+    for name, box in (("xpos", "x"), ("ypos", "y")):
+        low = np.minimum.reduceat(truth.rows[name], index["start"])
+        assert (index[f"{box}_min"] <= low).all()
+        np.testing.assert_allclose(index[f"{box}_min"], low, rtol=0, atol=5e-6 * 2 * np.pi)
+
+
+def test_table_without_rows(tmp_path):
+    truth = exposure_rows(**SMALL)
+    none = {name: column[:0] for name, column in truth.rows.items()}
+    write_rows(tmp_path / "a.fits", primary_header(truth.rows, **KEYS), none, "table")
+    table = open_pixel_table(tmp_path / "a.fits")
+    assert table.n_rows == 0 and table.index().size == 0
+    with pytest.raises(MusedeepError, match="has no rows"):
+        check_reduced(table)
