@@ -19,6 +19,8 @@ def _products(name: str) -> str:
 
 
 def _text(path: str) -> str:
+    if not (ROOT / path).exists():
+        return f"`{path}` is not there; the commands of the [development](development.md) page make it."
     text = (ROOT / path).read_text()
     # the page has its own title
     return re.sub(r"\A# .*\n", "", text)

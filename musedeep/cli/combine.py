@@ -73,4 +73,4 @@ def run_request(request: "Request", resources: Resources, dry_run: bool) -> None
     if dry_run:
         print_plan(outcome, request)
     else:
-        print_outcome(outcome, progress.peak_bytes)
+        print_outcome(outcome, progress.rows, progress.peak_bytes)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from musedeep.cli.progress import duration
 
@@ -33,13 +33,10 @@ def size_on_disk(path: Path) -> int:
 def print_facts(title: str, facts: Facts) -> None:
     """Names and values, one a line, under a title."""
     console = Console(highlight=False)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    console.print(Text(title, "bold cyan"), soft_wrap=True)
+    width = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
-        table.add_row(name, value)
-    console.print(title, style="bold cyan", markup=False, soft_wrap=True)
-    console.print(table)
+        console.print(Text.assemble((name.ljust(width), "bold"), "  ", value), soft_wrap=True)
 
 
 def plan_facts(outcome: "Outcome", memory: int) -> Facts:
@@ -79,12 +76,21 @@ def print_plan(outcome: "Outcome", request: "Request") -> None:
     print_facts("Plan", plan_facts(outcome, request.memory))
 
 
-def print_outcome(outcome: "Outcome", peak_bytes: int) -> None:
-    """What a finished run prints: where the products are, and what it took."""
+def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
+    """What a finished run prints: where the products are, and what it took.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    rows_done : int
+        Rows of the boxes done now, without those of an earlier start.
+    peak_bytes : int
+        Largest memory of the process tree [bytes].
+    """
     facts = [(p.name, f"{size_text(size_on_disk(p))}") for p in outcome.products]
     where = str(outcome.products[0].parent) if outcome.products else "no products"
     print_facts(f"{where}:", facts)
-    rate = outcome.rows / max(outcome.seconds, 1e-3) / 1e6
+    rate = rows_done / max(outcome.seconds, 1e-3) / 1e6
     share = 100 * outcome.rejected / max(outcome.rows, 1)
     resumed = f", {outcome.resumed_boxes} boxes from an earlier start" if outcome.resumed_boxes else ""
     print(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels import reject, resample
+from musedeep.kernels.reject_stars import reject_sparing_stars
 from musedeep.kernels.voxels import Rows, place_rows, sort_by_cell
 from musedeep.recipes.exp_combine_grid import Grid
 
@@ -222,10 +223,8 @@ def combine_box(
         core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, inner.y0 - outer.y0, inner.y1 - outer.y0])
         sample = np.where(bad, np.float32(np.nan), rows["data"]) if bad.any() else rows["data"]
         if how.rejection == "stars":
-            from musedeep.kernels.reject_stars import reject_sparing_stars
-
             reject_sparing_stars(
-                rows["data"], sample, rows["stat"], start, shape, core, how.crsigma, flags
+                rows["data"], sample, rows["stat"], rows["exposure"], start, shape, core, how.crsigma, flags
             )
         else:
             reject.reject(

@@ -162,10 +162,11 @@ def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDAr
 
 
 def require_rows(limits: list[Limits | None], names: list[str], low: float, high: float) -> list[Limits]:
-    """The limits, or an error if an exposure has no row in the wavelength range."""
-    if all(v is None for v in limits):
-        raise MusedeepError(
-            f"no data between lambdamin={low:g} and lambdamax={high:g} Angstrom in any of {len(names)} exposures; "
-            "choose a range that the pixel tables cover"
-        )
-    return [v for v in limits if v is not None]
+    """The limits of all exposures, or an error that names the first without a row in the wavelength range."""
+    for one, name in zip(limits, names, strict=True):
+        if one is None:
+            raise MusedeepError(
+                f"{name}: no rows between lambdamin={low:g} and lambdamax={high:g} Angstrom; "
+                "choose a range that it covers, or leave it out"
+            )
+    return [one for one in limits if one is not None]

@@ -72,7 +72,7 @@ def test_no_scale_is_nan_or_zero(tmp_path, scale, expected):
 def test_a_scale_that_makes_no_sense_is_refused(tmp_path, scale):
     dates, zeros = np.array(["2014-09-20T03:00:00.000"]), np.zeros(1)
     path = table(tmp_path / "o.fits", DATE_OBS=dates, RA_OFFSET=zeros, DEC_OFFSET=zeros, FLUX_SCALE=np.array([scale]))
-    with pytest.raises(MusedeepError, match="FLUX_SCALE of 2014-09-20T03:00:00.000 is"):
+    with pytest.raises(MusedeepError, match=r"FLUX_SCALE of 2014-09-20T03:00:00\.000 is"):
         read_offset_list(path)
 
 

@@ -1,0 +1,128 @@
+"""Resampling: flux, linearity, partition, against a plain sum over all pairs of rows and voxels."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musedeep.kernels import reject
+from musedeep.recipes.exp_combine_box import Box, ExposureGeometry, Resampling, combine_box
+from musedeep.recipes.exp_combine_grid import Grid
+
+STEP = 0.2 / 3600
+GRID = Grid((6, 12, 14), (7.0, 6.0, 1.0), (30.0, -20.0, 7000.0), (-STEP, 0.0, 0.0, STEP), 1.25, "AWAV")
+METHODS = ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos")
+
+
+def how(method="drizzle", crsigma=0.0, **options):
+    settings = {
+        "method": method, "pixfrac": (0.6, 0.6, 0.6), "loop_distance": 1, "critical_radius": 1.25, "crtype": "median",
+        "crsigma": crsigma, "rejection": "reference", "slice_direction": reject.NO_DIRECTION, "lambda_low": 4000.0,
+        "lambda_high": 10000.0, "use_weight_column": False, "exposure_map": True, "list_rejected": False,
+    }  # fmt: skip
+    return Resampling(**(settings | options))
+
+
+def make_exposures(seed, n_exposures=3, n=2500):
+    """Random rows over the grid, as readers of combine_box, and the geometries."""
+    rng = np.random.default_rng(seed)
+    readers, geometries = [], []
+    for k in range(n_exposures):
+        xi, eta = np.deg2rad(rng.uniform(-7, 7, n) * STEP), np.deg2rad(rng.uniform(-6, 6, n) * STEP)
+        columns = {
+            "xpos": (np.arctan2(xi, -eta) % (2 * np.pi)).astype("f4"),
+            "ypos": -np.arctan(np.hypot(xi, eta)).astype("f4"),
+            "lambda": rng.uniform(6999.4, 7006.8, n).astype("f4"),
+            "data": rng.normal(100, 5, n).astype("f4"),
+            "stat": rng.uniform(1, 4, n).astype("f4"),
+            "dq": np.where(rng.random(n) < 0.02, 256, 0).astype("i4"),
+        }
+        readers.append((k, lambda names, c=columns: ({m: c[m] for m in names}, np.array([[0, n]]))))
+        geometries.append(ExposureGeometry(np.deg2rad(-20.0), (0.0, 0.0), 1.0, 1.0 + k, 600.0, f"exposure {k}"))
+    return geometries, readers
+
+
+def whole(how_, seed=1, grid=GRID):
+    geometries, readers = make_exposures(seed)
+    nz, ny, _ = grid.shape
+    return combine_box(Box(0, nz, 0, ny), grid, how_, geometries, readers)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("crsigma", [0.0, 3.0])
+def test_any_partition_gives_the_same_bits(method, crsigma):
+    geometries, readers = make_exposures(5)
+    options = how(method, crsigma)
+    nz, ny, _ = GRID.shape
+    one = combine_box(Box(0, nz, 0, ny), GRID, options, geometries, readers)
+    for planes, lines in ((1, 12), (6, 1), (2, 5), (4, 3)):
+        for z in range(0, nz, planes):
+            for y in range(0, ny, lines):
+                box = Box(z, min(nz, z + planes), y, min(ny, y + lines))
+                part = combine_box(box, GRID, options, geometries, readers)
+                cut = (slice(box.z0, box.z1), slice(box.y0, box.y1))
+                for name in ("data", "stat", "number", "seconds"):
+                    np.testing.assert_array_equal(getattr(part, name), getattr(one, name)[cut])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_constant_field_stays_constant(method):
+    geometries, readers = make_exposures(2)
+    flat = [
+        (k, lambda names, r=r: ({**r(names)[0], "data": np.full(2500, 7.5, "f4")}, r(names)[1])) for k, r in readers
+    ]
+    result = combine_box(Box(0, 6, 0, 12), GRID, how(method), geometries, flat)
+    finite = np.isfinite(result.data)
+    assert finite.mean() > 0.5
+    np.testing.assert_allclose(result.data[finite], 7.5, rtol=2e-6)
+
+
+@given(scale=st.floats(0.01, 100), offset=st.floats(-1000, 1000))
+@settings(deadline=None, max_examples=20)
+def test_drizzle_is_linear(scale, offset):
+    geometries, readers = make_exposures(3)
+    changed = [
+        (k, lambda names, r=r: ({**r(names)[0], "data": (r(names)[0]["data"] * scale + offset).astype("f4")}, r(names)[1]))
+        for k, r in readers
+    ]
+    a = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, readers)
+    b = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, changed)
+    np.testing.assert_allclose(b.data, a.data * scale + offset, rtol=1e-5, atol=1e-4 * (abs(offset) + scale))
+
+
+def test_drizzle_is_the_sum_over_all_pairs():
+    geometries, readers = make_exposures(4, n_exposures=2, n=400)
+    result = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, readers)
+    ra_voxel, dec_voxel, cosine = GRID.voxel_positions(0, 12)
+    top, norm = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    seen = np.zeros((*GRID.shape, 2), bool)
+    for k, reader in readers:
+        c = reader(("xpos", "ypos", "lambda", "data", "stat", "dq"))[0]
+        r = np.tan(-c["ypos"].astype(float))
+        xi, eta = r * np.sin(c["xpos"].astype(float)), -r * np.cos(c["xpos"].astype(float))
+        d0 = np.deg2rad(-20.0)
+        a = np.arctan2(xi, np.cos(d0) - eta * np.sin(d0))
+        d = np.arctan2(np.cos(a) * (np.sin(d0) + eta * np.cos(d0)), np.cos(d0) - eta * np.sin(d0)) - d0
+        for i in np.flatnonzero(c["dq"] == 0):
+            dx = np.abs(ra_voxel - np.rad2deg(a[i])) * cosine / STEP
+            dy = np.abs(dec_voxel - np.rad2deg(d[i])) / STEP
+            dz = np.abs(GRID.wavelengths() - float(c["lambda"][i])) / 1.25
+            share = [np.clip(np.minimum(0.6, 0.8 - v), 0, None) / 0.6 for v in (dx, dy, dz)]
+            w = share[2][:, None, None] * (share[0] * share[1])[None] * (1.0 + k)
+            top += w * c["data"][i]
+            norm += w
+            seen[..., k] |= w > 0
+    with np.errstate(invalid="ignore"):
+        expected = np.where(norm > 0, top / norm, np.nan)
+    # float32 positions: voxels that a pixel just touches differ
+    solid = norm > 1e-3
+    assert solid.mean() > 0.3
+    np.testing.assert_allclose(result.data[solid], expected[solid], rtol=2e-3)
+    np.testing.assert_array_equal(result.number[solid], seen.sum(-1)[solid])
+    np.testing.assert_allclose(result.seconds[solid], 600.0 * seen.sum(-1)[solid])
+
+
+def test_exposure_map_counts_and_nan_agree():
+    result = whole(how())
+    assert ((result.number == 0) == np.isnan(result.data)).all()
+    assert result.number.max() == 3
