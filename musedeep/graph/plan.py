@@ -25,7 +25,8 @@ BASE_BYTES = 330 * 1024**2
 ROWS_PER_BOX = 16_000_000
 """Rows that a box aims at: larger boxes read fewer margins, smaller ones keep the processors busy at the end."""
 
-BYTES_PER_ROW_READ = 24
+PLANES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+"""Thicknesses of a slab that the plan chooses among."""
 
 
 @dataclass(frozen=True)
@@ -150,34 +151,27 @@ def make_plan(
         by_memory = budget / max(_box_bytes(per_line, per_line / n_exposures * 2.5, cells_per_line, n_exposures, how.exposure_map), 1)
         return int(min(by_target, by_memory * 0.8)) - 2 * margin
 
-    best: tuple[float, int, int] | None = None
-    for planes in sorted({min(p, nz) for p in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)} | {nz if nz <= 256 else 1}):
+    choices = []
+    for planes in sorted({min(p, nz) for p in (*PLANES, nz if nz <= 256 else 1)}):
         height = min(height_for(planes), ny)
-        if height < 1:
-            continue
-        height = -(-ny // -(-ny // height))
-        z_cost = sum(min(nz, z + planes + margin) - max(0, z - margin) for z in range(0, nz, planes)) / nz
-        y_cost = sum(min(ny, y + height + margin) - max(0, y - margin) for y in range(0, ny, height)) / ny
-        cost = z_cost * y_cost
-        if best is None or cost < best[0]:
-            best = (cost, planes, height)
+        if height >= 1:
+            height = -(-ny // -(-ny // height))
+            z_cost = sum(min(nz, z + planes + margin) - max(0, z - margin) for z in range(0, nz, planes)) / nz
+            y_cost = sum(min(ny, y + height + margin) - max(0, y - margin) for y in range(0, ny, height)) / ny
+            choices.append((z_cost * y_cost, planes, height))
     tasks: list[BoxTask] = []
-    need = 0
-    if best is not None:
-        _, planes, height = best
+    for _, planes, height in [*sorted(choices), (0.0, 1, 1)]:
+        tasks = []
         for z0 in range(0, nz, planes):
             tasks += _strips(field, grid, how, n_exposures, z0, min(nz, z0 + planes), height, budget)
         need = max(task.peak_bytes for task in tasks)
-    if best is None or need > budget:
-        smallest = max(
-            (t.peak_bytes for z in range(nz) for t in _strips(field, grid, how, n_exposures, z, z + 1, 1, 0.0))
-            if nz * ny <= 200_000
-            else [_line_bytes(per_plane, grid, how, n_exposures) * 4]
-        )
-        would_do = int(smallest * 1.1 * parallel + BASE_BYTES * (processes + (1 if processes > 1 else 0)))
+        if need <= budget:
+            break
+    else:
+        would_do = need * parallel + BASE_BYTES * (processes + (1 if processes > 1 else 0)) + 2 * 2**20
         raise MusedeepError(
-            f"memory limit {memory / 2**20:.0f} MiB is too small for one plane of {per_plane:.3g} rows with "
-            f"{parallel} boxes at once; --memory {-(-would_do // 2**20)}MiB would do"
+            f"memory limit {memory / 2**20:.0f} MiB is too small for {parallel} boxes of one plane at once "
+            f"({per_plane:.3g} rows a plane); --memory {-(-would_do // 2**20)}MiB would do"
         )
     largest = sorted((t.peak_bytes for t in tasks), reverse=True)[:parallel]
     base = BASE_BYTES * (processes + (1 if processes > 1 else 0))
@@ -189,12 +183,6 @@ def make_plan(
         parallel=parallel,
         cube_bytes=grid.n_voxels * 8,
     )
-
-
-def _line_bytes(per_plane: float, grid: Grid, how: Resampling, n_exposures: int) -> int:
-    side = 1 + 2 * how.margin
-    rows = per_plane / grid.shape[1] * side * side
-    return _box_bytes(rows, rows / n_exposures * 2.5, side * side * grid.shape[2], n_exposures, how.exposure_map)
 
 
 def _task(field: _Density, grid: Grid, how: Resampling, n_exposures: int, box: Box) -> BoxTask:

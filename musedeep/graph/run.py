@@ -180,7 +180,8 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         shutil.rmtree(work)
         return Outcome(made, plan, job, rows, rejected, time.monotonic() - began, len(done))
     except MusedeepError:
-        if not (work / "done.txt").exists():
+        journal = work / "done.txt"
+        if not journal.exists() or len(journal.read_text().splitlines()) < 2:
             shutil.rmtree(work, ignore_errors=True)
             if fresh_output:
                 _remove_if_empty(request.output)

@@ -185,11 +185,19 @@ def spectral_coefficients(kind: int, crpix: float, crval: float, step: float) ->
 
 
 @nb.njit(inline="always")
-def _to_vacuum(wavelength):
-    """Vacuum wavelength of an air wavelength, both in Angstrom (Morton 2000, ApJS 130, 403, as in WCS Paper III)."""
-    sigma2 = (1e4 / wavelength) ** 2
-    n = 1.0 + 1e-6 * (287.6155 + 1.62887 * sigma2 * 1e-2 + 0.01360 * sigma2 * sigma2 * 1e-4)
-    return wavelength * n
+def to_vacuum(wavelength):
+    """Vacuum wavelength of an air wavelength [Angstrom], rounded to float32 (Ciddor 1996, Applied Optics 35, 1566)."""
+    s2 = (1e4 / wavelength) ** 2
+    return np.float32(wavelength * (1.0 + 0.05792105 / (238.0185 - s2) + 0.00167917 / (57.362 - s2)))
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def vacuum_wavelengths(wavelength):
+    """Vacuum wavelengths of air wavelengths, float32 (rows,) [Angstrom]."""
+    out = np.empty(wavelength.size, np.float32)
+    for i in range(wavelength.size):
+        out[i] = to_vacuum(np.float64(wavelength[i]))
+    return out
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -207,7 +215,7 @@ def plane_positions(wavelength, spectral, out_z):
     for i in range(wavelength.size):
         w = np.float64(wavelength[i])
         if kind >= 2:
-            w = _to_vacuum(w)
+            w = np.float64(to_vacuum(w))
         if kind == 1 or kind == 3:
             out_z[i] = math.log(w / crval) * crval / step + p0
         else:

@@ -143,7 +143,7 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
     ny = shape[1]
     first = np.empty(32, np.int64)
     last = np.empty(32, np.int64)
-    buffer = np.empty(1024, np.float32)
+    buffer = np.empty(1024, np.float64)
     exact = 0
     guess, spread = 0.0, -1.0
     for z in range(core[0], core[1]):
@@ -179,7 +179,7 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                     for r in range(n_runs):
                         n += last[r] - first[r]
                     if n > buffer.size:
-                        buffer = np.empty(2 * n, np.float32)
+                        buffer = np.empty(2 * n, np.float64)
                     n = 0
                     for r in range(n_runs):
                         for i in range(first[r], last[r]):
@@ -193,7 +193,7 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                     d = (np.float64(largest) - centre) / crsigma
                     within = 0
                     for i in range(n):
-                        distance = np.float32(abs(np.float64(buffer[i]) - centre))
+                        distance = abs(buffer[i] - centre)
                         buffer[i] = distance
                         within += distance <= d
                     if d <= 0 or (2 * within < n - 1 and spread > 0 and exact & 15):

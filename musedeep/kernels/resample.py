@@ -54,7 +54,7 @@ def _overlap(d, fraction, size):
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def accumulate(
     ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, units, turn,
+    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
     exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
 ):  # fmt: skip
     """Add all rows of a box to the sums of the voxels of its core.
@@ -77,10 +77,12 @@ def accumulate(
         Cosine of their declination.
     plane_wavelength : float64 (nz,)
         Centres of the planes of the box, on the scale of `wavelength` [Angstrom].
+    plane_size : float64 (nz,)
+        Thickness of the planes of the box [detector's sampling].
     units : float64 (2,)
         The detector's sampling per degree and per Angstrom.
     turn : float64 (2, 2)
-        From distances along RA and declination to distances along x and y [detector's sampling].
+        From distances along RA and declination [detector's sampling] to distances along x and y [voxel].
     exposure_weight : float64 (exposures,)
     row_weight : float32 (rows,) or (0,)
         Further weight of each row, if any.
@@ -91,8 +93,8 @@ def accumulate(
         rc of renka, multiplied by the length of the voxel's diagonal.
     fractions : float64 (3,)
         pixfrac along x, y, z.
-    scale : float64 (3,)
-        Size of a voxel along x, y, z, in units of the detector's sampling.
+    scale : float64 (2,)
+        Size of a voxel along x and y [detector's sampling].
     sums : float64 (planes, lines, nx, 3)
         sum of w d, w, w^2 v of the core; added to.
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0)
@@ -105,14 +107,15 @@ def accumulate(
     mark = seen.size > 0
     inverse_distance = 1.0 / distance
     fx, fy, fz = fractions[0], fractions[1], fractions[2]
-    sx, sy, sz = scale[0], scale[1], scale[2]
-    reach_x, reach_y, reach_z = 0.5 * (sx + fx), 0.5 * (sy + fy), 0.5 * (sz + fz)
+    sx, sy = scale[0], scale[1]
+    reach_x, reach_y = 0.5 * (sx + fx), 0.5 * (sy + fy)
     per_degree, per_angstrom = units[0], units[1]
     bounded = method == DRIZZLE or method == LANCZOS
     if method == LANCZOS:
-        reach_x = reach_y = reach_z = np.float64(distance)
+        reach_x = reach_y = np.float64(distance)
     # what is surely out of reach, although the axes are not quite straight
-    far_x, far_y = reach_x + 0.05, reach_y + 0.05
+    far_x = abs(turn[0, 0]) * reach_x + abs(turn[0, 1]) * reach_y + 0.05
+    far_y = abs(turn[1, 0]) * reach_x + abs(turn[1, 1]) * reach_y + 0.05
     for z in range(max(0, zf - distance), min(nz, zl + distance)):
         for y in range(max(0, yf - distance), min(ny, yl + distance)):
             line = (z * ny + y) * nx
@@ -136,7 +139,8 @@ def accumulate(
                     px, py = turn[0, 0] * east + turn[0, 1] * north, turn[1, 0] * east + turn[1, 1] * north
                     for kz in range(max(-distance, zf - z), min(distance, zl - 1 - z) + 1):
                         az = abs(plane_wavelength[z + kz] - row_wave) * per_angstrom
-                        if bounded and az >= reach_z:
+                        sz = plane_size[z + kz]
+                        if bounded and az >= (0.5 * (sz + fz) if method == DRIZZLE else distance):
                             continue
                         if method == DRIZZLE:
                             wz = _overlap(az, fz, sz) * weight
@@ -145,10 +149,10 @@ def accumulate(
                         else:
                             wz = az * az
                         for ky in range(max(-distance, yf - y), min(distance, yl - 1 - y) + 1):
-                            if bounded and abs(ky * sy - py) > far_y:
+                            if bounded and abs(ky - py) > far_y:
                                 continue
                             for kx in range(max(-distance, -x), min(distance, nx - 1 - x) + 1):
-                                if bounded and abs(kx * sx - px) > far_x:
+                                if bounded and abs(kx - px) > far_x:
                                     continue
                                 ay = abs(voxel_dec[y + ky, x + kx] - row_dec) * per_degree
                                 ax = abs(voxel_ra[y + ky, x + kx] - row_ra) * voxel_cosine[y + ky, x + kx] * per_degree

@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.projection import BLOCK, plane_positions, relative_positions, voxel_positions
+from musedeep.kernels.projection import BLOCK, plane_positions, relative_positions, to_vacuum, voxel_positions
 
 Rows = dict[str, NDArray]
 
@@ -18,7 +18,7 @@ Rows = dict[str, NDArray]
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def place_rows(
     xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, offset_ra, offset_dec,
-    reference_dec, matrix, crpix, spectral, box, nx, flux_scale, keep_bad,
+    reference_dec, matrix, crpix, spectral, box, shape, beyond, flux_scale, keep_bad,
     out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row,
 ):  # fmt: skip
     """Keep the rows that fall into a box, with their cell and their position relative to the reference.
@@ -33,8 +33,10 @@ def place_rows(
         See `relative_positions`, `voxel_positions`, `plane_positions`.
     box : int64 (4,)
         z0, z1, y0, y1.
-    nx : int
-        Columns of the cube.
+    shape : int64 (3,)
+        Planes, lines and columns of the cube.
+    beyond : int
+        Rows up to so many voxels beyond an edge of the cube count to the voxel at the edge.
     flux_scale : float
         Factor on data; its square on stat.
     keep_bad : bool
@@ -53,6 +55,11 @@ def place_rows(
     """
     z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
     height = y1 - y0
+    nz, ny, nx = shape[0], shape[1], shape[2]
+    z_first = -beyond if z0 == 0 else z0
+    z_last = z1 + beyond if z1 == nz else z1
+    y_first = -beyond if y0 == 0 else y0
+    y_last = y1 + beyond if y1 == ny else y1
     ra = np.empty(BLOCK, np.float32)
     dec = np.empty(BLOCK, np.float32)
     x = np.empty(BLOCK, np.float64)
@@ -67,7 +74,7 @@ def place_rows(
         plane_positions(wavelength[first:last], spectral, z[:n])
         any_inside = False
         for i in range(n):
-            any_inside |= (z[i] >= z0 - 0.5) & (z[i] < z1 + 0.5)
+            any_inside |= (z[i] >= z_first - 0.5) & (z[i] < z_last + 0.5)
         if not any_inside:
             continue
         relative_positions(xpos[first:last], ypos[first:last], declination, shift_ra, shift_dec, ra[:n], dec[:n])
@@ -81,8 +88,13 @@ def place_rows(
             iz = math.floor(z[i] + 0.5)
             iy = math.floor(y[i] + 0.5)
             ix = math.floor(x[i] + 0.5)
-            if not (z0 <= iz < z1 and y0 <= iy < y1 and 0 <= ix < nx and low <= w <= high):
+            if not (z_first <= iz < z_last and y_first <= iy < y_last and -beyond <= ix < nx + beyond):
                 continue
+            if not low <= w <= high:
+                continue
+            iz = min(max(iz, z0), z1 - 1)
+            iy = min(max(iy, y0), y1 - 1)
+            ix = min(max(ix, 0), nx - 1)
             value = data[j]
             variance = stat[j]
             if not bad and not (math.isfinite(value) and math.isfinite(variance)):
@@ -90,7 +102,7 @@ def place_rows(
                 continue
             out_ra[kept] = ra[i]
             out_dec[kept] = dec[i]
-            out_wavelength[kept] = wavelength[j]
+            out_wavelength[kept] = to_vacuum(w) if spectral[0] >= 2 else wavelength[j]
             out_data[kept] = np.float32(value * flux_scale)
             out_stat[kept] = np.float32(variance * variance_scale)
             out_bad[kept] = bad

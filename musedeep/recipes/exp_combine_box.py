@@ -143,7 +143,8 @@ def _load(
         columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
         how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
         np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
-        np.array([outer.z0, outer.z1, outer.y0, outer.y1]), grid.shape[2], geometry.flux_scale, how.keep_bad,
+        np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape), how.loop_distance,
+        geometry.flux_scale, how.keep_bad,
         out["ra"], out["dec"], out["wavelength"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
     )  # fmt: skip
     if not_finite:
@@ -236,12 +237,12 @@ def combine_box(
     seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
-    voxels = (*grid.voxel_positions(outer.y0, outer.y1), grid.air_wavelengths()[outer.z0 : outer.z1], grid.units())
+    voxels = (*grid.voxel_positions(outer.y0, outer.y1), grid.wavelengths()[outer.z0 : outer.z1])
     if how.method == "nearest":
         far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
         resample.nearest(
             rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], flags, bad,
-            start, shape, planes, lines, *voxels, far, data, stat, sums, seen,
+            start, shape, planes, lines, *voxels, grid.units(), far, data, stat, sums, seen,
         )  # fmt: skip
         keep_data, keep_stat = data.copy(), stat.copy()
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
@@ -249,10 +250,10 @@ def combine_box(
     else:
         resample.accumulate(
             rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip, start,
-            shape, planes, lines, *voxels, grid.turn(), np.array([e.weight for e in exposures], np.float64),
+            shape, planes, lines, *voxels, grid.plane_sizes()[outer.z0 : outer.z1], grid.units(), grid.turn(), np.array([e.weight for e in exposures], np.float64),
             rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
             how.critical_radius * float(np.linalg.norm(grid.scale)), np.array(how.pixfrac, np.float64),
-            np.array(grid.scale, np.float64), sums, seen,
+            np.array(grid.scale[:2], np.float64), sums, seen,
         )  # fmt: skip
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
     return result

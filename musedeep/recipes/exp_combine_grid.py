@@ -56,11 +56,11 @@ class Grid:
 
     def units(self) -> NDArray[np.float64]:
         """The detector's sampling per degree and per Angstrom, float64 (2,)."""
-        return np.array([self.scale[0] / math.hypot(self.cd[0], self.cd[2]), self.scale[2] / self.step])
+        return np.array([self.scale[0] / abs(self.cd[0]), self.scale[2] / self.step])
 
     def turn(self) -> NDArray[np.float64]:
-        """From distances along RA and declination to distances along x and y, in the detector's sampling."""
-        return np.diag(self.scale[:2]) @ self.inverse_cd() / self.units()[0]
+        """From distances along RA and declination [detector's sampling] to distances along x and y [voxel]."""
+        return self.inverse_cd() / self.units()[0]
 
     def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
         """RA and declination relative to the first exposure [deg], and cosine of the declination, of voxels.
@@ -85,10 +85,10 @@ class Grid:
         relative = np.rad2deg(ra) - self.offset[0], np.rad2deg(dec - d0) - self.offset[1]
         return relative[0], relative[1], np.cos(dec)
 
-    def air_wavelengths(self) -> NDArray[np.float64]:
-        """Centre of each plane on the scale of the pixel tables (air), float64 (planes,) [Angstrom]."""
-        waves = self.wavelengths()
-        return to_air(waves) if self.ctype3.startswith("WAVE") else waves
+    def plane_sizes(self) -> NDArray[np.float64]:
+        """Thickness of each plane in units of the detector's sampling, float64 (planes,)."""
+        size = np.full(self.shape[0], self.scale[2])
+        return size * self.wavelengths() / self.crval[2] if self.ctype3.endswith("-LOG") else size
 
     def spectral(self) -> NDArray[np.float64]:
         """Coefficients for the projection kernels, float64 (4,)."""
@@ -134,17 +134,6 @@ def gnomonic(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, flo
     )
     radius = degree / math.tan(math.asin(min(1.0, sine)))
     return radius * math.sin(phi), -radius * math.cos(phi)
-
-
-def to_air(vacuum: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Air wavelengths of vacuum wavelengths [Angstrom], by inverting the kernels' conversion."""
-    air = vacuum.copy()
-    spectral = spectral_coefficients(AXIS_KINDS["WAVE"], 1.0, 0.0, 1.0)
-    back = np.empty_like(air)
-    for _ in range(4):
-        plane_positions(air, spectral, back)
-        air = air - (back - vacuum)
-    return air
 
 
 def _nearest_integer(value: float) -> int:
@@ -236,6 +225,11 @@ def grid_from_output_wcs(
         step=spectral[2],
         ctype3=spectral[3],
         offset=(reference[0] - wcs.crval[0], reference[1] - wcs.crval[1]),
+        scale=(
+            automatic.scale[0] * abs(wcs.cd[0] / automatic.cd[0]),
+            automatic.scale[1] * abs(wcs.cd[3] / automatic.cd[3]),
+            spectral[2] / instrument.DISPERSION,
+        ),
     )
     if nz == 0:
         last = np.empty(1)

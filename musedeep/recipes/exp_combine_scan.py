@@ -18,6 +18,9 @@ VOXEL_SEGMENT = np.dtype(
 CURVATURE = 5e-6
 """Allowance for the curvature of the sky within a segment's tangent-plane box [deg]."""
 
+BEYOND = 12
+"""Voxels beyond the edges of the cube of which rows may still be used (the largest loop distance, and a margin)."""
+
 LINES_PER_BIN = 8
 """Lines of the cube that one bin of the density of rows covers."""
 
@@ -127,8 +130,12 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
         ("y0", np.floor(y.min(0) - margin + 0.5)), ("y1", np.floor(y.max(0) + margin + 0.5) + 1),
     ):  # fmt: skip
         out[name] = np.clip(value, -limit, limit)
-    inside = (out["z1"] > 0) & (out["z0"] < nz) & (out["y1"] > 0) & (out["y0"] < ny)
-    inside &= (x.max(0) > -1) & (x.min(0) < nx)
+    inside = (x.max(0) > -BEYOND) & (x.min(0) < nx + BEYOND)
+    for first, last, n in (("z0", "z1", nz), ("y0", "y1", ny)):
+        inside &= (out[last] > -BEYOND) & (out[first] < n + BEYOND)
+        # rows just beyond an edge count to the voxels at the edge
+        out[first] = np.minimum(out[first], n - 1)
+        out[last] = np.maximum(out[last], 1)
     return out[inside]
 
 

@@ -10,7 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep import instrument
-from musedeep.kernels.projection import relative_positions
+from musedeep.kernels.projection import relative_positions, vacuum_wavelengths
 from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.product_headers import pixel_table_cards, product_header, slice_offset_cards
 from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve
@@ -54,6 +54,8 @@ def _blocks(job: Job, number: int, flagged: NDArray[np.int64]) -> Iterator[Colum
             rows["weight"] = np.full(last - first, geometry.weight, np.float32)
         wavelength = rows["lambda"]
         keep = (wavelength >= job.how.lambda_low) & (wavelength <= job.how.lambda_high)
+        if job.grid.ctype3.startswith("WAVE"):
+            rows["lambda"] = vacuum_wavelengths(wavelength)
         yield rows if keep.all() else {name: column[keep] for name, column in rows.items()}
 
 

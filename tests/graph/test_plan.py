@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from boxes import how
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,6 @@ MIB = 2**20
 
 
 def plan_for(shape, rows_per_plane, memory, parallel=2, exposures=10, crsigma=10.0):
-    from tests.kernels.test_resample import how
-
     grid = Grid(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
     bins = -(-shape[1] // LINES_PER_BIN)
     density = np.full((shape[0], bins), rows_per_plane / bins, np.float32)

@@ -49,7 +49,7 @@ def plain(values, bad, variances, start, direction, kind, crsigma):
             centre, spread = sample.mean(), np.sqrt(variances[rows].astype(float).sum()) / sample.size
         c = (z * ny + y) * nx + x
         own_rows = slice(start[c], start[c + 1])
-        flags[own_rows] = values[own_rows] > centre + crsigma * spread * (1 + 1e-12)
+        flags[own_rows] = values[own_rows] > centre + crsigma * spread
     return flags
 
 
@@ -68,8 +68,8 @@ def test_flags_are_those_of_the_definition(seed, mean_rows, direction, kind, crs
     core = np.array([0, SHAPE[0], 0, SHAPE[1]])
     reject(values, sample, variances, start, SHAPE, core, direction, kind, crsigma, flags)
     expected = plain(values, bad, variances, start, direction, kind, crsigma)
-    # a value may equal its threshold in exact arithmetic (a sample of one); rounding decides, so leave those out
-    assert (flags.astype(bool) != expected).sum() <= (1 if kind != MEDIAN else 0)
+    # the order of the sums of means decides where a value equals its threshold
+    assert (flags.astype(bool) != expected).sum() <= (0 if kind == MEDIAN else 1)
 
 
 @pytest.mark.parametrize(
