@@ -11,8 +11,8 @@ N_SLICES: Final = 48
 SPAXEL_WFM: Final = 0.2
 """Nominal spaxel of the wide-field mode, arcsec (manual, 9.14.3, parameter dx)."""
 
-SPAXEL_NFM: Final = 0.025
-"""Nominal spaxel of the narrow-field mode, arcsec (muse_exp_combine 2.8.7, parameter dx)."""
+SPAXEL_NFM: Final = (0.02519, 0.02542)
+"""Default voxel of narrow-field cubes along RA and declination, arcsec (seen in cubes of muse_exp_combine 2.8.7)."""
 
 DISPERSION: Final = 1.25
 """Natural wavelength step, Angstrom per pixel (manual, 9.14.3, parameter dlambda)."""

@@ -222,9 +222,7 @@ def write_rows(
                     hdu.header["BUNIT"] = units[name]
                 hdus.append(hdu)
         else:
-            columns = [
-                fits.Column(n, "1J" if n in INTEGERS else "1E", units.get(n), array=rows[n]) for n in names
-            ]
+            columns = [fits.Column(n, "1J" if n in INTEGERS else "1E", units.get(n), array=rows[n]) for n in names]
             hdus.append(fits.BinTableHDU.from_columns(columns))
         if flat_field:
             wavelength = np.arange(4650.0, 9300.0, 50.0)

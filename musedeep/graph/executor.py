@@ -113,7 +113,9 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
             client = Client(scheduler, timeout="10s")
             threads_there = client.nthreads()
         except (OSError, ValueError) as error:
-            raise MusedeepError(f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address") from error
+            raise MusedeepError(
+                f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address"
+            ) from error
         if not threads_there:
             client.close()
             raise MusedeepError(f"the scheduler at {scheduler} has no workers; start some first")

@@ -148,7 +148,9 @@ def make_plan(
         cells_per_line = thick * nx
         per_line = max(per_plane, 1.0) / ny * thick
         by_target = target / max(per_line, 1e-9)
-        by_memory = budget / max(_box_bytes(per_line, per_line / n_exposures * 2.5, cells_per_line, n_exposures, how.exposure_map), 1)
+        by_memory = budget / max(
+            _box_bytes(per_line, per_line / n_exposures * 2.5, cells_per_line, n_exposures, how.exposure_map), 1
+        )
         return int(min(by_target, by_memory * 0.8)) - 2 * margin
 
     choices = []

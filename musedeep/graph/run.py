@@ -125,7 +125,9 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
     density = None
-    for part in executor.map(tasks.locate, [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]):
+    for part in executor.map(
+        tasks.locate, [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
+    ):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
     options = {"rows_per_box": request.rows_per_box} if request.rows_per_box else {}
@@ -249,5 +251,3 @@ def _execute(
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners) for corners in todo]
         executor.run(tasks.compute_box, calls, lambda k, result: finished(todo[k], result), plan.parallel)
     return rows, rejected
-
-

@@ -77,7 +77,13 @@ def segments_path(work: str, number: int) -> Path:
 
 
 def scan(
-    work: str, number: int, paths: Sequence[str], declination: float, shift: tuple[float, float], low: float, high: float
+    work: str,
+    number: int,
+    paths: Sequence[str],
+    declination: float,
+    shift: tuple[float, float],
+    low: float,
+    high: float,
 ) -> Limits | None:
     """Index one exposure, keep the index in the work directory, and return its limits."""
     table = table_of(paths)
@@ -127,7 +133,9 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
         if result.rejected is not None:
             _save(rejected_path(work, corners), result.rejected)
     except OSError as error:
-        raise MusedeepError(f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume") from error
+        raise MusedeepError(
+            f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume"
+        ) from error
     return {"rows": result.n_rows, "read": result.n_read, "rejected": result.n_rejected}
 
 

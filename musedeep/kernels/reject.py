@@ -4,7 +4,7 @@ What the reference pipeline does was found by experiment (docs/rejection.md show
 
 - the sample of a voxel are the good rows of its own cell and of its neighbours within one voxel, where
   the neighbours along the slices are left out if the slices lie along an axis of the cube (position angle
-  of the first exposure within 4.5 degrees of a multiple of 90): with slices along x, the lines y - 1
+  of the first exposure within 5 degrees of a multiple of 90): with slices along x, the lines y - 1
   and y + 1 over x - 1 .. x + 1 and z - 1 .. z + 1; at other angles all 26 neighbours;
 - a row is rejected where its value exceeds centre + crsigma x spread of the sample of its voxel, with
   median and median absolute deviation ("median"), mean and standard deviation ("mean"), or mean and the
@@ -239,11 +239,10 @@ def slice_direction(position_angle: float) -> int:
     position_angle : float
         ESO INS DROT POSANG of the first exposure [deg].
     """
-    angle = position_angle % 180.0
-    tolerance = 4.5
-    if min(angle, 180.0 - angle) < tolerance:
+    angle = abs(position_angle)
+    if any(abs(angle - axis) < 5.0 for axis in (0.0, 180.0, 360.0)):
         return ALONG_X
-    if abs(angle - 90.0) < tolerance:
+    if any(abs(angle - axis) < 5.0 for axis in (90.0, 270.0)):
         return ALONG_Y
     return NO_DIRECTION
 

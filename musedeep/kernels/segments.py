@@ -63,9 +63,7 @@ def _tangent(xpos, ypos, x, y):  # type: ignore[no-untyped-def]
         q = h * h
         s = f(1 / 5040) - q * (f(1 / 362880) - q * f(1 / 39916800))
         s = h * (f(1) - q * (f(1 / 6) - q * (f(1 / 120) - q * s)))
-        c = f(1) - q * (
-            f(0.5) - q * (f(1 / 24) - q * (f(1 / 720) - q * (f(1 / 40320) - q * f(1 / 3628800))))
-        )
+        c = f(1) - q * (f(0.5) - q * (f(1 / 24) - q * (f(1 / 720) - q * (f(1 / 40320) - q * f(1 / 3628800)))))
         radius = u + u * u * u * f(1.0 / 3)
         x[i] = f(-2) * s * c * radius
         y[i] = (f(1) - f(2) * s * s) * radius

@@ -136,9 +136,11 @@ def _load(
     n = columns["xpos"].size
     if n == 0:
         return None, 0
-    out: Rows = {
-        name: np.empty(n, np.float32) for name in ("ra", "dec", "wavelength", "data", "stat")
-    } | {"bad": np.empty(n, np.uint8), "cell": np.empty(n, np.int32), "row": np.empty(n, np.int32)}
+    out: Rows = {name: np.empty(n, np.float32) for name in ("ra", "dec", "wavelength", "data", "stat")} | {
+        "bad": np.empty(n, np.uint8),
+        "cell": np.empty(n, np.int32),
+        "row": np.empty(n, np.int32),
+    }
     kept, not_finite = place_rows(
         columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
         how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,

@@ -163,8 +163,9 @@ def grid_from_limits(
     The corner of largest RA and declination becomes column 1, that of smallest RA and declination line 1.
     As in the reference, the limits are absolute positions in float32.
     """
-    spaxel = instrument.SPAXEL_NFM if narrow_field else instrument.SPAXEL_WFM
-    step_x, step_y = (dx or spaxel) / 3600.0, (dy or spaxel) / 3600.0
+    nominal = instrument.SPAXEL_WFM  # distances are measured in it in both modes
+    default = instrument.SPAXEL_NFM if narrow_field else (nominal, nominal)
+    step_x, step_y = (dx or default[0]) / 3600.0, (dy or default[1]) / 3600.0
     step_z = dlambda or instrument.DISPERSION
     ra0, dec0 = reference
     x_low, x_high = (float(np.float32(v + ra0)) for v in limits.ra)
@@ -181,7 +182,7 @@ def grid_from_limits(
         cd=(-step_x, 0.0, 0.0, step_y),
         step=step_z,
         ctype3="AWAV",
-        scale=(step_x * 3600.0 / spaxel, step_y * 3600.0 / spaxel, step_z / instrument.DISPERSION),
+        scale=(step_x * 3600.0 / nominal, step_y * 3600.0 / nominal, step_z / instrument.DISPERSION),
     )
 
 
@@ -197,9 +198,7 @@ def check_grid(grid: Grid) -> Grid:
     return grid
 
 
-def grid_from_output_wcs(
-    wcs: OutputWCS, automatic: Grid, limits: Limits, reference: tuple[float, float]
-) -> Grid:
+def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, reference: tuple[float, float]) -> Grid:
     """The grid that an OUTPUT_WCS asks for; what it leaves open comes from the data.
 
     Parameters

@@ -87,7 +87,9 @@ class Products:
             if (self.output / name).exists() and not overwrite:
                 raise MusedeepError(f"{self.output / name} exists; give --overwrite to replace it, or another output")
 
-    def _header(self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()) -> fits.Header:
+    def _header(
+        self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()
+    ) -> fits.Header:
         return product_header(first, job, category, name, self.texts, extra, calibrations=self.calibrations)
 
     def create(self, work: Path, job: Job) -> None:

@@ -10,13 +10,14 @@ from musedeep.kernels.projection import plane_positions, position_limits, relati
 from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.storage.pixel_table import PixelTable
 
-VOXEL_SEGMENT = np.dtype(
-    [("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")]
-)
+VOXEL_SEGMENT = np.dtype([("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")])
 """Rows [start, stop) lie in planes [z0, z1) and lines [y0, y1)."""
 
 CURVATURE = 5e-6
 """Allowance for the curvature of the sky within a segment's tangent-plane box [deg]."""
+
+FIRST_SEGMENTS = 8
+"""Segments read first for each limit."""
 
 BEYOND = 12
 """Voxels beyond the edges of the cube of which rows may still be used (the largest loop distance, and a margin)."""
@@ -67,30 +68,28 @@ def exposure_limits(
         return None
     ra, dec = _corner_positions(index, declination, shift)
     limits = np.array([np.inf, -np.inf] * 3)
-    # for each limit, the segments ordered by how far they might push it
-    bounds = (
+    # wavelengths of segments that no cut goes through are limits already
+    whole = (index["lambda_min"] >= low) & (index["lambda_max"] <= high)
+    if whole.any():
+        limits[4], limits[5] = index["lambda_min"][whole].min(), index["lambda_max"][whole].max()
+    # how far each segment might push each limit, all as "smaller is farther"
+    bounds = np.array([
         ra.min(0) - CURVATURE, -(ra.max(0) + CURVATURE), dec.min(0) - CURVATURE, -(dec.max(0) + CURVATURE),
         np.maximum(index["lambda_min"], low), -np.minimum(index["lambda_max"], high),
-    )  # fmt: skip
+    ])  # fmt: skip
+    signs = np.array([1.0, -1.0] * 3)
+    few = min(FIRST_SEGMENTS, index.size)
+    todo = np.zeros(index.size, bool)
+    todo[np.argpartition(bounds[:4], few - 1, axis=1)[:, :few].ravel()] = True
     seen = np.zeros(index.size, bool)
-    for which, bound in enumerate(bounds):
-        order = np.argsort(bound, kind="stable")
-        sign = -1.0 if which & 1 else 1.0
-        batch = 4
-        k = 0
-        while k < order.size and bound[order[k]] < sign * limits[which]:
-            todo = [s for s in order[k : k + batch] if not seen[s]]
-            k += batch
-            batch = min(2 * batch, 4096)
-            if not todo:
-                continue
-            seen[todo] = True
-            chosen = index[np.sort(todo)]
-            ranges = np.stack([chosen["start"], chosen["stop"]], axis=1)
-            rows = table.read(ranges, ("xpos", "ypos", "lambda"))
-            out_ra, out_dec = np.empty((2, rows["xpos"].size), np.float32)
-            relative_positions(rows["xpos"], rows["ypos"], declination, *shift, out_ra, out_dec)
-            position_limits(out_ra, out_dec, rows["lambda"], low, high, limits)
+    while todo.any():
+        chosen = index[todo]
+        rows = table.read(np.stack([chosen["start"], chosen["stop"]], axis=1), ("xpos", "ypos", "lambda"))
+        out_ra, out_dec = np.empty((2, rows["xpos"].size), np.float32)
+        relative_positions(rows["xpos"], rows["ypos"], declination, *shift, out_ra, out_dec)
+        position_limits(out_ra, out_dec, rows["lambda"], low, high, limits)
+        seen |= todo
+        todo = (bounds < (signs * limits)[:, None]).any(axis=0) & ~seen
     if not np.isfinite(limits).all():
         return None
     return Limits((limits[0], limits[1]), (limits[2], limits[3]), (limits[4], limits[5]))
@@ -151,7 +150,9 @@ def row_density(segments: NDArray, grid: Grid) -> NDArray[np.float32]:
     y0 = np.clip(segments["y0"] // LINES_PER_BIN, 0, bins)
     y1 = np.clip(-(-segments["y1"] // LINES_PER_BIN), 0, bins)
     n = segments["stop"] - segments["start"]
-    share = n / ((segments["z1"] - segments["z0"]) * (-(-segments["y1"] // LINES_PER_BIN) - segments["y0"] // LINES_PER_BIN))
+    share = n / (
+        (segments["z1"] - segments["z0"]) * (-(-segments["y1"] // LINES_PER_BIN) - segments["y0"] // LINES_PER_BIN)
+    )
     for z, y, sign in ((z0, y0, 1), (z0, y1, -1), (z1, y0, -1), (z1, y1, 1)):
         change += sign * np.bincount(z * (bins + 1) + y, share, change.size).reshape(change.shape)
     return change.cumsum(0).cumsum(1)[:nz, :bins].astype(np.float32)

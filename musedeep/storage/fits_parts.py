@@ -37,7 +37,9 @@ def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Seque
         Blank cards to keep room for later ones.
     """
     cards: list[tuple[str, object, str]] = [
-        ("XTENSION", "IMAGE", "IMAGE extension") if extension else ("SIMPLE", True, "file does conform to FITS standard"),
+        ("XTENSION", "IMAGE", "IMAGE extension")
+        if extension
+        else ("SIMPLE", True, "file does conform to FITS standard"),
         ("BITPIX", bitpix, "number of bits per data pixel"),
         ("NAXIS", len(shape), "number of data axes"),
     ]

@@ -53,6 +53,7 @@ STORE_BYTES_PER_ROW = 24
 
 _KEYS_PER_BAND = 2048
 
+
 def ingest(
     paths: Sequence[str | Path],
     store: str | Path,

@@ -174,8 +174,26 @@ def empty_rows(names: Sequence[str], n: int) -> Rows:
     return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}
 
 
+FLUX_KEYS = ("ESO DRS MUSE FLAT FLUX SKY", "ESO DRS MUSE FLAT FLUX LAMP")
+"""Integrated flux of an IFU in the twilight or the lamp flat, first choice first."""
+
+
+def _flux_factors(tables: Sequence[PixelTable]) -> list[float]:
+    """Factor that brings each IFU to the level of the first: flux of the first over its own; 1 where not known."""
+    fluxes: list[float | None] = []
+    for table in tables:
+        values = [table.facts.get(key) for key in FLUX_KEYS]
+        fluxes.append(next((float(v) for v in values if isinstance(v, int | float) and v > 0), None))
+    first = fluxes[0]
+    return [first / flux if first and flux else 1.0 for flux in fluxes]
+
+
 class JoinedPixelTable:
-    """Several pixel tables of one exposure, one after the other."""
+    """Several pixel tables of one exposure, one after the other.
+
+    Data and variances of each IFU are brought to the level of the first by the fluxes of the flat field in the headers,
+    as the reference does when it merges IFUs.
+    """
 
     def __init__(self, tables: Sequence[PixelTable]) -> None:
         self.tables = list(tables)
@@ -185,6 +203,7 @@ class JoinedPixelTable:
         self.units = first.units
         self.offsets = np.cumsum([0] + [t.n_rows for t in tables], dtype=np.int64)
         self.n_rows = int(self.offsets[-1])
+        self.factors = _flux_factors(tables)
         date = first.facts.get("DATE-OBS")
         for table in tables[1:]:
             if table.facts.get("DATE-OBS") != date:
@@ -247,7 +266,13 @@ class JoinedPixelTable:
             local = np.stack([start[a:b], stop[a:b]], axis=1) - self.offsets[which[a]]
             n = row_count(local)
             if n:
-                self.tables[which[a]].read_into(local, {k: v[place : place + n] for k, v in rows.items()})
+                part = {k: v[place : place + n] for k, v in rows.items()}
+                self.tables[which[a]].read_into(local, part)
+                factor = self.factors[which[a]]
+                if factor != 1.0:
+                    for name, power in (("data", 1), ("stat", 2)):
+                        if name in part:
+                            part[name][:] = part[name].astype(np.float64) * factor**power
             place += n
 
     def close(self) -> None:

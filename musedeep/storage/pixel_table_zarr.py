@@ -56,9 +56,7 @@ def compressors(name: str) -> tuple[Any, ...]:
     The last bits of data and variances are noise: there the fastest codec takes what there is to gain.
     """
     fast = name in ("data", "stat", "weight")
-    blosc = BloscCodec(
-        cname="lz4" if fast else "zstd", clevel=1 if fast else 3, shuffle="bitshuffle", typesize=4
-    )
+    blosc = BloscCodec(cname="lz4" if fast else "zstd", clevel=1 if fast else 3, shuffle="bitshuffle", typesize=4)
     return (blosc, Crc32cCodec())
 
 

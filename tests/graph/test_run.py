@@ -77,7 +77,9 @@ def test_worker_processes_one_of_which_is_killed(exposures, undisturbed, tmp_pat
             if not self.killed:
                 import psutil
 
-                workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+                workers = [
+                    p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())
+                ]
                 if workers:
                     workers[-1].send_signal(signal.SIGKILL)
                     Killer.killed = True
@@ -107,7 +109,9 @@ def test_an_interrupted_run_resumes(exposures, undisturbed, tmp_path):
 
 def test_a_killed_process_resumes(exposures, undisturbed, tmp_path):
     selection = tmp_path / "selection.yaml"
-    selection.write_text(f"exposures: [{', '.join(str(p) for p in exposures[0])}]\nparameters: {{crsigma: 5}}\noutput: out\n")
+    selection.write_text(
+        f"exposures: [{', '.join(str(p) for p in exposures[0])}]\nparameters: {{crsigma: 5}}\noutput: out\n"
+    )
     script = (
         "import musedeep.graph.plan as p; p.ROWS_PER_BOX = 20000\n"
         "p.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + (20000,)\n"

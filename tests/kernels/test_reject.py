@@ -74,7 +74,17 @@ def test_flags_are_those_of_the_definition(seed, mean_rows, direction, kind, crs
 
 @pytest.mark.parametrize(
     ("angle", "direction"),
-    [(0, ALONG_X), (3.9, ALONG_X), (180, ALONG_X), (-2, ALONG_X), (90, ALONG_Y), (267, ALONG_Y), (45, 0), (-33, 0), (6, 0)],
+    [
+        (0, ALONG_X),
+        (4.9, ALONG_X),
+        (180, ALONG_X),
+        (-2, ALONG_X),
+        (90, ALONG_Y),
+        (267, ALONG_Y),
+        (45, 0),
+        (-33, 0),
+        (6, 0),
+    ],
 )
 def test_direction_of_slices(angle, direction):
     assert slice_direction(angle) == direction

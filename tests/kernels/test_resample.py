@@ -70,7 +70,13 @@ def test_a_constant_field_stays_constant(method):
 def test_drizzle_is_linear(scale, offset):
     geometries, readers = make_exposures(3)
     changed = [
-        (k, lambda names, r=r: ({**r(names)[0], "data": (r(names)[0]["data"] * scale + offset).astype("f4")}, r(names)[1]))
+        (
+            k,
+            lambda names, r=r: (
+                {**r(names)[0], "data": (r(names)[0]["data"] * scale + offset).astype("f4")},
+                r(names)[1],
+            ),
+        )
         for k, r in readers
     ]
     a = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, readers)

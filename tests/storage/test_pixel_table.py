@@ -87,9 +87,7 @@ def test_clean_ranges_keeps_rows_and_order(pairs):
     assert (clean[1:, 0] != clean[:-1, 1]).all()
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 500), st.integers(1, 90)), min_size=1, max_size=20), st.integers(1, 200)
-)
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 90)), min_size=1, max_size=20), st.integers(1, 200))
 def test_split_ranges(pairs, size):
     ranges = np.array([(a, a + n) for a, n in pairs], np.int64)
     groups = pixel_table_fits.split_ranges(ranges, size)

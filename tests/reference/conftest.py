@@ -1,0 +1,39 @@
+"""The reference pipeline as an oracle: run where esorex and the MUSE plugin are installed, skipped elsewhere."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RECIPE = "muse_exp_combine"
+
+
+def _missing() -> str:
+    if shutil.which("esorex") is None:
+        return "esorex is not installed (apt-get install esorex cpl-plugin-muse)"
+    listed = subprocess.run(["esorex", "--recipes"], capture_output=True, text=True, check=False).stdout
+    return "" if RECIPE in listed else "esorex has no MUSE recipes (apt-get install cpl-plugin-muse)"
+
+
+@pytest.fixture(scope="session")
+def esorex():
+    """Runs muse_exp_combine of the reference in a directory, and returns the directory."""
+    reason = _missing()
+    if reason:
+        pytest.skip(reason)
+
+    def run(directory: Path, frames: list[tuple[Path, str]], parameters: dict[str, object]) -> Path:
+        directory.mkdir(parents=True)
+        sof = directory / "in.sof"
+        sof.write_text("".join(f"{Path(path).resolve()} {tag}\n" for path, tag in frames))
+        options = [f"--{name}={value}" for name, value in parameters.items()]
+        command = ["esorex", "--log-level=off", "--msg-level=error", RECIPE, *options, sof.name]
+        done = subprocess.run(
+            command, cwd=directory, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "2"}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return directory
+
+    return run
