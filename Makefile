@@ -34,7 +34,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: install
-	$(BIN)/python benchmarks/run.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/run.py build/bench
 
 clean:
 	rm -rf demo/data demo/output site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

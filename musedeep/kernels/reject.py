@@ -173,7 +173,7 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                                 above += v >= high
                                 within += (v >= inner) & (v <= outer)
                         if 2 * below < n - 1 and 2 * above < n - 1 and 2 * within < n - 1:
-                            guess = low + (high - low) * (0.5 * n - below) / (n - below - above)
+                            guess = np.float64(low) + np.float64(high - low) * (0.5 * n - below) / (n - below - above)
                             continue
                     n = 0
                     for r in range(n_runs):

@@ -23,7 +23,7 @@ import numpy as np
 from musedeep.kernels.reject import median
 
 SHARPNESS = 1.1
-"""How much brighter than its surroundings' peak the centre of a point source may be: seeing of 2.5 pixels, any phase."""
+"""How much brighter than its surroundings' peak the centre of a point source may be (seeing above 2.2 pixels)."""
 
 ABSOLUTE_DEVIATION = 0.6745
 """Median absolute deviation of a normal distribution in units of its standard deviation."""

@@ -110,7 +110,7 @@ def accumulate(
     sx, sy = scale[0], scale[1]
     reach_x, reach_y = 0.5 * (sx + fx), 0.5 * (sy + fy)
     per_degree, per_angstrom = units[0], units[1]
-    bounded = method == DRIZZLE or method == LANCZOS
+    bounded = method in (DRIZZLE, LANCZOS)
     if method == LANCZOS:
         reach_x = reach_y = np.float64(distance)
     # what is surely out of reach, although the axes are not quite straight
@@ -251,7 +251,7 @@ def nearest(
     out_data, out_stat : float32 (planes, lines, nx)
         Filled.
     """
-    nz, ny, nx = shape
+    _, ny, nx = shape
     for z in range(box_planes[0], box_planes[1]):
         for y in range(box_lines[0], box_lines[1]):
             for x in range(nx):

@@ -252,7 +252,9 @@ def combine_box(
     else:
         resample.accumulate(
             rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip, start,
-            shape, planes, lines, *voxels, grid.plane_sizes()[outer.z0 : outer.z1], grid.units(), grid.turn(), np.array([e.weight for e in exposures], np.float64),
+            shape, planes, lines, *voxels, grid.plane_sizes()[outer.z0 : outer.z1],
+            grid.units(), grid.turn(),
+            np.array([e.weight for e in exposures], np.float64),
             rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
             how.critical_radius * float(np.linalg.norm(grid.scale)), np.array(how.pixfrac, np.float64),
             np.array(grid.scale[:2], np.float64), sums, seen,

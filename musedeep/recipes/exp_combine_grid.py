@@ -52,7 +52,7 @@ class Grid:
 
     def inverse_cd(self) -> NDArray[np.float64]:
         """Inverse of the spatial CD matrix, float64 (2, 2) [pixel/deg]."""
-        return np.linalg.inv(np.array(self.cd, np.float64).reshape(2, 2))
+        return np.asarray(np.linalg.inv(np.array(self.cd, np.float64).reshape(2, 2)), np.float64)
 
     def units(self) -> NDArray[np.float64]:
         """The detector's sampling per degree and per Angstrom, float64 (2,)."""
@@ -60,7 +60,7 @@ class Grid:
 
     def turn(self) -> NDArray[np.float64]:
         """From distances along RA and declination [detector's sampling] to distances along x and y [voxel]."""
-        return self.inverse_cd() / self.units()[0]
+        return np.asarray(self.inverse_cd() / self.units()[0], np.float64)
 
     def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
         """RA and declination relative to the first exposure [deg], and cosine of the declination, of voxels.
@@ -88,7 +88,9 @@ class Grid:
     def plane_sizes(self) -> NDArray[np.float64]:
         """Thickness of each plane in units of the detector's sampling, float64 (planes,)."""
         size = np.full(self.shape[0], self.scale[2])
-        return size * self.wavelengths() / self.crval[2] if self.ctype3.endswith("-LOG") else size
+        if self.ctype3.endswith("-LOG"):
+            size *= self.wavelengths() / self.crval[2]
+        return size
 
     def spectral(self) -> NDArray[np.float64]:
         """Coefficients for the projection kernels, float64 (4,)."""
@@ -98,7 +100,7 @@ class Grid:
         """Wavelength of each plane on the grid's own scale, air or vacuum, float64 (planes,) [Angstrom]."""
         offset = (np.arange(self.shape[0]) + 1 - self.crpix[2]) * self.step
         if self.ctype3.endswith("-LOG"):
-            return self.crval[2] * np.exp(offset / self.crval[2])
+            return np.asarray(self.crval[2] * np.exp(offset / self.crval[2]), np.float64)
         return self.crval[2] + offset
 
 

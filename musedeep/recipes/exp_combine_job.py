@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -144,8 +145,8 @@ def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequenc
         widths = seeing(headers)
         if widths is None:
             raise MusedeepError(
-                f"{names[0]}: weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, ESO TEL IA FWHM "
-                "or ESO TEL AMBI FWHM START/END); use weight=exptime"
+                f"{names[0]}: weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, "
+                "ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END); use weight=exptime"
             )
         weights = [w * widths[0] / own for w, own in zip(weights, widths, strict=True)]
     elif scheme == "header":
@@ -245,14 +246,15 @@ class Job:
     def from_json(text: str) -> "Job":
         """The job that `to_json` wrote."""
         raw = json.loads(text)
-        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["grid"].items()}
-        how = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["how"].items()}
-        exposures = [{k: tuple(v) if isinstance(v, list) else v for k, v in e.items()} for e in raw["exposures"]]
+
+        def fields(part: dict[str, Any]) -> dict[str, Any]:
+            return {k: tuple(v) if isinstance(v, list) else v for k, v in part.items()}
+
         return Job(
-            exposures=tuple(Exposure(**e) for e in exposures),
+            exposures=tuple(Exposure(**fields(e)) for e in raw["exposures"]),
             reference=tuple(raw["reference"]),
-            grid=Grid(**tuples),
-            how=Resampling(**how),
+            grid=Grid(**fields(raw["grid"])),
+            how=Resampling(**fields(raw["how"])),
         )
 
     def fingerprint(self) -> str:

@@ -116,7 +116,7 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
         grid.inverse_cd(), np.array(grid.crpix[:2]), x, y,
     )  # fmt: skip
     margin = 0.05 + CURVATURE * np.abs(grid.inverse_cd()).sum()
-    x, y = x.reshape(ra.shape), y.reshape(ra.shape)
+    corners_x, corners_y = x.reshape(ra.shape), y.reshape(ra.shape)
     z_low, z_high = np.empty(index.size), np.empty(index.size)
     plane_positions(index["lambda_min"].copy(), grid.spectral(), z_low)
     plane_positions(index["lambda_max"].copy(), grid.spectral(), z_high)
@@ -126,10 +126,10 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
     limit = 2**30
     for name, value in (
         ("z0", np.floor(z_low + 0.49)), ("z1", np.floor(z_high + 0.51) + 1),
-        ("y0", np.floor(y.min(0) - margin + 0.5)), ("y1", np.floor(y.max(0) + margin + 0.5) + 1),
+        ("y0", np.floor(corners_y.min(0) - margin + 0.5)), ("y1", np.floor(corners_y.max(0) + margin + 0.5) + 1),
     ):  # fmt: skip
         out[name] = np.clip(value, -limit, limit)
-    inside = (x.max(0) > -BEYOND) & (x.min(0) < nx + BEYOND)
+    inside = (corners_x.max(0) > -BEYOND) & (corners_x.min(0) < nx + BEYOND)
     for first, last, n in (("z0", "z1", nz), ("y0", "y1", ny)):
         inside &= (out[last] > -BEYOND) & (out[first] < n + BEYOND)
         # rows just beyond an edge count to the voxels at the edge

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -13,7 +14,7 @@ from musedeep.errors import MusedeepError
 
 BLOCK = 2880
 
-_TYPES = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
+_TYPES: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
 
 
 def padded(n: int) -> int:
@@ -75,7 +76,8 @@ def reserve(path: Path, size: int) -> None:
             descriptor = -1
             path.unlink(missing_ok=True)
             raise MusedeepError(
-                f"{path.parent}: no space for {path.name} of {size} bytes ({size / 2**30:.2f} GiB); free it and start again"
+                f"{path.parent}: no space for {path.name} of {size} bytes ({size / 2**30:.2f} GiB); "
+                "free it and start again"
             ) from error
         os.ftruncate(descriptor, size)
     finally:
@@ -88,14 +90,14 @@ class ArrayInFile:
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, int, int], bitpix: int) -> None:
         self.path, self.offset, self.shape = path, offset, shape
-        self.dtype = _TYPES[bitpix]
+        self.dtype: np.dtype[Any] = _TYPES[bitpix]
 
     @property
     def nbytes(self) -> int:
         """Bytes of the array."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def write_box(self, z0: int, y0: int, values: NDArray) -> None:
+    def write_box(self, z0: int, y0: int, values: NDArray[Any]) -> None:
         """Write values (planes, lines, nx) at plane z0 and line y0."""
         _, ny, nx = self.shape
         raw = np.ascontiguousarray(values, self.dtype)
@@ -105,14 +107,14 @@ class ArrayInFile:
             pieces = [(z0, raw)] if whole else [(z0 + k, raw[k]) for k in range(raw.shape[0])]
             for z, piece in pieces:
                 position = self.offset + ((z * ny + y0) * nx) * self.dtype.itemsize
-                view = memoryview(piece.reshape(-1).view(np.uint8))
+                view = memoryview(piece.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
                 while view:
                     n = os.pwrite(descriptor, view, position)
                     view, position = view[n:], position + n
         finally:
             os.close(descriptor)
 
-    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray:
+    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """Planes [z0, z1), lines [y0, y1), in native byte order."""
         _, ny, nx = self.shape
         y1 = ny if y1 is None else y1
@@ -128,8 +130,8 @@ class ArrayInFile:
         return out.astype(self.dtype.newbyteorder("="))
 
 
-def _fill(stream, out: NDArray) -> None:  # type: ignore[no-untyped-def]
-    view = memoryview(out.reshape(-1).view(np.uint8))
+def _fill(stream: Any, out: NDArray[Any]) -> None:
+    view = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     while view:
         n = stream.readinto(view)
         if not n:

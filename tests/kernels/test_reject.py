@@ -92,7 +92,7 @@ def test_direction_of_slices(angle, direction):
 
 def test_a_star_is_spared_and_a_cosmic_ray_beside_it_is_not():
     shape = (5, 15, 15)
-    z, y, x = np.indices(shape)
+    _, y, x = np.indices(shape)
     star = 3000 * np.exp(-4 * np.log(2) * ((y - 7) ** 2 + (x - 7) ** 2) / 2.3**2)
     rng = np.random.default_rng(1)
     n = 4  # exposures, one row in every voxel of each

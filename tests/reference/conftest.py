@@ -31,7 +31,12 @@ def esorex():
         options = [f"--{name}={value}" for name, value in parameters.items()]
         command = ["esorex", "--log-level=off", "--msg-level=error", RECIPE, *options, sof.name]
         done = subprocess.run(
-            command, cwd=directory, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "2"}
+            command,
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return directory

@@ -112,7 +112,8 @@ def test_every_rejected_pixel(both, request, crtype, crsigma, direction):
 
 def test_offsets_and_fluxes(both, inclined, tmp_path):
     dates = [fits.getheader(path)["DATE-OBS"] for path in inclined]
-    rows = [OffsetRow(dates[0], 1e-4, -5e-5, None), OffsetRow(dates[1], 2.3e-4, 1.7e-4, 1.5), OffsetRow(dates[2], 0, 0, 0.8)]
+    shifts = ((1e-4, -5e-5, None), (2.3e-4, 1.7e-4, 1.5), (0.0, 0.0, 0.8))
+    rows = [OffsetRow(date, *shift) for date, shift in zip(dates, shifts, strict=True)]
     write_offset_list(tmp_path / "offsets.fits", rows)
     theirs, ours = both(inclined, {"crsigma": 5}, [(tmp_path / "offsets.fits", "OFFSET_LIST")])
     compare(theirs, ours)
@@ -123,12 +124,14 @@ def test_offsets_and_fluxes(both, inclined, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ctype", "first", "angle"), [("AWAV", 7001.0, 30.0), ("AWAV-LOG", 7001.0, 0.0), ("WAVE", 7003.0, 0.0), ("WAVE-LOG", 7003.0, 15.0)]
+    ("ctype", "first", "angle"),
+    [("AWAV", 7001.0, 30.0), ("AWAV-LOG", 7001.0, 0.0), ("WAVE", 7003.0, 0.0), ("WAVE-LOG", 7003.0, 15.0)],
 )
 def test_output_wcs(both, inclined, tmp_path, ctype, first, angle):
     step, turn = 0.2 / 3600, np.deg2rad(angle)
     cards = {
-        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CTYPE3": ctype, "CUNIT1": "deg", "CUNIT2": "deg", "CUNIT3": "Angstrom",
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CTYPE3": ctype,
+        "CUNIT1": "deg", "CUNIT2": "deg", "CUNIT3": "Angstrom",
         "CRVAL1": CENTRE[0] + 1.3e-4, "CRVAL2": CENTRE[1], "CRVAL3": first, "CRPIX1": 165.5, "CRPIX2": 165.25,
         "CRPIX3": 1.5, "CD1_1": -step * np.cos(turn), "CD1_2": step * np.sin(turn), "CD2_1": step * np.sin(turn),
         "CD2_2": step * np.cos(turn), "CD3_3": 1.25,
@@ -186,4 +189,5 @@ def test_filters(both, rotated, tmp_path):
         head_a, head_b = fits.getheader(theirs / name), fits.getheader(ours / name)
         for key in head_a:
             if "MUSE FILTER" in key:
-                assert head_b[key] == pytest.approx(head_a[key], rel=1e-6) if "FRACTION" in key else head_b[key] == head_a[key]
+                expected = pytest.approx(head_a[key], rel=1e-6) if "FRACTION" in key else head_a[key]
+                assert head_b[key] == expected

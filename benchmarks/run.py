@@ -1,0 +1,132 @@
+"""Combination beside the reference, on the same FITS pixel tables and the same cores.
+
+    PYTHONPATH=tests python benchmarks/run.py DIRECTORY [--sets 8,125] [--rounds 2] [--no-reference]
+
+Makes the pixel tables (kept in DIRECTORY for the next time), then runs the reference and musedeep by turns, each as a
+whole process: start, FITS pixel tables in, FITS cube out, cosmic-ray rejection on. Wall time is the median of the
+rounds; peak memory is that of the whole process tree, sampled every 20 ms. Prints a markdown table.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from pixel_tables import CENTRE, write_exposure
+
+DEGREE = 3600.0
+
+
+@dataclass(frozen=True)
+class Set:
+    """One set of exposures: how many, which IFUs, how many planes; a mosaic or one field."""
+
+    name: str
+    exposures: int
+    ifus: tuple[int, int]
+    planes: int
+    mosaic: bool = False
+
+
+SETS = {
+    "2": Set("2", 2, (1, 24), 8),
+    "8": Set("8", 8, (8, 17), 120),
+    "8x8": Set("8x8", 8, (1, 24), 8),
+    "32": Set("32", 32, (1, 24), 8),
+    "125": Set("125", 125, (1, 24), 8),
+    "mosaic": Set("mosaic", 275, (1, 24), 4, mosaic=True),
+}
+
+
+def make(directory: Path, which: Set) -> list[Path]:
+    """Write the exposures that are not there yet."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for k in range(which.exposures):
+        path = directory / f"PIXTABLE_REDUCED_{k + 1:04d}.fits"
+        paths.append(path)
+        if path.exists():
+            continue
+        offset = np.array([(k % 3 - 1) * 0.5, (k % 4 - 1.5) * 0.4])
+        if which.mosaic:
+            # nine fields of 27 exposures and a deeper one of 32 in their centre, as in the UDF
+            field = k % 9 if k < 243 else 4
+            offset += np.array([field % 3 - 1, field // 3 - 1]) * 55.0
+        write_exposure(
+            path, ifus=tuple(range(which.ifus[0], which.ifus[1] + 1)),
+            wavelength=(7000.0, 7000.0 + 1.25 * which.planes),
+            ra=CENTRE[0] + offset[0] / DEGREE, dec=CENTRE[1] + offset[1] / DEGREE, posang=90.0 * k % 360, seed=k,
+            date_obs=f"2014-{9 + k // 672:02d}-{1 + k // 24 % 28:02d}T{k % 24:02d}:00:00.000", cosmics=1e-4,
+        )  # fmt: skip
+    return paths
+
+
+def measure(command: list[str], directory: Path) -> tuple[float, float]:
+    """Wall time [s] and peak memory of the process tree [MiB] of a command."""
+    directory.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    with open(directory / "log.txt", "w") as log:
+        process = subprocess.Popen(
+            command, cwd=directory, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "2"}
+        )
+        root = psutil.Process(process.pid)
+        peak = 0
+        while process.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                peak = max(peak, sum(p.memory_info().rss for p in [root, *root.children(recursive=True)]))
+            time.sleep(0.02)
+    seconds = time.perf_counter() - began
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{(directory / 'log.txt').read_text()[-2000:]}")
+    return seconds, peak / 2**20
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--sets", default="8,125")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--memory", default="2GiB")
+    parser.add_argument("--no-reference", action="store_true")
+    options = parser.parse_args()
+    print("| set | rows | reference [s] | MiB | musedeep [s] | MiB | million rows/s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name in options.sets.split(","):
+        which = SETS[name]
+        paths = make(options.directory / name, which)
+        sof = options.directory / name / "combine.sof"
+        sof.write_text("".join(f"{path.resolve()} PIXTABLE_REDUCED\n" for path in paths))
+        rows = which.exposures * (which.ifus[1] - which.ifus[0] + 1) * 48 * 76 * which.planes
+        theirs: list[tuple[float, float]] = []
+        ours: list[tuple[float, float]] = []
+        scratch = options.directory / f"{name}-out"
+        musedeep = [sys.executable, "-m", "musedeep", "recipe", "muse_exp_combine", str(sof.resolve()), "--overwrite"]
+        measure([*musedeep, f"--memory={options.memory}"], scratch / "musedeep")  # compiled kernels, page cache
+        for _ in range(options.rounds):
+            if not options.no_reference:
+                command = ["esorex", "--log-level=off", "--msg-level=error", "muse_exp_combine", str(sof.resolve())]
+                theirs.append(measure(command, scratch / "reference"))
+            ours.append(measure([*musedeep, f"--memory={options.memory}"], scratch / "musedeep"))
+        seconds = statistics.median(s for s, _ in ours)
+        peak = max(m for _, m in ours)
+        reference = statistics.median(s for s, _ in theirs) if theirs else float("nan")
+        reference_peak = max((m for _, m in theirs), default=float("nan"))
+        print(
+            f"| {name} | {rows / 1e6:.1f} M | {reference:.1f} | {reference_peak:.0f} | {seconds:.2f} | {peak:.0f} | "
+            f"{rows / seconds / 1e6:.1f} | {reference / seconds:.1f} |",
+            flush=True,
+        )
+        shutil.rmtree(scratch)
+
+
+if __name__ == "__main__":
+    main()
