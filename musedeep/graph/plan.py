@@ -139,7 +139,7 @@ def make_plan(
     budget = (memory - BASE_BYTES * (processes + (1 if processes > 1 else 0))) / parallel
     target = float(rows_per_box)
     # enough boxes to keep everybody busy, as long as they stay worth their margins
-    target = min(target, max(total / (3 * parallel), 500_000.0))
+    target = min(target, max(total / (6 * parallel), 500_000.0))
     per_plane = total / nz
     margin = how.margin
 

@@ -160,9 +160,9 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     work = request.output / WORK
     fresh_output = not request.output.exists()
-    work.mkdir(parents=True, exist_ok=True)
     executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
     try:
+        work.mkdir(parents=True, exist_ok=True)
         job, plan = prepare(request, executor, progress, work)
         if dry_run:
             shutil.rmtree(work)
@@ -237,7 +237,9 @@ def _execute(
     fingerprint = job.fingerprint()
     rows = sum(v[0] for v in done.values())
     rejected = sum(v[1] for v in done.values())
-    todo = [_corners(t.box) for t in plan.tasks if _corners(t.box) not in done]
+    # the largest first, so that the processors finish together
+    largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
+    todo = [_corners(t.box) for t in largest_first if _corners(t.box) not in done]
     with open(work / "done.txt", "a") as journal:
 
         def finished(corners: tuple[Any, ...], result: dict[str, int]) -> None:

@@ -193,7 +193,7 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
         As filled by `accumulate`.
     exposure_seconds : float64 (exposures,)
     data, stat : float32 (planes, lines, nx)
-        Filled; NaN where nothing contributed.
+        Filled; NaN where the weights do not sum to at least TINY, as in the reference.
     number : uint16 (planes, lines, nx) or (0, 0, 0)
     seconds : float32, like number
         Filled with the number of exposures that contributed and their summed exposure time [s].
@@ -203,7 +203,7 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
         for y in range(ny):
             for x in range(nx):
                 w = sums[z, y, x, 1]
-                if w != 0.0:
+                if abs(w) >= TINY:
                     data[z, y, x] = sums[z, y, x, 0] / w
                     stat[z, y, x] = sums[z, y, x, 2] / (w * w)
                 else:
@@ -227,7 +227,7 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def nearest(
-    ra, dec, wavelength, data, stat, exposure, skip, bad, start, shape, box_planes, box_lines,
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
     voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, units, far,
     out_data, out_stat, sums, seen,
 ):  # fmt: skip
@@ -243,9 +243,7 @@ def nearest(
     ----------
     ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines, voxel_ra, voxel_dec,
     voxel_cosine, plane_wavelength, units, sums, seen
-        See `accumulate`; of sums only the weight is set.
-    bad : uint8 (rows,)
-        Rows that may be chosen but leave the voxel NaN.
+        See `accumulate`; of sums only the weight is set. Rows to skip may be chosen, and leave the voxel NaN.
     far : float64 (2,)
         Components along RA and declination of the vector to that point [detector's sampling].
     out_data, out_stat : float32 (planes, lines, nx)
@@ -267,7 +265,7 @@ def nearest(
                         best = r
                         chosen = i
                 oz, oy = z - box_planes[0], y - box_lines[0]
-                if chosen >= 0 and not (skip[chosen] or bad[chosen]):
+                if chosen >= 0 and not skip[chosen]:
                     out_data[oz, oy, x] = data[chosen]
                     out_stat[oz, oy, x] = stat[chosen]
                     sums[oz, oy, x, 1] = 1.0

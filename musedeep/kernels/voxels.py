@@ -14,6 +14,9 @@ from musedeep.kernels.projection import BLOCK, plane_positions, relative_positio
 
 Rows = dict[str, NDArray]
 
+COSMIC = 32
+"""Euro3D data-quality value of a cosmic ray (manual A.3.2)."""
+
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def place_rows(
@@ -40,7 +43,8 @@ def place_rows(
     flux_scale : float
         Factor on data; its square on stat.
     keep_bad : bool
-        Keep rows with dq != 0 (marked in `out_bad`); otherwise they are left out.
+        Keep rows with dq != 0 (marked by 1 in `out_bad`); otherwise they are left out. Rows with dq = 32, cosmic rays
+        found before, are always kept (marked by 2): they count in the samples of the rejection, as in the reference.
     out_* : float32, uint8 or int32 (rows,)
         Filled from the start with the rows kept, in their order; `out_row` has the index into the input.
 
@@ -82,7 +86,8 @@ def place_rows(
         for i in range(n):
             j = first + i
             bad = dq[j] != 0
-            if bad and not keep_bad:
+            cosmic = dq[j] == COSMIC
+            if bad and not (keep_bad or cosmic):
                 continue
             w = np.float64(wavelength[j])
             iz = math.floor(z[i] + 0.5)
@@ -105,7 +110,7 @@ def place_rows(
             out_wavelength[kept] = to_vacuum(w) if spectral[0] >= 2 else wavelength[j]
             out_data[kept] = np.float32(value * flux_scale)
             out_stat[kept] = np.float32(variance * variance_scale)
-            out_bad[kept] = bad
+            out_bad[kept] = 2 if cosmic else bad
             out_cell[kept] = (np.int64(iz - z0) * height + np.int64(iy - y0)) * nx + np.int64(ix)
             out_row[kept] = j
             kept += 1

@@ -163,8 +163,6 @@ def _load(
         rows["row"] = _row_numbers(out["row"][:kept], ranges)
     if how.use_weight_column:
         rows["weight"] = columns["weight"][out["row"][:kept]]
-    if not how.keep_bad:
-        del rows["bad"]
     rows["exposure"] = number  # type: ignore[assignment]
     return rows, n
 
@@ -215,6 +213,9 @@ def combine_box(
     )  # fmt: skip
     if not pieces:
         return result
+    if not any(piece["bad"].any() for piece in pieces):
+        for piece in pieces:
+            del piece["bad"]
     rows, start = sort_by_cell(pieces, shape[0] * shape[1] * shape[2])
     n_rows = rows["data"].size
     bad = rows.get("bad", np.zeros(0, np.uint8))
@@ -224,7 +225,7 @@ def combine_box(
         reach = how.margin - 1
         inner = box.grown(reach, grid.shape)
         core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, inner.y0 - outer.y0, inner.y1 - outer.y0])
-        sample = np.where(bad, np.float32(np.nan), rows["data"]) if bad.any() else rows["data"]
+        sample = np.where(bad == 1, np.float32(np.nan), rows["data"]) if bad.size else rows["data"]
         if how.rejection == "stars":
             reject_sparing_stars(
                 rows["data"], sample, rows["stat"], rows["exposure"], start, shape, core, how.crsigma, flags
@@ -243,7 +244,7 @@ def combine_box(
     if how.method == "nearest":
         far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
         resample.nearest(
-            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], flags, bad,
+            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip,
             start, shape, planes, lines, *voxels, grid.units(), far, data, stat, sums, seen,
         )  # fmt: skip
         keep_data, keep_stat = data.copy(), stat.copy()

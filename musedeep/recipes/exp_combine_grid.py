@@ -101,7 +101,7 @@ class Grid:
         offset = (np.arange(self.shape[0]) + 1 - self.crpix[2]) * self.step
         if self.ctype3.endswith("-LOG"):
             return np.asarray(self.crval[2] * np.exp(offset / self.crval[2]), np.float64)
-        return self.crval[2] + offset
+        return np.asarray(self.crval[2] + offset, np.float64)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,22 @@ def test_worker_processes_one_of_which_is_killed(exposures, undisturbed, tmp_pat
     assert_same(tmp_path / "out", undisturbed[1])
 
 
+def test_a_running_scheduler(exposures, undisturbed, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0"
+    ) as cluster:
+        run(exposures[0], tmp_path / "out", scheduler=cluster.scheduler_address, rows_per_box=60_000)
+    assert_same(tmp_path / "out", undisturbed[1])
+
+
+def test_no_scheduler_is_one_line(exposures, tmp_path):
+    with pytest.raises(MusedeepError, match="no scheduler at"):
+        run(exposures[0], tmp_path / "out", scheduler="tcp://127.0.0.1:9")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_interrupted_run_resumes(exposures, undisturbed, tmp_path):
     class Stop(Silent):
         boxes = 0
