@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from astropy.wcs import WCS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.kernels.projection import plane_positions, relative_positions, spectral_coefficients, voxel_positions
@@ -14,6 +14,7 @@ def native(xi, eta):
     return np.arctan2(xi, -eta).astype("f4") % np.float32(2 * np.pi), -np.arctan(np.hypot(xi, eta)).astype("f4")
 
 
+@settings(max_examples=60)
 @given(dec=st.floats(-85, 85), shift=st.floats(-0.1, 0.1), seed=st.integers(0, 2**31))
 def test_positions_are_those_of_astropy(dec, shift, seed):
     rng = np.random.default_rng(seed)
@@ -27,8 +28,9 @@ def test_positions_are_those_of_astropy(dec, shift, seed):
     ra, decl = own.all_pix2world(-x, y, 0)
     out_ra, out_dec = np.empty((2, 500), np.float32)
     relative_positions(phi, theta, np.deg2rad(dec), shift, 0.0, out_ra, out_dec)
-    assert np.abs(out_ra - (ra - 150.0)).max() < 2e-8
-    assert np.abs(out_dec - (decl - dec)).max() < 2e-8
+    # rounded to float32 twice
+    assert np.abs(out_ra - (ra - 150.0)).max() < 1.5 * np.spacing(np.float32(np.abs(out_ra).max() + abs(shift)))
+    assert np.abs(out_dec - (decl - dec)).max() < 1.5 * np.spacing(np.abs(out_dec).max())
     cube = WCS(naxis=2)
     cube.wcs.ctype, cube.wcs.crval, cube.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, dec], [10.5, 20.25]
     cd = np.array([[-5e-5, 1e-5], [1e-5, 5e-5]])
