@@ -77,6 +77,17 @@ def median(a, n):
     return 0.5 * (np.float64(lower) + upper)
 
 
+@nb.njit(nogil=True, cache=True)
+def gather(sample, first, last, n_runs, buffer):
+    """Copy the values of the runs of rows that are not NaN into `buffer`; returns their number."""
+    n = 0
+    for r in range(n_runs):
+        for i in range(first[r], last[r]):
+            buffer[n] = sample[i]
+            n += sample[i] == sample[i]
+    return n
+
+
 @nb.njit(inline="always")
 def _runs(z, y, x, shape, direction, start, first, last):
     """Fill first, last with the ranges of rows of the sample of cell (z, y, x); returns their number."""
@@ -180,11 +191,7 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                         n += last[r] - first[r]
                     if n > buffer.size:
                         buffer = np.empty(2 * n, np.float64)
-                    n = 0
-                    for r in range(n_runs):
-                        for i in range(first[r], last[r]):
-                            buffer[n] = sample[i]
-                            n += sample[i] == sample[i]
+                    n = gather(sample, first, last, n_runs, buffer)
                     if n == 0:
                         continue
                     exact += 1

@@ -20,7 +20,7 @@ import math
 import numba as nb
 import numpy as np
 
-from musedeep.kernels.reject import median
+from musedeep.kernels.reject import gather, median
 
 SHARPNESS = 1.1
 """How much brighter than its surroundings' peak the centre of a point source may be (seeing above 2.2 pixels)."""
@@ -94,11 +94,7 @@ def reject_sparing_stars(values, sample, variances, exposure, start, shape, core
                             continue
                 if n > buffer.size:
                     buffer = np.empty(2 * n, np.float32)
-                n = 0
-                for r in range(n_runs):
-                    for i in range(first[r], last[r]):
-                        buffer[n] = sample[i]
-                        n += sample[i] == sample[i]
+                n = gather(sample, first, last, n_runs, buffer)
                 if n == 0:
                     continue
                 centre = median(buffer, n)
