@@ -25,3 +25,27 @@ FLUX_UNIT: Final = "10**(-20)*erg/s/cm**2/Angstrom"
 
 VARIANCE_UNIT: Final = "(10**(-20)*erg/s/cm**2/Angstrom)**2"
 """BUNIT of the variance of flux-calibrated data (manual, A.3.2)."""
+
+N_COLUMNS: Final = 4096
+"""Columns of a trimmed image (manual, A.1)."""
+
+N_ROWS: Final = 4112
+"""Rows of a trimmed image (manual, A.1)."""
+
+BORDER: Final = 32
+"""Pre- and overscan of a quadrant in x and in y, pixels (ESO DET OUTn PRSCX, OVSCX)."""
+
+CCD_TO_SKY: Final = (9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4)
+"""Slice number on the sky of the first twelve slices on the CCD; the next twelve add 12 (VLT-TRE-MUSE-14670-0657)."""
+
+COLLECTING_AREA: Final = 485000.0
+"""Unobstructed area of a Unit Telescope's 8.2 m mirror with its secondary in front, cm**2."""
+
+LATITUDE: Final = -24.627
+"""Geographic latitude of UT4, degrees (ESO TEL GEOLAT)."""
+
+LONGITUDE: Final = -70.404
+"""Geographic longitude of UT4, degrees, east positive (ESO TEL GEOLON)."""
+
+ELEVATION: Final = 2648.0
+"""Height of UT4 above the sea, m (ESO TEL GEOELEV)."""

@@ -1,0 +1,1 @@
+"""The instrument run forwards: from a truth that is known to raw frames."""

@@ -1,0 +1,55 @@
+"""One exposure as it was taken: plain data, from which frames, headers and truth are made."""
+
+from dataclasses import dataclass
+
+from musedeep.simulate.scene import Scene
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What the telescope, the instrument and the sky did.
+
+    Attributes
+    ----------
+    index : number in the night, unique; with the night's seed it makes the noise
+    kind : raw tag of manual table 6.1: BIAS DARK FLAT ILLUM ARC MASK SKYFLAT STD SKY OBJECT ASTROMETRY
+    date_obs : start, ISO 8601 with milliseconds (UT)
+    mjd : start
+    exposure_time : s
+    mode : INS MODE, as in WFM-NOAO-N
+    lamp : lamp of an arc: "Ne", "Xe" or "HgCd"
+    mask_step : number of the pinhole mask's position in its sequence, from 0
+    scene : what is looked at
+    ra, dec : degrees, as the header says
+    position_angle : degrees, north through east
+    pointing_error : arcsec to the east and north by which the telescope looks elsewhere than the header says
+    transparency : 1 is photometric
+    seeing : arcsec, full width at half maximum at 5000 Angstrom at the zenith
+    sky_brightness : factor of the dark night sky
+    precipitable_water, temperature, humidity, pressure : mm, degrees Celsius, percent, hPa: of the site
+    instrument_temperature : degrees Celsius
+    satellite : a satellite crosses the field
+    """
+
+    index: int
+    kind: str
+    date_obs: str
+    mjd: float
+    exposure_time: float
+    mode: str = "WFM-NOAO-N"
+    lamp: str | None = None
+    mask_step: int | None = None
+    scene: Scene | None = None
+    ra: float = 0.0
+    dec: float = 0.0
+    position_angle: float = 0.0
+    pointing_error: tuple[float, float] = (0.0, 0.0)
+    transparency: float = 1.0
+    seeing: float = 0.7
+    sky_brightness: float = 1.0
+    precipitable_water: float = 2.5
+    temperature: float = 11.5
+    humidity: float = 14.5
+    pressure: float = 743.5
+    instrument_temperature: float = 12.5
+    satellite: bool = False

@@ -1,0 +1,148 @@
+"""Raw images of one IFU: what shines in an exposure, its light on the CCD, and the CCD's answer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.simulate.atmosphere import Atmosphere
+from musedeep.simulate.component import Component, CubeComponent
+from musedeep.simulate.effects import Effects
+from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.lamps import arc_lamp, continuum_lamp, twilight, vignetting
+from musedeep.simulate.optics import IfuOptics, Instrument, stream
+from musedeep.simulate.pinholes import pinhole_mask
+from musedeep.simulate.pointing import Pointing, airmass, middle, point
+from musedeep.simulate.render import Field, render
+from musedeep.simulate.satellite import satellite_component
+from musedeep.simulate.scene import scene_components
+from musedeep.simulate.sky import sky_components
+from musedeep.simulate.velocity import barycentric_velocity
+
+DARK_KINDS = ("BIAS", "DARK")
+SCENE_KINDS = ("OBJECT", "SKY", "STD", "ASTROMETRY")
+NOISE = 5
+"""Purpose of the random numbers of an exposure, beside those of optics.py."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """What shines in an exposure and where the field lies."""
+
+    components: list[Component | CubeComponent]
+    pointing: Pointing | None
+    vignetted: bool
+
+
+def simulate_ifu(
+    exposures: Sequence[Exposure], ifu: int, instrument: Instrument, effects: Effects, seed: int
+) -> Iterator[tuple[Exposure, NDArray[np.uint16]]]:
+    """Raw images of one IFU, exposure by exposure; light that stays the same is rendered once.
+
+    Parameters
+    ----------
+    exposures : in any order; the noise of each depends on seed, its index and the IFU alone
+    ifu : 1 to 24
+    instrument : its truth
+    effects : what is simulated
+    seed : of the night
+
+    Yields
+    ------
+    the exposure and its raw image, uint16 (4240, 4224)
+    """
+    optics = instrument.ifu(ifu)
+    response = optics.detector.response()
+    rendered: NDArray[np.float64] | None = None
+    before: Exposure | None = None
+    for exposure in exposures:
+        if exposure.kind in DARK_KINDS:
+            light = None
+        elif rendered is not None and before is not None and _same_light(before, exposure):
+            light = rendered
+        else:
+            light = rendered = expected_light(exposure, optics, instrument, effects, seed, response)
+            before = exposure
+        yield exposure, optics.detector.expose(light, exposure.exposure_time, stream(seed, NOISE, exposure.index, ifu))
+
+
+def expected_light(
+    exposure: Exposure,
+    optics: IfuOptics,
+    instrument: Instrument,
+    effects: Effects,
+    seed: int,
+    response: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Expected electrons of light on the trimmed image of an IFU, float64 (n_rows, n_columns): no noise, no dark."""
+    light = light_of(exposure, instrument, effects, seed)
+    field = Field(optics, light.pointing, vignetting if light.vignetted and effects.vignetting else None)
+    return render(field, light.components, exposure.exposure_time, exposure.instrument_temperature, response)
+
+
+def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:
+    """The air of an exposure, in its middle."""
+    return Atmosphere(
+        airmass=airmass(exposure.ra, exposure.dec, middle(exposure)) if exposure.kind in SCENE_KINDS else 1.0,
+        seeing=exposure.seeing,
+        precipitable_water_mm=exposure.precipitable_water,
+        transparency=exposure.transparency,
+        temperature_c=exposure.temperature,
+        humidity_percent=exposure.humidity,
+        pressure_hpa=exposure.pressure,
+        with_extinction=effects.extinction,
+        with_telluric=effects.telluric,
+        with_refraction=effects.refraction,
+    )
+
+
+def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed: int) -> Light:
+    """What shines in an exposure.
+
+    Raises
+    ------
+    MusedeepError
+        An unknown kind of exposure or lamp; an exposure of the sky without a scene.
+    """
+    if exposure.kind in ("FLAT", "ILLUM"):
+        return Light([*continuum_lamp(effects)], None, False)
+    if exposure.kind == "ARC":
+        return Light([*arc_lamp(exposure.lamp or "", effects)], None, False)
+    if exposure.kind == "MASK":
+        return Light([*pinhole_mask(exposure.mask_step or 0, effects)], None, False)
+    atmosphere = atmosphere_of(exposure, effects)
+    if exposure.kind == "SKYFLAT":
+        return Light([*twilight(atmosphere, effects, exposure.sky_brightness)], None, True)
+    if exposure.kind not in SCENE_KINDS:
+        raise MusedeepError(
+            f"exposure of kind '{exposure.kind}' is unknown; see table 6.1 of the manual for the raw tags"
+        )
+    if exposure.scene is None:
+        raise MusedeepError(f"exposure {exposure.date_obs}: an exposure of kind {exposure.kind} needs a scene")
+    mjd = middle(exposure)
+    velocity = barycentric_velocity(exposure.ra, exposure.dec, mjd) if effects.barycentric_velocity else 0.0
+    components = scene_components(exposure.scene, atmosphere, velocity)
+    if effects.sky:
+        components += sky_components(atmosphere, exposure.sky_brightness, seed=_sky_seed(seed, exposure))
+    if exposure.satellite:
+        components.append(satellite_component(_sky_seed(seed, exposure), atmosphere, exposure.exposure_time))
+    return Light(components, point(exposure, atmosphere, effects, instrument.aim), True)
+
+
+def _sky_seed(seed: int, exposure: Exposure) -> int:
+    """Seed of what the sky did in an exposure."""
+    return int(stream(seed, NOISE + 1, exposure.index).integers(2**31))
+
+
+def _same_light(one: Exposure, other: Exposure) -> bool:
+    """Whether two exposures differ in noise alone."""
+    if one.kind in (*SCENE_KINDS, "SKYFLAT"):
+        return False
+    return _without_place(one) == _without_place(other)
+
+
+def _without_place(exposure: Exposure) -> Exposure:
+    """The exposure without what does not matter for lamps: number, time, and where the telescope points."""
+    return replace(exposure, index=0, date_obs="", mjd=0.0, ra=0.0, dec=0.0, position_angle=0.0)

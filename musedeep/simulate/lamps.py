@@ -1,0 +1,129 @@
+"""Light that is not the night sky: arc and continuum lamps, the bright twilight."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.simulate.atmosphere import Atmosphere
+from musedeep.simulate.component import Component, Uniform
+from musedeep.simulate.effects import Effects
+from musedeep.simulate.efficiency import efficiency
+from musedeep.simulate.spectrum import FINE, Spectrum, continuum_only, lines_only
+from musedeep.statics.load import load_arc_lines
+
+Array = NDArray[np.float64]
+
+ARC_TIME: Final = {"Ne": 0.539, "Xe": 8.76, "HgCd": 1.012}
+"""Usual exposure times of the arc lamps (real frames, ESO archive), s."""
+FLAT_TIME: Final = 1.155
+"""Usual exposure time of the continuum lamp, s."""
+ARC_PEAK: Final = 45000.0
+"""Electrons in the peak of the brightest line of a lamp, in an exposure of the usual time."""
+FLAT_PEAK: Final = 24000.0
+"""Electrons in a pixel of the continuum lamp at its brightest, in an exposure of the usual time."""
+TWILIGHT_RATE: Final = 9000.0
+"""Electrons in a pixel of the twilight at its brightest, in `TWILIGHT_TIME`."""
+TWILIGHT_TIME: Final = 5.0
+LINE_AREA: Final = 2.13
+"""Electrons in a line over those in its brightest row: a line of 2.5 Angstrom in rows of 1.25 Angstrom."""
+SPAXEL_AREA: Final = 0.04
+ROW: Final = 1.25
+
+SOLAR_LINES: Final = (
+    (4383.5, 2.5, 0.5), (4861.3, 3.7, 0.55), (5172.7, 2.2, 0.5), (5183.6, 2.4, 0.5), (5269.5, 2.0, 0.45),
+    (5890.0, 1.2, 0.55), (5895.9, 1.0, 0.5), (6562.8, 4.0, 0.6), (8498.0, 2.5, 0.45), (8542.1, 3.4, 0.55),
+    (8662.1, 3.0, 0.5),
+)  # fmt: skip
+"""Strong Fraunhofer lines: air wavelength, full width (Angstrom), depth (solar atlases; rounded)."""
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Light that falls off smoothly over the field: 1 in the middle.
+
+    Attributes
+    ----------
+    x, y : relative change per arcsec
+    radial : relative change per square arcsec
+    """
+
+    x: float
+    y: float
+    radial: float
+
+    def density(self, x: Array, y: Array, wavelength: Array) -> Array:
+        """Relative brightness at field positions, arcsec."""
+        shape = np.broadcast_shapes(np.shape(x), np.shape(y), np.shape(wavelength))
+        return np.broadcast_to(1.0 + self.x * x + self.y * y + self.radial * (x * x + y * y), shape)
+
+    def bounds(self) -> None:
+        """It is everywhere."""
+        return None
+
+
+LAMP_GRADIENT: Final = Gradient(1.0e-3, -0.7e-3, -2.0e-5)
+"""How the calibration unit lights the field."""
+TWILIGHT_GRADIENT: Final = Gradient(-2.0e-4, 3.0e-4, 0.0)
+
+
+def vignetting(x: Array, y: Array) -> Array:
+    """What the telescope's field lets pass: the lower right corner loses some light (positions in arcsec)."""
+    depth = np.clip(np.hypot(x - 30.0, y + 30.0), 0.0, 9.0)
+    return np.asarray(1.0 - 0.12 * (1.0 - depth / 9.0) ** 2)
+
+
+def continuum_lamp(effects: Effects) -> list[Component]:
+    """The continuum lamps that FLAT and ILLUM exposures are lit with."""
+    # a halogen lamp with the blue lamp beside it: flatter than one black body
+    planck = _planck(3200.0) + 0.35 * _planck(5500.0)
+    return [Component("continuum lamp", continuum_only(_level(planck, FLAT_PEAK / FLAT_TIME)), _lit(effects), "field")]
+
+
+def arc_lamp(lamp: str, effects: Effects) -> list[Component]:
+    """An arc lamp: "Ne", "Xe" or "HgCd".
+
+    Raises
+    ------
+    MusedeepError
+        Another lamp.
+    """
+    return [Component(f"{lamp} lamp", _arc_spectrum(lamp), _lit(effects), "field")]
+
+
+def twilight(atmosphere: Atmosphere, effects: Effects, brightness: float = 1.0) -> list[Component]:
+    """Scattered sunlight of the clear twilight sky."""
+    blue = (FINE / 6000.0) ** -2.0 * _planck(5770.0) / _planck(5770.0).max()
+    for line, width, depth in SOLAR_LINES:
+        blue = blue * (1.0 - depth * np.exp(-4.0 * np.log(2.0) * ((FINE - line) / width) ** 2))
+    blue = blue * atmosphere.telluric(FINE)
+    spectrum = continuum_only(brightness * _level(blue, TWILIGHT_RATE / TWILIGHT_TIME))
+    return [Component("twilight", spectrum, TWILIGHT_GRADIENT if effects.lamp_gradient else Uniform(), "field")]
+
+
+@lru_cache(maxsize=8)
+def _arc_spectrum(lamp: str) -> Spectrum:
+    """Photons a second and square arcsec in the lines of a lamp."""
+    lines = load_arc_lines().of_lamp(lamp)
+    wavelength, flux = lines.wavelength, lines.flux
+    electrons = flux * efficiency(wavelength, "WFM-NOAO-N") * SPAXEL_AREA
+    bright = electrons[(wavelength > 4750.0) & (wavelength < 9350.0)].max()
+    return lines_only(wavelength, flux * (ARC_PEAK * LINE_AREA / ARC_TIME[lamp] / bright))
+
+
+def _lit(effects: Effects) -> Gradient | Uniform:
+    """How lamps light the field."""
+    return LAMP_GRADIENT if effects.lamp_gradient else Uniform()
+
+
+def _planck(temperature: float) -> Array:
+    """Photons per wavelength of a black body, arbitrary unit."""
+    return np.asarray(1e14 * FINE**-4 / np.expm1(1.43877e8 / (FINE * temperature)))
+
+
+def _level(shape: Array, rate: float) -> Array:
+    """Scale a spectrum so that the brightest pixel gets `rate` electrons a second."""
+    electrons = shape * efficiency(FINE, "WFM-NOAO-N") * SPAXEL_AREA * ROW
+    return np.asarray(shape * (rate / electrons.max()))

@@ -1,0 +1,127 @@
+"""Astrometric fields: synthetic star clusters, the same from the same seed."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.statics.load import read_table
+
+Floats = NDArray[np.float64]
+
+RADIUS: Final = 60.0
+"""Stars lie within this radius of the centre, arcsec: the field of view at any angle, with room for dithers."""
+
+CORE: Final = 35.0
+"""Core radius of the cluster's profile, arcsec."""
+
+BRIGHTEST, FAINTEST = 14.5, 21.5
+"""Limits of the magnitudes (Johnson V, Vega)."""
+
+SLOPE: Final = 0.2
+"""Logarithmic increase of star counts a magnitude, as of a globular cluster's giants and main sequence."""
+
+SEPARATION: Final = 1.5
+"""No star lies closer to a brighter one, arcsec: a blend is of no use as reference."""
+
+
+@dataclass(frozen=True)
+class AstrometricField:
+    """A field of stars with known places.
+
+    Attributes
+    ----------
+    name : str
+    ra, dec : degrees, centre
+    source : n names of stars
+    star_ra, star_dec : float64 (n,), degrees
+    filter : name of the band of `magnitude`
+    magnitude : float64 (n,), Vega
+    """
+
+    name: str
+    ra: float
+    dec: float
+    source: tuple[str, ...]
+    star_ra: Floats
+    star_dec: Floats
+    filter: str
+    magnitude: Floats
+
+
+def field_names() -> tuple[str, ...]:
+    """The fields there are, by right ascension."""
+    return tuple(str(name) for name in read_table("astrometric_fields")["name"])
+
+
+@cache
+def load_astrometric_field(name: str) -> AstrometricField:
+    """A field by its name.
+
+    Raises
+    ------
+    MusedeepError
+        Another name.
+    """
+    for row in read_table("astrometric_fields"):
+        if str(row["name"]).lower() == name.lower():
+            return synthetic_field(str(row["name"]), float(row["ra"]), float(row["dec"]), int(row["seed"]))
+    raise MusedeepError(f"astrometric field '{name}' is unknown; the fields are {', '.join(field_names())}")
+
+
+def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 400) -> AstrometricField:
+    """A star cluster that is not in the sky.
+
+    Surface density 1 / (1 + (r / CORE)^2), as of King's profile (1962, AJ 67, 471) far inside the tidal radius;
+    magnitudes from counts that grow as 10^(SLOPE m). Stars that would be blended are drawn again, so that fewer than
+    `n_stars` come back only where there is no room.
+
+    Parameters
+    ----------
+    name : str
+    ra, dec : degrees, centre
+    seed : makes the stars
+    n_stars : stars to place within RADIUS
+
+    Returns
+    -------
+    AstrometricField
+        Sorted by magnitude.
+    """
+    # uniform numbers alone: their stream is the same in all versions of numpy, that of other distributions need not be
+    uniform = np.random.Generator(np.random.PCG64(seed)).random
+    magnitude = np.sort(_magnitudes(uniform(n_stars)))
+    xi, eta, kept = np.empty(n_stars), np.empty(n_stars), 0
+    rank = np.empty(n_stars, np.int64)
+    for i in range(n_stars):
+        for _ in range(100):
+            # the enclosed fraction of the profile is log(1 + r^2) / log(1 + R^2), with r in core radii
+            r = CORE * np.sqrt((1.0 + (RADIUS / CORE) ** 2) ** uniform() - 1.0)
+            angle = 2.0 * np.pi * uniform()
+            x, y = r * np.cos(angle), r * np.sin(angle)
+            if not kept or np.hypot(xi[:kept] - x, eta[:kept] - y).min() >= SEPARATION:
+                xi[kept], eta[kept], rank[kept] = x, y, i
+                kept += 1
+                break
+    star_ra, star_dec = _sky_positions(ra, dec, xi[:kept], eta[:kept])
+    source = tuple(f"{name}-{i + 1:03d}" for i in range(kept))
+    return AstrometricField(name, ra, dec, source, star_ra, star_dec, "Johnson_V", magnitude[rank[:kept]])
+
+
+def _magnitudes(uniform: Floats) -> Floats:
+    """Magnitudes at these places of the cumulative counts (0 to 1)."""
+    growth = 10.0 ** (SLOPE * (FAINTEST - BRIGHTEST))
+    return BRIGHTEST + np.log10(1.0 + uniform * (growth - 1.0)) / SLOPE
+
+
+def _sky_positions(ra: float, dec: float, xi: Floats, eta: Floats) -> tuple[Floats, Floats]:
+    """Right ascension and declination (deg) of gnomonic offsets east and north (arcsec)."""
+    x, y = np.radians(xi / 3600.0), np.radians(eta / 3600.0)
+    sine, cosine = np.sin(np.radians(dec)), np.cos(np.radians(dec))
+    depth = cosine - y * sine
+    right_ascension = ra + np.degrees(np.arctan2(x, depth))
+    declination = np.degrees(np.arctan2(sine + y * cosine, np.hypot(x, depth)))
+    return right_ascension % 360.0, declination

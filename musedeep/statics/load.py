@@ -1,0 +1,264 @@
+"""The tables of `musedeep/statics/tables` as arrays: read once, never to be changed.
+
+Wavelengths are in Angstrom and in air everywhere. Each table names the source of its figures in its header.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.storage.filters import Filter
+
+if TYPE_CHECKING:
+    from musedeep.statics.fields import AstrometricField
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int32]
+
+LAMPS: Final = {"Ne": ("NeI",), "Xe": ("XeI",), "HgCd": ("HgI", "CdI")}
+"""Ions that shine in each arc lamp."""
+
+
+@dataclass(frozen=True)
+class ArcLines:
+    """Lines of the arc lamps, by ascending wavelength.
+
+    Attributes
+    ----------
+    wavelength : float64 (n,), air, Angstrom
+    flux : float64 (n,), photons relative to the other lines of the same lamp
+    ion : n names of NeI, XeI, HgI, CdI
+    quality : int32 (n,), flag of manual A.2.1 (0 undetected, 1 for pattern matching,
+        2 multiplet, 3 good, 5 bright and alone)
+    comment : n texts, what the flux is
+    """
+
+    wavelength: Floats
+    flux: Floats
+    ion: tuple[str, ...]
+    quality: Integers
+    comment: tuple[str, ...]
+
+    def of_lamp(self, lamp: str) -> "ArcLines":
+        """The lines of a lamp: "Ne", "Xe" or "HgCd".
+
+        Raises
+        ------
+        MusedeepError
+            Another lamp.
+        """
+        if lamp not in LAMPS:
+            raise MusedeepError(f"arc lamp '{lamp}' is unknown; the lamps are {', '.join(LAMPS)}")
+        wanted = np.flatnonzero([ion in LAMPS[lamp] for ion in self.ion])
+        return ArcLines(
+            self.wavelength[wanted],
+            self.flux[wanted],
+            tuple(self.ion[i] for i in wanted),
+            self.quality[wanted],
+            tuple(self.comment[i] for i in wanted),
+        )
+
+
+@dataclass(frozen=True)
+class SkyLines:
+    """Emission lines of the night sky at the zenith, by ascending wavelength.
+
+    Attributes
+    ----------
+    name : n texts, as in "OH 7-3 Q11(1.5)e"
+    group : int32 (n,), lines that vary together (one upper vibrational level, one atom)
+    wavelength : float64 (n,), air, Angstrom
+    flux : float64 (n,), 1e-20 erg/s/cm2/arcsec2, corrected for extinction and telluric absorption
+    groups : what each group is, as in {2: "OH v'=7"}
+    """
+
+    name: tuple[str, ...]
+    group: Integers
+    wavelength: Floats
+    flux: Floats
+    groups: dict[int, str]
+
+
+@dataclass(frozen=True)
+class SkyContinuum:
+    """Continuum of the night sky at the zenith of Paranal, without molecular absorption.
+
+    Attributes
+    ----------
+    wavelength : float64 (n,), air, Angstrom
+    flux : float64 (n,), of a dark night, 1e-20 erg/s/cm2/Angstrom/arcsec2
+    moonlight : float64 (n,), same unit, what a half moon 45 degrees away adds
+    """
+
+    wavelength: Floats
+    flux: Floats
+    moonlight: Floats
+
+
+@dataclass(frozen=True)
+class Extinction:
+    """Extinction of the atmosphere over Paranal.
+
+    Attributes
+    ----------
+    wavelength : float64 (n,), air, Angstrom
+    magnitudes : float64 (n,), mag for one airmass; without telluric bands
+    """
+
+    wavelength: Floats
+    magnitudes: Floats
+
+    def at(self, wavelength: Floats) -> Floats:
+        """Magnitudes for one airmass at wavelengths (Angstrom, any shape), interpolated linearly."""
+        return np.interp(wavelength, self.wavelength, self.magnitudes)
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A spectrophotometric standard star.
+
+    Attributes
+    ----------
+    name : as the manual spells it without blanks
+    ra, dec : degrees, J2000
+    wavelength : float64 (n,), air, Angstrom
+    flux : float64 (n,), above the atmosphere, erg/s/cm2/Angstrom
+    flux_error : float64 (n,), same unit
+    """
+
+    name: str
+    ra: float
+    dec: float
+    wavelength: Floats
+    flux: Floats
+    flux_error: Floats
+
+
+@dataclass(frozen=True)
+class TelluricRegions:
+    """Where telluric bands are, and where the continuum beside them is: Angstrom, float64 (n,) each."""
+
+    lower: Floats
+    upper: Floats
+    background_lower: Floats
+    background_upper: Floats
+
+
+@cache
+def read_table(name: str) -> Table:
+    """A table of `musedeep/statics/tables` by its name without suffix, with units and sources as `meta`."""
+    text = resources.files("musedeep.statics").joinpath("tables", f"{name}.ecsv").read_text(encoding="utf-8")
+    return Table.read(text.splitlines(), format="ascii.ecsv")
+
+
+def _floats(column: Any) -> Floats:
+    values = np.array(column, np.float64)
+    values.setflags(write=False)
+    return values
+
+
+def _integers(column: Any) -> Integers:
+    values = np.array(column, np.int32)
+    values.setflags(write=False)
+    return values
+
+
+def _texts(column: Any) -> tuple[str, ...]:
+    return tuple(str(text) for text in column)
+
+
+@cache
+def load_arc_lines() -> ArcLines:
+    """Lines of Ne, Xe, Hg and Cd from 4600 to 9400 Angstrom."""
+    table = read_table("arc_lines")
+    return ArcLines(
+        _floats(table["lambda"]),
+        _floats(table["flux"]),
+        _texts(table["ion"]),
+        _integers(table["quality"]),
+        _texts(table["comment"]),
+    )
+
+
+@cache
+def load_sky_lines() -> SkyLines:
+    """OH, O2 and atomic lines of the night sky from 4600 to 9500 Angstrom."""
+    table = read_table("sky_lines")
+    groups = {int(number): str(text) for number, text in table.meta["groups"].items()}
+    return SkyLines(
+        _texts(table["name"]), _integers(table["group"]), _floats(table["lambda"]), _floats(table["flux"]), groups
+    )
+
+
+@cache
+def load_sky_continuum() -> SkyContinuum:
+    """Continuum of the night sky from 4480 to 9530 Angstrom in steps of 10."""
+    table = read_table("sky_continuum")
+    return SkyContinuum(_floats(table["lambda"]), _floats(table["flux"]), _floats(table["moonlight"]))
+
+
+@cache
+def load_extinction() -> Extinction:
+    """Extinction over Paranal from 3325 to 10000 Angstrom."""
+    table = read_table("extinction")
+    return Extinction(_floats(table["lambda"]), _floats(table["extinction"]))
+
+
+def standard_names() -> tuple[str, ...]:
+    """The standard stars there are, in the order of the manual."""
+    return tuple(read_table("standards").colnames[1:])
+
+
+@cache
+def load_standard(name: str) -> Standard:
+    """A standard star by its name; capitals, blanks, hyphens and underscores do not matter.
+
+    Raises
+    ------
+    MusedeepError
+        Another star.
+    """
+    table = read_table("standards")
+    found = next((star for star in standard_names() if _plain(star) == _plain(name)), None)
+    if found is None:
+        raise MusedeepError(f"standard star '{name}' is unknown; the stars are {', '.join(standard_names())}")
+    facts, flux = table.meta["stars"][found], _floats(table[found])
+    error = _floats(flux * facts["relative_error"])
+    return Standard(found, float(facts["ra"]), float(facts["dec"]), _floats(table["lambda"]), flux, error)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+@cache
+def load_filters() -> tuple[Filter, ...]:
+    """Curves of Johnson_V, Cousins_R, Cousins_I, SDSS_g, SDSS_r, SDSS_i and SDSS_z with Vega and AB zero points."""
+    table = read_table("filters")
+    names = np.array(table["filter"], str)
+    filters = []
+    for name in dict.fromkeys(names.tolist()):
+        points, rows = table.meta["zero_points"][name], names == name
+        zero_points = float(points["ZP_VEGA"]), float(points["ZP_AB"])
+        filters.append(Filter(name, _floats(table["lambda"][rows]), _floats(table["throughput"][rows]), zero_points))
+    return tuple(filters)
+
+
+@cache
+def load_telluric_regions() -> TelluricRegions:
+    """Telluric bands that matter at the resolution of MUSE, and the continuum around each."""
+    table = read_table("telluric_regions")
+    return TelluricRegions(*(_floats(table[name]) for name in ("lmin", "lmax", "bgmin", "bgmax")))
+
+
+def load_astrometric_field(name: str) -> "AstrometricField":
+    """See `musedeep.statics.fields.load_astrometric_field`."""
+    from musedeep.statics import fields
+
+    return fields.load_astrometric_field(name)
