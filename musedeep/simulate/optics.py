@@ -35,6 +35,9 @@ STAGGER: Final = (7169.0, 7014.0, 6855.0)
 """Wavelength in the middle of the CCD for slices 1, 4, ...; 2, 5, ...; 3, 6, ... (musered), Angstrom."""
 FIELD_WIDTH: Final = 75.0
 """Length of a slice in the field, spaxels: four of them side by side make 60 arcsec."""
+STACK_CENTRES: Final = (112.59, 37.52, -37.52, -112.59)
+"""Middle of the four stacks of slices, in the order of the CCD, spaxels: gaps of 0.04 between the inner two, of 0.07
+beside them (what the reference's muse_geometry expects)."""
 EDGE_SOFTNESS: Final = 0.6
 """Dispersion of a slice's edge on the CCD, pixels."""
 HALF_HEIGHT: Final = 0.5 * N_ROWS
@@ -276,10 +279,10 @@ def _geometry(rng: np.random.Generator, ifu: int, effects: Effects) -> Table:
     for index in range(N_SLICES):
         sky = CCD_TO_SKY[index % 12] + 12 * (index // 12)
         stack, place = divmod(sky - 1, 12)
-        x = FIELD_WIDTH * (1.5 - stack) + shift_x + on * rng.uniform(-0.3, 0.3)
+        x = STACK_CENTRES[stack] + shift_x + on * rng.uniform(-0.02, 0.02)
         y = 12.0 * (ifu - 12.5) + (place - 5.5) + shift_y + on * rng.uniform(-0.03, 0.03)
         angle = on * (0.05 + rng.uniform(-0.04, 0.04))
-        width = FIELD_WIDTH + on * rng.uniform(-0.3, 0.3)
+        width = FIELD_WIDTH + on * rng.uniform(-0.03, 0.03)
         rows.append((ifu, index + 1, sky, x, y, angle, width))
     names = ("SubField", "SliceCCD", "SliceSky", "x", "y", "angle", "width")
     return Table(rows=rows, names=names, dtype=("i4", "i4", "i4", "f8", "f8", "f8", "f8"))

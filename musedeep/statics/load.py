@@ -34,7 +34,7 @@ class ArcLines:
     wavelength : float64 (n,), air, Angstrom
     flux : float64 (n,), photons relative to the other lines of the same lamp
     ion : n names of NeI, XeI, HgI, CdI
-    quality : int32 (n,), flag of manual A.2.1 (0 undetected, 1 for pattern matching,
+    quality : int32 (n,), flag of manual A.2.1 (0 not to be used, 1 for pattern matching,
         2 multiplet, 3 good, 5 bright and alone)
     comment : n texts, what the flux is
     """

@@ -1,0 +1,229 @@
+"""Headers of raw frames: what classification, association and the recipes read (manual 6.2, table 6.1)."""
+
+from typing import Any, Final
+
+from astropy.io import fits
+
+from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
+from musedeep.simulate.detector import BORDER, HALF_COLUMNS, HALF_ROWS, N_COLUMNS, N_ROWS, Detector
+from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.pinholes import ENCODER_STEPS, FOCAL_SCALE, mask_position
+from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, parallactic_angle
+from musedeep.storage.raw import extension_name
+
+DPR: Final = {
+    "BIAS": ("CALIB", "BIAS"),
+    "DARK": ("CALIB", "DARK"),
+    "FLAT": ("CALIB", "FLAT,LAMP"),
+    "ILLUM": ("CALIB", "FLAT,LAMP,ILLUM"),
+    "ARC": ("CALIB", "WAVE"),
+    "MASK": ("CALIB", "WAVE,MASK"),
+    "SKYFLAT": ("CALIB", "FLAT,SKY"),
+    "STD": ("CALIB", "STD"),
+    "ASTROMETRY": ("CALIB", "ASTROMETRY"),
+    "SKY": ("SCIENCE", "SKY"),
+    "OBJECT": ("SCIENCE", "OBJECT"),
+}
+"""DPR CATG and DPR TYPE of each raw tag (manual, table 6.1); DPR TECH is IFU for all."""
+
+TEMPLATES: Final = {
+    "BIAS": "MUSE_cal_bias",
+    "DARK": "MUSE_cal_dark",
+    "FLAT": "MUSE_{field}_cal_flat",
+    "ILLUM": "MUSE_{field}_cal_illum",
+    "ARC": "MUSE_{field}_cal_wave",
+    "MASK": "MUSE_{field}_cal_geom",
+    "SKYFLAT": "MUSE_{field}_cal_skyflat",
+    "STD": "MUSE_{field}_cal_specphot",
+    "ASTROMETRY": "MUSE_{field}_cal_astrom",
+    "SKY": "MUSE_{field}_obs_genericoffset",
+    "OBJECT": "MUSE_{field}_obs_genericoffset",
+}
+
+LAMPS: Final = ("ContB", "ContR", "Ne", "Xe", "HgCd", "Ne")
+"""Lamps 1 to 6 of the calibration unit, each with its shutter."""
+
+ON_SKY: Final = ("SKYFLAT", "STD", "ASTROMETRY", "SKY", "OBJECT")
+TRACKED: Final = ("STD", "ASTROMETRY", "SKY", "OBJECT")
+
+CORNERS: Final = ((1, 1), (N_COLUMNS, 1), (N_COLUMNS, N_ROWS), (1, N_ROWS))
+"""Pixel of each port on the trimmed image."""
+CHIP_NAMES: Final = (
+    "egeria", "juno", "hebe", "iris", "flora", "metis", "hygiea", "victoria", "irene", "eunomia", "psyche", "thetis",
+    "melpomene", "fortuna", "massalia", "lutetia", "kalliope", "thalia", "themis", "phocaea", "proserpina", "euterpe",
+    "bellona", "amphitrite",
+)  # fmt: skip
+"""Made-up identities of the chips, as the real ones are named after small planets."""
+
+
+def primary_header(exposure: Exposure, gain_mode: str = "SCI1.0") -> fits.Header:
+    """The primary header of a raw file."""
+    header = fits.Header()
+    start, mjd = exposure.date_obs, exposure.mjd
+    scene = exposure.scene
+    cards: list[tuple[str, Any, str]] = [
+        ("ORIGIN", "ESO-PARANAL", "observatory"),
+        ("TELESCOP", "ESO-VLT-U4", "telescope"),
+        ("INSTRUME", "MUSE", "instrument"),
+        ("OBJECT", _object(exposure), "target"),
+    ]
+    if exposure.kind in ON_SKY:
+        cards += [
+            ("RA", exposure.ra, "[deg] pointing"),
+            ("DEC", exposure.dec, "[deg] pointing"),
+            ("EQUINOX", 2000.0, "equinox of the pointing"),
+            ("RADESYS", "FK5", "system of the pointing"),
+        ]
+    cards += [
+        ("EXPTIME", exposure.exposure_time, "[s] exposure time"),
+        ("MJD-OBS", mjd, "start of the exposure"),
+        ("DATE-OBS", start, "start of the exposure"),
+        ("UTC", round((mjd % 1.0) * SECONDS_PER_DAY, 3), "[s] time of the start"),
+        ("LST", round(local_sidereal_time(mjd) / 360.0 * SECONDS_PER_DAY, 3), "[s] sidereal time of the start"),
+        ("PI-COI", "SIMULATED", "observer"),
+        ("ARCFILE", f"MUSE.{start}.fits", "name in the archive"),
+    ]
+    category, kind = DPR[exposure.kind]
+    hierarch: list[tuple[str, Any]] = [
+        ("DPR CATG", category),
+        ("DPR TYPE", kind),
+        ("DPR TECH", "IFU"),
+        ("OBS NAME", f"SIM-{exposure.kind}"),
+        ("OBS ID", 100000 + exposure.index),
+        ("OBS PROG ID", "60.A-9999(S)"),
+        ("OBS TARG NAME", _object(exposure)),
+        ("TPL ID", TEMPLATES[exposure.kind].format(field=exposure.mode[:3].lower())),
+        ("TPL EXPNO", 1),
+        ("TPL NEXP", 1),
+        ("TPL START", start[:19]),
+        ("DET READ CURID", 1),
+        ("DET READ CURNAME", gain_mode),
+        ("DET BINX", 1),
+        ("DET BINY", 1),
+        *_instrument_cards(exposure),
+        *_telescope_cards(exposure),
+    ]
+    for name, value, comment in cards:
+        header[name] = (value, comment)
+    for name, value in hierarch:
+        header[f"HIERARCH ESO {name}"] = value
+    if scene is not None and exposure.satellite:
+        header["COMMENT"] = "a satellite crossed the field"
+    return header
+
+
+def _object(exposure: Exposure) -> str:
+    """Name of what was looked at."""
+    return exposure.scene.name if exposure.scene is not None else DPR[exposure.kind][1]
+
+
+def _instrument_cards(exposure: Exposure) -> list[tuple[str, Any]]:
+    """Mode, filter, lamps, derotator, temperatures."""
+    field, adaptive, band = exposure.mode.split("-")
+    if adaptive == "AO":
+        blue = "Na" if band == "E" else "Blue-Na2"
+    else:
+        blue = "Clear" if band == "E" else "Blue"
+    cards: list[tuple[str, Any]] = [
+        ("INS MODE", exposure.mode),
+        ("INS OPTI1 NAME", blue),
+        ("INS OPTI2 NAME", field),
+        ("INS DROT MODE", "SKY" if exposure.kind in TRACKED else "STAT"),
+        ("INS DROT POSANG", 90.0 if exposure.kind == "MASK" else exposure.position_angle),
+        ("INS LAMPNUM", len(LAMPS)),
+    ]
+    for number, name in enumerate(LAMPS, 1):
+        if exposure.kind in ("FLAT", "ILLUM"):
+            on = number <= 2
+        elif exposure.kind == "MASK":
+            on = number in (3, 5)
+        else:
+            on = exposure.kind == "ARC" and name == exposure.lamp and number < 6
+        cards += [
+            (f"INS LAMP{number} NAME", name),
+            (f"INS LAMP{number} ST", on),
+            (f"INS SHUT{number} NAME", name),
+            (f"INS SHUT{number} ST", on),
+        ]
+    if exposure.kind == "MASK":
+        for number, place in ((2, 13.0), (3, mask_position(exposure.mask_step or 0)), (4, 11.9)):
+            steps = round(place * ENCODER_STEPS)
+            cards += [(f"INS POS{number} POS", round(place, 4)), (f"INS POS{number} ENC", steps)]
+        cards.append(("INS OPTI4 NAME", "MultiP"))
+    temperature = exposure.instrument_temperature
+    cards += [
+        ("INS TEMP4 VAL", exposure.temperature),
+        ("INS TEMP7 VAL", round(temperature, 3)),
+        ("INS TEMP11 VAL", round(temperature + 0.04, 3)),
+    ]
+    return cards
+
+
+def _telescope_cards(exposure: Exposure) -> list[tuple[str, Any]]:
+    """Where the telescope points and through which air."""
+    cards: list[tuple[str, Any]] = [
+        ("TEL GEOLAT", LATITUDE),
+        ("TEL GEOLON", LONGITUDE),
+        ("TEL GEOELEV", ELEVATION),
+        ("TEL FOCU SCALE", FOCAL_SCALE),
+        ("TEL AMBI PRES START", exposure.pressure),
+        ("TEL AMBI PRES END", exposure.pressure),
+        ("TEL AMBI TEMP", exposure.temperature),
+        ("TEL AMBI RHUM", exposure.humidity),
+        ("TEL AMBI IWV START", exposure.precipitable_water),
+        ("TEL AMBI IWV END", exposure.precipitable_water),
+    ]
+    if exposure.kind not in TRACKED:
+        return cards
+    place = exposure.ra, exposure.dec
+    end = exposure.mjd + exposure.exposure_time / SECONDS_PER_DAY
+    cards += [
+        ("TEL AIRM START", round(airmass(*place, exposure.mjd), 4)),
+        ("TEL AIRM END", round(airmass(*place, end), 4)),
+        ("TEL PARANG START", round(parallactic_angle(*place, exposure.mjd), 4)),
+        ("TEL PARANG END", round(parallactic_angle(*place, end), 4)),
+        ("TEL AMBI FWHM START", exposure.seeing),
+        ("TEL AMBI FWHM END", exposure.seeing),
+        ("TEL IA FWHM", exposure.seeing),
+        ("OCS SGS FWHM MEDIAN", exposure.seeing),
+    ]
+    return cards
+
+
+def extension_header(ifu: int, detector: Detector) -> fits.Header:
+    """The header of an IFU's image."""
+    header = fits.Header()
+    header["EXTNAME"] = (extension_name(ifu), "name of the extension")
+    cards: list[tuple[str, Any]] = [
+        ("DET CHIP NAME", extension_name(ifu)),
+        ("DET CHIP ID", CHIP_NAMES[ifu - 1]),
+        ("DET CHIP INDEX", ifu),
+        ("DET CHIP LIVE", True),
+        ("DET CHIP NX", N_COLUMNS),
+        ("DET CHIP NY", N_ROWS),
+        ("DET CHIP PSZX", 15.0),
+        ("DET CHIP PSZY", 15.0),
+        ("DET BINX", 1),
+        ("DET BINY", 1),
+        ("DET READ CURID", 1),
+        ("DET READ CURNAME", "SCI1.0"),
+        ("DET OUTPUTS", 4),
+    ]
+    for number, (quadrant, corner) in enumerate(zip(detector.quadrants, CORNERS, strict=True), 1):
+        port = f"DET OUT{number}"
+        cards += [
+            (f"{port} X", corner[0]),
+            (f"{port} Y", corner[1]),
+            (f"{port} NX", HALF_COLUMNS),
+            (f"{port} NY", HALF_ROWS),
+            (f"{port} PRSCX", BORDER),
+            (f"{port} PRSCY", BORDER),
+            (f"{port} OVSCX", BORDER),
+            (f"{port} OVSCY", BORDER),
+            (f"{port} CONAD", round(1.0 / quadrant.gain, 4)),
+            (f"{port} GAIN", round(quadrant.gain, 4)),
+            (f"{port} RON", round(quadrant.read_noise, 3)),
+        ]
+    for name, value in cards:
+        header[f"HIERARCH ESO {name}"] = value
+    return header

@@ -1,0 +1,118 @@
+"""The truth of a simulated night, as text tables that a person and astropy can read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from astropy.table import Table
+
+from musedeep import __version__
+from musedeep.simulate.effects import Effects
+from musedeep.simulate.efficiency import efficiency
+from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.optics import Instrument
+from musedeep.simulate.pointing import airmass, middle, parallactic_angle
+from musedeep.simulate.scene import Scene
+from musedeep.simulate.spectrum import FINE
+from musedeep.simulate.tangent import sky_position
+from musedeep.simulate.velocity import barycentric_velocity
+
+COLOURS = (5000.0, 6000.0, 7000.0, 8000.0, 9000.0)
+"""Wavelengths at which fluxes of sources are listed, Angstrom."""
+
+
+def write_truth(
+    directory: Path,
+    instrument: Instrument,
+    effects: Effects,
+    seed: int,
+    exposures: Sequence[Exposure],
+    names: Mapping[int, str],
+) -> None:
+    """Write everything that a reduction should find into a directory that exists.
+
+    Parameters
+    ----------
+    directory : where the files go
+    instrument : its truth, for the IFUs that it has
+    effects : what was simulated
+    seed : of the night
+    exposures : of the night
+    names : name of each exposure's raw file, by its index
+    """
+    known: dict[str, Any] = {
+        "version": __version__,
+        "seed": seed,
+        "mode": instrument.mode,
+        "ifus": list(instrument.ifus),
+        "aim": [round(value, 6) for value in instrument.aim],
+        "effects": asdict(effects),
+        "scenes": sorted({e.scene.name for e in exposures if e.scene is not None}),
+    }
+    (directory / "night.yaml").write_text(yaml.safe_dump(known, sort_keys=False))
+    for ifu in instrument.ifus:
+        for name, table in instrument.ifu(ifu).truth_tables().items():
+            _write(table, directory / f"{name}-{ifu:02d}.ecsv")
+    _write(instrument.geometry_table(), directory / "geometry.ecsv")
+    wavelength = FINE[::50]
+    curve = Table({"wavelength": wavelength, "efficiency": efficiency(wavelength, instrument.mode)})
+    curve.meta["comment"] = "Angstrom; electrons per photon at the telescope's entrance, slices of throughput 1"
+    _write(curve, directory / "efficiency.ecsv")
+    _write(exposures_table(exposures, names, effects), directory / "exposures.ecsv")
+    scenes = {e.scene.name: e.scene for e in exposures if e.scene is not None and e.kind == "OBJECT"}
+    for scene in scenes.values():
+        _write(sources_table(scene), directory / "sources.ecsv")
+
+
+def exposures_table(exposures: Sequence[Exposure], names: Mapping[int, str], effects: Effects) -> Table:
+    """One row an exposure: all that is known of it."""
+    rows: list[dict[str, Any]] = []
+    plain = [field.name for field in fields(Exposure) if field.name not in ("scene", "pointing_error")]
+    for exposure in exposures:
+        row: dict[str, Any] = {"file": names[exposure.index]}
+        for name in plain:
+            value = getattr(exposure, name)
+            row[name] = ("" if name == "lamp" else -1) if value is None else value
+        row["scene"] = exposure.scene.name if exposure.scene is not None else ""
+        row["pointing_error_east"], row["pointing_error_north"] = exposure.pointing_error
+        on_sky = exposure.scene is not None
+        place = exposure.ra, exposure.dec, middle(exposure)
+        row["airmass"] = airmass(*place) if on_sky else np.nan
+        row["parallactic_angle"] = parallactic_angle(*place) if on_sky else np.nan
+        row["barycentric_velocity"] = barycentric_velocity(*place) if on_sky and effects.barycentric_velocity else 0.0
+        rows.append(row)
+    table = Table(rows=rows)
+    table.meta["comment"] = (
+        "pointing errors in arcsec: where the telescope looked minus what the header says; angles in degrees, "
+        "velocity in km/s (wavelength in the barycentre = observed (1 + v/c)), airmass and angle in the middle"
+    )
+    return table
+
+
+def sources_table(scene: Scene) -> Table:
+    """The sources of a scene: positions, and flux densities above the atmosphere in the barycentre's frame."""
+    xi, eta = (np.array([getattr(source, axis) for source in scene.sources], np.float64) for axis in ("xi", "eta"))
+    ra, dec = sky_position(xi, eta, scene.ra, scene.dec)
+    table = Table({"name": [source.name for source in scene.sources], "ra": ra, "dec": dec, "xi": xi, "eta": eta})
+    table["kind"] = [source.kind for source in scene.sources]
+    table["fwhm"] = [source.fwhm_major for source in scene.sources]
+    for colour in COLOURS:
+        index = int(np.argmin(np.abs(FINE - colour)))
+        table[f"flux_{colour:.0f}"] = [float(source.flux_continuum[index]) for source in scene.sources]
+    table.meta["comment"] = (
+        "degrees; arcsec from the centre; intrinsic full width, arcsec; continuum, erg/s/cm2/Angstrom"
+    )
+    table.meta["centre"] = [scene.ra, scene.dec]
+    table.meta["cube"] = scene.cube is not None
+    return table
+
+
+def _write(table: Table, path: Path) -> None:
+    """Write a table with numbers that a person can read."""
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".10g"
+    table.write(path, format="ascii.ecsv")

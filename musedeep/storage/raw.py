@@ -1,0 +1,135 @@
+"""Raw MUSE files: a primary header and one 16-bit image per IFU (manual A.1)."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.storage.outputs import partial_name, write_error
+
+BLOCK: Final = 2880
+"""Bytes of a FITS block."""
+
+
+def extension_name(ifu: int) -> str:
+    """EXTNAME of an IFU's image."""
+    return f"CHAN{ifu:02d}"
+
+
+def write_part(path: Path, image: NDArray[np.uint16], header: fits.Header, compress: bool) -> None:
+    """Write the extension of one IFU into a file of its own, to be joined by `join_parts`.
+
+    Parameters
+    ----------
+    path : file to write
+    image : uint16 (n_rows, n_columns)
+    header : of the extension, EXTNAME included
+    compress : tile-compressed (RICE, lossless), rows as tiles, as in the archive's .fits.fz
+
+    Raises
+    ------
+    MusedeepError
+        The file cannot be written.
+    """
+    kind = fits.CompImageHDU if compress else fits.ImageHDU
+    options = {"compression_type": "RICE_1"} if compress else {}
+    try:
+        fits.HDUList([fits.PrimaryHDU(), kind(image, header, **options)]).writeto(path, overwrite=True)
+    except OSError as error:
+        raise write_error(path, error, image.nbytes) from error
+
+
+def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:
+    """Make a raw file of a primary header and the parts of its IFUs; the parts are removed.
+
+    The file appears under its name when it is whole.
+
+    Raises
+    ------
+    MusedeepError
+        The file cannot be written.
+    """
+    primary = fits.PrimaryHDU(header=header)
+    primary.header["EXTEND"] = True
+    partial = partial_name(path)
+    try:
+        with partial.open("wb") as out:
+            out.write(primary.header.tostring().encode("ascii"))
+            for part in parts:
+                with part.open("rb") as piece:
+                    # the part's own empty primary header
+                    piece.seek(BLOCK)
+                    shutil.copyfileobj(piece, out, 2**22)
+        os.replace(partial, path)
+    except OSError as error:
+        raise write_error(path, error, sum(part.stat().st_size for part in parts)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    for part in parts:
+        part.unlink()
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """One IFU of a raw file.
+
+    Attributes
+    ----------
+    primary, header : of the file and of the IFU's extension
+    data : uint16 (4240, 4224), pre- and overscan included
+    """
+
+    primary: fits.Header
+    header: fits.Header
+    data: NDArray[np.uint16]
+
+
+def raw_ifus(path: str | Path) -> list[int]:
+    """The IFUs that a raw file holds, by the EXTNAME of its extensions.
+
+    Raises
+    ------
+    MusedeepError
+        Not a FITS file.
+    """
+    names = [extension_name(ifu) for ifu in range(1, 25)]
+    with _opened(path) as hdus:
+        return sorted(names.index(hdu.name) + 1 for hdu in hdus if hdu.name in names)
+
+
+def read_raw(path: str | Path, ifu: int) -> RawImage:
+    """Read one IFU of a raw file, `.fits` or tile-compressed `.fits.fz`.
+
+    Raises
+    ------
+    MusedeepError
+        Not a FITS file, cut off, or without the IFU.
+    """
+    with _opened(path) as hdus:
+        for hdu in hdus:
+            if hdu.name == extension_name(ifu):
+                try:
+                    data = np.asarray(hdu.data)
+                except (OSError, TypeError, ValueError) as error:
+                    raise MusedeepError(f"{path}: {hdu.name} cannot be read ({error}); copy the file again") from error
+                if data.ndim != 2:
+                    raise MusedeepError(f"{path}: {hdu.name} holds no image; give a raw MUSE frame")
+                return RawImage(hdus[0].header.copy(), hdu.header.copy(), data)
+    raise MusedeepError(f"{path}: no extension {extension_name(ifu)}; give a raw file that holds IFU {ifu}")
+
+
+def _opened(path: str | Path) -> fits.HDUList:
+    """The file, open."""
+    try:
+        return fits.open(path)
+    except FileNotFoundError:
+        raise MusedeepError(f"{path}: no such file; give a raw MUSE frame") from None
+    except OSError as error:
+        raise MusedeepError(f"{path}: not a FITS file ({error}); give a raw MUSE frame") from error
