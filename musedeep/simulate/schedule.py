@@ -15,6 +15,7 @@ from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, stream
 from musedeep.simulate.pinholes import MASK_TIME
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time
 from musedeep.simulate.scene import Scene, make_scene
+from musedeep.simulate.spectrum import FINE
 from musedeep.statics.fields import field_names, load_astrometric_field
 from musedeep.statics.load import load_standard, standard_names
 
@@ -26,6 +27,10 @@ READ_OUT: Final = 75.0
 """Seconds between exposures."""
 SCHEDULE: Final = 6
 """Purpose of random numbers, beside those of optics.py and frame.py."""
+GOOD_STANDARDS: Final = ("GD71", "GD153", "Feige110", "LTT7987", "EG274", "LTT3218")
+"""White dwarfs and subdwarfs with spectra of Moehler et al. (2014)."""
+STANDARD_FLUENCE: Final = 7e-12
+"""Flux density times exposure time of a standard, erg/cm2/Angstrom: 20,000 electrons in its brightest pixel."""
 DITHER: Final = 2.0
 """Radius of the science dithers, arcsec."""
 
@@ -146,7 +151,7 @@ def _dark_hours(night: int, mode: str, scene: Scene, seed: int, counts: Counts, 
         yield Exposure(kind="SKYFLAT", **air(12.2), **clock.take(TWILIGHT_TIME))
     clock.until(start)
     star, field = _calibrators(clock.mjd, seed, size)
-    for kind, target, seconds in (("STD", star, 60.0), ("ASTROMETRY", field, 120.0)):
+    for kind, target, seconds in (("STD", star, _standard_time(star)), ("ASTROMETRY", field, 120.0)):
         yield Exposure(kind="ILLUM", mode=mode, instrument_temperature=11.6, **clock.take(FLAT_TIME))
         yield Exposure(kind=kind, scene=target, ra=target.ra, dec=target.dec, **air(11.6), **clock.take(seconds))
     yield Exposure(kind="ILLUM", mode=mode, instrument_temperature=11.2, **clock.take(FLAT_TIME))
@@ -179,11 +184,18 @@ def _placed(scene: Scene, number: int, total: int, n_ifus: int, rng: np.random.G
 
 
 def _calibrators(mjd: float, seed: int, size: float) -> tuple[Scene, Scene]:
-    """The standard star and the astrometric field that stand highest."""
-    star = min(standard_names(), key=lambda name: airmass(load_standard(name).ra, load_standard(name).dec, mjd))
+    """The standard star (one with a good spectrum) and the astrometric field that stand highest."""
+    stars = [load_standard(name) for name in standard_names() if name in GOOD_STANDARDS]
+    star = min(stars, key=lambda standard: airmass(standard.ra, standard.dec, mjd)).name
     fields = {name: load_astrometric_field(name) for name in field_names()}
     field = min(fields, key=lambda name: airmass(fields[name].ra, fields[name].dec, mjd))
     return make_scene(f"standard:{star}", seed=seed, size=size), make_scene(f"astrometry:{field}", seed=seed, size=size)
+
+
+def _standard_time(star: Scene) -> float:
+    """Exposure time that leaves the star's peak well below saturation, s."""
+    brightest = float(star.sources[0].flux_continuum[np.abs(FINE - 5500.0) < 1000.0].max())
+    return float(np.clip(round(STANDARD_FLUENCE / brightest), 1, 120))
 
 
 def _beside(dec: float) -> float:
