@@ -14,17 +14,21 @@ from musedeep.simulate.detector import RAW_SHAPE
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure
 from musedeep.simulate.frame import DARK_KINDS, SCENE_KINDS, simulate_ifu
+from musedeep.simulate.guiding import guiding_extensions
 from musedeep.simulate.headers import extension_header, primary_header
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.sets_of_frames import night_sets, write_sets
 from musedeep.simulate.truth import write_truth
 from musedeep.storage.outputs import Progress, check_space, partial_name, refuse_existing, replace_directory, silent
-from musedeep.storage.raw import join_parts, write_part
+from musedeep.storage.raw import join_parts, write_extensions, write_part
 
 IMAGE_BYTES: Final = 2 * RAW_SHAPE[0] * RAW_SHAPE[1] + 10 * 2880
 """Bytes of one IFU in a raw file; compressed ones are about half of it."""
 OTHER_BYTES: Final = 2**25
 """Bytes of statics, truth and sets-of-frames."""
+GUIDING_BYTES: Final = 2**24
+"""Bytes of the guiding system's extensions in a science frame of ten minutes."""
+GUIDED_KINDS: Final = ("OBJECT", "SKY")
 GROUP: Final = 6
 """Exposures of the same light that one task makes."""
 
@@ -54,7 +58,9 @@ class Job:
 
     def space(self) -> int:
         """Bytes that the raw files take at most."""
-        return len(self.exposures) * len(self.instrument.ifus) * IMAGE_BYTES + OTHER_BYTES
+        guided = sum(exposure.kind in GUIDED_KINDS for exposure in self.exposures)
+        images = len(self.exposures) * len(self.instrument.ifus)
+        return images * IMAGE_BYTES + guided * GUIDING_BYTES + OTHER_BYTES
 
 
 def simulate_night(
@@ -161,6 +167,10 @@ def _make_raw(directory: Path, job: Job, workers: int, progress: Progress) -> No
                         if len(parts[index]) == len(ifus):
                             exposure = by_index[index]
                             pieces = [parts[index][number] for number in sorted(ifus)]
+                            if exposure.kind in GUIDED_KINDS:
+                                guiding = directory / f".{index}-sgs.part"
+                                write_extensions(guiding, guiding_extensions(exposure, job.seed))
+                                pieces.append(guiding)
                             join_parts(directory / job.file_name(exposure), primary_header(exposure), pieces)
                     progress(done, total)
         except BaseException:

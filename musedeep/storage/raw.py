@@ -40,10 +40,21 @@ def write_part(path: Path, image: NDArray[np.uint16], header: fits.Header, compr
     """
     kind = fits.CompImageHDU if compress else fits.ImageHDU
     options = {"compression_type": "RICE_1"} if compress else {}
+    write_extensions(path, [kind(image, header, **options)])
+
+
+def write_extensions(path: Path, extensions: Sequence[fits.hdu.base.ExtensionHDU]) -> None:
+    """Write extensions into a file of their own, to be joined by `join_parts`.
+
+    Raises
+    ------
+    MusedeepError
+        The file cannot be written.
+    """
     try:
-        fits.HDUList([fits.PrimaryHDU(), kind(image, header, **options)]).writeto(path, overwrite=True)
+        fits.HDUList([fits.PrimaryHDU(), *extensions]).writeto(path, overwrite=True)
     except OSError as error:
-        raise write_error(path, error, image.nbytes) from error
+        raise write_error(path, error, sum(unit.size for unit in extensions)) from error
 
 
 def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:

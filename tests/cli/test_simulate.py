@@ -38,6 +38,22 @@ def test_a_night_is_whole(night):
     assert known["ifus"] == [5] and known["effects"]["sky"] is True
 
 
+def test_science_frames_carry_what_the_guiding_system_saw(night):
+    exposures = Table.read(night / "truth" / "exposures.ecsv")
+    for row in exposures:
+        with fits.open(night / "raw" / row["file"]) as hdus:
+            names = [hdu.name for hdu in hdus]
+            if row["kind"] not in ("OBJECT", "SKY"):
+                assert names == ["PRIMARY", "CHAN05"]
+                continue
+            assert names == ["PRIMARY", "CHAN05", "SGS_IMG", "SGS_CUBE", "SGS_DATA"]
+            assert hdus["SGS_IMG"].data.shape == (1024, 1024)
+            images, table = hdus["SGS_CUBE"].data, hdus["SGS_DATA"]
+            assert images.shape == (row["exposure_time"] / 120.0, 1024, 1024) or row["kind"] == "SKY"
+            stars = (len(table.columns) - 4) / 10
+            assert stars == int(stars) >= 3 and len(table.data) == len(images)
+
+
 def test_sets_of_frames_name_raw_frames_and_statics_that_exist(night):
     for path in (night / "sof").iterdir():
         for line in path.read_text().splitlines():
