@@ -18,10 +18,10 @@ RADIUS: Final = 60.0
 CORE: Final = 35.0
 """Core radius of the cluster's profile, arcsec."""
 
-BRIGHTEST, FAINTEST = 14.5, 21.5
+BRIGHTEST, FAINTEST = 14.0, 19.0
 """Limits of the magnitudes (Johnson V, Vega)."""
 
-SLOPE: Final = 0.2
+SLOPE: Final = 0.15
 """Logarithmic increase of star counts a magnitude, as of a globular cluster's giants and main sequence."""
 
 SEPARATION: Final = 1.5
@@ -72,7 +72,7 @@ def load_astrometric_field(name: str) -> AstrometricField:
     raise MusedeepError(f"astrometric field '{name}' is unknown; the fields are {', '.join(field_names())}")
 
 
-def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 400) -> AstrometricField:
+def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 800) -> AstrometricField:
     """A star cluster that is not in the sky.
 
     Surface density 1 / (1 + (r / CORE)^2), as of King's profile (1962, AJ 67, 471) far inside the tidal radius;
