@@ -38,6 +38,8 @@ FIELD_WIDTH: Final = 75.0
 STACK_CENTRES: Final = (112.59, 37.52, -37.52, -112.59)
 """Middle of the four stacks of slices, in the order of the CCD, spaxels: gaps of 0.04 between the inner two, of 0.07
 beside them (what the reference's muse_geometry expects)."""
+ROTATION_CENTRE: Final = (-0.01, -1.20)
+"""Axis of the derotator from the middle of the field, spaxels (default of muse_astrometry's parameter rotcenter)."""
 EDGE_SOFTNESS: Final = 0.6
 """Dispersion of a slice's edge on the CCD, pixels."""
 HALF_HEIGHT: Final = 0.5 * N_ROWS
@@ -182,14 +184,16 @@ class Instrument:
 
     @cached_property
     def aim(self) -> tuple[float, float]:
-        """Middle of the field that the IFUs see together, arcsec; the header's RA and DEC are its position.
+        """Field position that the header's RA and DEC describe and about which the field turns, arcsec.
 
-        The reference pipeline too takes the middle of the data as the field's centre.
+        The derotator's axis lies beside the middle of the field that the IFUs see together: the reference pipeline too
+        takes the middle of the data and adds `ROTATION_CENTRE`.
         """
         limits = np.array([self.ifu(number).limits for number in self.ifus])
+        scale = PIXEL_SCALE[self.mode[:3]]
         return (
-            float(0.5 * (limits[:, 0].min() + limits[:, 1].max())),
-            float(0.5 * (limits[:, 2].min() + limits[:, 3].max())),
+            float(0.5 * (limits[:, 0].min() + limits[:, 1].max()) + scale * ROTATION_CENTRE[0]),
+            float(0.5 * (limits[:, 2].min() + limits[:, 3].max()) + scale * ROTATION_CENTRE[1]),
         )
 
     def geometry_table(self) -> Table:
