@@ -13,6 +13,10 @@ DEBUG = "MUSEDEEP_DEBUG"
 """Environment variable: if set (and not 0), unexpected errors show their traceback."""
 
 
+class Interrupted(Exception):
+    """The user has interrupted what does not resume; the message says what is left of it."""
+
+
 class UsageProblem(Exception):
     """The command line is wrong: an unknown option or parameter, or a value it does not take."""
 
@@ -28,7 +32,7 @@ def guarded(action: Callable[[], int | None]) -> int:
     Parameters
     ----------
     action : callable
-        May raise MusedeepError (status 1), UsageProblem (status 2), KeyboardInterrupt (status 130).
+        May raise MusedeepError (status 1), UsageProblem (status 2), KeyboardInterrupt or Interrupted (status 130).
 
     Returns
     -------
@@ -40,6 +44,9 @@ def guarded(action: Callable[[], int | None]) -> int:
     except UsageProblem as error:
         complain(str(error))
         return WRONG_USAGE
+    except Interrupted as error:
+        complain(str(error))
+        return INTERRUPTED
     except KeyboardInterrupt:
         complain("interrupted; the same command resumes where it stopped")
         return INTERRUPTED

@@ -87,7 +87,7 @@ def recipe(
     output_dir: OutputDir = None,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
     help_: Annotated[bool, typer.Option("--help", "-h", help="Frames, parameters and products of the recipe.")] = False,
-) -> None:
+) -> int | None:
     """Run a recipe on a set-of-frames: musedeep recipe NAME [--parameter=value]... FILE.sof...
 
     Products land in the working directory under the names of the manual.
@@ -105,7 +105,8 @@ def recipe(
         recipe_help(name)
     else:
         resources = Resources(workers, threads, memory, scheduler, overwrite)
-        run_recipe(name, context.args, resources, output_dir or Path("."), dry_run)
+        return run_recipe(name, context.args, resources, output_dir or Path("."), dry_run)
+    return None
 
 
 @app.command()
@@ -193,6 +194,7 @@ def night(
     exposure_time: Annotated[float, typer.Option(min=1.0, help="Of a science exposure, s.")] = 600.0,
     small: Annotated[bool, typer.Option("--small", help="The fewest calibrations that reduce.")] = False,
     masks: Annotated[int, typer.Option(min=0, help="Steps of the pinhole mask; muse_geometry needs 50.")] = 0,
+    lsf_arcs: Annotated[int, typer.Option(min=0, help="Of each lamp, a long series for muse_lsf.")] = 0,
     without: Without = "",
     compress: Compress = False,
     workers: Processes = None,
@@ -202,7 +204,7 @@ def night(
     from musedeep.cli.simulate import Choice, simulate_night_command
 
     choice = Choice(ifus, seed, mode, scene, ra, dec, fill_nan, without, compress, workers, overwrite)
-    simulate_night_command(directory, choice, exposures, exposure_time, small, masks)
+    simulate_night_command(directory, choice, exposures, exposure_time, small, masks, lsf_arcs)
 
 
 @simulate.command()
@@ -210,8 +212,9 @@ def frame(
     kind: Annotated[str, typer.Argument(help="Raw tag, as in FLAT (manual, table 6.1).", show_default=False)],
     directory: NewDirectory,
     ifus: Ifus = "1-24",
-    number: Annotated[int, typer.Option(min=1, help="Frames; of each lamp for ARC.")] = 1,
-    lamp: Annotated[str | None, typer.Option(help="Of an ARC: Ne, Xe or HgCd; default: each.")] = None,
+    number: Annotated[int, typer.Option(min=1, help="Frames; of each lamp for arcs.")] = 1,
+    lamp: Annotated[str | None, typer.Option(help="Of arcs: Ne, Xe or HgCd; default: each.")] = None,
+    exposure_time: Annotated[float | None, typer.Option(min=1.0, help="Of DARK, SKY and OBJECT frames, s.")] = None,
     seed: Seed = 1,
     mode: Mode = "WFM-NOAO-N",
     scene: SceneName = "deep-field",
@@ -227,7 +230,7 @@ def frame(
     from musedeep.cli.simulate import Choice, simulate_frame_command
 
     choice = Choice(ifus, seed, mode, scene, ra, dec, fill_nan, without, compress, workers, overwrite)
-    simulate_frame_command(kind, directory, choice, number, lamp)
+    simulate_frame_command(kind, directory, choice, number, lamp, exposure_time)
 
 
 def _invoke(arguments: Sequence[str]) -> int:

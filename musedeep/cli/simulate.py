@@ -1,14 +1,16 @@
 """`musedeep simulate`: nights and frames of the simulated instrument."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from musedeep.cli.errors import UsageProblem
+from musedeep.cli.errors import Interrupted, UsageProblem
 from musedeep.errors import MusedeepError
 
 if TYPE_CHECKING:
@@ -58,14 +60,14 @@ def parse_ifus(text: str) -> tuple[int, ...]:
 
 
 def simulate_night_command(
-    directory: Path, choice: Choice, exposures: int | None, exposure_time: float, small: bool, masks: int
+    directory: Path, choice: Choice, exposures: int | None, exposure_time: float, small: bool, masks: int, lsf_arcs: int
 ) -> None:
     """Simulate a night and say what there is."""
     from musedeep.simulate.night import Job, simulate_night
     from musedeep.simulate.schedule import SMALL, Counts, night_schedule
 
     scene, instrument, effects = _prepare(choice)
-    counts = replace(SMALL if small else Counts(), exposure_time=exposure_time, masks=masks)
+    counts = replace(SMALL if small else Counts(), exposure_time=exposure_time, masks=masks, lsf_arcs=lsf_arcs)
     if exposures is not None:
         counts = replace(counts, objects=exposures)
     taken = night_schedule(choice.mode, scene, choice.seed, counts, len(instrument.ifus))
@@ -74,7 +76,9 @@ def simulate_night_command(
     print(f"{directory}: {len(taken)} raw frames of {len(instrument.ifus)} IFUs in raw/; static/, sof/, truth/")
 
 
-def simulate_frame_command(kind: str, directory: Path, choice: Choice, number: int, lamp: str | None) -> None:
+def simulate_frame_command(
+    kind: str, directory: Path, choice: Choice, number: int, lamp: str | None, exposure_time: float | None
+) -> None:
     """Simulate frames of one type and name them."""
     from musedeep.simulate.lamps import ARC_TIME
     from musedeep.simulate.night import Job, simulate_frames
@@ -82,10 +86,12 @@ def simulate_frame_command(kind: str, directory: Path, choice: Choice, number: i
 
     if lamp is not None and lamp not in ARC_TIME:
         raise MusedeepError(f"lamp '{lamp}' is unknown; the arc lamps are {', '.join(ARC_TIME)}")
-    if lamp is not None and kind.upper() != "ARC":
-        raise UsageProblem(f"--lamp goes with ARC frames, not with {kind}")
+    if lamp is not None and kind.upper() not in ("ARC", "ARC_LSF"):
+        raise UsageProblem(f"--lamp goes with ARC and ARC_LSF frames, not with {kind}")
+    if exposure_time is not None and kind.upper() not in ("DARK", "SKY", "OBJECT"):
+        raise UsageProblem(f"--exposure-time goes with DARK, SKY and OBJECT frames, not with {kind}")
     scene, instrument, effects = _prepare(choice)
-    taken = single_frames(kind.upper(), choice.mode, number, choice.seed, lamp, scene)
+    taken = single_frames(kind.upper(), choice.mode, number, choice.seed, lamp, scene, exposure_time)
     job = Job(tuple(taken), instrument, effects, choice.seed, choice.compress)
     _run(lambda progress: simulate_frames(directory, job, choice.workers, choice.overwrite, progress))
     for exposure in taken:
@@ -112,4 +118,16 @@ def _run(work: Callable[[Callable[[int, int], None]], None]) -> None:
     columns = TextColumn("raw images"), BarColumn(28), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("raw images", total=None)
-        work(lambda done, total: bar.update(task, completed=done, total=total))
+        # a batch system ends a job by a signal: the processes must end too
+        former = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            work(lambda done, total: bar.update(task, completed=done, total=total))
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; nothing was written, start again") from None
+        finally:
+            signal.signal(signal.SIGTERM, former)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Take a signal as Ctrl-C."""
+    raise KeyboardInterrupt

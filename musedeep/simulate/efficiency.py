@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from musedeep.errors import MusedeepError
 
@@ -42,7 +43,6 @@ def efficiency(wavelength: Array, mode: str) -> Array:
     out = out * (BLOCKING_FLOOR + (1.0 - BLOCKING_FLOOR) * passed)
     if mode in NOTCH:
         low, high = NOTCH[mode]
-        blocked = 1.0 / (1.0 + np.exp(-(wavelength - low) / NOTCH_SOFTNESS))
-        blocked = blocked / (1.0 + np.exp((wavelength - high) / NOTCH_SOFTNESS))
+        blocked = expit((wavelength - low) / NOTCH_SOFTNESS) * expit((high - wavelength) / NOTCH_SOFTNESS)
         out = out * (NOTCH_FLOOR + (1.0 - NOTCH_FLOOR) * (1.0 - blocked))
     return np.asarray(out)

@@ -1,5 +1,7 @@
 """One exposure as it was taken: plain data, from which frames, headers and truth are made."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from musedeep.simulate.scene import Scene
@@ -12,7 +14,7 @@ class Exposure:
     Attributes
     ----------
     index : number in the night, unique; with the night's seed it makes the noise
-    kind : raw tag of manual table 6.1: BIAS DARK FLAT ILLUM ARC MASK SKYFLAT STD SKY OBJECT ASTROMETRY
+    kind : raw tag of manual table 6.1: BIAS DARK FLAT ILLUM ARC ARC_LSF MASK SKYFLAT STD SKY OBJECT ASTROMETRY
     date_obs : start, ISO 8601 with milliseconds (UT)
     mjd : start
     exposure_time : s
@@ -53,3 +55,29 @@ class Exposure:
     pressure: float = 743.5
     instrument_temperature: float = 12.5
     satellite: bool = False
+
+
+@dataclass(frozen=True)
+class Template:
+    """The sequence of exposures to which one belongs.
+
+    Attributes
+    ----------
+    start : of its first exposure, ISO 8601 to the second (UT)
+    number : of the exposure in it, from 1
+    total : exposures in it
+    """
+
+    start: str
+    number: int
+    total: int
+
+
+def templates(exposures: Sequence[Exposure]) -> dict[int, Template]:
+    """The sequence of each exposure, by its index: exposures of one kind that follow each other make one."""
+    found: dict[int, Template] = {}
+    for _, members in itertools.groupby(exposures, key=lambda exposure: exposure.kind):
+        sequence = list(members)
+        for number, exposure in enumerate(sequence, 1):
+            found[exposure.index] = Template(sequence[0].date_obs[:19], number, len(sequence))
+    return found

@@ -108,7 +108,7 @@ def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed:
     """
     if exposure.kind in ("FLAT", "ILLUM"):
         return Light([*continuum_lamp(effects)], None, False)
-    if exposure.kind == "ARC":
+    if exposure.kind in ("ARC", "ARC_LSF"):
         return Light([*arc_lamp(exposure.lamp or "", effects)], None, False)
     if exposure.kind == "MASK":
         return Light([*pinhole_mask(exposure.mask_step or 0, effects)], None, False)

@@ -6,7 +6,8 @@ from astropy.io import fits
 
 from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
 from musedeep.simulate.detector import BORDER, HALF_COLUMNS, HALF_ROWS, N_COLUMNS, N_ROWS, Detector
-from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.exposure import Exposure, Template
+from musedeep.simulate.optics import PIXEL_SCALE
 from musedeep.simulate.pinholes import ENCODER_STEPS, FOCAL_SCALE, mask_position
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, parallactic_angle
 from musedeep.storage.raw import extension_name
@@ -17,6 +18,7 @@ DPR: Final = {
     "FLAT": ("CALIB", "FLAT,LAMP"),
     "ILLUM": ("CALIB", "FLAT,LAMP,ILLUM"),
     "ARC": ("CALIB", "WAVE"),
+    "ARC_LSF": ("CALIB", "WAVE,LSF"),
     "MASK": ("CALIB", "WAVE,MASK"),
     "SKYFLAT": ("CALIB", "FLAT,SKY"),
     "STD": ("CALIB", "STD"),
@@ -24,14 +26,15 @@ DPR: Final = {
     "SKY": ("SCIENCE", "SKY"),
     "OBJECT": ("SCIENCE", "OBJECT"),
 }
-"""DPR CATG and DPR TYPE of each raw tag (manual, table 6.1); DPR TECH is IFU for all."""
+"""DPR CATG and DPR TYPE of each raw tag (manual, table 6.1, and ESO's classification rules for the LSF series)."""
 
 TEMPLATES: Final = {
     "BIAS": "MUSE_cal_bias",
     "DARK": "MUSE_cal_dark",
-    "FLAT": "MUSE_{field}_cal_flat",
+    "FLAT": "MUSE_{field}_cal_specflat",
     "ILLUM": "MUSE_{field}_cal_illum",
     "ARC": "MUSE_{field}_cal_wave",
+    "ARC_LSF": "MUSE_{field}_cal_wave",
     "MASK": "MUSE_{field}_cal_geom",
     "SKYFLAT": "MUSE_{field}_cal_skyflat",
     "STD": "MUSE_{field}_cal_specphot",
@@ -39,6 +42,7 @@ TEMPLATES: Final = {
     "SKY": "MUSE_{field}_obs_genericoffset",
     "OBJECT": "MUSE_{field}_obs_genericoffset",
 }
+"""TPL ID of each raw tag: ESO's rules tell FLAT and ILLUM apart by it."""
 
 LAMPS: Final = ("ContB", "ContR", "Ne", "Xe", "HgCd", "Ne")
 """Lamps 1 to 6 of the calibration unit, each with its shutter."""
@@ -56,8 +60,16 @@ CHIP_NAMES: Final = (
 """Made-up identities of the chips, as the real ones are named after small planets."""
 
 
-def primary_header(exposure: Exposure, gain_mode: str = "SCI1.0") -> fits.Header:
-    """The primary header of a raw file."""
+def primary_header(exposure: Exposure, template: Template | None = None, gain_mode: str = "SCI1.0") -> fits.Header:
+    """The primary header of a raw file.
+
+    Parameters
+    ----------
+    exposure : what was taken
+    template : the sequence that it belongs to; None: it stands alone
+    gain_mode : name of the read-out mode
+    """
+    template = template or Template(exposure.date_obs[:19], 1, 1)
     header = fits.Header()
     start, mjd = exposure.date_obs, exposure.mjd
     scene = exposure.scene
@@ -89,13 +101,14 @@ def primary_header(exposure: Exposure, gain_mode: str = "SCI1.0") -> fits.Header
         ("DPR TYPE", kind),
         ("DPR TECH", "IFU"),
         ("OBS NAME", f"SIM-{exposure.kind}"),
-        ("OBS ID", 100000 + exposure.index),
+        ("OBS ID", 100000 + exposure.index - template.number + 1),
         ("OBS PROG ID", "60.A-9999(S)"),
+        ("OBS START", template.start),
         ("OBS TARG NAME", _object(exposure)),
         ("TPL ID", TEMPLATES[exposure.kind].format(field=exposure.mode[:3].lower())),
-        ("TPL EXPNO", 1),
-        ("TPL NEXP", 1),
-        ("TPL START", start[:19]),
+        ("TPL EXPNO", template.number),
+        ("TPL NEXP", template.total),
+        ("TPL START", template.start),
         ("DET READ CURID", 1),
         ("DET READ CURNAME", gain_mode),
         ("DET BINX", 1),
@@ -128,6 +141,7 @@ def _instrument_cards(exposure: Exposure) -> list[tuple[str, Any]]:
         ("INS MODE", exposure.mode),
         ("INS OPTI1 NAME", blue),
         ("INS OPTI2 NAME", field),
+        ("OCS IPS PIXSCALE", PIXEL_SCALE[field]),
         ("INS DROT MODE", "SKY" if exposure.kind in TRACKED else "STAT"),
         ("INS DROT POSANG", 90.0 if exposure.kind == "MASK" else exposure.position_angle),
         ("INS LAMPNUM", len(LAMPS)),
@@ -138,10 +152,12 @@ def _instrument_cards(exposure: Exposure) -> list[tuple[str, Any]]:
         elif exposure.kind == "MASK":
             on = number in (3, 5)
         else:
-            on = exposure.kind == "ARC" and name == exposure.lamp and number < 6
+            on = exposure.kind in ("ARC", "ARC_LSF") and name == exposure.lamp and number < 6
         cards += [
+            (f"INS LAMP{number} ID", f"CL{number}"),
             (f"INS LAMP{number} NAME", name),
             (f"INS LAMP{number} ST", on),
+            (f"INS SHUT{number} ID", f"CSH{number}"),
             (f"INS SHUT{number} NAME", name),
             (f"INS SHUT{number} ST", on),
         ]
@@ -177,16 +193,21 @@ def _telescope_cards(exposure: Exposure) -> list[tuple[str, Any]]:
         return cards
     place = exposure.ra, exposure.dec
     end = exposure.mjd + exposure.exposure_time / SECONDS_PER_DAY
+    first, last = airmass(*place, exposure.mjd), airmass(*place, end)
+    # what a guide star shows; the other values are corrected to the zenith
+    seen = round(exposure.seeing * (0.5 * (first + last)) ** 0.6, 3)
     cards += [
-        ("TEL AIRM START", round(airmass(*place, exposure.mjd), 4)),
-        ("TEL AIRM END", round(airmass(*place, end), 4)),
+        ("TEL AIRM START", round(first, 4)),
+        ("TEL AIRM END", round(last, 4)),
         ("TEL PARANG START", round(parallactic_angle(*place, exposure.mjd), 4)),
         ("TEL PARANG END", round(parallactic_angle(*place, end), 4)),
         ("TEL AMBI FWHM START", exposure.seeing),
         ("TEL AMBI FWHM END", exposure.seeing),
         ("TEL IA FWHM", exposure.seeing),
-        ("OCS SGS FWHM MEDIAN", exposure.seeing),
+        ("TEL IA FWHMLIN", exposure.seeing),
     ]
+    for name in ("FWHM", "AG FWHMX", "AG FWHMY"):
+        cards += [(f"OCS SGS {name} AVG", seen), (f"OCS SGS {name} MED", seen), (f"OCS SGS {name} RMS", 0.02)]
     return cards
 
 

@@ -5,14 +5,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from musedeep.errors import MusedeepError
 from musedeep.simulate.detector import RAW_SHAPE
 from musedeep.simulate.effects import Effects
-from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.exposure import Exposure, templates
 from musedeep.simulate.frame import DARK_KINDS, SCENE_KINDS, simulate_ifu
 from musedeep.simulate.guiding import guiding_extensions
 from musedeep.simulate.headers import extension_header, primary_header
@@ -29,6 +30,9 @@ OTHER_BYTES: Final = 2**25
 GUIDING_BYTES: Final = 2**24
 """Bytes of the guiding system's extensions in a science frame of ten minutes."""
 GUIDED_KINDS: Final = ("OBJECT", "SKY")
+HEIGHT_OF_IFU: Final = 2.4
+STRIP_MARGIN: Final = 16.0
+"""Height of what an IFU sees, and how far beyond astrometric reference stars are listed, arcsec."""
 GROUP: Final = 6
 """Exposures of the same light that one task makes."""
 
@@ -57,10 +61,11 @@ class Job:
         return f"MUSE.{exposure.date_obs}.fits" + (".fz" if self.compress else "")
 
     def space(self) -> int:
-        """Bytes that the raw files take at most."""
+        """Bytes that everything takes at most, with the parts of a file that is being joined."""
         guided = sum(exposure.kind in GUIDED_KINDS for exposure in self.exposures)
         images = len(self.exposures) * len(self.instrument.ifus)
-        return images * IMAGE_BYTES + guided * GUIDING_BYTES + OTHER_BYTES
+        joined = len(self.instrument.ifus) * IMAGE_BYTES + GUIDING_BYTES
+        return images * IMAGE_BYTES + guided * GUIDING_BYTES + joined + OTHER_BYTES
 
 
 def simulate_night(
@@ -81,12 +86,20 @@ def simulate_night(
     Raises
     ------
     MusedeepError
-        The directory exists; too little disk; a file that cannot be written.
+        The directory exists, or has a name that no set-of-frames can hold; too little disk; a file that cannot be
+        written; a process that was killed.
     """
+    if len(str(outdir.absolute()).split()) != 1:
+        raise MusedeepError(
+            f"{outdir.absolute()}: sets-of-frames cannot hold names with blanks; give another directory"
+        )
     from musedeep.statics.build import write_statics
+    from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
 
     def finish(new: Path, final: Path) -> None:
-        statics = write_statics(_made(new / "static"), job.instrument)
+        half_height = 0.5 * HEIGHT_OF_IFU * len(job.instrument.ifus) + STRIP_MARGIN
+        fields = [strip_of(load_astrometric_field(name), half_height) for name in field_names()]
+        statics = write_statics(_made(new / "static"), job.instrument, fields=fields)
         names = {e.index: job.file_name(e) for e in job.exposures}
         write_truth(_made(new / "truth"), job.instrument, job.effects, job.seed, job.exposures, names)
         sets = night_sets(
@@ -132,6 +145,10 @@ def _in_new_directory(
         _make_raw(_made(new / raw), job, workers or os.cpu_count() or 1, progress)
         finish(new, final)
         replace_directory(new, final)
+    except BrokenProcessPool:
+        raise MusedeepError(
+            f"{outdir}: a process was killed, perhaps for want of memory (each takes about 1 GiB); give fewer --workers"
+        ) from None
     except OSError as error:
         raise MusedeepError(f"{outdir}: cannot be written ({error.strerror or error}); check the disk") from error
     finally:
@@ -151,13 +168,16 @@ def _make_raw(directory: Path, job: Job, workers: int, progress: Progress) -> No
     by_index = {e.index: e for e in job.exposures}
     total, done = len(job.exposures) * len(ifus), 0
     progress(0, total)
-    tasks = _tasks(job)
+    tasks, template = _tasks(job), templates(job.exposures)
+    # a task takes the scenes of its own exposures only
+    bare = replace(job, exposures=())
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(workers, total), mp_context=context) as pool:
         waiting: set[Future[list[tuple[int, int, Path]]]] = set()
         try:
             for exposures, ifu in tasks:
-                waiting.add(pool.submit(_make_parts, directory, job, exposures, ifu))
+                waiting.add(pool.submit(_make_parts, directory, bare, exposures, ifu))
             while waiting:
                 ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in ready:
@@ -171,9 +191,13 @@ def _make_raw(directory: Path, job: Job, workers: int, progress: Progress) -> No
                                 guiding = directory / f".{index}-sgs.part"
                                 write_extensions(guiding, guiding_extensions(exposure, job.seed))
                                 pieces.append(guiding)
-                            join_parts(directory / job.file_name(exposure), primary_header(exposure), pieces)
+                            header = primary_header(exposure, template[index])
+                            join_parts(directory / job.file_name(exposure), header, pieces)
                     progress(done, total)
         except BaseException:
+            # an interrupted night is thrown away: nobody waits for what is being made
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
             pool.shutdown(cancel_futures=True)
             raise
 

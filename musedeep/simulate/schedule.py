@@ -8,14 +8,15 @@ import numpy as np
 from astropy.time import Time
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import N_IFUS
+from musedeep.instrument import LATITUDE, N_IFUS
 from musedeep.simulate.exposure import Exposure
 from musedeep.simulate.lamps import ARC_TIME, FLAT_TIME, TWILIGHT_TIME
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, stream
 from musedeep.simulate.pinholes import MASK_TIME
-from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time
+from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, zenith_distance
 from musedeep.simulate.scene import Scene, make_scene
 from musedeep.simulate.spectrum import FINE
+from musedeep.simulate.sun import MINUTE, sun_altitude, sunset
 from musedeep.statics.fields import field_names, load_astrometric_field
 from musedeep.statics.load import load_standard, standard_names
 
@@ -33,6 +34,16 @@ STANDARD_FLUENCE: Final = 7e-12
 """Flux density times exposure time of a standard, erg/cm2/Angstrom: 20,000 electrons in its brightest pixel."""
 DITHER: Final = 2.0
 """Radius of the science dithers, arcsec."""
+DAY_START: Final = 0.45
+"""Fraction of a day from the day's first calibration to the MJD of the night; earlier if there are many of them."""
+TWILIGHT_SUN: Final = -3.5
+DARK_SUN: Final = -15.0
+"""Altitude of the sun when twilight flats and when the night begin, degrees."""
+HIGH: Final = 60.0
+LOWEST: Final = 70.0
+"""Zenith distance within which a target is observed if it comes so high, and the telescope's limit, degrees."""
+ILLUM_PERIOD: Final = 1.0 / 24.0
+"""A science exposure is taken at most this long after an ILLUM, days."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +53,21 @@ class Counts:
     Attributes
     ----------
     arcs : of each lamp
+    lsf_arcs : of each lamp in a long series for the line-spread function; 0: none, muse_lsf takes the arcs
     masks : steps of the pinhole mask; 0: none, at least 50 for muse_geometry
+    exposure_time, dark_time : of science exposures (the blank sky gets half of it) and of darks, s
     """
 
     biases: int = 11
     darks: int = 5
     flats: int = 11
     arcs: int = 5
+    lsf_arcs: int = 0
     masks: int = 0
     twilights: int = 4
+    standards: int = 1
+    fields: int = 1
+    skies: int = 1
     objects: int = 4
     exposure_time: float = 600.0
     dark_time: float = 1800.0
@@ -94,13 +111,21 @@ def night_schedule(mode: str, scene: Scene, seed: int, counts: Counts, n_ifus: i
 
     Returns
     -------
-    exposures in the order of their times
+    exposures in the order of their times; those that one night does not hold follow in the next ones
+
+    Raises
+    ------
+    MusedeepError
+        The target does not rise high enough, or not for so long an exposure.
     """
     night = _night_of(scene.ra)
-    return [
-        *_day(Clock(night - 0.45), mode, counts),
-        *_dark_hours(night, mode, scene, seed, counts, n_ifus),
-    ]
+    day = list(_day(Clock(night - DAY_START), mode, counts))
+    if day:
+        end = day[-1].mjd + (day[-1].exposure_time + READ_OUT) / SECONDS_PER_DAY
+        late = end - (sunset(night, TWILIGHT_SUN) - 0.02)
+        if late > 0.0:
+            day = list(_day(Clock(night - DAY_START - late), mode, counts))
+    return [*day, *_dark_hours(night, mode, scene, seed, counts, n_ifus, max(1000, len(day)))]
 
 
 def _night_of(ra: float) -> int:
@@ -122,15 +147,20 @@ def _day(clock: Clock, mode: str, counts: Counts) -> Iterator[Exposure]:
     for lamp, seconds in ARC_TIME.items():
         for _ in range(counts.arcs):
             yield Exposure(kind="ARC", lamp=lamp, **common, **clock.take(seconds))
+    for lamp, seconds in ARC_TIME.items():
+        for _ in range(counts.lsf_arcs):
+            yield Exposure(kind="ARC_LSF", lamp=lamp, **common, **clock.take(seconds))
     for step in range(counts.masks):
         yield Exposure(kind="MASK", mask_step=step, **common, **clock.take(MASK_TIME))
 
 
-def _dark_hours(night: int, mode: str, scene: Scene, seed: int, counts: Counts, n_ifus: int) -> Iterator[Exposure]:
-    """Twilight, standard, astrometric field, sky, and the target, each with its ILLUM."""
+def _dark_hours(
+    night: int, mode: str, scene: Scene, seed: int, counts: Counts, n_ifus: int, before: int = 1000
+) -> Iterator[Exposure]:
+    """Twilight, standard, astrometric field, sky, and the target, each with its ILLUM; numbers follow `before`."""
     rng = stream(seed, SCHEDULE)
-    clock = Clock(night - 0.01)
-    clock.index = 1000
+    clock = Clock(sunset(night, TWILIGHT_SUN))
+    clock.index = before
     size = 60.0 if mode.startswith("WFM") else 7.5
     start = night + MIDNIGHT - 0.5 * counts.objects * (counts.exposure_time + READ_OUT) / SECONDS_PER_DAY - 0.05
 
@@ -146,21 +176,62 @@ def _dark_hours(night: int, mode: str, scene: Scene, seed: int, counts: Counts, 
             "pressure": round(float(rng.uniform(742.0, 745.0)), 2),
         }
 
-    yield Exposure(kind="ILLUM", mode=mode, instrument_temperature=12.2, **clock.take(FLAT_TIME))
+    def illumination(temperature: float) -> Exposure:
+        """An ILLUM."""
+        return Exposure(kind="ILLUM", mode=mode, instrument_temperature=temperature, **clock.take(FLAT_TIME))
+
+    yield illumination(12.2)
     for _ in range(counts.twilights):
-        yield Exposure(kind="SKYFLAT", **air(12.2), **clock.take(TWILIGHT_TIME))
-    clock.until(start)
+        # at the zenith
+        ra = round(local_sidereal_time(clock.mjd), 5)
+        yield Exposure(kind="SKYFLAT", ra=ra, dec=LATITUDE, **air(12.2), **clock.take(TWILIGHT_TIME))
+    clock.until(max(start, sunset(night, DARK_SUN)))
     star, field = _calibrators(clock.mjd, seed, size)
-    for kind, target, seconds in (("STD", star, _standard_time(star)), ("ASTROMETRY", field, 120.0)):
-        yield Exposure(kind="ILLUM", mode=mode, instrument_temperature=11.6, **clock.take(FLAT_TIME))
-        yield Exposure(kind=kind, scene=target, ra=target.ra, dec=target.dec, **air(11.6), **clock.take(seconds))
-    yield Exposure(kind="ILLUM", mode=mode, instrument_temperature=11.2, **clock.take(FLAT_TIME))
+    for kind, target, seconds, number in (
+        ("STD", star, _standard_time(star), counts.standards),
+        ("ASTROMETRY", field, 120.0, counts.fields),
+    ):
+        yield illumination(11.6)
+        for _ in range(number):
+            yield Exposure(kind=kind, scene=target, ra=target.ra, dec=target.dec, **air(11.6), **clock.take(seconds))
+    _wait(clock, scene, counts.exposure_time)
+    shown = illumination(11.2)
+    yield shown
     blank = make_scene("empty", scene.ra, _beside(scene.dec), seed=seed, size=size)
     seconds = counts.exposure_time / 2
-    yield Exposure(kind="SKY", scene=blank, ra=blank.ra, dec=blank.dec, **air(11.2), **clock.take(seconds))
+    for _ in range(counts.skies):
+        yield Exposure(kind="SKY", scene=blank, ra=blank.ra, dec=blank.dec, **air(11.2), **clock.take(seconds))
     for number in range(counts.objects):
+        _wait(clock, scene, counts.exposure_time)
+        if clock.mjd - shown.mjd > ILLUM_PERIOD:
+            shown = illumination(11.2)
+            yield shown
         exposure = Exposure(kind="OBJECT", scene=scene, **air(11.2), **clock.take(counts.exposure_time))
         yield replace(exposure, **_placed(scene, number, counts.objects, n_ifus, rng))
+
+
+def _wait(clock: Clock, scene: Scene, seconds: float) -> None:
+    """Wait until it is dark and a target stands high for the length of an exposure (with an ILLUM before it).
+
+    Raises
+    ------
+    MusedeepError
+        That never happens.
+    """
+    lowest = abs(scene.dec - LATITUDE)
+    limit = max(HIGH, lowest + 5.0)
+    length = (seconds + READ_OUT + FLAT_TIME) / SECONDS_PER_DAY
+    if limit <= LOWEST:
+        for wait in range(0, 366 * 1440, 10):
+            times = clock.mjd + wait * MINUTE, clock.mjd + wait * MINUTE + length
+            dark = all(sun_altitude(time) < DARK_SUN for time in times) and length < 0.6
+            if dark and all(zenith_distance(scene.ra, scene.dec, time) < limit for time in times):
+                clock.until(times[0])
+                return
+    raise MusedeepError(
+        f"scene '{scene.name}' at declination {scene.dec:.2f}: from Paranal it cannot be observed for {seconds:g} s "
+        f"above {90.0 - LOWEST:.0f} degrees in the dark; give another --dec or a shorter --exposure-time"
+    )
 
 
 def _placed(scene: Scene, number: int, total: int, n_ifus: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -203,22 +274,49 @@ def _beside(dec: float) -> float:
     return dec + 0.1 if dec < 0.0 else dec - 0.1
 
 
-def single_frames(kind: str, mode: str, number: int, seed: int, lamp: str | None, scene: Scene) -> list[Exposure]:
+DAY_COUNTS: Final = {
+    "BIAS": "biases", "DARK": "darks", "FLAT": "flats", "ARC": "arcs", "ARC_LSF": "lsf_arcs", "MASK": "masks",
+}  # fmt: skip
+NIGHT_COUNTS: Final = {
+    "SKYFLAT": "twilights", "STD": "standards", "ASTROMETRY": "fields", "SKY": "skies", "OBJECT": "objects",
+}  # fmt: skip
+KINDS: Final = (*DAY_COUNTS, "ILLUM", *NIGHT_COUNTS)
+"""Types of raw frames, and what of `Counts` belongs to them."""
+
+
+def single_frames(
+    kind: str, mode: str, number: int, seed: int, lamp: str | None, scene: Scene, exposure_time: float | None = None
+) -> list[Exposure]:
     """Exposures of one kind alone.
+
+    Parameters
+    ----------
+    kind : one of `KINDS`
+    mode : INS MODE
+    number : how many; of each lamp for arcs
+    seed : of dithers, pointing errors and weather
+    lamp : of arcs; None: each
+    scene : what OBJECT exposures look at, and beside which SKY exposures lie
+    exposure_time : of DARK, SKY and OBJECT, s; None: the usual one
 
     Raises
     ------
     MusedeepError
-        An unknown kind.
+        An unknown kind; a target that cannot be observed.
     """
-    if kind in ("BIAS", "DARK", "FLAT", "ARC", "MASK"):
-        counts = {"BIAS": "biases", "DARK": "darks", "FLAT": "flats", "ARC": "arcs", "MASK": "masks"}[kind]
-        none = Counts(biases=0, darks=0, flats=0, arcs=0, masks=0)
-        day = _day(Clock(FIRST_DAY + 0.55), mode, replace(none, **{counts: number}))
+    if kind not in KINDS:
+        raise MusedeepError(f"frame type '{kind}' is unknown; the types are {', '.join(KINDS)}")
+    if kind in DAY_COUNTS:
+        counts = Counts(biases=0, darks=0, flats=0, arcs=0, dark_time=exposure_time or Counts.dark_time)
+        day = _day(Clock(FIRST_DAY + 0.55), mode, replace(counts, **{DAY_COUNTS[kind]: number}))
         return [exposure for exposure in day if lamp is None or exposure.lamp == lamp]
-    counts_all = Counts(twilights=number, objects=number)
-    taken = [e for e in _dark_hours(_night_of(scene.ra), mode, scene, seed, counts_all, N_IFUS) if e.kind == kind]
-    if not taken:
-        known = "BIAS, DARK, FLAT, ILLUM, ARC, MASK, SKYFLAT, STD, SKY, OBJECT, ASTROMETRY"
-        raise MusedeepError(f"frame type '{kind}' is unknown; the types are {known}")
-    return taken[:number]
+    night = _night_of(scene.ra)
+    if kind == "ILLUM":
+        clock = Clock(night + MIDNIGHT)
+        made = [clock.take(FLAT_TIME) for _ in range(number)]
+        return [Exposure(kind=kind, mode=mode, instrument_temperature=11.2, **taken) for taken in made]
+    counts = replace(Counts(), **{NIGHT_COUNTS[kind]: number})
+    if exposure_time is not None:
+        # the blank sky gets half of what is said here
+        counts = replace(counts, exposure_time=exposure_time * (2.0 if kind == "SKY" else 1.0))
+    return [e for e in _dark_hours(night, mode, scene, seed, counts, N_IFUS) if e.kind == kind]

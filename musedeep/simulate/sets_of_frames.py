@@ -59,7 +59,7 @@ def night_sets(
         sets["flat" + end] = raw("FLAT") + own("MASTER_BIAS") + static("BADPIX_TABLE")
         basic = own("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE")
         sets["wavecal" + end] = raw("ARC") + basic + static("LINE_CATALOG")
-        sets["lsf" + end] = raw("ARC") + basic + own("WAVECAL_TABLE") + static("LINE_CATALOG")
+        sets["lsf" + end] = (raw("ARC_LSF") or raw("ARC")) + basic + own("WAVECAL_TABLE") + static("LINE_CATALOG")
         for kind in ("STD", "ASTROMETRY", "SKY", "OBJECT"):
             sets[f"scibasic-{kind}" + end] = (
                 raw(kind)
@@ -112,12 +112,13 @@ def night_sets(
 
 
 def _illumination(exposures: Sequence[Exposure], files: Mapping[int, Path], kind: str) -> Frames:
-    """The ILLUM exposure nearest in time to the first exposure of a kind."""
+    """The ILLUM exposure nearest in time to the exposures of a kind: a recipe takes one."""
     of_kind = [e for e in exposures if e.kind == kind]
     illuminations = [e for e in exposures if e.kind == "ILLUM"]
     if not of_kind or not illuminations:
         return []
-    nearest = min(illuminations, key=lambda e: abs(e.mjd - of_kind[0].mjd))
+    middle = sum(e.mjd for e in of_kind) / len(of_kind)
+    nearest = min(illuminations, key=lambda e: abs(e.mjd - middle))
     return [(str(files[nearest.index]), "ILLUM")]
 
 

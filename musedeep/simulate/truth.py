@@ -65,6 +65,7 @@ def write_truth(
     scenes = {e.scene.name: e.scene for e in exposures if e.scene is not None and e.kind == "OBJECT"}
     for scene in scenes.values():
         _write(sources_table(scene), directory / "sources.ecsv")
+        _write(lines_table(scene), directory / "lines.ecsv")
 
 
 def exposures_table(exposures: Sequence[Exposure], names: Mapping[int, str], effects: Effects) -> Table:
@@ -99,6 +100,7 @@ def sources_table(scene: Scene) -> Table:
     table = Table({"name": [source.name for source in scene.sources], "ra": ra, "dec": dec, "xi": xi, "eta": eta})
     table["kind"] = [source.kind for source in scene.sources]
     table["fwhm"] = [source.fwhm_major for source in scene.sources]
+    table["redshift"] = [source.redshift for source in scene.sources]
     for colour in COLOURS:
         index = int(np.argmin(np.abs(FINE - colour)))
         table[f"flux_{colour:.0f}"] = [float(source.flux_continuum[index]) for source in scene.sources]
@@ -107,6 +109,20 @@ def sources_table(scene: Scene) -> Table:
     )
     table.meta["centre"] = [scene.ra, scene.dec]
     table.meta["cube"] = scene.cube is not None
+    return table
+
+
+def lines_table(scene: Scene) -> Table:
+    """The emission lines of a scene's sources, in air of the barycentre, one row a line."""
+    sources = [source for source in scene.sources if source.line_flux.size]
+    numbers = [source.line_flux.size for source in sources]
+    columns: dict[str, Any] = {"name": np.repeat(np.array([source.name for source in sources], str), numbers)}
+    for name in ("wavelength", "flux"):
+        values = [getattr(source, f"line_{name}") for source in sources]
+        columns[name] = np.concatenate([np.empty(0), *values])
+    columns["dispersion"] = np.repeat(np.array([source.line_dispersion for source in sources], np.float64), numbers)
+    table = Table(columns)
+    table.meta["comment"] = "Angstrom; erg/s/cm2, not extinguished by the atmosphere; standard deviation, km/s"
     return table
 
 

@@ -1,6 +1,6 @@
 """Astrometric fields: synthetic star clusters, the same from the same seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -12,19 +12,22 @@ from musedeep.statics.load import read_table
 
 Floats = NDArray[np.float64]
 
-RADIUS: Final = 60.0
-"""Stars lie within this radius of the centre, arcsec: the field of view at any angle, with room for dithers."""
+RADIUS: Final = 40.0
+"""Stars lie within this radius of the centre, arcsec: nearly the field of view at any angle."""
+
+GAP: Final = (1.3, 3.4)
+"""No star lies this far north or south of the centre, arcsec: two IFUs across the middle cut none of them."""
 
 CORE: Final = 35.0
 """Core radius of the cluster's profile, arcsec."""
 
-BRIGHTEST, FAINTEST = 14.0, 19.0
+BRIGHTEST, FAINTEST = 14.0, 18.0
 """Limits of the magnitudes (Johnson V, Vega)."""
 
 SLOPE: Final = 0.15
 """Logarithmic increase of star counts a magnitude, as of a globular cluster's giants and main sequence."""
 
-SEPARATION: Final = 1.5
+SEPARATION: Final = 2.0
 """No star lies closer to a brighter one, arcsec: a blend is of no use as reference."""
 
 
@@ -72,7 +75,7 @@ def load_astrometric_field(name: str) -> AstrometricField:
     raise MusedeepError(f"astrometric field '{name}' is unknown; the fields are {', '.join(field_names())}")
 
 
-def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 800) -> AstrometricField:
+def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 280) -> AstrometricField:
     """A star cluster that is not in the sky.
 
     Surface density 1 / (1 + (r / CORE)^2), as of King's profile (1962, AJ 67, 471) far inside the tidal radius;
@@ -102,6 +105,8 @@ def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 
             r = CORE * np.sqrt((1.0 + (RADIUS / CORE) ** 2) ** uniform() - 1.0)
             angle = 2.0 * np.pi * uniform()
             x, y = r * np.cos(angle), r * np.sin(angle)
+            if GAP[0] < abs(y) < GAP[1]:
+                continue
             if not kept or np.hypot(xi[:kept] - x, eta[:kept] - y).min() >= SEPARATION:
                 xi[kept], eta[kept], rank[kept] = x, y, i
                 kept += 1
@@ -109,6 +114,22 @@ def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 
     star_ra, star_dec = _sky_positions(ra, dec, xi[:kept], eta[:kept])
     source = tuple(f"{name}-{i + 1:03d}" for i in range(kept))
     return AstrometricField(name, ra, dec, source, star_ra, star_dec, "Johnson_V", magnitude[rank[:kept]])
+
+
+def strip_of(field: AstrometricField, half_height: float) -> AstrometricField:
+    """The stars of a field that lie within this declination difference (arcsec) of its centre.
+
+    The reference pipeline matches patterns of stars: a few IFUs see too few of them to be found in the whole field.
+    """
+    near = np.abs(field.star_dec - field.dec) * 3600.0 < half_height
+    source = tuple(name for name, kept in zip(field.source, near, strict=True) if kept)
+    return replace(
+        field,
+        source=source,
+        star_ra=field.star_ra[near],
+        star_dec=field.star_dec[near],
+        magnitude=field.magnitude[near],
+    )
 
 
 def _magnitudes(uniform: Floats) -> Floats:

@@ -52,9 +52,21 @@ def write_extensions(path: Path, extensions: Sequence[fits.hdu.base.ExtensionHDU
         The file cannot be written.
     """
     try:
+        # a compressed extension gets its sums afterwards: beforehand they would be those of the image
+        packed = any(isinstance(unit, fits.CompImageHDU) for unit in extensions)
+        _add_sums([] if packed else extensions)
         fits.HDUList([fits.PrimaryHDU(), *extensions]).writeto(path, overwrite=True)
+        if packed:
+            with fits.open(path, mode="update", disable_image_compression=True) as hdus:
+                _add_sums(hdus[1:])
     except OSError as error:
         raise write_error(path, error, sum(unit.size for unit in extensions)) from error
+
+
+def _add_sums(units: Sequence[fits.hdu.base._BaseHDU]) -> None:
+    """CHECKSUM and DATASUM, without the date that astropy puts beside them: the same data make the same bits."""
+    for unit in units:
+        unit.add_checksum(when="ones' complement sum")
 
 
 def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:
@@ -69,6 +81,7 @@ def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:
     """
     primary = fits.PrimaryHDU(header=header)
     primary.header["EXTEND"] = True
+    _add_sums([primary])
     partial = partial_name(path)
     try:
         with partial.open("wb") as out:

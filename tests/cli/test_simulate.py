@@ -36,6 +36,8 @@ def test_a_night_is_whole(night):
     assert sorted(exposures["file"]) == sorted(p.name for p in (night / "raw").iterdir())
     known = yaml.safe_load((night / "truth" / "night.yaml").read_text())
     assert known["ifus"] == [5] and known["effects"]["sky"] is True
+    templates = [fits.getheader(night / "raw" / row["file"]) for row in exposures if row["kind"] == "FLAT"]
+    assert [header["ESO TPL EXPNO"] for header in templates] == [1, 2, 3]
 
 
 def test_science_frames_carry_what_the_guiding_system_saw(night):
@@ -102,6 +104,10 @@ def test_compressed_frames_hold_the_same(tmp_path, capsys):
         (["night", "OUT", "--without", "cosmics"], "cosmic_rays"),
         (["frame", "ARC", "OUT", "--lamp", "Th"], "HgCd"),
         (["frame", "NONSENSE", "OUT"], "SKYFLAT"),
+        (["frame", "FLAT", "OUT", "--lamp", "Ne"], "ARC_LSF"),
+        (["frame", "FLAT", "OUT", "--exposure-time", "5"], "OBJECT"),
+        (["frame", "OBJECT", "OUT", "--dec", "60"], "another --dec"),
+        (["night", "a name"], "blanks"),
         (["night", "missing/OUT"], "does not exist"),
     ],
 )

@@ -18,11 +18,16 @@ def _missing() -> str:
 
 
 @pytest.fixture(scope="session")
-def esorex():
-    """Runs muse_exp_combine of the reference in a directory, and returns the directory."""
+def reference_installed():
+    """Skips where the reference pipeline is missing."""
     reason = _missing()
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def esorex(reference_installed):
+    """Runs muse_exp_combine of the reference in a directory, and returns the directory."""
 
     def run(directory: Path, frames: list[tuple[Path, str]], parameters: dict[str, object]) -> Path:
         directory.mkdir(parents=True)
@@ -32,6 +37,32 @@ def esorex():
         command = ["esorex", "--log-level=off", "--msg-level=error", RECIPE, *options, sof.name]
         done = subprocess.run(
             command,
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "2"},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return directory
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def esorex_recipe():
+    """Runs any recipe of the reference in a new directory, and returns the directory."""
+    reason = _missing()
+    if reason:
+        pytest.skip(reason)
+
+    def run(directory: Path, recipe: str, frames: list[tuple[Path, str]], parameters: dict[str, object]) -> Path:
+        directory.mkdir(parents=True)
+        sof = directory / "in.sof"
+        sof.write_text("".join(f"{Path(path).resolve()} {tag}\n" for path, tag in frames))
+        options = [f"--{name}={value}" for name, value in parameters.items()]
+        done = subprocess.run(
+            ["esorex", "--log-level=off", "--msg-level=error", recipe, *options, sof.name],
             cwd=directory,
             capture_output=True,
             text=True,

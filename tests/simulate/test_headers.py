@@ -1,19 +1,23 @@
 """Headers of raw frames."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from musedeep.simulate.effects import Effects
-from musedeep.simulate.headers import DPR, extension_header, primary_header
+from musedeep.simulate.exposure import templates
+from musedeep.simulate.headers import DPR, TRACKED, extension_header, primary_header
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.pinholes import mask_position
 from musedeep.simulate.pointing import local_sidereal_time
 from musedeep.simulate.scene import make_scene
-from musedeep.simulate.schedule import SMALL, Counts, night_schedule
+from musedeep.simulate.schedule import SMALL, night_schedule
 
 
 @pytest.fixture(scope="module")
 def exposures():
-    counts = Counts(**{**SMALL.__dict__, "masks": 2})
+    counts = replace(SMALL, masks=2, lsf_arcs=1)
     return {e.kind: e for e in night_schedule("WFM-NOAO-N", make_scene("empty"), 1, counts)}
 
 
@@ -27,7 +31,16 @@ def test_every_raw_type_is_classified_by_its_header(exposures, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "lit"), [("BIAS", []), ("FLAT", [1, 2]), ("ILLUM", [1, 2]), ("ARC", [5]), ("MASK", [3, 5]), ("OBJECT", [])]
+    ("kind", "lit"),
+    [
+        ("BIAS", []),
+        ("FLAT", [1, 2]),
+        ("ILLUM", [1, 2]),
+        ("ARC", [5]),
+        ("ARC_LSF", [5]),
+        ("MASK", [3, 5]),
+        ("OBJECT", []),
+    ],
 )
 def test_lamps_and_shutters(exposures, kind, lit):
     header = primary_header(exposures[kind])
@@ -64,3 +77,50 @@ def test_the_extension_describes_the_four_ports():
     for n, quadrant in enumerate(detector.quadrants, 1):
         assert header[f"ESO DET OUT{n} GAIN"] == pytest.approx(quadrant.gain, abs=1e-4)
         assert header[f"ESO DET OUT{n} RON"] == pytest.approx(quadrant.read_noise, abs=1e-3)
+
+
+def test_flats_are_told_apart_by_their_template(exposures):
+    """ESO's rules know FLAT and ILLUM by these patterns."""
+    for kind, pattern in (("FLAT", "MUSE_[wn]fm_cal_specflat"), ("ILLUM", "MUSE_[wn]fm_cal_illum")):
+        assert re.fullmatch(pattern, primary_header(exposures[kind])["ESO TPL ID"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "filter_name", "scale"),
+    [
+        ("WFM-NOAO-N", "Blue", 0.2),
+        ("WFM-AO-N", "Blue-Na2", 0.2),
+        ("WFM-AO-E", "Na", 0.2),
+        ("NFM-AO-N", "Blue-Na2", 0.025),
+    ],
+)
+def test_the_nominal_range_has_a_blue_filter(exposures, mode, filter_name, scale):
+    header = primary_header(replace(exposures["OBJECT"], mode=mode))
+    assert header["ESO INS OPTI1 NAME"] == filter_name
+    assert header["ESO INS OPTI2 NAME"] == mode[:3] and header["ESO OCS IPS PIXSCALE"] == scale
+
+
+def test_a_sequence_is_counted():
+    taken = night_schedule("WFM-NOAO-N", make_scene("empty"), 1, SMALL)
+    template = templates(taken)
+    darks = [primary_header(e, template[e.index]) for e in taken if e.kind == "DARK"]
+    assert [(h["ESO TPL EXPNO"], h["ESO TPL NEXP"]) for h in darks] == [(1, 3), (2, 3), (3, 3)]
+    assert {h["ESO TPL START"] for h in darks} == {darks[0]["DATE-OBS"][:19]} and len(
+        {h["ESO OBS ID"] for h in darks}
+    ) == 1
+    # all lamps are one sequence
+    assert {template[e.index].total for e in taken if e.kind == "ARC"} == {9}
+
+
+def test_the_seeing_is_there_wherever_a_recipe_looks_for_it(exposures):
+    for kind in TRACKED:
+        header = primary_header(exposures[kind])
+        assert header["ESO TEL IA FWHMLIN"] == header["ESO TEL AMBI FWHM START"] == exposures[kind].seeing
+        assert header["ESO OCS SGS AG FWHMX AVG"] == header["ESO OCS SGS AG FWHMY AVG"] >= exposures[kind].seeing
+
+
+def test_every_card_fits_and_can_be_read_again(exposures):
+    for exposure in exposures.values():
+        header = primary_header(exposure)
+        again = type(header).fromstring(header.tostring())
+        assert list(again.items()) == list(header.items())

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.simulate.pointing import airmass
+from musedeep.simulate.pointing import airmass, local_sidereal_time
 from musedeep.simulate.scene import make_scene
-from musedeep.simulate.schedule import SMALL, Counts, night_schedule, single_frames
+from musedeep.simulate.schedule import KINDS, SMALL, Counts, night_schedule, single_frames
+from musedeep.simulate.sun import sun_altitude
 
 MODE = "WFM-NOAO-N"
 
@@ -55,9 +56,11 @@ def test_weather_and_errors_come_from_the_seed():
 
 def test_single_frames_of_every_type():
     scene = make_scene("deep-field")
-    for kind in ("BIAS", "DARK", "FLAT", "ILLUM", "ARC", "MASK", "SKYFLAT", "STD", "SKY", "OBJECT", "ASTROMETRY"):
-        taken = single_frames(kind, MODE, 1, 1, None, scene)
+    for kind in KINDS:
+        taken = single_frames(kind, MODE, 3, 1, None, scene)
         assert {e.kind for e in taken} == {kind}
+        assert len(taken) == len({e.index for e in taken}) == len({e.date_obs for e in taken})
+        assert len(taken) == (9 if kind in ("ARC", "ARC_LSF") else 3)
     assert [e.lamp for e in single_frames("ARC", MODE, 2, 1, "Xe", scene)] == ["Xe", "Xe"]
     assert [e.mask_step for e in single_frames("MASK", MODE, 3, 1, None, scene)] == [0, 1, 2]
 
@@ -70,3 +73,51 @@ def test_an_unknown_type_is_refused():
 def test_small_nights_keep_what_the_recipes_need():
     kinds = Counter(e.kind for e in night_schedule(MODE, make_scene("empty"), 1, replace(SMALL, masks=50)))
     assert kinds["MASK"] == 50 and kinds["SKYFLAT"] == 3 and kinds["ARC"] == 9
+
+
+@pytest.mark.parametrize("kind", ["DARK", "SKY", "OBJECT"])
+def test_single_frames_as_long_as_wanted(kind):
+    taken = single_frames(kind, MODE, 1, 1, None, make_scene("deep-field"), 900.0)
+    assert [e.exposure_time for e in taken] == [900.0]
+
+
+def test_many_calibrations_begin_earlier_in_the_day():
+    taken = night_schedule(MODE, make_scene("empty"), 1, replace(SMALL, masks=400, lsf_arcs=15))
+    assert len({e.index for e in taken}) == len(taken)
+    for one, two in itertools.pairwise(taken):
+        assert two.mjd > one.mjd + one.exposure_time / 86400.0
+
+
+def test_twilight_flats_at_dusk_and_science_in_the_dark():
+    for scene in ("deep-field", "nebula", "cluster"):
+        for exposure in night_schedule(MODE, make_scene(scene), 1, Counts()):
+            if exposure.kind == "SKYFLAT":
+                assert -6.0 < sun_altitude(exposure.mjd) < -3.0
+                assert airmass(exposure.ra, exposure.dec, exposure.mjd) == pytest.approx(1.0, abs=1e-3)
+            elif exposure.scene is not None:
+                assert sun_altitude(exposure.mjd + exposure.exposure_time / 86400.0) < -14.9
+
+
+def test_exposures_that_one_night_does_not_hold_follow_in_the_next():
+    taken = night_schedule(MODE, make_scene("deep-field"), 1, Counts(objects=40, exposure_time=1200.0))
+    objects = [e for e in taken if e.kind == "OBJECT"]
+    assert len(objects) == 40 and objects[-1].mjd - objects[0].mjd > 0.8
+    illuminations = [e.mjd for e in taken if e.kind == "ILLUM"]
+    for exposure in objects:
+        assert airmass(exposure.ra, exposure.dec, exposure.mjd) < 2.1
+        assert sun_altitude(exposure.mjd + 1200.0 / 86400.0) < -14.9
+        before = max(mjd for mjd in illuminations if mjd < exposure.mjd)
+        assert exposure.mjd - before < 1.1 / 24.0
+
+
+@pytest.mark.parametrize(("dec", "seconds"), [(60.0, 600.0), (44.0, 600.0), (30.0, 20000.0)])
+def test_what_does_not_rise_is_refused(dec, seconds):
+    with pytest.raises(MusedeepError, match="another --dec"):
+        night_schedule(MODE, make_scene("empty", 100.0, dec), 1, Counts(exposure_time=seconds))
+
+
+def test_the_sun_stands_where_the_almanac_says():
+    # 2017-06-21 00:00 UT and 2014-12-22 16:40 UT, from astropy (ERFA)
+    assert local_sidereal_time(57925.0) == pytest.approx(198.981, abs=0.005)
+    assert sun_altitude(57925.0) == pytest.approx(-26.080, abs=0.02)
+    assert sun_altitude(57013.6944) == pytest.approx(88.803, abs=0.02)

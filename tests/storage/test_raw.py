@@ -1,5 +1,7 @@
 """Raw files: what is written is what is read."""
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -69,3 +71,13 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[: 2880 * 3])
     with pytest.raises(MusedeepError, match=r"raw\.fits"):
         read_raw(path, 3)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_checksums_hold_and_name_no_date(tmp_path, compress):
+    path = make(tmp_path, compress=compress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True, disable_image_compression=True) as hdus:
+            for hdu in hdus:
+                assert hdu.header["DATASUM"] and "20" not in hdu.header.comments["CHECKSUM"]

@@ -1,0 +1,1 @@
+"""A simulated night through the reference pipeline, and its results beside the truth."""

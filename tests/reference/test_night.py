@@ -1,0 +1,57 @@
+"""The proof: the reference pipeline reduces a simulated night from bias to combined cube and finds the truth."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from night.night_files import Figure, Night
+from night.reduce import reduce_night
+from night.report import all_figures, quality_table
+
+pytestmark = pytest.mark.reference
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory, reference_installed):
+    """A small night of IFUs 1 and 2 (with one the astrometric field is too narrow), reduced to the end."""
+    directory = tmp_path_factory.mktemp("proof") / "night"
+    command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "1-2", "--small"]
+    subprocess.run(command, check=True)
+    reduce_night(directory)
+    yield Night(directory)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def figures(night) -> list[Figure]:
+    return all_figures(night)
+
+
+def test_every_step_made_its_products(night):
+    made = {path.stem for path in (night.reduced / "log").glob("*.json")}
+    assert made == {path.stem for path in Path(night.directory / "sof").glob("*.sof")}
+    assert (night.reduced / "exp_combine" / "DATACUBE_FINAL.fits").exists()
+
+
+def test_the_reference_finds_the_truth(figures):
+    assert len(figures) > 60
+    wrong = [f"{f.name}: {f.difference:.4g} {f.unit}, limit {f.limit:g}" for f in figures if not f.passed]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_quality_looks_like_the_real_instruments(night):
+    table = {row["figure"]: row for row in quality_table(night)}
+    assert len(table) > 18
+    for figure, share in (
+        ("bias level", 0.01),
+        ("read-out noise", 0.1),
+        ("width of slices", 0.005),
+        ("gap between slices", 0.05),
+        ("central wavelength", 0.005),
+        ("LSF FWHM", 0.06),
+        ("total efficiency at 7000 Angstrom", 0.1),
+        ("median of a raw flat", 0.5),
+    ):
+        assert table[figure]["simulated"] == pytest.approx(table[figure]["real"], rel=share), figure
