@@ -5,12 +5,17 @@ from importlib import import_module
 from pathlib import Path
 
 from musedeep.cli.combine import Resources, run_request
-from musedeep.cli.errors import UsageProblem
+from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import Recipe, nearest
 
-RECIPES = {"muse_exp_combine": "musedeep.recipes.exp_combine_parameters"}
-"""Modules that declare recipes; imported when asked for."""
+RECIPES = {
+    "muse_bias": "musedeep.recipes.bias",
+    "muse_dark": "musedeep.recipes.dark",
+    "muse_flat": "musedeep.recipes.flat",
+    "muse_exp_combine": "musedeep.recipes.exp_combine_parameters",
+}
+"""Modules that declare recipes (RECIPE) and, but for muse_exp_combine, run them (run); imported when asked for."""
 
 
 def declared(name: str) -> Recipe:
@@ -69,13 +74,52 @@ def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str,
     return given, files
 
 
-def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output: Path, dry_run: bool) -> None:
-    """Run a recipe; several set-of-frames files are taken as one, as esorex does."""
+def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output: Path, dry_run: bool) -> int:
+    """Run a recipe; several set-of-frames files are taken as one, as esorex does.
+
+    Returns
+    -------
+    int
+        Exit status: 1 if an IFU failed.
+    """
     recipe = declared(name)
     given, files = split_arguments(recipe, arguments)
-    memory = resources.memory_bytes()
     if not files:
+        resources.memory_bytes()
         raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
+    module = import_module(RECIPES[name])
+    from musedeep.storage.set_of_frames import read_set_of_frames
+
+    if not hasattr(module, "run"):
+        combine_exposures(recipe, given, files, resources, output, dry_run)
+        return OK
+    try:
+        parameters = recipe.parse(given)
+    except MusedeepError as error:
+        raise UsageProblem(str(error)) from None
+    frames = [frame for file in files for frame in read_set_of_frames(file)]
+    found = recipe.check_frames(frames, ", ".join(files))
+    if dry_run:
+        for tag, paths in found.items():
+            print(f"{tag:<18} {len(paths)}")
+        return OK
+    from musedeep.recipes.basic_run import RecipeCall
+
+    output.mkdir(parents=True, exist_ok=True)
+    workers = resources.workers if resources.workers > 1 else None
+    outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers))
+    for path in outcome.paths:
+        print(path)
+    for failure in outcome.failures.values():
+        complain(failure)
+    return BAD_INPUT if outcome.failures else OK
+
+
+def combine_exposures(
+    recipe: Recipe, given: dict[str, str], files: Sequence[str], resources: Resources, output: Path, dry_run: bool
+) -> None:
+    """muse_exp_combine, which the graph runs."""
+    memory = resources.memory_bytes()
     from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
     from musedeep.storage.set_of_frames import read_set_of_frames
 

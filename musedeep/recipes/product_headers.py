@@ -25,6 +25,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from musedeep import __version__
+from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_parameters import RECIPE
 from musedeep.storage.header_cards import card, checksum_cards
@@ -69,6 +70,7 @@ def recipe_cards(
     files: Sequence[tuple[str, str]],
     calibrations: Sequence[tuple[str, str]],
     parameters: Sequence[tuple[str, str]],
+    recipe: Recipe = RECIPE,
 ) -> list[Card]:
     """ESO PRO RECn of this step.
 
@@ -78,10 +80,12 @@ def recipe_cards(
         n.
     files, calibrations : sequence of (file name, category)
     parameters : sequence of (name, value)
+    recipe : Recipe
+        What made the product.
     """
     record = f"ESO PRO REC{number} "
     cards: list[Card] = [
-        (record + "ID", RECIPE.name, "Pipeline recipe (unique) identifier"),
+        (record + "ID", recipe.name, "Pipeline recipe (unique) identifier"),
         (record + "DRS ID", f"musedeep-{__version__}", "Data Reduction System identifier"),
         (record + "PIPE ID", f"musedeep/{__version__}", "Pipeline (unique) identifier"),
     ]
@@ -89,7 +93,7 @@ def recipe_cards(
         for i, (name, category) in enumerate(frames, 1):
             cards.append((f"{record}{kind}{i} NAME", name, f"File name of {word} frame"))
             cards.append((f"{record}{kind}{i} CATG", category, f"Category of {word} frame"))
-    declared = {p.name: p for p in RECIPE.parameters}
+    declared = {p.name: p for p in recipe.parameters}
     for i, (name, value) in enumerate(parameters, 1):
         known = declared.get(name)
         cards.append((f"{record}PARAM{i} NAME", name, known.help if known else ""))
@@ -200,10 +204,10 @@ def product_header(
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     cards += [*applied_cards(job), *extra]
     date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
-    return _ordered([date, *base.cards, *(card(*c) for c in cards)])
+    return ordered([date, *base.cards, *(card(*c) for c in cards)])
 
 
-def _ordered(cards: Sequence[fits.Card]) -> fits.Header:
+def ordered(cards: Sequence[fits.Card]) -> fits.Header:
     """One card a keyword (the last one), in the order of the groups."""
     unique: dict[tuple[str, int], fits.Card] = {}
     for number, one in enumerate(cards):

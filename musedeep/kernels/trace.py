@@ -1,0 +1,320 @@
+"""Where the slices lie on a CCD: edges in a flat, followed along the columns, and polynomials through them.
+
+The method is that of the reference (Weilbacher et al. 2020, A&A 641, A28, section 3.1, and experiments): slices are
+found in a cut through the middle; at every step of some rows the edges are where the profile changes most, from
+a Gaussian fitted to the differences of neighbouring pixels; polynomials follow left edge, right edge and centre.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numba as nb
+import numpy as np
+from numpy.polynomial import Polynomial
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.instrument import N_SLICES
+
+HALF_CUT: Final = 16
+"""Rows on either side of the middle that slices are located in."""
+
+SMALLEST_SLICE: Final = 50
+"""Width below which something bright is no slice, pixels."""
+
+LARGEST_SLICE: Final = 100
+"""Width above which something bright is no slice, pixels."""
+
+SEARCH: Final = 5
+"""Pixels that an edge may move from one step to the next."""
+
+HALF_WINDOW: Final = 4
+"""Differences on either side of an edge that the Gaussian is fitted to."""
+
+REJECT: Final = 5.0
+"""Samples further from the polynomial are left out, standard deviations."""
+
+GROSS: Final = 5.0
+"""Samples further from the polynomial are gross errors, standard deviations estimated from the median deviation."""
+
+SMALLEST_GROSS: Final = 0.05
+"""No gross error is smaller, pixels."""
+
+PASSES: Final = 20
+
+
+@dataclass(frozen=True)
+class SliceTrace:
+    """The trace of one slice; positions in trimmed pixels from 1.
+
+    Attributes
+    ----------
+    number : 1 to 48, from the left
+    y, left, right : float64 (n,) samples; NaN where an edge was not found
+    coefficients : float64 (3, order + 1), of centre, left and right edge, powers of y
+    mean_squares : float64 (3,), of the residuals of the samples used
+    width : mean of the samples used
+    """
+
+    number: int
+    y: NDArray[np.float64]
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    mean_squares: NDArray[np.float64]
+    width: float
+
+    def at(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Centre, left and right edge at rows y (from 1)."""
+        centre, left, right = (np.polynomial.polynomial.polyval(y, c) for c in self.coefficients)
+        return centre, left, right
+
+
+def locate(profile: NDArray[np.float64], fraction: float) -> NDArray[np.float64]:
+    """Find the slices in a cut across them.
+
+    Parameters
+    ----------
+    profile : float64 (columns,)
+    fraction : of the median of the profile, above which light belongs to a slice
+
+    Returns
+    -------
+    float64 (N_SLICES, 2) : columns (from 0) where the profile crosses the limit, rising and falling
+
+    Raises
+    ------
+    MusedeepError
+        Not 48 slices.
+    """
+    limit = fraction * float(np.median(profile))
+    lit = np.concatenate([[False], profile > limit, [False]])
+    rise, fall = np.flatnonzero(lit[1:] & ~lit[:-1]), np.flatnonzero(~lit[1:] & lit[:-1]) - 1
+    width = fall - rise + 1
+    whole = (width >= SMALLEST_SLICE) & (width <= LARGEST_SLICE)
+    if whole.sum() != N_SLICES:
+        raise MusedeepError(
+            f"{int(whole.sum())} slices found in the middle of the flat, {N_SLICES} expected; check that the lamp was "
+            "on, or change --edgefrac (manual 8.2)"
+        )
+    edges = []
+    for left, right in zip(rise[whole], fall[whole], strict=True):
+        a = left - (profile[left] - limit) / (profile[left] - profile[left - 1]) if left > 0 else float(left)
+        last = right + 1 < profile.size
+        b = right + (profile[right] - limit) / (profile[right] - profile[right + 1]) if last else float(right)
+        edges.append((a, b))
+    return np.array(edges)
+
+
+@nb.njit(nogil=True, cache=True)
+def _determinant(m):  # type: ignore[no-untyped-def]
+    return (
+        m[0, 0] * (m[1, 1] * m[2, 2] - m[1, 2] * m[2, 1])
+        - m[0, 1] * (m[1, 0] * m[2, 2] - m[1, 2] * m[2, 0])
+        + m[0, 2] * (m[1, 0] * m[2, 1] - m[1, 1] * m[2, 0])
+    )
+
+
+@nb.njit(nogil=True, cache=True)
+def _gaussian_centre(values, first, peak):  # type: ignore[no-untyped-def]
+    """Centre of a Gaussian (height, centre, width free, no background) fitted to values at first, first + 1, ...
+
+    Levenberg-Marquardt from the largest value; NaN if it does not converge inside the window.
+    """
+    n = values.size
+    p = np.array([values[peak], float(peak), 0.7])
+    damping = 1e-3
+    a, b, g, trial = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
+    before = np.inf
+    for _ in range(100):
+        a[:], b[:], total = 0.0, 0.0, 0.0
+        for i in range(n):
+            t = (i - p[1]) / p[2]
+            e = np.exp(-0.5 * t * t)
+            r = values[i] - p[0] * e
+            g[0], g[1], g[2] = e, p[0] * e * t / p[2], p[0] * e * t * t / p[2]
+            total += r * r
+            for j in range(3):
+                b[j] += g[j] * r
+                for k in range(3):
+                    a[j, k] += g[j] * g[k]
+        improved = False
+        for _ in range(12):
+            m = a.copy()
+            for j in range(3):
+                m[j, j] *= 1.0 + damping
+                if m[j, j] == 0.0:
+                    return np.nan
+            determinant = _determinant(m)
+            if abs(determinant) < 1e-280:
+                return np.nan
+            for j in range(3):
+                column = m[:, j].copy()
+                m[:, j] = b
+                trial[j] = p[j] + _determinant(m) / determinant
+                m[:, j] = column
+            sum_trial = np.inf
+            if trial[2] > 0.1:
+                sum_trial = 0.0
+                for i in range(n):
+                    t = (i - trial[1]) / trial[2]
+                    sum_trial += (values[i] - trial[0] * np.exp(-0.5 * t * t)) ** 2
+            if sum_trial <= total:
+                p[:] = trial
+                damping = max(damping * 0.1, 1e-9)
+                improved = True
+                break
+            damping *= 10.0
+        if not improved or abs(total - sum_trial) <= 1e-14 * total or abs(before - total) <= 1e-15 * total:
+            break
+        before = total
+    if not (-0.5 <= p[1] <= n - 0.5) or p[0] <= 0 or p[2] > n:
+        return np.nan
+    return first + p[1]
+
+
+@nb.njit(nogil=True, cache=True)
+def follow(profiles, starts, fraction, search, half_window, edges):  # type: ignore[no-untyped-def]
+    """Follow edges from the middle to both ends.
+
+    Parameters
+    ----------
+    profiles : float64 (steps, columns), mean of the rows of each step
+    starts : float64 (slices, 2), edges at the middle step, columns from 0
+    fraction : not less than this part of the brightest pixel of the slice has to be reached inside an edge
+    search : pixels that an edge may move in a step
+    half_window : differences on either side of the steepest one that are fitted
+    edges : float64 (slices, steps, 2), filled; columns from 0, NaN where there is no edge
+    """
+    n_steps, n_columns = profiles.shape
+    middle = n_steps // 2
+    for s in range(starts.shape[0]):
+        for side in range(2):
+            sign = 1.0 if side == 0 else -1.0
+            for direction in range(2):
+                guess = starts[s, side]
+                steps = n_steps - middle if direction == 0 else middle
+                for i in range(steps):
+                    k = middle + i if direction == 0 else middle - 1 - i
+                    edges[s, k, side] = np.nan
+                    # differences between columns c and c + 1 belong to c + 1/2
+                    low, high = int(guess - 0.5) - search, int(guess - 0.5) + search + 2
+                    low, high = max(low, 0), min(high, n_columns - 1)
+                    if high - low < 3:
+                        continue
+                    peak = low
+                    for c in range(low, high):
+                        value = sign * (profiles[k, c + 1] - profiles[k, c])
+                        if value > sign * (profiles[k, peak + 1] - profiles[k, peak]):
+                            peak = c
+                    first, last = max(peak - half_window, 0), min(peak + half_window + 1, n_columns - 1)
+                    values = np.empty(last - first)
+                    for c in range(first, last):
+                        values[c - first] = sign * (profiles[k, c + 1] - profiles[k, c])
+                    if values[peak - first] <= 0:
+                        continue
+                    centre = _gaussian_centre(values, first + 0.5, peak - first)
+                    if np.isnan(centre) or abs(centre - guess) > search:
+                        continue
+                    edges[s, k, side] = centre
+                    guess = centre
+
+
+def trace(
+    image: NDArray[np.float32], good: NDArray[np.bool_] | None, rows_per_sample: int, order: int, fraction: float
+) -> list[SliceTrace]:
+    """Trace the slices of a flat.
+
+    Parameters
+    ----------
+    image : float32 (rows, columns)
+    good : bool (rows, columns), pixels that count; None: all
+    rows_per_sample : rows that are averaged
+    order : of the polynomials
+    fraction : of the median in the middle, above which light belongs to a slice
+
+    Returns
+    -------
+    list of SliceTrace, from the left
+
+    Raises
+    ------
+    MusedeepError
+        Not 48 slices, or too few samples for the polynomials.
+    """
+    n_rows = image.shape[0]
+    n_steps = n_rows // rows_per_sample
+    if n_steps <= order + 1:
+        raise MusedeepError(
+            f"{n_steps} samples of {rows_per_sample} rows are too few for polynomials of order {order}; lower --nsum"
+        )
+    middle = n_rows // 2
+    cut = _profile(image, good, slice(middle - HALF_CUT, middle + HALF_CUT))
+    starts = locate(cut, fraction)
+    profiles = np.empty((n_steps, image.shape[1]))
+    for k in range(n_steps):
+        profiles[k] = _profile(image, good, slice(k * rows_per_sample, (k + 1) * rows_per_sample))
+    edges = np.empty((N_SLICES, n_steps, 2))
+    follow(profiles, starts, fraction, SEARCH, HALF_WINDOW, edges)
+    y = np.arange(n_steps) * float(rows_per_sample) + 0.5 * (rows_per_sample + 1)
+    return [_slice(s + 1, y, edges[s, :, 0] + 1.0, edges[s, :, 1] + 1.0, order) for s in range(N_SLICES)]
+
+
+def _profile(image: NDArray[np.float32], good: NDArray[np.bool_] | None, span: slice) -> NDArray[np.float64]:
+    """Mean of the good pixels of each column in some rows; of all, where none is good."""
+    rows = image[span]
+    plain: NDArray[np.float64] = rows.mean(0, dtype=np.float64)
+    if good is None:
+        return plain
+    number = good[span].sum(0)
+    total = np.where(good[span], rows, 0).sum(0, dtype=np.float64)
+    return np.where(number > 0, total / np.maximum(number, 1), plain)
+
+
+def _slice(
+    number: int, y: NDArray[np.float64], left: NDArray[np.float64], right: NDArray[np.float64], order: int
+) -> SliceTrace:
+    """Polynomials through the samples of one slice; a sample that is off in width or position is left out."""
+    width = right - left
+    good = _clip(y, width, np.isfinite(width), order)
+    centre = 0.5 * (left + right)
+    good = _clip(y, centre, good, order)
+    if good.sum() <= order + 1:
+        raise MusedeepError(
+            f"slice {number}: only {int(good.sum())} samples of its edges; the trace fails. Give flats with more "
+            "light, no bad columns at its edges (BADPIX_TABLE), or raise --nsum (manual 8.2)"
+        )
+    coefficients, squares = [], []
+    for values in (centre, left, right):
+        kept = _clip(y, values, good, order)
+        fit = Polynomial.fit(y[kept], values[kept], order)
+        plain = fit.convert().coef
+        coefficients.append(np.pad(plain, (0, order + 1 - plain.size)))
+        squares.append(float(((values[kept] - fit(y[kept])) ** 2).mean()))
+    return SliceTrace(number, y, left, right, np.array(coefficients), np.array(squares), float(width[good].mean()))
+
+
+def _clip(
+    y: NDArray[np.float64], values: NDArray[np.float64], good: NDArray[np.bool_], order: int
+) -> NDArray[np.bool_]:
+    """Leave out values further than `REJECT` standard deviations from a polynomial, until none is left.
+
+    Gross errors go first, by the median deviation: one of them makes the standard deviation of few samples so large
+    that it would stay.
+    """
+    basis = np.polynomial.chebyshev.chebvander(2.0 * (y - y[0]) / (y[-1] - y[0]) - 1.0, order)
+    good = good & np.isfinite(values)
+    for gross in (True, False):
+        for _ in range(PASSES):
+            if good.sum() <= order + 2:
+                return good
+            off = np.abs(values - basis @ np.linalg.lstsq(basis[good], values[good], rcond=None)[0])
+            if gross:
+                limit = max(GROSS * 1.4826 * float(np.median(off[good])), SMALLEST_GROSS)
+            else:
+                limit = REJECT * float(np.sqrt((off[good] ** 2).mean())) + 1e-9
+            keep = good & (off <= limit)
+            if keep.sum() == good.sum():
+                break
+            good = keep
+    return good

@@ -1,0 +1,140 @@
+"""Parameters and tags that the recipes on raw frames have in common (manual 9.1 to 9.8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.declaration import Parameter, Tag
+
+BADPIX_TABLE = Tag("BADPIX_TABLE", 0, None, "Known bad pixels (manual A.2.5)")
+MASTER_BIAS = Tag("MASTER_BIAS", 1, None, "Master bias of the IFU")
+MASTER_DARK = Tag("MASTER_DARK", 0, None, "Master dark of the IFU")
+
+NIFU = Parameter(
+    "nifu", 0, "IFU to handle: 1 to 24; 0: all in the raw files, one after the other; -1: all, in parallel processes."
+)
+MERGE = Parameter("merge", False, "Put the products of all IFUs into one file, in extensions CHANnn.")
+
+OVERSCAN = (
+    Parameter(
+        "overscan",
+        "vpoly",
+        "Overscan correction: none (frames whose levels differ are refused, see ovscsigma), offset (the mean level of "
+        "each quadrant), or vpoly (a polynomial along the columns; vpoly:ORDER,RMS,CHISQ sets its highest order and "
+        "the least gain in scatter and in chi square for a higher one, 15,1.00001,1.00001).",
+    ),
+    Parameter("ovscreject", "dcr", "How overscan pixels are rejected from the mean level.", ("none", "dcr", "fit")),
+    Parameter(
+        "ovscsigma",
+        30.0,
+        "With none: largest difference of overscan levels, in standard deviations. With vpoly: rejection limit of the "
+        "fit (levels may then differ by 100 standard deviations). No effect with offset.",
+    ),
+    Parameter("ovscignore", 3, "Overscan pixels next to the data that are left out."),
+)
+
+COMBINE = (
+    Parameter("combine", "sigclip", "How frames are combined.", ("average", "median", "minmax", "sigclip")),
+    Parameter("nlow", 1, "Lowest values that minmax rejects."),
+    Parameter("nhigh", 1, "Highest values that minmax rejects."),
+    Parameter("nkeep", 1, "Values that minmax keeps at least."),
+    Parameter("lsigma", 3.0, "Lower limit of sigclip, in mean absolute deviations from the median."),
+    Parameter("hsigma", 3.0, "Upper limit of sigclip, in mean absolute deviations from the median."),
+)
+
+
+@dataclass(frozen=True)
+class Overscan:
+    """How the overscan is used.
+
+    Attributes
+    ----------
+    method : none, offset or vpoly
+    order, rms_factor, chisq_factor : of vpoly
+    reject, sigma, ignore : parameters ovscreject, ovscsigma, ovscignore
+    """
+
+    method: str
+    order: int
+    rms_factor: float
+    chisq_factor: float
+    reject: str
+    sigma: float
+    ignore: int
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "Overscan":
+        """From the parameters of a recipe.
+
+        Raises
+        ------
+        MusedeepError
+            An unknown method, or numbers that make no sense.
+        """
+        text = str(parameters["overscan"])
+        method, colon, rest = text.partition(":")
+        words = [w for w in rest.split(",") if w]
+        order, factors = 15, [1.00001, 1.00001]
+        try:
+            if words:
+                order = int(words[0])
+            for i, word in enumerate(words[1:]):
+                factors[i] = float(word)
+        except (ValueError, IndexError):
+            words = ["?"]
+            order = -1
+        if method not in ("none", "offset", "vpoly") or (colon and method != "vpoly") or order < 0:
+            raise MusedeepError(f"overscan={text} is not none, offset, vpoly or vpoly:ORDER,RMS,CHISQ; correct it")
+        ignore, sigma = int(parameters["ovscignore"]), float(parameters["ovscsigma"])
+        if ignore < 0:
+            raise MusedeepError(f"ovscignore={ignore} is below 0; give the number of columns to leave out")
+        if sigma <= 0:
+            raise MusedeepError(f"ovscsigma={sigma} is not above 0; give a number of standard deviations")
+        return cls(method, order, factors[0], factors[1], str(parameters["ovscreject"]), sigma, ignore)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """How frames are combined; attributes are the parameters of `kernels.stack`."""
+
+    method: str
+    n_low: int
+    n_high: int
+    n_keep: int
+    low_sigma: float
+    high_sigma: float
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], n_frames: int) -> "Combination":
+        """From the parameters of a recipe.
+
+        Raises
+        ------
+        MusedeepError
+            Too few frames for what is to be rejected, or limits that make no sense.
+        """
+        low, high, keep = (int(parameters[name]) for name in ("nlow", "nhigh", "nkeep"))
+        if parameters["combine"] == "minmax":
+            if min(low, high) < 0 or keep < 1:
+                raise MusedeepError(
+                    f"minmax: nlow={low}, nhigh={high}, nkeep={keep} make no sense; nkeep is at least 1"
+                )
+            if low + high + keep > n_frames:
+                raise MusedeepError(
+                    f"minmax: nlow={low} + nhigh={high} + nkeep={keep} are more than the {n_frames} frames; lower them"
+                )
+        return cls(
+            str(parameters["combine"]), low, high, keep, float(parameters["lsigma"]), float(parameters["hsigma"])
+        )
+
+
+def parameter_texts(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Parameters as they are recorded in products."""
+    out = []
+    for name, value in parameters.items():
+        if isinstance(value, bool):
+            out.append((name, str(value).lower()))
+        else:
+            out.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
+    return out

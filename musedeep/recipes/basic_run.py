@@ -1,0 +1,189 @@
+"""A recipe on raw frames, IFU by IFU: one, all in turn, or all in parallel processes; products apart or merged."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+from musedeep.instrument import N_IFUS
+from musedeep.recipes.declaration import Recipe
+from musedeep.storage.image import MuseImage, join_images, write_image, write_images
+from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.raw_frames import raw_ifus
+from musedeep.storage.table import join_tables, write_table
+
+
+@dataclass(frozen=True)
+class RecipeCall:
+    """What a recipe is called with.
+
+    Attributes
+    ----------
+    frames : files of each tag
+    parameters : all of the recipe, parsed
+    output : directory of the products
+    overwrite : replace existing products
+    workers : processes with nifu=-1; None: one a processor
+    """
+
+    frames: Mapping[str, Sequence[str]]
+    parameters: Mapping[str, Any]
+    output: Path
+    overwrite: bool = False
+    workers: int | None = None
+
+
+@dataclass
+class IfuProducts:
+    """Products of one IFU: images, and tables with their primary headers, by category."""
+
+    images: dict[str, MuseImage] = field(default_factory=dict)
+    tables: dict[str, tuple[fits.Header, fits.BinTableHDU]] = field(default_factory=dict)
+
+
+Process = Callable[[RecipeCall, int], IfuProducts]
+"""Makes the products of one IFU; a function of a module, so that other processes find it."""
+
+
+@dataclass
+class Outcome:
+    """Files that were written, and what went wrong, IFU by IFU."""
+
+    paths: list[Path] = field(default_factory=list)
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
+    """The IFUs to work on.
+
+    Raises
+    ------
+    MusedeepError
+        nifu is out of range, or the raw files hold no IFU.
+    """
+    number = int(call.parameters["nifu"])
+    if not -1 <= number <= N_IFUS:
+        raise MusedeepError(f"{recipe.name}: nifu={number} is not -1, 0, or 1 to {N_IFUS}; correct it")
+    if number > 0:
+        return [number]
+    tag = recipe.tags[0].name
+    found = sorted({ifu for path in call.frames[tag] for ifu in raw_ifus(path)})
+    if not found:
+        raise MusedeepError(f"{call.frames[tag][0]}: no extension CHANnn; give raw MUSE frames")
+    return found
+
+
+def product_name(category: str, ifu: int) -> str:
+    """File name of a product of one IFU."""
+    return f"{category}-{ifu:02d}.fits"
+
+
+def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Sequence[str]) -> Outcome:
+    """Run a recipe on every chosen IFU; the failure of one does not stop the others.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    process : Process
+    call : RecipeCall
+    categories : of the products that this call makes
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    MusedeepError
+        A product exists already, or nothing could be done at all.
+    """
+    ifus = chosen_ifus(recipe, call)
+    merge = bool(call.parameters["merge"]) and len(ifus) > 1
+    for category in categories:
+        for ifu in ifus:
+            name = f"{category}.fits" if merge else product_name(category, ifu)
+            refuse_existing(call.output / name, call.overwrite)
+    outcome = Outcome()
+    parts: dict[str, list[Path]] = {}
+    try:
+        for ifu, written in _results(process, call, ifus, merge, outcome):
+            for category, path in written:
+                parts.setdefault(category, []).append(path)
+                if not merge:
+                    outcome.paths.append(path)
+            del ifu
+        if merge:
+            outcome.paths = [_merged(call, category, paths) for category, paths in parts.items()]
+    finally:
+        if merge:
+            for paths in parts.values():
+                for path in paths:
+                    path.unlink(missing_ok=True)
+    if not outcome.paths:
+        raise MusedeepError("; ".join(outcome.failures.values()))
+    return outcome
+
+
+Written = list[tuple[str, Path]]
+
+
+def _results(
+    process: Process, call: RecipeCall, ifus: Sequence[int], merge: bool, outcome: Outcome
+) -> list[tuple[int, Written]]:
+    tasks = [(process, call, ifu, merge) for ifu in ifus]
+    workers = min(call.workers or os.cpu_count() or 1, len(ifus))
+    if call.parameters["nifu"] == -1 and workers > 1:
+        # spawned, not forked: threads of this process would be left behind locked
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            found = list(pool.map(_one, tasks))
+    else:
+        found = [_one(task) for task in tasks]
+    good = []
+    for ifu, (written, failure) in zip(ifus, found, strict=True):
+        if failure:
+            outcome.failures[ifu] = failure
+        else:
+            good.append((ifu, written))
+    return good
+
+
+def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str]:
+    process, call, ifu, merge = task
+    try:
+        return _write(process(call, ifu), call, ifu, merge), ""
+    except MusedeepError as error:
+        return [], f"IFU {ifu}: {error}"
+
+
+def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Written:
+    """Write the products of one IFU; to be merged, as parts with hidden names."""
+    written: Written = []
+    for category, image in products.images.items():
+        path = call.output / product_name(category, ifu)
+        if merge:
+            path = path.with_name(f".{path.name}.{os.getpid()}.part")
+            write_images(path, image.header, [(ifu, image)], True)
+        else:
+            write_image(path, image, call.overwrite)
+        written.append((category, path))
+    for category, (header, table) in products.tables.items():
+        path = call.output / product_name(category, ifu)
+        if merge:
+            path = path.with_name(f".{path.name}.{os.getpid()}.part")
+        write_table(path, header, table, ifu if merge else None, call.overwrite or merge)
+        written.append((category, path))
+    return written
+
+
+def _merged(call: RecipeCall, category: str, parts: list[Path]) -> Path:
+    path = call.output / f"{category}.fits"
+    with fits.open(parts[0]) as hdus:
+        image = len(hdus) > 2
+    (join_images if image else join_tables)(path, parts, call.overwrite)
+    return path

@@ -1,0 +1,134 @@
+"""muse_dark: raw darks to a master dark of one hour, with its hot pixels (manual 9.2)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels.bad_pixels import HOT, SATURATED, hot_pixels
+from musedeep.kernels.image_statistics import statistics, windows
+from musedeep.recipes.basic_inputs import check_bias, exposure_time, find_image, known_bad_pixels, open_frames
+from musedeep.recipes.basic_parameters import (
+    BADPIX_TABLE,
+    COMBINE,
+    MASTER_BIAS,
+    MERGE,
+    NIFU,
+    OVERSCAN,
+    Combination,
+    Overscan,
+)
+from musedeep.recipes.basic_processing import (
+    Calibration,
+    MeasuredFrame,
+    combine,
+    measure_all,
+    overscan_cards,
+    saturation_cards,
+)
+from musedeep.recipes.basic_products import product_header
+from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
+from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.product_headers import Card
+from musedeep.storage.image import MuseImage
+
+HOUR = 3600.0
+"""Exposure time that the master dark is normalised to, s."""
+
+RECIPE = Recipe(
+    name="muse_dark",
+    summary="Combine raw darks into a master dark and find its hot pixels.",
+    tags=(Tag("DARK", 3, None, "Raw dark"), MASTER_BIAS, BADPIX_TABLE),
+    parameters=(
+        NIFU,
+        *OVERSCAN,
+        *COMBINE,
+        Parameter(
+            "hotsigma", 5.0, "Limit for hot pixels, in mean absolute deviations above the median of their quadrant."
+        ),
+        Parameter("model", False, "A smooth model of the master dark; not available, must be false."),
+        MERGE,
+    ),
+    products=(Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s"),),
+    quality=(
+        Quality("DARK INPUTi NSATURATED", "Saturated pixels of raw dark i"),
+        Quality("DARK MASTER NBADPIX", "Hot pixels"),
+        Quality("DARK MASTER MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of the good pixels"),
+        Quality("DARK MASTER DC, DCERR", "Dark current in windows, and its scatter [count/pix/h]"),
+        Quality("DARK MASTER NSATURATED", "Saturated pixels of the master dark"),
+    ),
+)
+
+
+def run(call: RecipeCall) -> Outcome:
+    """Make the master darks of the chosen IFUs.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input; see `basic_run.run_ifus`.
+    """
+    if call.parameters["model"]:
+        raise MusedeepError("muse_dark: model=true is not available; leave it out, or take MODEL_DARK of the reference")
+    return run_ifus(RECIPE, master_dark, call, ["MASTER_DARK"])
+
+
+def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
+    """The master dark of one IFU."""
+    overscan = Overscan.of(call.parameters)
+    frames = open_frames(call.frames["DARK"], ifu, "DARK", RECIPE.tags[0].minimum, RECIPE.name)
+    combination = Combination.of(call.parameters, len(frames))
+    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
+    assert bias is not None
+    check_bias(bias, overscan)
+    seconds = exposure_time(frames[0])
+    measured = measure_all(frames, overscan)
+    calibration = Calibration(bias=bias, known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]))
+    combined = combine(measured, overscan, calibration, combination)
+    n_bad = 0
+    for port in frames[0].ports:
+        at = port.trimmed_rows, port.trimmed_columns
+        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters["hotsigma"])
+        combined.dq[at][hot] |= HOT
+        n_bad += int(np.count_nonzero(hot))
+    factor = np.float32(HOUR / seconds)
+    combined.data *= factor
+    combined.stat *= factor**2
+    cards = quality_cards(measured, combined.data, combined.dq, n_bad)
+    cards.append(("EXPTIME", HOUR, f"[s] Master dark normalized to {HOUR:.3f}s exposure time"))
+    cards += overscan_cards(measured, overscan)
+    name = product_name("MASTER_DARK", ifu)
+    header = product_header(RECIPE, frames[0], "MASTER_DARK", name, call.frames, call.parameters, cards)
+    return IfuProducts(images={"MASTER_DARK": MuseImage(combined.data, combined.dq, combined.stat, header, "count")})
+
+
+def quality_cards(
+    measured: list[MeasuredFrame], data: NDArray[np.float32], dq: NDArray[np.int32], n_bad: int
+) -> list[Card]:
+    """ESO QC DARK, of good pixels."""
+    good = dq == 0
+    s = statistics(data, good)
+    current, error = dark_current(data, good)
+    key = "ESO QC DARK MASTER "
+    values = [
+        ("MEDIAN", s.median, "Median value of the master dark"),
+        ("MEAN", s.mean, "Mean value of the master dark"),
+        ("STDEV", s.stdev, "Standard deviation of the master dark"),
+        ("MIN", s.minimum, "Minimum value of the master dark"),
+        ("MAX", s.maximum, "Maximum value of the master dark"),
+        ("DC", current, "[count/pix/h] Dark current measured on master dark"),
+        ("DCERR", error, "[count/pix/h] Dark current error"),
+    ]
+    return [
+        *saturation_cards(measured, "DARK"),
+        (key + "NBADPIX", n_bad, "Number of bad pixels determined from master dark"),
+        *((key + name, np.float32(value), comment) for name, value, comment in values),
+        (key + "NSATURATED", int(np.count_nonzero(dq & SATURATED)), "Number of saturated pixels in output data"),
+    ]
+
+
+def dark_current(data: NDArray[np.float32], good: NDArray[np.bool_]) -> tuple[float, float]:
+    """Median over windows of the mean of their good pixels, and the standard deviation of these means."""
+    cut, kept = windows(np.where(good, data, np.float32(0.0))), windows(good)
+    number = kept.sum((1, 2))
+    means = (cut.sum((1, 2), dtype=np.float64) / np.maximum(number, 1))[number > number.max(initial=0) // 2]
+    return (float(np.median(means)), float(means.std(ddof=1))) if means.size > 1 else (float("nan"), float("nan"))

@@ -1,0 +1,57 @@
+"""Tables of one IFU on disk: a primary header and a binary table; many IFUs in one file as extensions CHANnn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from astropy.io import fits
+
+from musedeep.storage.header_cards import checksum_cards, sign
+from musedeep.storage.image import join_images
+from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.raw import extension_name
+
+
+def write_table(
+    path: Path, header: fits.Header, table: fits.BinTableHDU, ifu: int | None = None, overwrite: bool = False
+) -> None:
+    """Write a table; it appears under its name when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+    header : fits.Header
+        Primary header.
+    table : fits.BinTableHDU
+    ifu : int, optional
+        Name the extension CHANnn and give it the cards of the header, for a file of many IFUs.
+    overwrite : bool
+
+    Raises
+    ------
+    MusedeepError
+        The file exists and may not be replaced, or cannot be written.
+    """
+    refuse_existing(path, overwrite)
+    if ifu is not None:
+        kept = header.copy(strip=True)
+        for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
+            kept.remove(key, ignore_missing=True)
+        table.header["EXTNAME"] = extension_name(ifu)
+        table.header.extend(kept, unique=True, update=False)
+    for one in checksum_cards():
+        table.header.append(one, end=True)
+    partial = partial_name(path)
+    try:
+        with partial.open("wb") as stream:
+            fits.HDUList([fits.PrimaryHDU(header=header), table]).writeto(stream)
+        sign(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise write_error(path, error, 2**20) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def join_tables(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
+    """Make one file of the tables of many IFUs; as `storage.image.join_images`."""
+    join_images(path, parts, overwrite)

@@ -1,0 +1,57 @@
+"""muse_dark on small frames: the dark current and hot pixels that are put in come out."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from raw_frames import extension, raw_image, write_biases, write_raw
+
+from musedeep.cli.main import run
+
+SECONDS, RATE = 1800.0, 40.0
+
+
+@pytest.fixture
+def darks(tmp_path):
+    light = np.full((300, 400), RATE * SECONDS / 3600)
+    light[33, 44] = 5000.0
+    sof, _ = write_biases(tmp_path, n=5)
+    assert run(["recipe", "muse_bias", str(sof), "--output-dir", str(tmp_path)]) == 0
+    lines = [f"{tmp_path}/MASTER_BIAS-01.fits MASTER_BIAS\n"]
+    for k in range(4):
+        # one exposure is longer than the others
+        factor = 1.5 if k == 3 else 1.0
+        image = raw_image(light * factor, seed=100 + k)
+        path = write_raw(tmp_path / f"dark{k}.fits", [extension(image)], SECONDS * factor)
+        lines.append(f"{path} DARK\n")
+    path = tmp_path / "dark.sof"
+    path.write_text("".join(lines))
+    return path
+
+
+def test_dark_current_and_hot_pixels(darks):
+    assert run(["recipe", "muse_dark", "--nifu=1", str(darks), "--output-dir", str(darks.parent)]) == 0
+    with fits.open(darks.parent / "MASTER_DARK-01.fits") as hdus:
+        header, data, dq, stat = hdus[0].header, hdus["DATA"].data, hdus["DQ"].data, hdus["STAT"].data
+    assert np.median(data) == pytest.approx(RATE, rel=0.02)
+    assert header["ESO QC DARK MASTER DC"] == pytest.approx(RATE, rel=0.02)
+    assert header["EXPTIME"] == 3600.0 and header["ESO PRO CATG"] == "MASTER_DARK"
+    assert dq[33, 44] == 256 and data[33, 44] == pytest.approx(10000, rel=0.05)
+    assert header["ESO QC DARK MASTER NBADPIX"] == (dq == 256).sum() < 200
+    # photons of all frames, and the variance of the bias (no read-out noise; see docs/recipes.md)
+    assert np.median(stat) > RATE * 2 / 4.5
+
+
+def test_what_darks_need(darks, capsys):
+    lines = darks.read_text().splitlines(keepends=True)
+    darks.write_text("".join(lines[1:]))
+    assert run(["recipe", "muse_dark", str(darks)]) == 1
+    assert "needs at least 1 MASTER_BIAS, found 0" in capsys.readouterr().err
+    darks.write_text("".join(lines))
+    assert run(["recipe", "muse_dark", "--overscan=offset", str(darks)]) == 1
+    assert "made with overscan=vpoly" in capsys.readouterr().err
+    assert run(["recipe", "muse_dark", "--model=true", str(darks)]) == 1
+    assert "model=true is not available" in capsys.readouterr().err
+    with fits.open(darks.parent / "MASTER_BIAS-01.fits", mode="update") as hdus:
+        hdus[0].header["EXTNAME"] = "CHAN09"
+    assert run(["recipe", "muse_dark", str(darks)]) == 1
+    assert "no MASTER_BIAS of IFU 1" in capsys.readouterr().err
