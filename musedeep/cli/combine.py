@@ -52,6 +52,7 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
             output_wcs=chosen.output_wcs,
             filter_list=chosen.filter_list,
             memory=memory,
+            combined_format=chosen.combined_format,
         ),
         resources,
         dry_run,

@@ -55,6 +55,8 @@ def selection_facts(path: Path) -> Facts:
         if getattr(chosen, key):
             facts.append((key, str(getattr(chosen, key))))
     facts += [(f"  {name}", value) for name, value in chosen.parameter_texts]
+    if "combined" in chosen.parameters.save:
+        facts.append(("combined_format", ", ".join(sorted(chosen.combined_format))))
     return [*facts, ("output", str(chosen.output))]
 
 
@@ -151,8 +153,10 @@ def pixel_table_facts(path: Path) -> Facts:
         value = _of(header)
         limits = "ESO DRS MUSE PIXTABLE LIMITS "
         n = size_on_disk(path)
+        combined = header.get("ESO DRS MUSE PIXTABLE COMBINED", 1)
         return [
             *_pointing(header),
+            *([("exposures combined", str(combined))] if combined > 1 else []),
             ("stage", value("ESO DRS MUSE PIXTABLE WCS", "")),
             ("rows", f"{table.n_rows:,}"),
             ("IFUs", f"{value(limits + 'IFU LOW', '')} to {value(limits + 'IFU HIGH', '')}"),

@@ -1,6 +1,7 @@
 """The plan of a combination: which boxes, how many rows and bytes, how much memory. Plain arithmetic."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,14 @@ from musedeep.recipes.exp_combine_box import Box, Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
 
-BYTES_PER_SORTED_ROW = 44
-"""Working memory of a row in a box: columns twice at most one at a time, offsets, flags, allocator slack."""
+BYTES_PER_ROW = 33
+"""A row in a box: five columns and one to sort into, cell, flags, exposure (`kernels.voxels.Workspace`)."""
 
-BYTES_PER_READ_ROW = 28 + 26
-"""Columns as read, and as placed, of the one exposure being read."""
+BYTES_PER_READ_ROW = 28
+"""Columns as read of the one exposure being read, and their numbers."""
+
+READ_PER_ROW = 2.5
+"""Rows read for one row in a box: runs of rows reach beyond it."""
 
 BYTES_PER_CELL = 8 + 8 + 24 + 4 + 4 + 4 + 12
 """Offsets of the sort, sums and outputs, per voxel of a box (without the bits that mark exposures)."""
@@ -22,8 +26,14 @@ BYTES_PER_CELL = 8 + 8 + 24 + 4 + 4 + 4 + 12
 BASE_BYTES = 330 * 1024**2
 """A process with its libraries and compiled kernels, before any data."""
 
-ROWS_PER_BOX = 16_000_000
-"""Rows that a box aims at: larger boxes read fewer margins, smaller ones keep the processors busy at the end."""
+BOX_BYTES = 512 * 1024**2
+"""Peak memory that a box aims at, whatever the number of exposures: larger boxes read fewer margins."""
+
+LEAST_BOX_BYTES = 24 * 1024**2
+"""Boxes of small jobs are made smaller, to keep the processors busy to the end, down to this."""
+
+BOXES_PER_PROCESSOR = 8
+"""At least so many, so that the processors finish together."""
 
 PLANES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Thicknesses of a slab that the plan chooses among."""
@@ -67,28 +77,32 @@ class Plan:
     cube_bytes: int
 
 
-def _box_bytes(rows: float, largest: float, cells: int, n_exposures: int, exposure_map: bool) -> int:
-    """Peak memory of a box [bytes]: `rows` sorted, `largest` rows of one exposure being read."""
-    words = (n_exposures + 63) // 64 * 8 + 6 if exposure_map else 0
-    return int(rows * BYTES_PER_SORTED_ROW + largest * BYTES_PER_READ_ROW + cells * (BYTES_PER_CELL + words))
+class Field:
+    """Memory and rows of any box of the cube, from the density of rows: an integral image."""
 
-
-class _Density:
-    """Rows in any box from the density of rows: an integral image."""
-
-    def __init__(self, density: NDArray[np.float32]) -> None:
+    def __init__(self, density: NDArray[np.float32], grid: Grid, how: Resampling, n_exposures: int) -> None:
+        self.grid, self.how, self.n_exposures = grid, how, n_exposures
         self.sums = np.zeros((density.shape[0] + 1, density.shape[1] + 1))
         self.sums[1:, 1:] = density.astype(np.float64).cumsum(0).cumsum(1)
+        ny = grid.shape[1]
+        edges = np.minimum(np.arange(density.shape[1] + 1) * LINES_PER_BIN, ny)
+        self._at_lines = lambda sums: np.interp(np.arange(ny + 1), edges, sums)
 
-    def rows(self, z0: int, z1: int, y0: int, y1: int, ny: int) -> float:
-        def at(z: int, y: int) -> float:
-            if y >= ny:
-                return float(self.sums[z, -1])
-            b, rest = divmod(y, LINES_PER_BIN)
-            share = rest / min(LINES_PER_BIN, ny - b * LINES_PER_BIN)
-            return float(self.sums[z, b] + share * (self.sums[z, b + 1] - self.sums[z, b]))
+    def rows_below(self, z0: int, z1: int) -> NDArray[np.float64]:
+        """Rows of planes [z0, z1) in the lines below each line, float64 (ny + 1,)."""
+        rows: NDArray[np.float64] = self._at_lines(self.sums[z1] - self.sums[z0])
+        return rows
 
-        return at(z1, y1) - at(z1, y0) - at(z0, y1) + at(z0, y0)
+    def costs(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Memory of a row and of a voxel [bytes] while the last exposure is read, and while voxels are computed."""
+        how = self.how
+        row = BYTES_PER_ROW + 16 * how.list_rejected + 4 * how.use_weight_column + 6 * how.keep_bad
+        words = (self.n_exposures + 63) // 64 * 8 + 6 if how.exposure_map else 0
+        return (row + READ_PER_ROW * BYTES_PER_READ_ROW / self.n_exposures, 0.0), (row, float(BYTES_PER_CELL + words))
+
+    def bytes(self, rows: float, cells: int) -> int:
+        """Peak memory of a box that holds so many rows and voxels, margins included."""
+        return int(max(row * rows + cell * cells for row, cell in self.costs()))
 
 
 def make_plan(
@@ -99,7 +113,7 @@ def make_plan(
     memory: int,
     parallel: int,
     processes: int = 1,
-    rows_per_box: int = ROWS_PER_BOX,
+    box_bytes: int = BOX_BYTES,
 ) -> Plan:
     """Divide the cube into boxes.
 
@@ -116,8 +130,8 @@ def make_plan(
         Boxes in work at once, in all processes.
     processes : int
         Worker processes (the memory of an idle process counts for each).
-    rows_per_box : int
-        Rows a box aims at where memory allows more.
+    box_bytes : int
+        Peak memory that a box aims at where the limit allows more.
 
     Returns
     -------
@@ -130,53 +144,41 @@ def make_plan(
 
     Notes
     -----
-    A slab of planes is cut into strips of lines. Among the possible numbers of planes, the one with the
-    fewest rows processed (margins included) is taken.
+    A slab of planes is cut into strips of lines of equal memory. Among the possible numbers of planes, the one
+    with the fewest rows processed (margins included) is taken. Boxes have the same memory for any number of
+    exposures, so that the peak of the process tree depends only on the limit and on how many are in work at
+    once; it is smaller where the whole job is.
     """
     nz, ny, nx = grid.shape
-    field = _Density(density)
-    total = field.rows(0, nz, 0, ny, ny)
-    budget = (memory - BASE_BYTES * (processes + (1 if processes > 1 else 0))) / parallel
-    target = float(rows_per_box)
-    # enough boxes to keep everybody busy, as long as they stay worth their margins
-    target = min(target, max(total / (6 * parallel), 500_000.0))
-    per_plane = total / nz
+    field = Field(density, grid, how, n_exposures)
+    total = float(field.sums[-1, -1])
+    base = BASE_BYTES * (processes + (1 if processes > 1 else 0))
+    budget = (memory - base) / parallel
+    per_line = total / (nz * ny)
+    everything = field.bytes(total, grid.n_voxels)
+    target = min(0.9 * budget, box_bytes, max(everything / (BOXES_PER_PROCESSOR * parallel), LEAST_BOX_BYTES))
     margin = how.margin
-
-    def height_for(planes: int) -> int:
-        thick = planes + 2 * margin
-        cells_per_line = thick * nx
-        per_line = max(per_plane, 1.0) / ny * thick
-        by_target = target / max(per_line, 1e-9)
-        by_memory = budget / max(
-            _box_bytes(per_line, per_line / n_exposures * 2.5, cells_per_line, n_exposures, how.exposure_map), 1
-        )
-        return int(min(by_target, by_memory * 0.8)) - 2 * margin
-
     choices = []
     for planes in sorted({min(p, nz) for p in (*PLANES, nz if nz <= 256 else 1)}):
-        height = min(height_for(planes), ny)
+        thick = min(planes + 2 * margin, nz)
+        height = min(int(target / max(field.bytes(per_line * thick, thick * nx), 1)) - 2 * margin, ny)
         if height >= 1:
-            height = -(-ny // -(-ny // height))
             z_cost = sum(min(nz, z + planes + margin) - max(0, z - margin) for z in range(0, nz, planes)) / nz
             y_cost = sum(min(ny, y + height + margin) - max(0, y - margin) for y in range(0, ny, height)) / ny
-            choices.append((z_cost * y_cost, planes, height))
+            choices.append((z_cost * y_cost, planes))
     tasks: list[BoxTask] = []
-    for _, planes, height in [*sorted(choices), (0.0, 1, 1)]:
-        tasks = []
-        for z0 in range(0, nz, planes):
-            tasks += _strips(field, grid, how, n_exposures, z0, min(nz, z0 + planes), height, budget)
+    for _, planes in [*sorted(choices), (0.0, 1)]:
+        tasks = [task for z0 in range(0, nz, planes) for task in _strips(field, z0, min(nz, z0 + planes), target)]
         need = max(task.peak_bytes for task in tasks)
         if need <= budget:
             break
     else:
-        would_do = need * parallel + BASE_BYTES * (processes + (1 if processes > 1 else 0)) + 2 * 2**20
+        would_do = need * parallel + base + 2 * 2**20
         raise MusedeepError(
             f"memory limit {memory / 2**20:.0f} MiB is too small for {parallel} boxes of one plane at once "
-            f"({per_plane:.3g} rows a plane); --memory {-(-would_do // 2**20)}MiB would do"
+            f"({total / nz:.3g} rows a plane); --memory {-(-would_do // 2**20)}MiB would do"
         )
     largest = sorted((t.peak_bytes for t in tasks), reverse=True)[:parallel]
-    base = BASE_BYTES * (processes + (1 if processes > 1 else 0))
     return Plan(
         tasks=tuple(tasks),
         rows=round(total),
@@ -187,32 +189,40 @@ def make_plan(
     )
 
 
-def _task(field: _Density, grid: Grid, how: Resampling, n_exposures: int, box: Box) -> BoxTask:
-    ny = grid.shape[1]
-    outer = box.grown(how.margin, grid.shape)
-    rows = field.rows(outer.z0, outer.z1, outer.y0, outer.y1, ny)
-    cells = (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * grid.shape[2]
-    return BoxTask(
-        box=box,
-        rows=round(field.rows(box.z0, box.z1, box.y0, box.y1, ny)),
-        rows_with_margin=round(rows),
-        peak_bytes=_box_bytes(rows, rows / n_exposures * 2.5, cells, n_exposures, how.exposure_map),
-    )
+def _strips(field: Field, z0: int, z1: int, limit: float) -> list[BoxTask]:
+    """Cut a slab into as few strips as fit the limit, of memory as equal as can be; a strip has at least a line."""
+    nz, ny, nx = field.grid.shape
+    margin = field.how.margin
+    thick = min(nz, z1 + margin) - max(0, z0 - margin)
+    inner, outer = field.rows_below(z0, z1), field.rows_below(max(0, z0 - margin), min(nz, z1 + margin))
+    before = np.maximum(np.arange(ny + 1) - margin, 0)
+    after = np.minimum(np.arange(ny + 1) + margin, ny)
+    # memory of a strip [y0, y1) is the largest of ends[y1] - begins[y0]
+    sides = [tuple(row * outer[y] + cell * thick * nx * y for y in (before, after)) for row, cell in field.costs()]
 
+    def cut(most: float) -> list[int]:
+        edges = [0]
+        while edges[-1] < ny:
+            y0 = edges[-1]
+            y1 = min(int(np.searchsorted(ends, begins[y0] + most, side="right")) - 1 for begins, ends in sides)
+            edges.append(max(y1, y0 + 1))
+        return edges
 
-def _strips(
-    field: _Density, grid: Grid, how: Resampling, n_exposures: int, z0: int, z1: int, height: int, budget: float
-) -> list[BoxTask]:
-    """Strips of a slab, halved where the field is so crowded that one would not fit into the budget."""
-    ny = grid.shape[1]
-    todo = [(y, min(ny, y + height)) for y in range(0, ny, height)][::-1]
-    done = []
-    while todo:
-        y0, y1 = todo.pop()
-        task = _task(field, grid, how, n_exposures, Box(z0, z1, y0, y1))
-        if task.peak_bytes > budget and y1 - y0 > 1:
-            middle = (y0 + y1) // 2
-            todo += [(middle, y1), (y0, middle)]
+    edges = cut(limit)
+    low, high = 0.0, limit
+    for _ in range(12):
+        middle = (low + high) / 2
+        tried = cut(middle)
+        if len(tried) <= len(edges):
+            edges, high = tried, middle
         else:
-            done.append(task)
-    return done
+            low = middle
+    return [
+        BoxTask(
+            box=Box(z0, z1, y0, y1),
+            rows=round(inner[y1] - inner[y0]),
+            rows_with_margin=round(outer[after[y1]] - outer[before[y0]]),
+            peak_bytes=field.bytes(outer[after[y1]] - outer[before[y0]], thick * int(after[y1] - before[y0]) * nx),
+        )
+        for y0, y1 in pairwise(edges)
+    ]

@@ -3,15 +3,17 @@
 A run keeps what it has in a work directory inside the output directory: `job.json` (what is done),
 indexes, the products in the making, and `done.txt` with a line a finished box. Started again with the
 same inputs, it does only what is missing; with other inputs or parameters it starts afresh. Products get
-their names when they are complete.
+their names when they are complete. A lock keeps other runs away from the output directory meanwhile.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,18 +21,22 @@ import numpy as np
 from musedeep.errors import MusedeepError
 from musedeep.graph import tasks
 from musedeep.graph.executor import Executor, open_executor
-from musedeep.graph.plan import Plan, make_plan
+from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
 from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
-from musedeep.storage.filters import read_filters
+from musedeep.storage.filters import Filter, read_filters
+from musedeep.storage.lock import output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
 
 WORK = ".musedeep-work"
+
+LEAST_MEMORY = 32 * 2**20
+"""Working memory for the completion of products where the limit leaves less [bytes]."""
 
 
 class Progress(Protocol):
@@ -81,7 +87,8 @@ class Request:
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     memory: int = 4 * 2**30
     scheduler: str | None = None
-    rows_per_box: int | None = None
+    box_bytes: int | None = None
+    combined_format: frozenset[str] = frozenset({"fits"})
 
 
 @dataclass
@@ -130,7 +137,7 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     ):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
-    options = {"rows_per_box": request.rows_per_box} if request.rows_per_box else {}
+    options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
     plan = make_plan(
         density, grid, how, len(exposures), request.memory, executor.parallel, executor.processes, **options
     )
@@ -143,7 +150,8 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
     Raises
     ------
     MusedeepError
-        Bad input, an existing output without `overwrite`, not enough memory or disk.
+        Bad input, an existing output without `overwrite`, another run at work on the output, not enough memory or
+        disk.
     """
     progress = progress or Silent()
     began = time.monotonic()
@@ -153,22 +161,50 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         (request.filter_list, "FILTER_LIST"),
     )
     calibrations = [(path.name, category) for path, category in auxiliary if path]
-    products = Products(request.output, request.parameters, request.parameter_texts, calibrations)
+    memory = max(request.memory - BASE_BYTES, LEAST_MEMORY)
+    products = Products(
+        request.output, request.parameters, request.parameter_texts, calibrations, request.combined_format,
+        memory, request.threads,
+    )  # fmt: skip
     products.check_existing(request.overwrite)
     filters, missing = read_filters(request.filter_list, request.parameters.filters)
     for name in missing:
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
-    work = request.output / WORK
-    fresh_output = not request.output.exists()
+    if dry_run:
+        # in a directory of its own: a run that is at work, or interrupted, keeps what it has
+        scratch = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
+        with scratch as work, _executor(request) as executor:
+            job, plan = prepare(request, executor, progress, Path(work))
+        return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
+    with output_lock(request.output):
+        products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
+        with _executor(request) as executor:
+            return _combine(request, executor, products, filters, progress, began)
+
+
+@contextmanager
+def _executor(request: Request) -> Iterator[Executor]:
     executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
     try:
-        work.mkdir(parents=True, exist_ok=True)
+        yield executor
+    finally:
+        tasks.forget()
+        executor.close()
+
+
+def _combine(
+    request: Request,
+    executor: Executor,
+    products: Products,
+    filters: Sequence[Filter],
+    progress: Progress,
+    began: float,
+) -> Outcome:
+    """Prepare, compute what is missing, and finish, in an output directory that is ours alone."""
+    work = request.output / WORK
+    try:
+        work.mkdir(exist_ok=True)
         job, plan = prepare(request, executor, progress, work)
-        if dry_run:
-            shutil.rmtree(work)
-            if fresh_output:
-                _remove_if_empty(request.output)
-            return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
         done = _resume(work, job, plan)
         if not done:
             products.create(work, job)
@@ -178,6 +214,9 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         recorded = len((work / "done.txt").read_text().splitlines()) - 1
         if recorded != len(plan.tasks):
             raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
+        # the memory of the boxes is free for the completion
+        executor.close()
+        tasks.forget()
         made = products.finish(work, job, filters, progress.say)
         shutil.rmtree(work)
         return Outcome(made, plan, job, rows, rejected, time.monotonic() - began, len(done))
@@ -185,19 +224,12 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         journal = work / "done.txt"
         if not journal.exists() or len(journal.read_text().splitlines()) < 2:
             shutil.rmtree(work, ignore_errors=True)
-            if fresh_output:
-                _remove_if_empty(request.output)
         raise
-    finally:
-        tasks.forget_tables()
-        executor.close()
 
 
-def _remove_if_empty(path: Path) -> None:
-    try:
-        path.rmdir()
-    except OSError:
-        pass
+def _existing_part(path: Path) -> Path:
+    """The directory itself, or the nearest one above it that exists."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.is_dir())
 
 
 def _corners(box: Box) -> tuple[int, int, int, int]:
@@ -220,7 +252,7 @@ def _resume(work: Path, job: Job, plan: Plan) -> dict[tuple[int, int, int, int],
         done = {}
         for name in list(work.iterdir()):
             if not name.name.startswith(("index-", "segments-", "job.json")):
-                name.unlink()
+                shutil.rmtree(name) if name.is_dir() else name.unlink()
         journal.write_text(fingerprint + "\n")
     return done
 

@@ -5,52 +5,41 @@ voxels into the cube files of the work directory, at places no other task writes
 twice writes the same bytes twice.
 """
 
+import ctypes
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.exp_combine_box import Box, combine_box
+from musedeep.kernels.voxels import Workspace
+from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
-from musedeep.storage.pixel_table import PixelTable, open_exposure
+from musedeep.storage.open_tables import OpenTables
+from musedeep.storage.pixel_table import row_count
 
-OPEN_TABLES = 300
-"""Pixel tables a worker keeps open (a file descriptor or two each)."""
+LARGE = 4 << 20
+"""Arrays that are mapped by themselves [bytes]."""
 
-_tables: "OrderedDict[tuple[str, ...], PixelTable]" = OrderedDict()
-_lock = Lock()
+_M_MMAP_THRESHOLD = -3
 
-
-def table_of(paths: Sequence[str]) -> PixelTable:
-    """The open pixel table of these files; opened once a worker. Tables may be read by several threads."""
-    key = tuple(paths)
-    with _lock:
-        if key in _tables:
-            _tables.move_to_end(key)
-            return _tables[key]
-    table = open_exposure([Path(p) for p in key])
-    with _lock:
-        _tables[key] = table
-        while len(_tables) > OPEN_TABLES:
-            _tables.popitem(last=False)  # closed when its last reader lets go
-        return table
+_tables = OpenTables()
+_workspaces: dict[int, Workspace] = {}
 
 
-def forget_tables() -> None:
-    """Close what `table_of` keeps open in this process."""
-    with _lock:
-        _tables.clear()
+def forget() -> None:
+    """Close the tables that are kept open in this process, and give back the memory kept for boxes."""
+    _tables.forget()
+    _workspaces.clear()
 
 
 @lru_cache(maxsize=4)
@@ -76,6 +65,19 @@ def segments_path(work: str, number: int) -> Path:
     return Path(work) / f"segments-{number:05d}.npy"
 
 
+@lru_cache(maxsize=1)
+def return_large_arrays() -> None:
+    """Make this process give large arrays back to the system as soon as they are freed.
+
+    The C library (glibc) would learn from the first of them to keep up to 32 MiB each for later, in pieces that do
+    not fit: with many exposures a process would grow to twice what its boxes need.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE)
+    except (AttributeError, OSError):
+        pass  # another C library
+
+
 def scan(
     work: str,
     number: int,
@@ -86,7 +88,8 @@ def scan(
     high: float,
 ) -> Limits | None:
     """Index one exposure, keep the index in the work directory, and return its limits."""
-    table = table_of(paths)
+    return_large_arrays()
+    table = _tables.get(paths)
     index = table.index()
     _save(index_path(work, number), index)
     return exposure_limits(table, index, declination, shift, low, high)
@@ -116,6 +119,7 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
     dict
         rows, read, rejected: numbers of rows.
     """
+    return_large_arrays()
     job = load_job(str(Path(work) / "job.json"), fingerprint)
     box = Box(*corners)
     outer = box.grown(job.how.margin, job.grid.shape)
@@ -124,8 +128,10 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
         segments = _segments(str(segments_path(work, number)), fingerprint)
         ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
-            readers.append((number, _reader(exposure.paths, ranges)))
-    result = combine_box(box, job.grid, job.how, job.geometries(), readers)
+            readers.append(Reader(number, row_count(ranges), _reader(exposure.paths, ranges)))
+    result = combine_box(
+        box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace())
+    )
     try:
         CubeFile.reopen(cube_path(work)).write_box(box.z0, box.y0, result.data, result.stat)
         if result.number is not None and result.seconds is not None:
@@ -156,6 +162,6 @@ def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
 
 def _reader(paths: tuple[str, ...], ranges: NDArray[np.int64]):  # type: ignore[no-untyped-def]
     def read(names: Sequence[str]):  # type: ignore[no-untyped-def]
-        return table_of(paths).read(ranges, names), ranges
+        return _tables.get(paths).read(ranges, names), ranges
 
     return read

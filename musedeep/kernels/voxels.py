@@ -5,6 +5,7 @@ all columns. A cell is a voxel of the box that rows are nearest to; cells are nu
 """
 
 import math
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -160,48 +161,65 @@ def scatter_constant(value, place, out):
         out[place[i]] = value
 
 
-def sort_by_cell(pieces: list[Rows], n_cells: int) -> tuple[Rows, NDArray[np.int64]]:
-    """Bring the rows of several exposures into the order of their cells; empties `pieces`.
+class Workspace:
+    """Arrays that are used again from box to box by one thread: fresh memory costs more than what is done to it."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, NDArray[np.uint8]] = {}
+
+    def array(self, name: str, n: int, dtype: Any) -> NDArray:
+        """An array of n values, whatever they are; the one of the same name is not to be used any more."""
+        size = n * np.dtype(dtype).itemsize
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers.pop(name, None)
+            self._buffers[name] = np.empty(size, np.uint8)
+        return self._buffers[name][:size].view(dtype)
+
+
+def sort_by_cell(
+    rows: Rows, exposures: list[tuple[int, int]], n_cells: int, workspace: Workspace
+) -> tuple[Rows, NDArray[np.int64]]:
+    """Bring rows into the order of their cells; empties `rows` and uses its columns for others.
 
     Parameters
     ----------
-    pieces : list of dict
-        One an exposure, in order: columns of equal length, `cell` (int32) among them; `exposure` may be a
-        plain integer.
+    rows : dict
+        Columns of equal length, `cell` (int32) among them.
+    exposures : list of (int, int)
+        Number of each exposure, and the row after its last, in the order of the rows.
     n_cells : int
         Number of cells of the box.
+    workspace : Workspace
 
     Returns
     -------
     rows : dict
-        The columns without `cell`, sorted by cell, then piece, then order within the piece.
+        The columns without `cell` and with `exposure` (uint16), sorted by cell, then as they were.
     start : int64 (n_cells + 1,)
         Rows of cell c are start[c]:start[c + 1].
 
     Notes
     -----
-    A stable counting sort, one column at a time so that only one exists twice: 34 bytes a row at the peak.
+    A stable counting sort, one column at a time: a column is sorted into the place of the one before.
     """
-    counts = np.zeros(n_cells + 1, np.int64)
-    for piece in pieces:
-        count_cells(piece["cell"], counts)
-    start = np.cumsum(counts)
-    next_place = start[:-1].copy()
-    places = []
-    for piece in pieces:
-        claim_places(piece["cell"], next_place)
-        places.append(piece.pop("cell"))
-    total = int(start[-1])
-    rows: Rows = {}
-    for name in list(pieces[0]) if pieces else []:
-        first = pieces[0][name]
-        out = np.empty(total, np.uint16 if isinstance(first, int) else first.dtype)
-        for piece, place in zip(pieces, places, strict=True):
-            column = piece.pop(name)
-            if isinstance(column, int):
-                scatter_constant(column, place, out)
-            else:
-                scatter(column, place, out)
-        rows[name] = out
-    pieces.clear()
-    return rows, start
+    cell = rows.pop("cell")
+    n = cell.size
+    start = np.zeros(n_cells + 1, np.int64)
+    count_cells(cell, start)
+    np.cumsum(start, out=start)
+    claim_places(cell, start[:-1].copy())
+    ordered: Rows = {}
+    spare = workspace.array("spare", n, np.float32)
+    for name in list(rows):
+        column = rows.pop(name)
+        same = column.dtype == np.float32
+        ordered[name] = spare if same else workspace.array(f"{name} in order", n, column.dtype)
+        scatter(column, cell, ordered[name])
+        if same:
+            spare = column
+    ordered["exposure"] = workspace.array("exposure", n, np.uint16)
+    first = 0
+    for number, last in exposures:
+        scatter_constant(number, cell[first:last], ordered["exposure"])
+        first = last
+    return ordered, start

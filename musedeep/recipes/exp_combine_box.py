@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.kernels import reject, resample
 from musedeep.kernels.reject_stars import reject_sparing_stars
-from musedeep.kernels.voxels import Rows, place_rows, sort_by_cell
+from musedeep.kernels.voxels import Rows, Workspace, place_rows, sort_by_cell
 from musedeep.recipes.exp_combine_grid import Grid
 
 COLUMNS = ("xpos", "ypos", "lambda", "data", "stat", "dq")
@@ -115,8 +115,23 @@ class BoxResult:
     n_rejected: int
 
 
-Reader = Callable[[Sequence[str]], tuple[Rows, NDArray[np.int64]]]
-"""Reads columns of the rows that may lie in the box; returns them and the ranges (n, 2) they came from."""
+@dataclass(frozen=True)
+class Reader:
+    """Reads the rows of an exposure that may lie in a box.
+
+    Attributes
+    ----------
+    number : int
+        Of the exposure.
+    n_rows : int
+        How many rows it reads.
+    read : callable
+        Takes names of columns; returns the columns of the rows, and the ranges (int64 (n, 2)) they came from.
+    """
+
+    number: int
+    n_rows: int
+    read: Callable[[Sequence[str]], tuple[Rows, NDArray[np.int64]]]
 
 
 def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -128,43 +143,55 @@ def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray
 
 
 def _load(
-    reader: Reader, number: int, geometry: ExposureGeometry, grid: Grid, how: Resampling, outer: Box
-) -> tuple[Rows | None, int]:
-    """Rows of one exposure in a box, and the number of rows read."""
+    readers: Sequence[Reader],
+    exposures: Sequence[ExposureGeometry],
+    grid: Grid,
+    how: Resampling,
+    outer: Box,
+    workspace: Workspace,
+) -> tuple[Rows, list[tuple[int, int]]]:
+    """Rows of all exposures in a box, one exposure after the other; its number, and the row after its last, for each.
+
+    Every column is one array from the start, of the length of all that is read: what is not filled takes no memory.
+    """
     names = COLUMNS + (("weight",) if how.use_weight_column else ())
-    columns, ranges = reader(names)
-    n = columns["xpos"].size
-    if n == 0:
-        return None, 0
-    out: Rows = {name: np.empty(n, np.float32) for name in ("ra", "dec", "wavelength", "data", "stat")} | {
-        "bad": np.empty(n, np.uint8),
-        "cell": np.empty(n, np.int32),
-        "row": np.empty(n, np.int32),
-    }
-    kept, not_finite = place_rows(
-        columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
-        how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
-        np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
-        np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape), how.loop_distance,
-        geometry.flux_scale, how.keep_bad,
-        out["ra"], out["dec"], out["wavelength"], out["data"], out["stat"], out["bad"], out["cell"], out["row"],
-    )  # fmt: skip
-    if not_finite:
-        raise MusedeepError(
-            f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
-            f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
-            "flag them in the dq column or reduce the exposure again"
-        )
-    if kept == 0:
-        return None, n
-    # copies, so that the buffers of the size of what was read are given back
-    rows: Rows = {name: column[:kept].copy() for name, column in out.items() if name != "row"}
+    total = sum(reader.n_rows for reader in readers)
+    types = dict.fromkeys(("ra", "dec", "wavelength", "data", "stat"), np.float32) | {"bad": np.uint8, "cell": np.int32}
     if how.list_rejected:
-        rows["row"] = _row_numbers(out["row"][:kept], ranges)
+        types["row"] = np.int64
     if how.use_weight_column:
-        rows["weight"] = columns["weight"][out["row"][:kept]]
-    rows["exposure"] = number  # type: ignore[assignment]
-    return rows, n
+        types["weight"] = np.float32
+    out: Rows = {name: workspace.array(name, total, dtype) for name, dtype in types.items()}
+    local = workspace.array("local", max((reader.n_rows for reader in readers), default=0), np.int32)
+    ends = []
+    filled = 0
+    for reader in readers:
+        geometry = exposures[reader.number]
+        columns, ranges = reader.read(names)
+        room = slice(filled, filled + reader.n_rows)
+        kept, not_finite = place_rows(
+            columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
+            how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
+            np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
+            np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape), how.loop_distance,
+            geometry.flux_scale, how.keep_bad,
+            out["ra"][room], out["dec"][room], out["wavelength"][room], out["data"][room], out["stat"][room],
+            out["bad"][room], out["cell"][room], local,
+        )  # fmt: skip
+        if not_finite:
+            raise MusedeepError(
+                f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
+                f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
+                "flag them in the dq column or reduce the exposure again"
+            )
+        room = slice(filled, filled + kept)
+        if how.list_rejected:
+            out["row"][room] = _row_numbers(local[:kept], ranges)
+        if how.use_weight_column:
+            out["weight"][room] = columns["weight"][local[:kept]]
+        filled += kept
+        ends.append((reader.number, filled))
+    return {name: column[:filled] for name, column in out.items()}, ends
 
 
 def combine_box(
@@ -172,7 +199,8 @@ def combine_box(
     grid: Grid,
     how: Resampling,
     exposures: Sequence[ExposureGeometry],
-    readers: Sequence[tuple[int, Reader]],
+    readers: Sequence[Reader],
+    workspace: Workspace | None = None,
 ) -> BoxResult:
     """Compute one box of the cube.
 
@@ -183,24 +211,21 @@ def combine_box(
     how : Resampling
     exposures : sequence of ExposureGeometry
         All exposures of the combination.
-    readers : sequence of (int, Reader)
-        Number of each exposure that may have rows in the box, ascending, and how to read them.
+    readers : sequence of Reader
+        Of the exposures that may have rows in the box, in their order.
+    workspace : Workspace, optional
+        Of the thread, for its next box.
 
     Raises
     ------
     MusedeepError
         A good row has a value or variance that is not finite.
     """
+    workspace = workspace or Workspace()
     nx = grid.shape[2]
     outer = box.grown(how.margin, grid.shape)
     shape = (outer.z1 - outer.z0, outer.y1 - outer.y0, nx)
-    pieces = []
-    n_read = 0
-    for number, reader in readers:
-        rows_of_one, n = _load(reader, number, exposures[number], grid, how, outer)
-        n_read += n
-        if rows_of_one is not None:
-            pieces.append(rows_of_one)
+    unsorted, ends = _load(readers, exposures, grid, how, outer, workspace)
     core_shape = (box.z1 - box.z0, box.y1 - box.y0, nx)
     words = (len(exposures) + 63) // 64 if how.exposure_map else 0
     data, stat = np.full(core_shape, np.nan, np.float32), np.full(core_shape, np.nan, np.float32)
@@ -209,14 +234,14 @@ def combine_box(
     result = BoxResult(
         data, stat,
         number_map if how.exposure_map else None, seconds if how.exposure_map else None,
-        np.empty((0, 2), np.int64) if how.list_rejected else None, 0, n_read, 0,
+        np.empty((0, 2), np.int64) if how.list_rejected else None,
+        0, sum(reader.n_rows for reader in readers), 0,
     )  # fmt: skip
-    if not pieces:
+    if not unsorted["cell"].size:
         return result
-    if not any(piece["bad"].any() for piece in pieces):
-        for piece in pieces:
-            del piece["bad"]
-    rows, start = sort_by_cell(pieces, shape[0] * shape[1] * shape[2])
+    if not unsorted["bad"].any():
+        del unsorted["bad"]
+    rows, start = sort_by_cell(unsorted, ends, shape[0] * shape[1] * shape[2], workspace)
     n_rows = rows["data"].size
     bad = rows.get("bad", np.zeros(0, np.uint8))
     flags = reject.empty_flags(n_rows)
@@ -235,6 +260,7 @@ def combine_box(
                 rows["data"], sample, rows["stat"], start, shape, core,
                 how.slice_direction, reject.rejection_kind(how.crtype), how.crsigma, flags,
             )  # fmt: skip
+        del sample
     _count(result, rows, flags, start, shape, planes, lines)
     sums = np.zeros((*core_shape, 3), np.float64)
     seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)

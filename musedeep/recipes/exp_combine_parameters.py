@@ -61,6 +61,7 @@ RECIPE = Recipe(
         Product("DATACUBE_FINAL.fits", "the combined cube, DATA and STAT (save=cube)"),
         Product("IMAGE_FOV_000k.fits", "field-of-view image of the k-th filter (save=cube)"),
         Product("PIXTABLE_COMBINED.fits", "all rows, positioned, weighted and flagged (save=combined)"),
+        Product("PIXTABLE_COMBINED.zarr", "the same as a store (`combined_format` of a selection file)"),
         Product("EXPOSURE_MAP.fits", "exposures and seconds per voxel, and their images (save=exposures)"),
         Product("DATACUBE_FINAL.zarr", "cube and exposure map for xarray (save=zarr)"),
     ),

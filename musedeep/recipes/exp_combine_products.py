@@ -29,7 +29,11 @@ from musedeep.storage.fits_parts import header_bytes, padded, sync_and_rename
 from musedeep.storage.header_cards import sign
 from musedeep.storage.pixel_table import open_exposure
 
-CUBE, MAP, COMBINED, STORE = "DATACUBE_FINAL.fits", "EXPOSURE_MAP.fits", "PIXTABLE_COMBINED.fits", "DATACUBE_FINAL.zarr"
+CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
+COMBINED, COMBINED_STORE = "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
+
+COMBINED_MEMORY = 512 << 20
+"""Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
 
 Card = tuple[str, object, str]
 
@@ -46,12 +50,20 @@ class Products:
         The parameters, for the headers.
     calibrations : sequence of (file name, category)
         Auxiliary inputs, for the headers.
+    combined_format : set of str
+        How the combined pixel table is written: "store", "fits" or both.
+    memory : int
+        Working memory for the completion [bytes].
+    threads : int
     """
 
     output: Path
     parameters: ExpCombineParameters
     texts: Sequence[tuple[str, str]] = ()
     calibrations: Sequence[tuple[str, str]] = ()
+    combined_format: frozenset[str] = frozenset({"fits"})
+    memory: int = COMBINED_MEMORY
+    threads: int = 1
 
     @property
     def science(self) -> bool:
@@ -72,11 +84,12 @@ class Products:
             if not self.extended:
                 names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filters))]
         if "combined" in save:
-            names.append(COMBINED)
+            names += [COMBINED_STORE] if "store" in self.combined_format else []
+            names += [COMBINED] if "fits" in self.combined_format else []
         if "exposures" in save:
             names.append(MAP)
         if "zarr" in save:
-            names.append(STORE)
+            names.append(CUBE_STORE)
         return names
 
     def check_existing(self, overwrite: bool) -> None:
@@ -119,23 +132,34 @@ class Products:
             from musedeep.storage.cube_zarr import write_cube_store
 
             say("writing the cube store")
-            write_cube_store(work / STORE, cube, exposure_map, wcs, target)
-            ready.append(STORE)
+            write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
+            ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
             sign(work / MAP)
             ready.append(MAP)
         if "combined" in save:
-            from musedeep.recipes.exp_combine_table import write_combined_table
-
-            say("writing the combined pixel table")
-            weighted = self.parameters.weight != "none" or job.how.use_weight_column
-            write_combined_table(work, work / COMBINED, job, first, self.texts, weighted)
-            ready.append(COMBINED)
+            ready += self._combined(work, job, first, say)
         if "cube" in save:
             ready += self._cube(work, job, cube, first, target, wcs, filters)
         for name in ready:
             _give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
+
+    def _combined(self, work: Path, job: Job, first: fits.Header, say: Callable[[str], None]) -> list[str]:
+        """Write the combined pixel table; returns its names."""
+        from musedeep.recipes.exp_combine_table import CombinedTable
+
+        say("writing the combined pixel table")
+        weighted = self.parameters.weight != "none" or job.how.use_weight_column
+        table = CombinedTable(work, COMBINED, job, first, self.texts, weighted)
+        names = []
+        if "store" in self.combined_format:
+            table.write_store(work / COMBINED_STORE, min(self.memory, COMBINED_MEMORY), self.threads)
+            names.append(COMBINED_STORE)
+        if "fits" in self.combined_format:
+            table.write_fits(work / COMBINED)
+            names.append(COMBINED)
+        return names
 
     def _cube(
         self,

@@ -12,6 +12,9 @@ from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
 
+COMBINED_FORMATS = ("store", "fits")
+"""Forms of the combined pixel table."""
+
 
 def _text(value: Any) -> Any:
     """Numbers are text where text is wanted: `target: 47` names a target."""
@@ -40,6 +43,7 @@ class SelectionModel(BaseModel):
     output_wcs: str | None = None
     filter_list: str | None = None
     parameters: dict[str, Any] = {}
+    combined_format: Annotated[list[str], BeforeValidator(_listed)] | None = None
     output: str
 
 
@@ -59,6 +63,8 @@ class Selection:
     parameters : ExpCombineParameters
     parameter_texts : tuple of (str, str)
         Parameters as given, for the headers of products.
+    combined_format : set of str
+        How the combined pixel table is written (save=combined): "store", "fits" or both.
     output : Path
         Directory of the products.
     """
@@ -71,6 +77,7 @@ class Selection:
     filter_list: Path | None
     parameters: ExpCombineParameters
     parameter_texts: tuple[tuple[str, str], ...]
+    combined_format: frozenset[str]
     output: Path
 
 
@@ -99,6 +106,7 @@ def load_selection(path: str | Path) -> Selection:
         filter_list=_existing(path, "filter_list", model.filter_list),
         parameters=parameters,
         parameter_texts=tuple((name, _as_text(value)) for name, value in model.parameters.items()),
+        combined_format=_combined_format(path, model.combined_format, parameters.save),
         output=here / Path(model.output).expanduser(),
     )
 
@@ -154,6 +162,7 @@ def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:
     expected = {
         "exposures": "a list of paths or globs",
         "parameters": "a mapping of names to values",
+        "combined_format": f"{' or '.join(COMBINED_FORMATS)}, or a list of both",
     }.get(key, "text")
     value = problem["input"]
     raise MusedeepError(f"{path}: {key}: {value!r} ({type(value).__name__}) is not right; it has to be {expected}")
@@ -195,6 +204,19 @@ def _existing(path: Path, key: str, value: str | None) -> Path | None:
     if not full.is_file():
         raise MusedeepError(f"{path}: {key}: {full} does not exist; correct the path")
     return full
+
+
+def _combined_format(path: Path, given: list[str] | None, save: frozenset[str]) -> frozenset[str]:
+    if given is None:
+        return frozenset({"store"})
+    wrong = next((value for value in given if value not in COMBINED_FORMATS), None)
+    if wrong is not None or not given:
+        near = nearest(wrong, COMBINED_FORMATS) if wrong else None
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(COMBINED_FORMATS)}"
+        raise MusedeepError(f"{path}: combined_format: '{wrong or ''}' is not a format; {hint}")
+    if "combined" not in save:
+        raise MusedeepError(f"{path}: combined_format is given, but nothing to write in it; add combined to save")
+    return frozenset(given)
 
 
 def _as_text(value: Any) -> str:

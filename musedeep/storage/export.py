@@ -1,4 +1,4 @@
-"""Pixel-table stores back into the FITS files they were made from, streaming."""
+"""Pixel-table stores back into the FITS files they were made from, or would have been, streaming."""
 
 import errno
 import os
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.kernels.segments import runs_of_rows
 from musedeep.storage.fits_parts import reserve
+from musedeep.storage.header_cards import sign
 from musedeep.storage.headers import BLOCK, CARD, HeaderUnit, parse_cards, raw_bytes
 from musedeep.storage.outputs import Progress, partial_name, refuse_existing, silent, write_at, write_error
 from musedeep.storage.pixel_table import COLUMN_TYPES, row_count
@@ -33,6 +34,8 @@ def export(
     progress: Progress | None = None,
 ) -> Path:
     """Write the FITS pixel table that a store was made from: same format, header cards, rows and order.
+
+    A combined table's store was made from no file; its checksums are filled in here.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def export(
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if table.attributes().get("unsigned"):
+            sign(partial)
         os.replace(partial, path)
     except OSError as error:
         raise write_error(path, error, size) from error

@@ -76,10 +76,15 @@ def raw_bytes(cards: Sequence[str]) -> bytes:
     return "".join(cards).encode("latin-1")
 
 
+def raw_cards(raw: bytes) -> tuple[str, ...]:
+    """The cards of a header as it stands in a file; inverse of `raw_bytes`."""
+    text = raw.decode("latin-1")
+    return tuple(text[i : i + CARD] for i in range(0, len(text), CARD))
+
+
 def header_cards(header: fits.Header) -> tuple[str, ...]:
     """Raw cards of a header, with END and blank fill."""
-    text = header.tostring(sep="", endcard=True, padding=True)
-    return tuple(text[i : i + CARD] for i in range(0, len(text), CARD))
+    return raw_cards(header.tostring(sep="", endcard=True, padding=True).encode("latin-1"))
 
 
 def scan_file(path: Path) -> list[HeaderUnit]:

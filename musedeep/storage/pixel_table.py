@@ -169,6 +169,29 @@ def clean_ranges(ranges: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
     return np.stack([ranges[first, 0], ranges[last, 1]], axis=1)
 
 
+def cut_ranges(ranges: NDArray[np.int64], seams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut ranges where they reach across seams.
+
+    Parameters
+    ----------
+    ranges : int64 (n, 2)
+        None of them empty.
+    seams : int64 (pieces + 1,)
+        Piece k holds rows seams[k] to seams[k + 1] - 1; together the pieces hold all ranges.
+
+    Returns
+    -------
+    int64 (parts,), int64 (parts, 2)
+        Piece that each part lies in, and the part; in order. Parts in pieces without rows are empty.
+    """
+    first = np.searchsorted(seams, ranges[:, 0], side="right") - 1
+    number = np.searchsorted(seams, ranges[:, 1], side="left") - first
+    source = np.repeat(np.arange(ranges.shape[0]), number)
+    which = first[source] + np.arange(source.size) - np.repeat(np.cumsum(number) - number, number)
+    start, stop = np.maximum(ranges[source, 0], seams[which]), np.minimum(ranges[source, 1], seams[which + 1])
+    return which, np.stack([start, stop], axis=1)
+
+
 def empty_rows(names: Sequence[str], n: int) -> Rows:
     """Uninitialised columns for n rows."""
     return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}
@@ -254,16 +277,11 @@ class JoinedPixelTable:
         if ranges.shape[0] == 0:
             return
         # cut at the seams between tables, then read runs of ranges of the same table at once
-        first = np.searchsorted(self.offsets, ranges[:, 0], side="right") - 1
-        last = np.searchsorted(self.offsets, ranges[:, 1], side="left") - 1
-        which = np.concatenate([np.arange(a, b + 1) for a, b in zip(first, last, strict=True)])
-        source = np.repeat(np.arange(ranges.shape[0]), last - first + 1)
-        start = np.maximum(ranges[source, 0], self.offsets[which])
-        stop = np.minimum(ranges[source, 1], self.offsets[which + 1])
+        which, parts = cut_ranges(ranges, self.offsets)
         bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
         place = 0
         for a, b in pairwise(bounds):
-            local = np.stack([start[a:b], stop[a:b]], axis=1) - self.offsets[which[a]]
+            local = parts[a:b] - self.offsets[which[a]]
             n = row_count(local)
             if n:
                 part = {k: v[place : place + n] for k, v in rows.items()}

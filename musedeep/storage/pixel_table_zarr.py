@@ -10,7 +10,8 @@ their order within; so a range of wavelengths is one contiguous piece, and an IF
 `index/edges`          int64 (segments + 1,): segments of at most 256 rows, none across two runs
 `index/boxes`          float32 (segments, 6): box of each segment (`pixel_table.SEGMENT`)
 `hdus/N`               bytes of HDU N of the source file where it is no column
-attributes             raw header cards of all HDUs, units, the grid of bands
+attributes             raw header cards of all HDUs, units, the grid of bands; `unsigned` if the cards of
+                       checksums are filled in only when a FITS file is written
 =====================  =====================================================================================
 
 Every chunk carries a checksum (crc32c), and chunks are written even where all values are equal, so that
@@ -68,15 +69,14 @@ def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) ->
     )  # fmt: skip
 
 
-def create_whole(group: Any, name: str, values: NDArray[Any]) -> None:
-    """A new array of a store with all its values."""
-    chunks = (max(min(1 << 18, values.shape[0]), 1), *values.shape[1:])
-    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=values.dtype.itemsize), Crc32cCodec())
-    array = group.create_array(
-        name, shape=values.shape, chunks=chunks, dtype=values.dtype, fill_value=0, compressors=codecs,
+def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """A new array of a store that is no column, chunked along its first axis."""
+    chunks = (max(min(1 << 18, shape[0]), 1), *shape[1:])
+    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize), Crc32cCodec())
+    return group.create_array(
+        name, shape=shape, chunks=chunks, dtype=dtype, fill_value=0, compressors=codecs,
         config={"write_empty_chunks": True},
     )  # fmt: skip
-    array[...] = values
 
 
 class ZarrPixelTable:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.plan import BASE_BYTES, make_plan
+from musedeep.graph.plan import BASE_BYTES, BOX_BYTES, make_plan
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_scan import LINES_PER_BIN, VOXEL_SEGMENT, row_density, select_ranges
 
@@ -55,6 +55,37 @@ def test_two_gibibytes_do_for_125_full_fields():
     _, plan = plan_for((3681, 320, 320), 125 * 87552, 2048 * MIB, exposures=125)
     assert plan.peak_bytes <= 2048 * MIB
     assert plan.rows_processed < 1.6 * plan.rows
+
+
+def test_peak_memory_does_not_depend_on_the_number_of_exposures():
+    peaks = []
+    for exposures in (2, 8, 32, 125):
+        _, plan = plan_for((3681, 320, 320), exposures * 87552, 4096 * MIB, exposures=exposures)
+        peaks.append(plan.peak_bytes)
+        assert plan.rows_processed < 1.6 * plan.rows
+    assert max(peaks) < 1.2 * min(peaks)
+    assert max(peaks) <= BASE_BYTES + 2 * BOX_BYTES
+
+
+def test_boxes_are_alike_where_the_field_is_uneven():
+    """A mosaic: five times the exposures in the middle, nothing at the edges."""
+    grid = Grid((400, 960, 960), (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
+    lines = np.interp(np.arange(120), [0, 10, 40, 60, 80, 110, 119], [0, 1e4, 1e4, 5e4, 1e4, 1e4, 0])
+    density = np.tile(lines.astype(np.float32), (400, 1))
+    plan = make_plan(density, grid, how(), 275, 4096 * MIB, 2)
+    middle = [t for t in plan.tasks if t.box.z0 > 0 and t.box.z1 < 400]
+    peaks = [t.peak_bytes for t in middle]
+    assert max(peaks) < 1.5 * min(peaks)
+    assert max(peaks) <= BOX_BYTES
+    heights = [t.box.y1 - t.box.y0 for t in middle]
+    assert max(heights) > 2 * min(heights)
+    assert sum(t.rows for t in plan.tasks) == pytest.approx(density.sum(dtype=float), rel=1e-3)
+
+
+def test_many_processors_share_the_limit():
+    _, plan = plan_for((3681, 320, 320), 125 * 87552, 4096 * MIB, parallel=16, exposures=125)
+    assert plan.peak_bytes <= 4096 * MIB
+    assert max(t.peak_bytes for t in plan.tasks) < 4096 * MIB / 16
 
 
 def test_density_counts_every_row():

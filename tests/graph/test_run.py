@@ -17,6 +17,9 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.run import WORK, Request, Silent, combine
 from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
 
+SMALL = 4 << 20
+"""Memory of boxes of which there are many [bytes]."""
+
 OPTIONS = {"ifus": (11, 12), "wavelength": (7000.0, 7030.0), "cosmics": 1e-3}
 
 
@@ -58,7 +61,7 @@ def test_the_stars_come_out_where_they_are(exposures, undisturbed):
     assert (stat[np.isfinite(stat)] > 0).all()
 
 
-@pytest.mark.parametrize("options", [{"threads": 1}, {"rows_per_box": 20_000}, {"threads": 2, "rows_per_box": 60_000}])
+@pytest.mark.parametrize("options", [{"threads": 1}, {"box_bytes": SMALL}, {"threads": 2, "box_bytes": 3 * SMALL}])
 def test_threads_and_box_sizes_do_not_matter(exposures, undisturbed, tmp_path, options):
     run(exposures[0], tmp_path / "out", **options)
     assert_same(tmp_path / "out", undisturbed[1])
@@ -84,7 +87,7 @@ def test_worker_processes_one_of_which_is_killed(exposures, undisturbed, tmp_pat
                     workers[-1].send_signal(signal.SIGKILL)
                     Killer.killed = True
 
-    run(exposures[0], tmp_path / "out", Killer(), workers=2, threads=2, rows_per_box=20_000)
+    run(exposures[0], tmp_path / "out", Killer(), workers=2, threads=2, box_bytes=SMALL)
     assert Killer.killed
     assert_same(tmp_path / "out", undisturbed[1])
 
@@ -95,7 +98,7 @@ def test_a_running_scheduler(exposures, undisturbed, tmp_path):
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, protocol="tcp://", dashboard_address=":0"
     ) as cluster:
-        run(exposures[0], tmp_path / "out", scheduler=cluster.scheduler_address, rows_per_box=60_000)
+        run(exposures[0], tmp_path / "out", scheduler=cluster.scheduler_address, box_bytes=3 * SMALL)
     assert_same(tmp_path / "out", undisturbed[1])
 
 
@@ -115,9 +118,9 @@ def test_an_interrupted_run_resumes(exposures, undisturbed, tmp_path):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(exposures[0], tmp_path / "out", Stop(), rows_per_box=20_000)
+        run(exposures[0], tmp_path / "out", Stop(), box_bytes=SMALL)
     assert not (tmp_path / "out" / "DATACUBE_FINAL.fits").exists()
-    outcome = run(exposures[0], tmp_path / "out", rows_per_box=20_000)
+    outcome = run(exposures[0], tmp_path / "out", box_bytes=SMALL)
     assert outcome.resumed_boxes == 3
     assert_same(tmp_path / "out", undisturbed[1])
     assert not (tmp_path / "out" / WORK).exists()
@@ -129,8 +132,7 @@ def test_a_killed_process_resumes(exposures, undisturbed, tmp_path):
         f"exposures: [{', '.join(str(p) for p in exposures[0])}]\nparameters: {{crsigma: 5}}\noutput: out\n"
     )
     script = (
-        "import musedeep.graph.plan as p; p.ROWS_PER_BOX = 20000\n"
-        "p.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + (20000,)\n"
+        f"import musedeep.graph.plan as p\np.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + ({SMALL},)\n"
         "from musedeep.cli.main import run; run()"
     )
     process = subprocess.Popen([sys.executable, "-c", script, "combine", str(selection)], stderr=subprocess.DEVNULL)
@@ -155,8 +157,8 @@ def test_other_parameters_start_afresh(exposures, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(exposures[0], tmp_path / "out", Stop(), rows_per_box=20_000)
-    outcome = run(exposures[0], tmp_path / "out", parameters={"pixfrac": "0.8"}, rows_per_box=20_000)
+        run(exposures[0], tmp_path / "out", Stop(), box_bytes=SMALL)
+    outcome = run(exposures[0], tmp_path / "out", parameters={"pixfrac": "0.8"}, box_bytes=SMALL)
     assert outcome.resumed_boxes == 0
 
 
@@ -218,6 +220,38 @@ def test_a_full_disk_is_one_line(exposures, tmp_path, monkeypatch):
     with pytest.raises(MusedeepError, match="no space"):
         run(exposures[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_run_is_refused_and_disturbs_nothing(exposures, undisturbed, tmp_path):
+    class Second(Silent):
+        refused = None
+
+        def advance(self, rows):
+            if self.refused is None:
+                with pytest.raises(MusedeepError) as error:
+                    run(exposures[0], tmp_path / "out", box_bytes=SMALL)
+                self.refused = str(error.value)
+                # nor does a plan
+                request = Request(list(exposures[0]), exp_combine_parameters({}), tmp_path / "out")
+                assert combine(request, dry_run=True).plan.rows > 0
+
+    second = Second()
+    run(exposures[0], tmp_path / "out", second, box_bytes=SMALL)
+    assert f"another run is at work there (process {os.getpid()}" in second.refused
+    assert_same(tmp_path / "out", undisturbed[1])
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits"]
+
+
+def test_dry_run_keeps_what_an_interrupted_run_has(exposures, tmp_path):
+    class Stop(Silent):
+        def advance(self, rows):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(exposures[0], tmp_path / "out", Stop(), box_bytes=SMALL)
+    combine(Request(list(exposures[0]), exp_combine_parameters({}), tmp_path / "out"), dry_run=True)
+    outcome = run(exposures[0], tmp_path / "out", box_bytes=SMALL)
+    assert outcome.resumed_boxes == 1
 
 
 def test_dry_run_leaves_nothing(exposures, tmp_path):

@@ -1,12 +1,17 @@
 """Resampling: flux, linearity, partition, against a plain sum over all pairs of rows and voxels."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from boxes import GRID, STEP, how
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.recipes.exp_combine_box import Box, ExposureGeometry, combine_box
+from musedeep.graph.plan import Field
+from musedeep.kernels.voxels import Workspace
+from musedeep.recipes.exp_combine_box import Box, ExposureGeometry, Reader, combine_box
+from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
 
 METHODS = ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos")
 
@@ -25,9 +30,19 @@ def make_exposures(seed, n_exposures=3, n=2500):
             "stat": rng.uniform(1, 4, n).astype("f4"),
             "dq": np.where(rng.random(n) < 0.02, 256, 0).astype("i4"),
         }
-        readers.append((k, lambda names, c=columns: ({m: c[m] for m in names}, np.array([[0, n]]))))
+        readers.append(Reader(k, n, lambda names, c=columns: ({m: c[m] for m in names}, np.array([[0, n]]))))
         geometries.append(ExposureGeometry(np.deg2rad(-20.0), (0.0, 0.0), 1.0, 1.0 + k, 600.0, f"exposure {k}"))
     return geometries, readers
+
+
+def with_data(readers, change):
+    """The readers with other data."""
+
+    def read(names, reader):
+        columns, ranges = reader.read(names)
+        return {**columns, "data": change(columns["data"]).astype("f4")}, ranges
+
+    return [Reader(r.number, r.n_rows, lambda names, r=r: read(names, r)) for r in readers]
 
 
 def whole(how_, seed=1, grid=GRID):
@@ -56,29 +71,47 @@ def test_any_partition_gives_the_same_bits(method, crsigma):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_constant_field_stays_constant(method):
     geometries, readers = make_exposures(2)
-    flat = [
-        (k, lambda names, r=r: ({**r(names)[0], "data": np.full(2500, 7.5, "f4")}, r(names)[1])) for k, r in readers
-    ]
+    flat = with_data(readers, lambda data: np.full(data.size, 7.5))
     result = combine_box(Box(0, 6, 0, 12), GRID, how(method), geometries, flat)
     finite = np.isfinite(result.data)
     assert finite.mean() > 0.5
     np.testing.assert_allclose(result.data[finite], 7.5, rtol=2e-6)
 
 
+def test_memory_of_a_box_is_what_the_plan_says():
+    geometries, readers = make_exposures(6, n_exposures=30, n=20_000)
+    options = how(crsigma=5.0)
+    nz, ny, nx = GRID.shape
+    box = Box(0, nz, 0, ny)
+    combine_box(box, GRID, options, geometries, readers)  # compiled
+    tracemalloc.start()
+    result = combine_box(box, GRID, options, geometries, readers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.n_read == 600_000
+    expected = Field(np.zeros((nz, -(-ny // LINES_PER_BIN)), np.float32), GRID, options, 30).bytes(
+        result.n_read, nz * ny * nx
+    )
+    assert 0.8 * expected < peak < expected
+
+
+def test_a_workspace_used_again_changes_nothing():
+    workspace = Workspace()
+    for seed, method in ((1, "drizzle"), (2, "nearest"), (3, "linear")):
+        geometries, readers = make_exposures(seed, n=4000 // seed)
+        options = how(method, 3.0)
+        for box in (Box(0, 6, 0, 12), Box(1, 3, 2, 9), Box(0, 6, 0, 12)):
+            one = combine_box(box, GRID, options, geometries, readers, workspace)
+            other = combine_box(box, GRID, options, geometries, readers)
+            for name in ("data", "stat", "number", "seconds", "rejected"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
 @given(scale=st.floats(0.01, 100), offset=st.floats(-1000, 1000))
 @settings(deadline=None, max_examples=20)
 def test_drizzle_is_linear(scale, offset):
     geometries, readers = make_exposures(3)
-    changed = [
-        (
-            k,
-            lambda names, r=r: (
-                {**r(names)[0], "data": (r(names)[0]["data"] * scale + offset).astype("f4")},
-                r(names)[1],
-            ),
-        )
-        for k, r in readers
-    ]
+    changed = with_data(readers, lambda data: data * scale + offset)
     a = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, readers)
     b = combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, changed)
     np.testing.assert_allclose(b.data, a.data * scale + offset, rtol=1e-5, atol=1e-4 * (abs(offset) + scale))
@@ -90,8 +123,8 @@ def test_drizzle_is_the_sum_over_all_pairs():
     ra_voxel, dec_voxel, cosine = GRID.voxel_positions(0, 12)
     top, norm = np.zeros(GRID.shape), np.zeros(GRID.shape)
     seen = np.zeros((*GRID.shape, 2), bool)
-    for k, reader in readers:
-        c = reader(("xpos", "ypos", "lambda", "data", "stat", "dq"))[0]
+    for k, reader in enumerate(readers):
+        c = reader.read(("xpos", "ypos", "lambda", "data", "stat", "dq"))[0]
         r = np.tan(-c["ypos"].astype(float))
         xi, eta = r * np.sin(c["xpos"].astype(float)), -r * np.cos(c["xpos"].astype(float))
         d0 = np.deg2rad(-20.0)

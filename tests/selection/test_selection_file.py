@@ -64,6 +64,15 @@ def test_parameters_may_be_yaml_lists(field):
 
 
 @pytest.mark.parametrize(
+    ("text", "formats"),
+    [("", {"store"}), ("combined_format: fits\n", {"fits"}), ("combined_format: [store, fits]\n", {"store", "fits"})],
+)
+def test_format_of_the_combined_table(field, text, formats):
+    chosen = load_selection(write(field, MINIMAL + "parameters: {save: 'cube,combined'}\n" + text))
+    assert chosen.combined_format == formats
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (MINIMAL + "ofset_list: x\n", "unknown key 'ofset_list'; did you mean offset_list?"),
@@ -83,6 +92,11 @@ def test_parameters_may_be_yaml_lists(field):
         ("just text\n", "a selection file has the keys"),
         (MINIMAL + "parameters: {pixfrc: 1}\n", "parameters: no parameter 'pixfrc'; did you mean pixfrac?"),
         (MINIMAL + "parameters: {crsigma: high}\n", "crsigma=high is not a number"),
+        (MINIMAL + "combined_format: fit\n", "combined_format: 'fit' is not a format; did you mean fits?"),
+        (MINIMAL + "combined_format: [csv]\n", "combined_format: 'csv' is not a format; known are store, fits"),
+        (MINIMAL + "combined_format: []\n", "combined_format: '' is not a format; known are store, fits"),
+        (MINIMAL + "combined_format: 3\n", "combined_format: 3 (int) is not right; it has to be store or fits"),
+        (MINIMAL + "combined_format: fits\n", "but nothing to write in it; add combined to save"),
         (
             "exposures: [reduced/*.fits, reduced/PIXTABLE_REDUCED_0001.fits]\noutput: o\n",
             "is named twice, by 'reduced/*.fits' and 'reduced/PIXTABLE_REDUCED_0001.fits'",

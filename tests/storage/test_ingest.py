@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from pixel_tables import exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
 
 from musedeep.errors import MusedeepError
-from musedeep.storage import ingest as ingestion
+from musedeep.storage import store_writer
 from musedeep.storage.export import BYTES_PER_ROW, export
-from musedeep.storage.ingest import ingest, segment_edges
+from musedeep.storage.ingest import ingest
 from musedeep.storage.pixel_table import describe, open_exposure, open_pixel_table
+from musedeep.storage.store_writer import segment_edges
 
 SMALL = {"slices": (1, 20, 48), "wavelength": (6990.0, 7050.0), "ifus": (3, 24)}
 SOURCES = {
@@ -339,7 +340,7 @@ def test_disk_full_while_writing(tmp_path, monkeypatch):
     def full(self, values):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ingestion._Appender, "_write", full)
+    monkeypatch.setattr(store_writer._Appender, "_write", full)
     with pytest.raises(MusedeepError, match=r"disk full while writing a\.zarr, which needs about \d+ bytes"):
         ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
     assert only(tmp_path) == ["a.fits"]
@@ -355,9 +356,24 @@ def test_disk_full_at_export(store, monkeypatch):
     assert only(store.parent) == ["a.fits", "a.zarr"]
 
 
-def test_memory_too_small_for_a_band(tmp_path):
+def files_of(store):
+    return {p.relative_to(store): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_bands_larger_than_memory_are_taken_in_parts(tmp_path, shuffle):
+    write_exposure(tmp_path / "a.fits", shuffle=shuffle, **SMALL)
+    whole = ingest([tmp_path / "a.fits"], tmp_path / "whole.zarr", chunk_rows=3000)
+    # a band holds 6 slices of 16 lines of 76 pixels
+    parts = ingest(
+        [tmp_path / "a.fits"], tmp_path / "parts.zarr", chunk_rows=3000, memory=BYTES_PER_ROW * 3000, workers=3
+    )
+    assert files_of(whole) == files_of(parts)
+
+
+def test_memory_too_small_for_a_slice(tmp_path):
     write_exposure(tmp_path / "a.fits", **SMALL)
-    with pytest.raises(MusedeepError, match=r"too little for a band of \d+ rows; \d+ MiB would do"):
+    with pytest.raises(MusedeepError, match=r"too little for the \d+ rows of a slice in a band; \d+ MiB would do"):
         ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", memory=10_000)
     assert only(tmp_path) == ["a.fits"]
 

@@ -1,0 +1,38 @@
+"""Pixel tables kept open, as many as is wise, for work that comes back to them."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from musedeep.storage.pixel_table import PixelTable, open_exposure
+
+OPEN_TABLES = 300
+"""Pixel tables kept open at most (their headers stay in memory)."""
+
+
+class OpenTables:
+    """The pixel tables opened last. May be used by several threads."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[tuple[str, ...], PixelTable] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, paths: Sequence[str]) -> PixelTable:
+        """The pixel table of these files of one exposure; see `pixel_table.open_exposure`."""
+        key = tuple(paths)
+        with self._lock:
+            if key in self._tables:
+                self._tables.move_to_end(key)
+                return self._tables[key]
+        table = open_exposure([Path(p) for p in key])
+        with self._lock:
+            self._tables[key] = table
+            while len(self._tables) > OPEN_TABLES:
+                self._tables.popitem(last=False)  # closed when its last reader lets go
+            return table
+
+    def forget(self) -> None:
+        """Let go of all tables."""
+        with self._lock:
+            self._tables.clear()
