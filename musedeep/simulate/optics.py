@@ -35,7 +35,7 @@ STAGGER: Final = (7169.0, 7014.0, 6855.0)
 """Wavelength in the middle of the CCD for slices 1, 4, ...; 2, 5, ...; 3, 6, ... (musered), Angstrom."""
 FIELD_WIDTH: Final = 75.0
 """Length of a slice in the field, spaxels: four of them side by side make 60 arcsec."""
-STACK_CENTRES: Final = (112.59, 37.52, -37.52, -112.59)
+STACK_CENTRES: Final = (-112.59, -37.52, 37.52, 112.59)
 """Middle of the four stacks of slices, in the order of the CCD, spaxels: gaps of 0.04 between the inner two, of 0.07
 beside them (what the reference's muse_geometry expects)."""
 ROTATION_CENTRE: Final = (-0.01, -1.20)

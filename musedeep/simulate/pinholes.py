@@ -1,4 +1,4 @@
-"""The multi-pinhole mask of the calibration unit: a grid of holes that moves up through the field in small steps.
+"""The multi-pinhole mask of the calibration unit: a grid of holes that moves down through the field in small steps.
 
 The reference's muse_geometry sees when each slice is lit by a hole and finds from it where the slice lies.
 """
@@ -19,7 +19,8 @@ Array = NDArray[np.float64]
 FOCAL_SCALE: Final = 1.705
 """Scale in the telescope's focal plane, arcsec/mm (ESO TEL FOCU SCALE)."""
 HOLE_DISTANCE: Final = (2.945, 0.6135)
-"""Distance of neighbouring holes along and across the slices, mm: three holes on a slice."""
+"""Distance of neighbouring holes along and across the slices, mm: three holes on a slice.  With these
+muse_geometry finds the right widths of slices, and says 0.6135 in its log."""
 HOLE_SIZE: Final = (0.21, 0.09)
 """Dispersion of a hole's image along and across the slices, arcsec."""
 FIRST_POSITION: Final = 12.2
@@ -40,7 +41,7 @@ def mask_position(step: int) -> float:
 
 @dataclass(frozen=True)
 class Holes:
-    """A regular grid of holes; positions in arcsec, `lift` is how far the grid has moved up."""
+    """A regular grid of holes; positions in arcsec, `lift` is how far the grid has moved down."""
 
     lift: float
 
@@ -49,7 +50,7 @@ class Holes:
         along, across = (distance * FOCAL_SCALE for distance in HOLE_DISTANCE)
         # holes lie at half distances from the middle of the field
         u = (x / along) % 1.0 - 0.5
-        v = ((y - self.lift) / across + 0.5) % 1.0 - 0.5
+        v = ((y + self.lift) / across + 0.5) % 1.0 - 0.5
         light = np.exp(-0.5 * ((u * along / HOLE_SIZE[0]) ** 2 + (v * across / HOLE_SIZE[1]) ** 2))
         return np.broadcast_to(MASK_LIGHT * light, np.broadcast_shapes(np.shape(light), np.shape(wavelength)))
 

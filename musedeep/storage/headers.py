@@ -1,6 +1,7 @@
 """FITS headers as they stand in a file: the raw 80-character cards beside the parsed header."""
 
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +65,28 @@ class HeaderUnit:
 def parse_cards(cards: Sequence[str]) -> fits.Header:
     """The header that these raw cards make."""
     return fits.Header.fromstring("".join(cards))
+
+
+class SharedHeader:
+    """A header shared while somebody holds it, and read again otherwise: that of a pixel table may have 1200 cards.
+
+    Parameters
+    ----------
+    read : callable
+        Reads the raw cards.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[str]]) -> None:
+        self._read = read
+        self._held: Callable[[], fits.Header | None] = lambda: None
+
+    def get(self) -> fits.Header:
+        """The header."""
+        header = self._held()
+        if header is None:
+            header = parse_cards(self._read())
+            self._held = weakref.ref(header)
+        return header
 
 
 def parse_facts(cards: Sequence[str]) -> fits.Header:

@@ -197,6 +197,23 @@ def empty_rows(names: Sequence[str], n: int) -> Rows:
     return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}
 
 
+class RowReader:
+    """What all pixel tables share: reading into new arrays."""
+
+    n_rows: int
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """See `PixelTable.read`."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        rows = empty_rows(names, row_count(ranges))
+        self.read_into(ranges, rows)
+        return rows
+
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`."""
+        raise NotImplementedError
+
+
 FLUX_KEYS = ("ESO DRS MUSE FLAT FLUX SKY", "ESO DRS MUSE FLAT FLUX LAMP")
 """Integrated flux of an IFU in the twilight or the lamp flat, first choice first."""
 
@@ -211,7 +228,7 @@ def _flux_factors(tables: Sequence[PixelTable]) -> list[float]:
     return [first / flux if first and flux else 1.0 for flux in fluxes]
 
 
-class JoinedPixelTable:
+class JoinedPixelTable(RowReader):
     """Several pixel tables of one exposure, one after the other.
 
     Data and variances of each IFU are brought to the level of the first by the fluxes of the flat field in the headers,
@@ -263,13 +280,6 @@ class JoinedPixelTable:
             part["stop"] += offset
             parts.append(part)
         return np.concatenate(parts)
-
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
-        ranges = clean_ranges(ranges, self.n_rows)
-        rows = empty_rows(names, row_count(ranges))
-        self.read_into(ranges, rows)
-        return rows
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""

@@ -6,7 +6,6 @@ while rows are read, so that thousands of them (24 an exposure) may take part in
 """
 
 import os
-import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, segment_boxes
-from musedeep.storage.headers import HeaderUnit, parse_cards, parse_facts, scan_file
+from musedeep.storage.headers import HeaderUnit, SharedHeader, parse_facts, scan_file
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
     SEGMENT,
+    RowReader,
     Rows,
     check_columns,
     clean_ranges,
@@ -104,7 +104,7 @@ def swap_bytes(words):  # type: ignore[no-untyped-def]
         )
 
 
-class FitsPixelTable:
+class FitsPixelTable(RowReader):
     """What both FITS formats share; see `pixel_table.PixelTable`."""
 
     format = "FITS"
@@ -115,33 +115,18 @@ class FitsPixelTable:
         self.names = tuple(names)
         self.units: dict[str, str] = {}
         self.size = path.stat().st_size
-        self._header: Any = lambda: None
+        self._header = SharedHeader(lambda: scan_file(path)[0].cards)
         self.facts = parse_facts(units[0].cards)
 
     @property
     def header(self) -> fits.Header:
-        """Primary header. Shared while somebody holds it, read from the file otherwise: it may have 1200 cards."""
-        header = self._header()
-        if header is None:
-            header = parse_cards(scan_file(self.path)[0].cards)
-            self._header = weakref.ref(header)
-        return header
+        """Primary header (`SharedHeader`)."""
+        return self._header.get()
 
     @property
     def nbytes(self) -> int:
         """Size of the file."""
         return self.size
-
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
-        ranges = clean_ranges(ranges, self.n_rows)
-        rows = empty_rows(names, row_count(ranges))
-        self.read_into(ranges, rows)
-        return rows
-
-    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
-        """See `PixelTable.read_into`."""
-        raise NotImplementedError
 
     def _read_raw(self, descriptor: int, offset: int, item: int, ranges: NDArray[np.int64], out: NDArray[Any]) -> None:
         position = read_ranges(descriptor, offset, item, ranges, out.view(np.uint8))

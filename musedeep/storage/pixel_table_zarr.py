@@ -18,8 +18,6 @@ Every chunk carries a checksum (crc32c), and chunks are written even where all v
 damage and loss are found when they are read.
 """
 
-import weakref
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +29,8 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import parse_cards, parse_facts
-from musedeep.storage.pixel_table import (
-    SEGMENT,
-    Rows,
-    check_columns,
-    clean_ranges,
-    empty_rows,
-    row_count,
-)
+from musedeep.storage.headers import SharedHeader, parse_facts
+from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges
 from musedeep.storage.pixel_table_fits import set_boxes
 
 KIND, VERSION = "pixel table", 1
@@ -79,7 +70,23 @@ def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> An
     )  # fmt: skip
 
 
-class ZarrPixelTable:
+def _attributes(path: Path) -> dict[str, Any]:
+    """Attributes of the group of a store, read from disk."""
+    try:
+        attributes = dict(zarr.open_group(path, mode="r").attrs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).split("\n")[0]
+        raise MusedeepError(f"{path}: not a pixel-table store ({reason}); ingest it again") from error
+    if attributes.get("kind") != KIND:
+        raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
+    if attributes.get("version") != VERSION:
+        raise MusedeepError(
+            f"{path}: store of version {attributes.get('version')}, expected {VERSION}; ingest it again"
+        )
+    return attributes
+
+
+class ZarrPixelTable(RowReader):
     """A pixel-table store; see `pixel_table.PixelTable`.
 
     Raises
@@ -92,7 +99,7 @@ class ZarrPixelTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._header: Any = lambda: None
+        self._header = SharedHeader(lambda: _attributes(path)["hdus"][0]["cards"])
         attributes = self.attributes()
         self.n_rows = int(attributes["rows"])
         self.names = tuple(attributes["columns"])
@@ -110,18 +117,7 @@ class ZarrPixelTable:
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the group, read from disk."""
-        try:
-            attributes = dict(zarr.open_group(self.path, mode="r").attrs)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).split("\n")[0]
-            raise MusedeepError(f"{self.path}: not a pixel-table store ({reason}); ingest it again") from error
-        if attributes.get("kind") != KIND:
-            raise MusedeepError(f"{self.path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
-        if attributes.get("version") != VERSION:
-            raise MusedeepError(
-                f"{self.path}: store of version {attributes.get('version')}, expected {VERSION}; ingest it again"
-            )
-        return attributes
+        return _attributes(self.path)
 
     @property
     def facts(self) -> fits.Header:
@@ -130,12 +126,8 @@ class ZarrPixelTable:
 
     @property
     def header(self) -> fits.Header:
-        """Primary header. Shared while somebody holds it, read from disk otherwise."""
-        header = self._header()
-        if header is None:
-            header = parse_cards(self.attributes()["hdus"][0]["cards"])
-            self._header = weakref.ref(header)
-        return header
+        """Primary header (`SharedHeader`)."""
+        return self._header.get()
 
     @property
     def nbytes(self) -> int:
@@ -157,13 +149,6 @@ class ZarrPixelTable:
         index["start"], index["stop"] = edges[:-1], edges[1:]
         set_boxes(index, boxes)
         return index
-
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
-        ranges = clean_ranges(ranges, self.n_rows)
-        rows = empty_rows(names, row_count(ranges))
-        self.read_into(ranges, rows)
-        return rows
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`; decodes each chunk that holds a wanted row once."""

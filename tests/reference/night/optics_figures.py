@@ -83,8 +83,8 @@ def full_width(profile: Array) -> float:
 
 
 def geometry_figures(night: Night) -> list[Figure]:
-    """Position, angle and width of the slices as muse_geometry found them, the field's middle left free."""
-    path = night.product("geometry/GEOMETRY_TABLE")
+    """Position, angle and width of slices as muse_geometry found them, not smoothed; the middle left free."""
+    path = night.product("geometry/GEOMETRY_UNSMOOTHED")
     if not path.exists():
         return []
     truth, found = night.truth("geometry"), read_table(path)

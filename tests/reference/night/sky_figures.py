@@ -31,7 +31,7 @@ def response_figures(night: Night) -> list[Figure]:
         truth = float(np.interp(wave, curve["wavelength"], curve["efficiency"]) * slices)
         found = float(header[f"ESO QC STANDARD THRU{wave}"])
         magnitudes = -2.5 * np.log10(found / truth)
-        note = "a strip of two IFUs cuts the star's wings"
+        note = "a strip of two IFUs is narrower than the profile"
         figures.append(Figure(f"total efficiency at {wave} Angstrom", "mag", truth, found, magnitudes, 0.1, note))
     return figures + _telluric_figures(night)
 
@@ -170,7 +170,7 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
             inside = cube.distance(index) < APERTURE
             flux = UNIT * float(np.nansum(image[inside])) / encircled(night, colour)
             ratios.append(flux / float(cube.sources[f"flux_{colour}"][index]) - 1.0)
-        note = f"{len(ratios)} stars, aperture of {APERTURE} arcsec, the strip cuts the standard's wings"
+        note = f"{len(ratios)} stars, aperture of {APERTURE} arcsec, the strip is narrower than the profiles"
         figures.append(alone(f"flux of stars at {colour} Angstrom", "ratio - 1", float(np.median(ratios)), 0.15, note))
     white = np.nanmedian(cube.data[1000:3000:5], axis=0)
     shifts = np.array([_centroid(white, cube, index) for index in stars])
