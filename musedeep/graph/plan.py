@@ -32,7 +32,7 @@ BOX_BYTES = 512 * 1024**2
 LEAST_BOX_BYTES = 24 * 1024**2
 """Boxes of small jobs are made smaller, to keep the processors busy to the end, down to this."""
 
-BOXES_PER_PROCESSOR = 8
+BOXES_PER_PROCESSOR = 6
 """At least so many, so that the processors finish together."""
 
 PLANES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)

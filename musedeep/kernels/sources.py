@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 @dataclass(frozen=True)
@@ -82,6 +81,8 @@ def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[So
     A binary opening with a cross removes what is narrower than three pixels (cosmic rays, hot pixels). With this
     the numbers of sources of the reference come out (QC EXPCOMB NDET), also where cosmic rays were left in.
     """
+    from scipy import ndimage  # takes a fifth of a second, which plans and workers need not wait for
+
     finite = np.isfinite(image)
     middle, deviation = background(image)
     if deviation <= 0:
