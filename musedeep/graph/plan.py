@@ -168,7 +168,11 @@ def make_plan(
             choices.append((z_cost * y_cost, planes))
     tasks: list[BoxTask] = []
     for _, planes in [*sorted(choices), (0.0, 1)]:
-        tasks = [task for z0 in range(0, nz, planes) for task in _strips(field, z0, min(nz, z0 + planes), target)]
+        tasks = [
+            task
+            for z0 in range(0, nz, planes)
+            for task in _strips(field, z0, min(nz, z0 + planes), target, parallel if planes == nz else 1)
+        ]
         need = max(task.peak_bytes for task in tasks)
         if need <= budget:
             break
@@ -189,8 +193,11 @@ def make_plan(
     )
 
 
-def _strips(field: Field, z0: int, z1: int, limit: float) -> list[BoxTask]:
-    """Cut a slab into as few strips as fit the limit, of memory as equal as can be; a strip has at least a line."""
+def _strips(field: Field, z0: int, z1: int, limit: float, multiple: int) -> list[BoxTask]:
+    """Cut a slab into as few strips as fit the limit, of memory as equal as can be; a strip has at least a line.
+
+    Their number is a multiple of `multiple` where it is larger, so that nobody waits for the last one.
+    """
     nz, ny, nx = field.grid.shape
     margin = field.how.margin
     thick = min(nz, z1 + margin) - max(0, z0 - margin)
@@ -209,11 +216,14 @@ def _strips(field: Field, z0: int, z1: int, limit: float) -> list[BoxTask]:
         return edges
 
     edges = cut(limit)
+    most = len(edges) - 1
+    if most > multiple:
+        most = -(-most // multiple) * multiple
     low, high = 0.0, limit
     for _ in range(12):
         middle = (low + high) / 2
         tried = cut(middle)
-        if len(tried) <= len(edges):
+        if len(tried) - 1 <= most:
             edges, high = tried, middle
         else:
             low = middle
