@@ -22,7 +22,7 @@ FLAT_TIME: Final = 1.155
 """Usual exposure time of the continuum lamp, s."""
 ARC_PEAK: Final = 45000.0
 """Electrons in the peak of the brightest line of a lamp, in an exposure of the usual time."""
-FLAT_PEAK: Final = 24000.0
+FLAT_PEAK: Final = 40500.0
 """Electrons in a pixel of the continuum lamp at its brightest, in an exposure of the usual time."""
 TWILIGHT_RATE: Final = 9000.0
 """Electrons in a pixel of the twilight at its brightest, in `TWILIGHT_TIME`."""

@@ -3,9 +3,12 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from night.night_files import Night
+from night.reduce import reduce_night
 
 RECIPE = "muse_exp_combine"
 
@@ -73,3 +76,20 @@ def esorex_recipe():
         return directory
 
     return run
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory, reference_installed):
+    """A small simulated night of IFUs 1 and 2 (with one the astrometric field is too narrow), reduced to the end.
+
+    MUSEDEEP_TEST_NIGHT names a directory to keep it in: made if it is not there, used as it is if it is.
+    """
+    kept = os.environ.get("MUSEDEEP_TEST_NIGHT")
+    directory = Path(kept) if kept else tmp_path_factory.mktemp("proof") / "night"
+    if not directory.exists():
+        command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "1-2", "--small"]
+        subprocess.run(command, check=True)
+    reduce_night(directory)
+    yield Night(directory)
+    if not kept:
+        shutil.rmtree(directory)

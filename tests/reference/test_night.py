@@ -1,27 +1,12 @@
 """The proof: the reference pipeline reduces a simulated night from bias to combined cube and finds the truth."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from night.night_files import Figure, Night
-from night.reduce import reduce_night
+from night.night_files import Figure
 from night.report import all_figures, quality_table
 
 pytestmark = pytest.mark.reference
-
-
-@pytest.fixture(scope="module")
-def night(tmp_path_factory, reference_installed):
-    """A small night of IFUs 1 and 2 (with one the astrometric field is too narrow), reduced to the end."""
-    directory = tmp_path_factory.mktemp("proof") / "night"
-    command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "1-2", "--small"]
-    subprocess.run(command, check=True)
-    reduce_night(directory)
-    yield Night(directory)
-    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="module")
