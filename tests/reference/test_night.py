@@ -37,6 +37,6 @@ def test_quality_looks_like_the_real_instruments(night):
         ("central wavelength", 0.005),
         ("LSF FWHM", 0.06),
         ("total efficiency at 7000 Angstrom", 0.1),
-        ("median of a raw flat", 0.5),
+        ("median of a raw flat", 0.1),
     ):
         assert table[figure]["simulated"] == pytest.approx(table[figure]["real"], rel=share), figure
