@@ -15,6 +15,7 @@ LOW = {"[OIII]5007": 1.6, "[NII]6583": 3.4, "[SII]6716": 0.65, "[SII]6731": 0.55
 
 SHELL = 14
 FILAMENTS = 8
+FEW_STARS = 8
 
 
 def nebula(seed: int, size: float = FIELD) -> tuple[Source, ...]:
@@ -28,7 +29,7 @@ def nebula(seed: int, size: float = FIELD) -> tuple[Source, ...]:
     Returns
     -------
     a core of 24 x 18 arcsec, 14 clumps on a ring of radius 18 arcsec, 8 filaments, the hot central star, and about 125
-    stars of magnitudes 17.5 to 20.5 evenly strewn
+    stars of magnitudes 17.5 to 20.5 evenly strewn (in a smaller field 8)
     """
     generator = np.random.default_rng([seed, 2])
     scale = size / FIELD
@@ -50,7 +51,9 @@ def nebula(seed: int, size: float = FIELD) -> tuple[Source, ...]:
         flux = 3e-15 * float(generator.uniform(0.4, 1.6))
         velocity = float(generator.normal(0.0, 15.0))
         sources.append(_gas(f"filament-{number}", (place[0], place[1]), axes, flux, LOW, velocity, scale))
-    for number, (xi, eta) in enumerate(zip(*strewn(generator), strict=True), 1):
+    places = list(zip(*strewn(generator), strict=True))
+    # stars do not shrink with the field
+    for number, (xi, eta) in enumerate(places if size >= FIELD else places[:: len(places) // FEW_STARS], 1):
         temperature = round(float(generator.triangular(3500.0, 5000.0, 9500.0)))
         flux = flux_of_magnitude(generator.uniform(17.5, 20.5))
         sources.append(Source(f"star-{number:03d}", xi * scale, eta * scale, star_template(temperature), flux))
