@@ -1,9 +1,14 @@
 """The proof: the reference pipeline reduces a simulated night from bias to combined cube and finds the truth."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from night.night_files import Figure
+from night.night_files import Figure, Night
+from night.optics_figures import geometry_figures
+from night.reduce import reduce_night
 from night.report import all_figures, quality_table
 
 pytestmark = pytest.mark.reference
@@ -40,3 +45,19 @@ def test_quality_looks_like_the_real_instruments(night):
         ("median of a raw flat", 0.1),
     ):
         assert table[figure]["simulated"] == pytest.approx(table[figure]["real"], rel=share), figure
+
+
+def test_the_reference_finds_the_geometry(reference_installed):
+    """Ten minutes and 12 GB of memory, therefore only where it is asked for."""
+    kept = os.environ.get("MUSEDEEP_TEST_GEOMETRY")
+    if not kept:
+        pytest.skip("takes 12 GB of memory; MUSEDEEP_TEST_GEOMETRY=DIRECTORY runs it, in that directory")
+    directory = Path(kept)
+    if not directory.exists():
+        command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "24", "--small"]
+        subprocess.run([*command, "--masks", "60", "--scene", "empty", "--exposures", "1"], check=True)
+    reduce_night(directory, until="geometry")
+    figures = geometry_figures(Night(directory))
+    assert len(figures) == 8
+    wrong = [f"{f.name}: {f.difference:.4g} {f.unit}, limit {f.limit:g}" for f in figures if not f.passed]
+    assert not wrong, "\n".join(wrong)

@@ -91,7 +91,12 @@ def geometry_figures(night: Night) -> list[Figure]:
     key = {(int(r["SubField"]), int(r["SliceCCD"])): r for r in truth}
     rows = [r for r in found if int(r["SubField"]) in night.ifus]
     figures = []
-    limits = (("x", "pix", 0.1, 0.5), ("y", "pix", 0.1, 0.5), ("angle", "deg", 0.02, 0.1), ("width", "pix", 0.05, 0.3))
+    limits = (
+        ("x", "pix", 0.04, 0.1),
+        ("y", "pix", 0.02, 0.1),
+        ("angle", "deg", 0.005, 0.02),
+        ("width", "pix", 0.02, 0.05),
+    )
     for name, unit, limit, worst in limits:
         residuals = np.array([float(r[name]) - key[int(r["SubField"]), int(r["SliceCCD"])][name] for r in rows])
         if name in "xy":
