@@ -10,13 +10,9 @@ What the reference pipeline does was found by experiment (docs/rejection.md show
   median and median absolute deviation ("median"), mean and standard deviation ("mean"), or mean and the
   error of the mean from the variances ("iraf").
 
-Medians are the dear part: with 125 exposures a sample has more than 2000 rows. Most voxels hold nothing near
-the threshold, and that is certified by counting, in one pass over the sample that vectorises. Let v be the
-largest value of the voxel and (low, high) an interval guessed to hold the median. If fewer than half of the
-sample lie below it and fewer than half above, it does. Then v can only exceed median + crsigma x spread if the
-spread is below d = (v - low) / crsigma, that is, if at least half of the sample lie within (low - d, high + d).
-The counts also tell where in the interval the median is, which is the guess for the next voxel. Bound by
-reading the samples from cache: some 100 ns a voxel with 8 exposures.
+Medians are the dear part: with 125 exposures a sample has more than 2000 rows. Most voxels hold nothing near the
+threshold, which `kernels.certify` proves by counting; the medians of the others are looked for near those of the
+voxel before. Bound by these and by the counting: about 200 ns a voxel with 8 exposures, 900 with 125.
 """
 
 import math
@@ -25,11 +21,21 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.kernels.certify import (
+    BIN,
+    BINS,
+    FEW,
+    MOST,
+    SIMILAR,
+    add_planes,
+    add_sample,
+    count_plane,
+    nothing_above,
+    plane_scale,
+)
+
 IRAF, MEAN, MEDIAN = 0, 1, 2
 ALONG_X, ALONG_Y, NO_DIRECTION = 1, 2, 0
-
-GUARD = 0.45
-"""Half-width of the interval guessed to hold the median, in units of the last spread computed."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -75,6 +81,36 @@ def median(a, n):
     for i in range(1, k):
         lower = max(lower, a[i])
     return 0.5 * (np.float64(lower) + upper)
+
+
+@nb.njit(nogil=True, cache=True)
+def median_near(a, n, low, high, near):
+    """Median of a[:n], which is expected in [low, high]: only what lies there is put in order.
+
+    Parameters
+    ----------
+    a : float64 (n,)
+        Reordered if the expectation is wrong.
+    low, high : float
+    near : float64 (n,)
+        Scratch.
+    """
+    below, m = 0, 0
+    for i in range(n):
+        v = a[i]
+        near[m] = v
+        below += v < low
+        m += (v >= low) & (v <= high)
+    k = n >> 1
+    if k - below >= m or k - 1 + (n & 1) < below:
+        return median(a, n)
+    upper = _select(near, m, k - below)
+    if n & 1:
+        return upper
+    lower = near[0]
+    for i in range(1, k - below):
+        lower = max(lower, near[i])
+    return 0.5 * (lower + upper)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -150,13 +186,11 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
     exact : int
         Number of cells whose median had to be computed.
     """
-    _, _, nx = shape
-    ny = shape[1]
+    _, ny, nx = shape
     first = np.empty(32, np.int64)
     last = np.empty(32, np.int64)
-    buffer = np.empty(1024, np.float64)
-    exact = 0
-    guess, spread = 0.0, -1.0
+    if kind == MEDIAN:
+        return _reject_by_median(values, sample, start, shape, core, direction, crsigma, first, last, flags)
     for z in range(core[0], core[1]):
         for y in range(core[2], core[3]):
             for x in range(nx):
@@ -165,50 +199,84 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                 if a == b:
                     continue
                 n_runs = _runs(z, y, x, shape, direction, start, first, last)
-                if kind != MEDIAN:
-                    threshold = _moments_threshold(sample, variances, first, last, n_runs, kind, crsigma)
-                else:
-                    largest = values[a]
-                    for i in range(a + 1, b):
-                        largest = max(largest, values[i])
-                    if spread > 0:
-                        low, high = np.float32(guess - GUARD * spread), np.float32(guess + GUARD * spread)
-                        d = max((np.float64(largest) - low) / crsigma * 1.000001, 0.0)
-                        inner, outer = np.float32(low - d), np.float32(high + d)
-                        below, above, within, n = 0, 0, 0, 0
-                        for r in range(n_runs):
-                            for i in range(first[r], last[r]):
-                                v = sample[i]
-                                n += v == v
-                                below += v <= low
-                                above += v >= high
-                                within += (v >= inner) & (v <= outer)
-                        if 2 * below < n - 1 and 2 * above < n - 1 and 2 * within < n - 1:
-                            guess = np.float64(low) + np.float64(high - low) * (0.5 * n - below) / (n - below - above)
-                            continue
-                    n = 0
-                    for r in range(n_runs):
-                        n += last[r] - first[r]
-                    if n > buffer.size:
-                        buffer = np.empty(2 * n, np.float64)
-                    n = gather(sample, first, last, n_runs, buffer)
-                    if n == 0:
+                threshold = _moments_threshold(sample, variances, first, last, n_runs, kind, crsigma)
+                for i in range(a, b):
+                    if values[i] > threshold:
+                        flags[i] = 1
+    return 0
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _reject_by_median(values, sample, start, shape, core, direction, crsigma, first, last, flags):
+    """`reject` for medians: voxels that hold nothing are told by `kernels.certify`, the others get their medians."""
+    nz, ny, nx = shape
+    n_cells = ny * nx
+    buffer, near = np.empty(1024, np.float64), np.empty(1024, np.float64)
+    guess, guessed_spread = 0.0, 0.0
+    counts = np.empty((3, n_cells, BINS), np.uint16)
+    total = np.empty((n_cells, BINS), np.uint16)
+    histogram = np.empty(BINS, np.uint16)
+    scratch = np.empty(FEW, np.float64)
+    held = np.full(3, -1, np.int64)
+    slots, most = np.empty(3, np.int64), np.zeros(3, np.int64)
+    low, width = 0.0, 0.0
+    exact = 0
+    for z in range(core[0], core[1]):
+        below, above = max(z - 1, 0), min(z + 2, nz)
+        centre, spread = plane_scale(sample, start[z * n_cells], start[(z + 1) * n_cells], scratch)
+        counted = spread > 0.0
+        if counted:
+            if (
+                abs(centre - low - (BINS // 2 - 1) * width) > SIMILAR * spread
+                or abs(BIN * spread / width - 1) > SIMILAR
+            ):
+                width = BIN * spread
+                low = centre - (BINS // 2 - 1) * width
+                held[:] = -1
+            for zz in range(below, above):
+                slots[zz - below] = zz % 3
+                if held[zz % 3] != zz:
+                    most[zz % 3] = count_plane(sample, start, zz * n_cells, n_cells, low, width, counts[zz % 3])
+                    held[zz % 3] = zz
+                counted = counted and most[zz % 3] <= MOST
+            add_planes(counts, slots, above - below, n_cells, total)
+        for y in range(core[2], core[3]):
+            for x in range(nx):
+                cell = (z * ny + y) * nx + x
+                a, b = start[cell], start[cell + 1]
+                if a == b:
+                    continue
+                largest = values[a]
+                for i in range(a + 1, b):
+                    largest = max(largest, values[i])
+                if counted:
+                    add_sample(total, counts[z % 3], y, x, ny, nx, direction, histogram)
+                    if nothing_above(histogram, low, width, np.float64(largest), crsigma):
                         continue
-                    exact += 1
-                    centre = median(buffer, n)
-                    guess = centre
-                    d = (np.float64(largest) - centre) / crsigma
-                    within = 0
-                    for i in range(n):
-                        distance = abs(buffer[i] - centre)
-                        buffer[i] = distance
-                        within += distance <= d
-                    if d <= 0 or (2 * within < n - 1 and spread > 0 and exact & 15):
-                        continue
-                    this = median(buffer, n)
-                    if n > 8 and this > 0:
-                        spread = this
-                    threshold = centre + crsigma * this
+                n_runs = _runs(z, y, x, shape, direction, start, first, last)
+                n = 0
+                for r in range(n_runs):
+                    n += last[r] - first[r]
+                if n > buffer.size:
+                    buffer, near = np.empty(2 * n, np.float64), np.empty(2 * n, np.float64)
+                n = gather(sample, first, last, n_runs, buffer)
+                if n == 0:
+                    continue
+                exact += 1
+                middle = median_near(buffer, n, guess - 0.3 * guessed_spread, guess + 0.3 * guessed_spread, near)
+                guess = middle
+                # the spread matters only where the largest value can be above the threshold
+                d = (np.float64(largest) - middle) / crsigma
+                within = 0
+                for i in range(n):
+                    distance = abs(buffer[i] - middle)
+                    buffer[i] = distance
+                    within += distance <= d
+                if d <= 0 or 2 * within < n - 1:
+                    continue
+                spread = median_near(buffer, n, 0.75 * guessed_spread, 1.25 * guessed_spread, near)
+                guessed_spread = spread
+                threshold = middle + crsigma * spread
                 for i in range(a, b):
                     if values[i] > threshold:
                         flags[i] = 1
