@@ -190,5 +190,5 @@ def nothing_above(histogram, low, width, largest, crsigma):
         return False
     within = 0
     for b in range(lowest, highest):
-        within += np.int64(histogram[b])
+        within += int(histogram[b])
     return 2 * within < n - 1
