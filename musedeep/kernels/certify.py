@@ -169,18 +169,18 @@ def nothing_above(histogram, low, width, largest, crsigma):
     """
     n = 0
     for b in range(BINS):
-        n += np.int64(histogram[b])
+        n += int(histogram[b])
     if n == 0:
         return False
     # the bins of the two middle values
-    below, first = np.int64(histogram[0]), 0
+    below, first = int(histogram[0]), 0
     while below <= (n - 1) // 2:
         first += 1
-        below += np.int64(histogram[first])
+        below += int(histogram[first])
     last = first
     while below <= n // 2:
         last += 1
-        below += np.int64(histogram[last])
+        below += int(histogram[last])
     if first == 0 or last == BINS - 1:
         return False
     floor = low + (first - 1) * width
