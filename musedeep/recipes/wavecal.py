@@ -1,0 +1,276 @@
+"""muse_wavecal: arc exposures to wavelength solutions (manual 6.3.4, 9.4)."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+from musedeep.instrument import N_SLICES
+from musedeep.kernels.dispersion import WEIGHTINGS
+from musedeep.recipes.arc_lamps import (
+    LampImage,
+    by_lamp,
+    calibration_of,
+    combine_lamp,
+    flat_flux_cards,
+    saturated_pixels,
+)
+from musedeep.recipes.basic_inputs import open_frames
+from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_DARK, MERGE, NIFU, OVERSCAN, Overscan
+from musedeep.recipes.basic_processing import THREADS, Combined, overscan_cards
+from musedeep.recipes.basic_products import product_header
+from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, chosen_ifus, product_name, run_ifus
+from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.product_headers import Card
+from musedeep.recipes.wavecal_images import write_resampled, write_wave_map
+from musedeep.recipes.wavecal_quality import quality_cards, residuals_table, wavecal_table
+from musedeep.recipes.wavecal_slices import ArcImage, Settings, SliceResult, solve_slice
+from musedeep.storage.calibration_tables import TraceTable, find_trace_table
+from musedeep.storage.image import MuseImage
+from musedeep.storage.line_catalog import LineCatalog, read_line_catalog
+from musedeep.storage.raw_frames import open_raw_frame
+
+RANGES: Final = {"N": (4750.0, 9400.0), "E": (4600.0, 9400.0)}
+"""Wavelengths of the lines that are used, by the last letter of the mode: what passes the blocking filter, Angstrom."""
+
+DEFAULT_LINE_SIGMA: Final = 2.5
+DEFAULT_FIT_SIGMA: Final = 3.0
+
+RECIPE = Recipe(
+    name="muse_wavecal",
+    summary="Detect arc lines and determine the wavelength solution of each slice.",
+    tags=(
+        Tag("ARC", 1, None, "Raw arc exposure, at least 3 of each lamp"),
+        MASTER_BIAS,
+        MASTER_DARK,
+        Tag("MASTER_FLAT", 0, None, "Master flat of the IFU"),
+        Tag("TRACE_TABLE", 1, None, "Trace of the slices of the IFU"),
+        Tag("LINE_CATALOG", 1, 1, "Arc lines (manual A.2.1)"),
+        BADPIX_TABLE,
+    ),
+    parameters=(
+        NIFU,
+        *OVERSCAN,
+        Parameter(
+            "combine", "sigclip", "How the frames of a lamp are combined.", ("average", "median", "minmax", "sigclip")
+        ),
+        Parameter("lampwise", True, "Identify and measure lines on the images of single lamps; false: on their sum."),
+        Parameter(
+            "sigma",
+            1.0,
+            "Limit for the detection of lines above the median signal to noise in the middle of a slice, in mean "
+            "absolute deviations.",
+        ),
+        Parameter("dres", 0.05, "Part by which the dispersion may differ from 1.25 Angstrom/pix in pattern matching."),
+        Parameter("tolerance", 0.1, "Largest relative difference of ratios of distances in pattern matching."),
+        Parameter("xorder", 2, "Order of the polynomials along a slice."),
+        Parameter("yorder", 6, "Order of the polynomial of the dispersion."),
+        Parameter("linesigma", -1.0, "Limit for deviant positions of a line; negative: 2.5 standard deviations."),
+        Parameter("residuals", False, "Write the residuals of all positions of all lines."),
+        Parameter("fitsigma", -1.0, "Limit for deviant positions in the final fit; negative: 3 standard deviations."),
+        Parameter(
+            "fitweighting",
+            "cerrscatter",
+            "Weights of the final fit: uniform, or by the error of each centre (cerr), the scatter of each line "
+            "(scatter) or both.",
+            WEIGHTINGS,
+        ),
+        Parameter("saveimages", False, "Write the combined image of each lamp."),
+        Parameter("resample", False, "Write the sum of all lamps, as it is and resampled in wavelength."),
+        Parameter("wavemap", False, "Write an image of the wavelength of every pixel."),
+        MERGE,
+    ),
+    products=(
+        Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn"),
+        Product("WAVECAL_RESIDUALS-nn.fits", "Residuals of all positions (residuals=true)"),
+        Product("ARC_RED_LAMP_eeee-nn.fits", "Combined image of a lamp (saveimages=true)"),
+        Product("ARC_RED_0001-nn.fits", "Sum of all lamps (resample=true, lampwise=false)"),
+        Product("ARC_RESAMPLED_0001-nn.fits", "The same, resampled in wavelength (resample=true)"),
+        Product("WAVE_MAP_0001-nn.fits", "Wavelength of every pixel (wavemap=true)"),
+    ),
+    quality=(
+        Quality("WAVECAL SLICEj LINES NDET, NID", "Arc lines detected and identified in slice j"),
+        Quality("WAVECAL SLICEj LINES PEAK MEAN, STDEV, MIN, MAX", "Peaks of identified lines above background"),
+        Quality("WAVECAL SLICE20 LAMPl LINES PEAK MEAN, STDEV, MAX", "The same of lamp l in slice 20"),
+        Quality("WAVECAL SLICEj LINES FWHM MEAN, STDEV, MIN, MAX", "Widths of lines of quality 5 [Angstrom]"),
+        Quality("WAVECAL SLICEj RESOL", "Mean spectral resolution"),
+        Quality("WAVECAL SLICEj FIT NLINES, RMS", "Lines in the final fit, and its rms [Angstrom]"),
+        Quality("WAVECAL SLICEj DWLEN BOTTOM, TOP", "Wavelength left minus right [Angstrom]"),
+        Quality("WAVECAL SLICEj WLPOS, WLEN", "Row in the middle [pix], and its wavelength [Angstrom]"),
+        Quality("WAVECAL NSATURATED LAMPl", "Saturated pixels of the combined image of lamp l"),
+        Quality("WAVECAL INPUTi NSATURATED, NSATURATED", "Saturated pixels of raw frame i and of ARC_RED_LAMP"),
+    ),
+)
+
+
+def run(call: RecipeCall) -> Outcome:
+    """Find the wavelength solutions of the chosen IFUs.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input; see `basic_run.run_ifus`.
+    """
+    p = call.parameters
+    categories = ["WAVECAL_TABLE"] + ["WAVECAL_RESIDUALS"] * p["residuals"]
+    if p["saveimages"]:
+        lamps = by_lamp([open_raw_frame(path, chosen_ifus(RECIPE, call)[0]) for path in call.frames["ARC"]], "")
+        categories += [f"ARC_RED_LAMP_{i:04d}" for i in range(1, len(lamps) + 1)]
+    if p["resample"] or not p["lampwise"]:
+        categories.append("ARC_RED_0001")
+    categories += ["ARC_RESAMPLED_0001"] * p["resample"] + ["WAVE_MAP_0001"] * p["wavemap"]
+    return run_ifus(RECIPE, wavelength_solution, call, categories)
+
+
+def settings_of(parameters: Mapping[str, Any], mode: str) -> Settings:
+    """Parameters of the fits, in a mode of the instrument.
+
+    Raises
+    ------
+    MusedeepError
+        Numbers that make no sense.
+    """
+    p = parameters
+    for name, low, high in (("xorder", 1, 5), ("yorder", 1, 9)):
+        if not low <= p[name] <= high:
+            raise MusedeepError(f"muse_wavecal: {name}={p[name]} is not {low} to {high}; correct it")
+    for name in ("sigma", "dres", "tolerance"):
+        if p[name] <= 0:
+            raise MusedeepError(f"muse_wavecal: {name}={p[name]:g} is not above 0; correct it")
+    if p["dres"] >= 1:
+        raise MusedeepError(f"muse_wavecal: dres={p['dres']:g} is not below 1; give a part, as 0.05")
+    return Settings(
+        p["sigma"], p["dres"], p["tolerance"], p["xorder"], p["yorder"],
+        p["linesigma"] if p["linesigma"] > 0 else DEFAULT_LINE_SIGMA,
+        p["fitsigma"] if p["fitsigma"] > 0 else DEFAULT_FIT_SIGMA,
+        p["fitweighting"], RANGES["E" if mode.endswith("-E") else "N"],
+    )  # fmt: skip
+
+
+def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+    """The wavelength solution of one IFU, and images on request; one after the other."""
+    parameters = call.parameters
+    overscan = Overscan.of(parameters)
+    frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.tags[0].minimum, RECIPE.name)
+    settings = settings_of(parameters, str(frames[0].primary.get("ESO INS MODE", "")))
+    lamps = by_lamp(frames, parameters["combine"])
+    trace = find_trace_table(call.frames["TRACE_TABLE"], ifu)
+    catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
+    calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
+    combined = [combine_lamp(lamp, overscan, calibration, parameters) for lamp in lamps]
+    headers = _Headers(call, ifu, overscan, combined, flat_flux_cards(calibration.flat))
+    for i, lamp in enumerate(combined, 1) if parameters["saveimages"] else ():
+        yield headers.image(f"ARC_RED_LAMP_{i:04d}", lamp.combined, [lamp])
+    images = [
+        ArcImage(
+            one.lamp.number, one.lamp.name, one.combined.data, one.combined.dq, one.combined.stat,
+            catalog.of_lamp(one.lamp.name),
+        )
+        for one in combined
+    ]  # fmt: skip
+    total = _sum(images) if parameters["resample"] or not parameters["lampwise"] else None
+    if total is not None:
+        yield headers.image("ARC_RED_0001", Combined(total.data, total.dq, total.stat), combined)
+    chosen = images if parameters["lampwise"] or total is None else [total]
+    results = _solve(chosen, catalog, trace, settings)
+    _check(results, combined, parameters["lampwise"])
+    shape = images[0].data.shape
+    made = IfuProducts()
+    cards = quality_cards(results, combined, catalog, trace, shape[0])
+    table = wavecal_table(results, settings.x_order, settings.y_order)
+    made.tables["WAVECAL_TABLE"] = headers.of("WAVECAL_TABLE", cards), table
+    if parameters["residuals"]:
+        made.tables["WAVECAL_RESIDUALS"] = headers.of("WAVECAL_RESIDUALS"), residuals_table(results, catalog)
+    if parameters["resample"] and total is not None:
+        made.writers.append(partial(write_resampled, headers.of("ARC_RESAMPLED_0001"), total, results, trace))
+    if parameters["wavemap"]:
+        made.writers.append(partial(write_wave_map, headers.of("WAVE_MAP_0001"), shape, results, trace))
+    yield made
+
+
+@dataclass
+class _Headers:
+    """What the headers of all products of an IFU are made of."""
+
+    call: RecipeCall
+    ifu: int
+    overscan: Overscan
+    lamps: list[LampImage]
+    flux: list[Card]
+
+    def of(self, name: str, extra: Sequence[Card] = (), lamps: Sequence[LampImage] = ()) -> fits.Header:
+        """The header of a product, of some lamps or all."""
+        used = lamps or self.lamps
+        first = used[0]
+        cards = [*extra, *overscan_cards(first.measured, self.overscan), *self.flux]
+        raws = [(frame.path, "ARC") for lamp in used for frame in lamp.lamp.frames]
+        others = {tag: paths for tag, paths in self.call.frames.items() if tag != "ARC"}
+        category = re.sub(r"_\d{4}$", "", name)
+        file_name = product_name(name, self.ifu)
+        return product_header(
+            RECIPE, first.lamp.frames[0], category, file_name, others, self.call.parameters, cards, raws
+        )
+
+    def image(self, name: str, image: Combined, lamps: Sequence[LampImage]) -> IfuProducts:
+        """An image as a product."""
+        header = self.of(name, _saturation_cards(lamps, image), lamps)
+        return IfuProducts(images={name: MuseImage(image.data, image.dq, image.stat, header, "count")})
+
+
+def _solve(images: list[ArcImage], catalog: LineCatalog, trace: TraceTable, settings: Settings) -> list[SliceResult]:
+    """All slices, in threads."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+        return list(
+            pool.map(lambda k: solve_slice(k + 1, images, catalog, trace.coefficients[k], settings), range(N_SLICES))
+        )
+
+
+def _check(results: list[SliceResult], combined: list[LampImage], lampwise: bool) -> None:
+    """Raise MusedeepError if a lamp has no line at all, or no slice a solution."""
+    for lamp in combined if lampwise else []:
+        if not any((result.lamps == lamp.lamp.number).any() for result in results):
+            raise MusedeepError(
+                f"{lamp.lamp.frames[0].path}: no line of lamp {lamp.lamp.name} found in any slice; give exposures in "
+                "which the lamp burns, or leave this lamp out"
+            )
+    if all(result.solution is None for result in results):
+        reason = next(r.why for r in results if r.why)
+        raise MusedeepError(
+            f"{combined[0].lamp.frames[0].path}: no wavelength solution in any slice ({reason}); check the lamps and "
+            "the LINE_CATALOG, or change --sigma and --dres"
+        )
+
+
+def _sum(images: list[ArcImage]) -> ArcImage:
+    """The sum of the images of all lamps."""
+    first = images[0]
+    data, dq, stat = first.data.copy(), first.dq.copy(), first.stat.copy()
+    for image in images[1:]:
+        data += image.data
+        dq |= image.dq
+        stat += image.stat
+    lines = np.unique(np.concatenate([image.lines for image in images]))
+    return ArcImage(0, "all", data, dq, stat, lines)
+
+
+def _saturation_cards(lamps: Sequence[LampImage], image: Combined) -> list[Card]:
+    """ESO QC WAVECAL INPUTi NSATURATED of raw frames, NSATURATED of their image."""
+    cards: list[Card] = [
+        (f"ESO QC WAVECAL INPUT{i} NSATURATED", one.n_saturated, f"Number of saturated pixels in raw arc {i}")
+        for i, one in enumerate(lamps[0].measured, 1)
+    ]
+    cards.append(("ESO QC WAVECAL NSATURATED", saturated_pixels(image), "Number of saturated pixels in output data"))
+    if len(lamps) > 1:
+        cards += [
+            (f"ESO QC WAVECAL LAMP{k} INPUT{i} NSATURATED", one.n_saturated, f"Saturated pixels in arc {i} of lamp {k}")
+            for k, lamp in enumerate(lamps, 1)
+            for i, one in enumerate(lamp.measured, 1)
+        ]
+    return cards
