@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.outputs import write_error
 from musedeep.storage.raw import extension_name, raw_ifus, read_raw
 
 __all__ = ["Port", "RawFrame", "check_same_setup", "open_raw_frame", "raw_ifus"]
@@ -109,6 +110,23 @@ class RawFrame:
         pixels = raw.byteswap(inplace=True).view("<u2") if np.little_endian else raw.view(np.uint16)
         pixels ^= np.uint16(0x8000)
         return pixels.reshape(stop - start, self.shape[1])
+
+    def spill(self, directory: Path) -> None:
+        """Keep the pixels of a compressed file in a file of a directory, not in memory; others are read from theirs.
+
+        Raises
+        ------
+        MusedeepError
+            The file cannot be written.
+        """
+        if self._pixels is None:
+            return
+        path = directory / f"{self.path.name}-{self.ifu:02d}.pixels"
+        try:
+            self._pixels.tofile(path)
+        except OSError as error:
+            raise write_error(path, error, self._pixels.nbytes) from error
+        self._pixels = np.asarray(np.memmap(path, np.uint16, "r+", shape=self.shape))
 
     def setup(self) -> tuple[object, ...]:
         """What has to be the same for all frames of a set: chip, binning, read-out mode."""
