@@ -87,6 +87,19 @@ def subtract_dark(data, dq, stat, dark, dark_dq, dark_stat, factor):
 
 
 @nb.njit(nogil=True, cache=True)
+def divide_flat(data, dq, stat, flat, flat_dq, flat_stat):
+    """Divide rows by a master flat, except where it is 0; variances propagate, flags join."""
+    for y in range(data.shape[0]):
+        for x in range(data.shape[1]):
+            dq[y, x] |= flat_dq[y, x]
+            if flat[y, x] == 0.0:
+                continue
+            value = data[y, x] / flat[y, x]
+            stat[y, x] = (stat[y, x] + value * value * flat_stat[y, x]) / (flat[y, x] * flat[y, x])
+            data[y, x] = value
+
+
+@nb.njit(nogil=True, cache=True)
 def scale(data, stat, factor):
     """Multiply rows by a factor, and their variances by its square."""
     for y in range(data.shape[0]):

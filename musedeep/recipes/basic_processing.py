@@ -72,12 +72,14 @@ class Calibration:
     ----------
     bias : master bias; None: data stay in adu
     dark : master dark, for one hour
+    flat : master flat, of mean 1
     variance : adu**2 of the four quadrants, where there is no bias
     known_bad : rows, columns (from 0, trimmed) and flags of known bad pixels
     """
 
     bias: ImageFile | None = None
     dark: ImageFile | None = None
+    flat: ImageFile | None = None
     variance: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     known_bad: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]] = field(
         default_factory=lambda: (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
@@ -186,10 +188,11 @@ def combine(
     calibration: Calibration,
     combination: Combination,
     with_statistics: bool = False,
+    scale: bool = True,
 ) -> Combined:
     """Calibrate frames and combine them, block of rows by block of rows: memory does not grow with their number.
 
-    With a master bias, all are scaled to the exposure time of the first.
+    With a master bias and unless `scale` is false, all are scaled to the exposure time of the first.
 
     Parameters
     ----------
@@ -203,6 +206,7 @@ def combine(
         In adu without a master bias, in count with one.
     """
     work = _Work(measured, overscan, calibration, combination)
+    work.scale = scale
     if with_statistics:
         work.statistics = [RunningStatistics() for _ in measured]
     threads = min(os.cpu_count() or 1, THREADS)
@@ -225,10 +229,11 @@ class _Work:
     ) -> None:
         self.measured, self.calibration, self.combination = measured, calibration, combination
         self.statistics: list[RunningStatistics] = []
+        self.scale = True
         self.lock = threading.Lock()
         ports = measured[0].frame.ports
         shape = max(p.trimmed_rows.stop for p in ports), max(p.trimmed_columns.stop for p in ports)
-        for image in (calibration.bias, calibration.dark):
+        for image in (calibration.bias, calibration.dark, calibration.flat):
             if image is not None and image.shape != shape:
                 raise MusedeepError(f"{image.path}: {image.shape} pixels, the raw frames have {shape}; give another")
         self.out = Combined(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
@@ -253,6 +258,7 @@ class _Work:
             dq[:, row, column] |= flag
         bias = self._rows(self.calibration.bias, span)
         dark = self._rows(self.calibration.dark, span)
+        flat = self._rows(self.calibration.flat, span)
         for k, one in enumerate(self.measured):
             ports = [p for p in one.frame.ports if p.trimmed_rows.start <= start < p.trimmed_rows.stop]
             shift = ports[0].rows.start - ports[0].trimmed_rows.start
@@ -261,7 +267,9 @@ class _Work:
                 self._quadrant(k, port, span, raw, (data[k], dq[k], stat[k]), bias)
             if dark is not None:
                 calibrate.subtract_dark(data[k], dq[k], stat[k], *dark, self.times[k] / 3600.0)
-            if self.times[k] != self.times[0]:
+            if flat is not None:
+                calibrate.divide_flat(data[k], dq[k], stat[k], *flat)
+            if self.scale and self.times[k] != self.times[0]:
                 calibrate.scale(data[k], stat[k], self.times[0] / self.times[k])
         for running, values in zip(self.statistics, data, strict=False):
             with self.lock:

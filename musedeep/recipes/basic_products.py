@@ -25,6 +25,10 @@ _DROPPED = re.compile(
     r"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|INHERIT|EXTNAME|CHECKSUM|DATASUM|DATAMD5|"
     r"PIPEFILE|DATE|ORIGFILE|ESO DPR .*|ESO DET OUT\d+ (PRSC|OVSC)[XY]|Z[A-Z]+\d*|T[A-Z]+\d+|TFIELDS|)$"
 )
+_RECORD = re.compile(r"ESO PRO REC(\d+) ID$")
+
+RAW_TAGS = ("OBJECT", "STD", "SKY", "ASTROMETRY", "REDUCED", "SKYFLAT", "ILLUM")
+"""Tags of frames that are no calibrations, of recipes that take several kinds."""
 
 
 def product_header(
@@ -35,6 +39,8 @@ def product_header(
     frames: Mapping[str, Sequence[str]],
     parameters: Mapping[str, Any],
     extra: Sequence[Card] = (),
+    raws: Sequence[tuple[str | Path, str]] | None = None,
+    science: bool = False,
 ) -> fits.Header:
     """Primary header of a product of one IFU.
 
@@ -50,6 +56,9 @@ def product_header(
     parameters : of the recipe, all
     extra : sequence of (keyword without HIERARCH, value, comment)
         Quality control and others.
+    raws : sequence of (file, tag)
+        The raw frames of this product, where they are not all those of the first tag.
+    science : PRO SCIENCE
 
     Returns
     -------
@@ -59,10 +68,17 @@ def product_header(
     kept = [
         copy.copy(c) for header in (frame.primary, frame.header) for c in header.cards if not _DROPPED.match(c.keyword)
     ]
-    raw_tag = recipe.tags[0].name
-    raws = [(Path(p).name, raw_tag) for p in frames[raw_tag]]
-    files = [(Path(p), tag.name) for tag in recipe.tags[1:] for p in frames.get(tag.name, ())]
+    if raws is None:
+        raw_tag = recipe.tags[0].name
+        used = [(Path(p).name, raw_tag) for p in frames[raw_tag]]
+        files = [(Path(p), tag.name) for tag in recipe.tags[1:] for p in frames.get(tag.name, ())]
+    else:
+        used = [(Path(p).name, tag) for p, tag in raws]
+        files = [(Path(p), tag) for tag in sorted(frames) if tag not in RAW_TAGS for p in frames[tag]]
     calibrations = [(path.name, tag) for path, tag in files]
+    # a frame that is a product itself carries the record of its own making
+    before = (_RECORD.match(c.keyword) for c in kept)
+    number = max((int(match[1]) for match in before if match), default=0) + 1
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
     cards: list[Card] = [
         ("EXTNAME", extension_name(frame.ifu), "extension name"),
@@ -72,10 +88,10 @@ def product_header(
         ("ESO PRO CATG", category, "Category of pipeline product frame"),
         ("ESO PRO TYPE", "REDUCED", "Product type"),
         ("ESO PRO TECH", "IFU", "Observation technique"),
-        ("ESO PRO SCIENCE", False, "Scientific product if T"),
-        *recipe_cards(1, raws, calibrations, parameter_texts(parameters), recipe),
-        *_checksum_cards([path for path, _ in files]),
-        ("ESO PRO DATANCOM", len(raws), "Number of combined frames"),
+        ("ESO PRO SCIENCE", science, "Scientific product if T"),
+        *recipe_cards(number, used, calibrations, parameter_texts(parameters), recipe),
+        *_checksum_cards([path for path, _ in files], number),
+        ("ESO PRO DATANCOM", len(used), "Number of combined frames"),
         *extra,
     ]
     if "ARCFILE" in frame.primary:
@@ -84,11 +100,11 @@ def product_header(
     return ordered([date, *kept, *(card(*c) for c in cards)])
 
 
-def _checksum_cards(calibrations: Sequence[Path]) -> list[Card]:
+def _checksum_cards(calibrations: Sequence[Path], number: int) -> list[Card]:
     """DATAMD5 of the calibrations that have it."""
     cards: list[Card] = []
     for i, path in enumerate(calibrations, 1):
         value = fits.getheader(path).get("DATAMD5")
         if value:
-            cards.append((f"ESO PRO REC1 CAL{i} DATAMD5", value, "MD5 signature of calibration frame"))
+            cards.append((f"ESO PRO REC{number} CAL{i} DATAMD5", value, "MD5 signature of calibration frame"))
     return cards

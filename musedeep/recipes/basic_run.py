@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ class RecipeCall:
     output : directory of the products
     overwrite : replace existing products
     workers : processes with nifu=-1; None: one a processor
+    save_fits : write pixel tables as FITS files, too
     """
 
     frames: Mapping[str, Sequence[str]]
@@ -37,18 +38,28 @@ class RecipeCall:
     output: Path
     overwrite: bool = False
     workers: int | None = None
+    save_fits: bool = False
+
+
+Written = list[tuple[str, Path]]
+"""Files that were written, with their categories."""
+
+Writer = Callable[[RecipeCall, int], Written]
+"""Writes products of its own kind for an IFU."""
 
 
 @dataclass
 class IfuProducts:
-    """Products of one IFU: images, and tables with their primary headers, by category."""
+    """Products of one IFU: images, and tables with their primary headers, by category; and others' writers."""
 
     images: dict[str, MuseImage] = field(default_factory=dict)
     tables: dict[str, tuple[fits.Header, fits.BinTableHDU]] = field(default_factory=dict)
+    writers: list[Writer] = field(default_factory=list)
 
 
-Process = Callable[[RecipeCall, int], IfuProducts]
-"""Makes the products of one IFU; a function of a module, so that other processes find it."""
+Process = Callable[[RecipeCall, int], IfuProducts | Iterator[IfuProducts]]
+"""Makes the products of one IFU, all at once or one after the other, each written before the next is made; a function
+of a module, so that other processes find it."""
 
 
 @dataclass
@@ -84,7 +95,13 @@ def product_name(category: str, ifu: int) -> str:
     return f"{category}-{ifu:02d}.fits"
 
 
-def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Sequence[str]) -> Outcome:
+def run_ifus(
+    recipe: Recipe,
+    process: Process,
+    call: RecipeCall,
+    categories: Sequence[str],
+    ifus: Sequence[int] | None = None,
+) -> Outcome:
     """Run a recipe on every chosen IFU; the failure of one does not stop the others.
 
     Parameters
@@ -93,6 +110,7 @@ def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Seq
     process : Process
     call : RecipeCall
     categories : of the products that this call makes
+    ifus : IFUs to work on; None: those of `chosen_ifus`
 
     Returns
     -------
@@ -103,7 +121,7 @@ def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Seq
     MusedeepError
         A product exists already, or nothing could be done at all.
     """
-    ifus = chosen_ifus(recipe, call)
+    ifus = chosen_ifus(recipe, call) if ifus is None else ifus
     merge = bool(call.parameters["merge"]) and len(ifus) > 1
     for category in categories:
         for ifu in ifus:
@@ -114,12 +132,13 @@ def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Seq
     try:
         for ifu, written in _results(process, call, ifus, merge, outcome):
             for category, path in written:
-                parts.setdefault(category, []).append(path)
-                if not merge:
+                if merge and path.name.endswith(".part"):
+                    parts.setdefault(category, []).append(path)
+                else:
                     outcome.paths.append(path)
             del ifu
         if merge:
-            outcome.paths = [_merged(call, category, paths) for category, paths in parts.items()]
+            outcome.paths += [_merged(call, category, paths) for category, paths in parts.items()]
     finally:
         if merge:
             for paths in parts.values():
@@ -128,9 +147,6 @@ def run_ifus(recipe: Recipe, process: Process, call: RecipeCall, categories: Seq
     if not outcome.paths:
         raise MusedeepError("; ".join(outcome.failures.values()))
     return outcome
-
-
-Written = list[tuple[str, Path]]
 
 
 def _results(
@@ -148,17 +164,22 @@ def _results(
     for ifu, (written, failure) in zip(ifus, found, strict=True):
         if failure:
             outcome.failures[ifu] = failure
-        else:
+        if written:
             good.append((ifu, written))
     return good
 
 
 def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str]:
     process, call, ifu, merge = task
+    written: Written = []
     try:
-        return _write(process(call, ifu), call, ifu, merge), ""
+        made = process(call, ifu)
+        for products in [made] if isinstance(made, IfuProducts) else made:
+            written += _write(products, call, ifu, merge)
+            del products
     except MusedeepError as error:
-        return [], f"IFU {ifu}: {error}"
+        return written, f"IFU {ifu}: {error}"
+    return written, ""
 
 
 def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Written:
@@ -178,6 +199,8 @@ def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Wr
             path = path.with_name(f".{path.name}.{os.getpid()}.part")
         write_table(path, header, table, ifu if merge else None, call.overwrite or merge)
         written.append((category, path))
+    for writer in products.writers:
+        written += writer(call, ifu)
     return written
 
 

@@ -80,8 +80,8 @@ def write_store(
     layout : dict
         What `export` needs to write the FITS table of these rows: `format` ("image" or "table"), `path` (where HDUs
         that are no columns are read), `hdus` (a dict each: `cards`, raw; `role`, the name of a column, "rows",
-        "primary" or "other"; `offset` and `bytes` of what is copied), and `unsigned` if the cards of checksums are
-        to be filled in when the table is written.
+        "primary" or "other"; `offset` and `bytes` of what is copied, or `raw`, the bytes themselves), and `unsigned`
+        if the cards of checksums are to be filled in when the table is written.
     workers, memory, overwrite, progress, band_width, chunk_rows
         See `ingest.ingest`.
 
@@ -367,7 +367,11 @@ class _StoreWriter:
     def _save_other_hdus(self, group: Any, layout: dict[str, Any]) -> None:
         hdus = group.create_group("hdus")
         for number, hdu in enumerate(layout["hdus"]):
-            if "bytes" in hdu:
+            if "raw" in hdu:
+                raw = np.frombuffer(hdu.pop("raw"), np.uint8)
+                store_format.create_rows(hdus, str(number), raw.shape, raw.dtype)[...] = raw
+                hdu["array"] = f"hdus/{number}"
+            elif "bytes" in hdu:
                 with open(layout["path"], "rb") as stream:
                     stream.seek(hdu.pop("offset"))
                     raw = np.frombuffer(stream.read(hdu.pop("bytes")), np.uint8)

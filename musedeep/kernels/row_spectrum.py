@@ -1,0 +1,90 @@
+"""A spectrum of rows of a pixel table: each row shares its value among the two nearest bins."""
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+
+@nb.njit(nogil=True, cache=True)
+def add_rows(
+    wavelength: NDArray[np.float32],
+    data: NDArray[np.float32],
+    stat: NDArray[np.float32],
+    use: NDArray[np.bool_],
+    start: Any,
+    step: Any,
+    sums: NDArray[np.float64],
+) -> None:
+    """Add rows to the sums of a spectrum, weighted by their nearness to the centres of bins.
+
+    Parameters
+    ----------
+    wavelength, data, stat : float32 (rows,)
+    use : bool (rows,)
+    start, step : float
+        Centre of the first bin, and width of bins [Angstrom].
+    sums : float64 (3, bins), added to
+        Of weights, of weighted values, and of variances times the squares of weights.
+    """
+    n = sums.shape[1]
+    for i in range(wavelength.size):
+        if not use[i]:
+            continue
+        place = (wavelength[i] - start) / step
+        k = int(np.floor(place))
+        part = place - k
+        for j, weight in ((k, 1.0 - part), (k + 1, part)):
+            if 0 <= j < n and weight > 0.0:
+                sums[0, j] += weight
+                sums[1, j] += weight * data[i]
+                sums[2, j] += weight * weight * stat[i]
+
+
+@nb.njit(nogil=True, cache=True)
+def clip_rows(
+    wavelength: NDArray[np.float32],
+    data: NDArray[np.float32],
+    stat: NDArray[np.float32],
+    start: Any,
+    step: Any,
+    spectrum: NDArray[np.float64],
+    high: Any,
+    low: Any,
+    use: NDArray[np.bool_],
+) -> Any:
+    """Leave out rows that lie too far from a spectrum; `high` and `low` are in standard deviations of the row.
+
+    Parameters
+    ----------
+    wavelength, data, stat, start, step
+        As for `add_rows`.
+    spectrum : float64 (bins,)
+    high, low : float
+    use : bool (rows,), changed
+
+    Returns
+    -------
+    int : rows left out
+    """
+    n = spectrum.size
+    found = 0
+    for i in range(wavelength.size):
+        if not use[i]:
+            continue
+        place = min(max((wavelength[i] - start) / step, 0.0), n - 1.0)
+        k = min(int(place), n - 2)
+        part = place - k
+        residual = data[i] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
+        deviation = np.sqrt(max(stat[i], 0.0))
+        if residual > high * deviation or residual < -low * deviation:
+            use[i] = False
+            found += 1
+    return found
+
+
+def spectrum_of(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and its variance of each bin, from the sums of `add_rows`; NaN where nothing fell."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums[1] / sums[0], sums[2] / sums[0] ** 2

@@ -1,0 +1,271 @@
+"""From the pixels of a CCD to the rows of a pixel table: which pixels belong to a slice, and where they lie.
+
+Formulas found by experiments on the reference (manual A.3.2, A.3.5, A.3.8 and A.3.9 give the formats): a pixel
+belongs to a slice if its centre lies between the traced edges; r, its place across the slice, runs from -1/2 at the
+left edge to 1/2 at the right one, and the position in the field of view is
+
+    xpos = x - r width cos(angle),    ypos = y - r width sin(angle)
+
+of the slice's row of the geometry table. Rows of a pixel table go slice by slice, upwards on the CCD, left to right.
+"""
+
+from typing import Any, Final
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+MARGIN: Final = 20
+"""Columns by which the offset of a slice lies left of its edge in the first row, so that x relative to it is
+positive all the way up."""
+
+
+def trace_edges(coefficients: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+    """Edges of all slices in every row.
+
+    Parameters
+    ----------
+    coefficients : float64 (slices, 2, order + 1)
+        Of the left and the right edge, in powers of the row number (from 1) [pixel, from 1].
+    n_rows : int
+        Rows of the trimmed image.
+
+    Returns
+    -------
+    float64 (slices, 2, rows), column from 1; NaN where a trace failed
+    """
+    rows = np.arange(1.0, n_rows + 1)
+    return np.ascontiguousarray(np.polynomial.polynomial.polyval(rows, np.moveaxis(coefficients, -1, 0)))
+
+
+def x_offsets(edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Offset of every slice: column on the CCD (from 1) less the x that is kept in `origin`.
+
+    Parameters
+    ----------
+    edges : float64 (slices, 2, rows), from `trace_edges`
+
+    Returns
+    -------
+    int64 (slices,); may be negative
+    """
+    return np.floor(edges[:, 0, 0]).astype(np.int64) - MARGIN
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _row_terms(wavelength, y, out):  # type: ignore[no-untyped-def]
+    """Coefficients in x of the wavelength in row y."""
+    for i in range(wavelength.shape[0]):
+        value = 0.0
+        for j in range(wavelength.shape[1] - 1, -1, -1):
+            value = value * y + wavelength[i, j]
+        out[i] = value
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _wavelength(terms, x, shift):  # type: ignore[no-untyped-def]
+    value = 0.0
+    for i in range(terms.size - 1, -1, -1):
+        value = value * x + terms[i]
+    # the shift comes after the rounding, as in the reference
+    return np.float32(np.float32(value) + shift)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _span(left, right, n_columns):  # type: ignore[no-untyped-def]
+    """First and last column (from 1) of a slice in a row; none where a trace failed."""
+    if not (np.isfinite(left) and np.isfinite(right)):
+        return 1, 0
+    return max(int(np.ceil(left)), 1), min(int(np.floor(right)), n_columns)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _row_range(terms, first, last, shift):  # type: ignore[no-untyped-def]
+    """Wavelengths between which all pixels of a row lie, from its ends and its curvature; infinite if not known."""
+    if terms.size > 3:
+        return -np.inf, np.inf
+    one, other = _wavelength(terms, float(first), shift), _wavelength(terms, float(last), shift)
+    # a parabola leaves its chord by no more than this; rounding of float32 by far less than the rest
+    bend = 0.01
+    if terms.size > 2:
+        bend += abs(terms[2]) * 0.25 * (last - first) ** 2
+    return min(one, other) - bend, max(one, other) + bend
+
+
+@nb.njit(nogil=True, cache=True)
+def count_pixels(
+    edges: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+    shift: Any,
+    low: Any,
+    high: Any,
+    n_columns: Any,
+) -> Any:
+    """Pixels of a slice whose wavelength is within limits.
+
+    Parameters
+    ----------
+    edges : float64 (2, rows)
+        Left and right edge in each row [pixel, from 1].
+    wavelength : float64 (x order + 1, y order + 1)
+        Polynomial of column and row, both from 1 [Angstrom].
+    shift : float32
+        Added to the wavelength [Angstrom].
+    low, high : float32
+        Limits of the shifted wavelength, both inside [Angstrom].
+    n_columns : int
+        Columns of the trimmed image.
+
+    Returns
+    -------
+    int
+    """
+    terms = np.empty(wavelength.shape[0])
+    n = 0
+    for row in range(edges.shape[1]):
+        _row_terms(wavelength, row + 1.0, terms)
+        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        if last < first:
+            continue
+        shortest, longest = _row_range(terms, first, last, shift)
+        if low <= shortest and longest <= high:
+            n += last - first + 1
+        elif longest >= low and shortest <= high:
+            for x in range(first, last + 1):
+                if low <= _wavelength(terms, float(x), shift) <= high:
+                    n += 1
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
+def slice_limits(edges: NDArray[np.float64], wavelength: NDArray[np.float64], n_columns: int) -> tuple[float, float]:
+    """Smallest and largest wavelength of the pixels of a slice; infinite and minus infinite without pixels."""
+    terms = np.empty(wavelength.shape[0])
+    low, high = np.inf, -np.inf
+    nothing = np.float32(0.0)
+    for row in range(edges.shape[1]):
+        _row_terms(wavelength, row + 1.0, terms)
+        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        if last < first:
+            continue
+        shortest, longest = _row_range(terms, first, last, nothing)
+        if shortest < low or longest > high:
+            for x in range(first, last + 1):
+                value = float(_wavelength(terms, float(x), nothing))
+                low, high = min(low, value), max(high, value)
+    return low, high
+
+
+@nb.njit(nogil=True, cache=True)
+def slice_spectrum(
+    edges: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+    data: NDArray[np.float32],
+    dq: NDArray[np.int32],
+    start: float,
+    step: float,
+    sums: NDArray[np.float64],
+) -> None:
+    """Add the pixels of a slice without flags to a spectrum, each shared among the two nearest bins.
+
+    Parameters
+    ----------
+    edges, wavelength
+        As for `count_pixels`.
+    data : float32 (rows, columns)
+    dq : int32 (rows, columns)
+    start, step : float
+        Centre of the first bin, and width of bins [Angstrom].
+    sums : float64 (2, bins), added to
+        Of weights, and of weighted values.
+    """
+    terms = np.empty(wavelength.shape[0])
+    nothing = np.float32(0.0)
+    n = sums.shape[1]
+    for row in range(edges.shape[1]):
+        _row_terms(wavelength, row + 1.0, terms)
+        first, last = _span(edges[0, row], edges[1, row], data.shape[1])
+        for x in range(first, last + 1):
+            if dq[row, x - 1] != 0:
+                continue
+            place = (_wavelength(terms, float(x), nothing) - start) / step
+            k = int(np.floor(place))
+            part = place - k
+            value = np.float64(data[row, x - 1])
+            if 0 <= k < n:
+                sums[0, k] += 1.0 - part
+                sums[1, k] += (1.0 - part) * value
+            if 0 <= k + 1 < n:
+                sums[0, k + 1] += part
+                sums[1, k + 1] += part * value
+
+
+@nb.njit(nogil=True, cache=True)
+def slice_pixels(
+    ifu: int,
+    number: int,
+    edges: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+    geometry: NDArray[np.float64],
+    offset: Any,
+    shift: Any,
+    low: Any,
+    high: Any,
+    image: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]],
+    columns: tuple[
+        NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32],
+        NDArray[np.float32], NDArray[np.int32],
+    ],
+) -> Any:  # fmt: skip
+    """Fill the rows of one slice.
+
+    Bounded by memory traffic: about 30 bytes a pixel, 15 million pixels an IFU.
+
+    Parameters
+    ----------
+    ifu, number : int
+        IFU, and slice on the CCD, both from 1.
+    edges, wavelength, shift, low, high
+        As for `count_pixels`.
+    geometry : float64 (4,)
+        x, y [pixel of the field], angle [rad], width [pixel] of the slice.
+    offset : int
+        Of x in `origin`, from `x_offsets`.
+    image : (data, dq, stat)
+        float32, int32, float32 (rows, columns), trimmed.
+    columns : (xpos, ypos, lambda, data, dq, stat, origin)
+        float32, int32 for dq and origin; (pixels,) each, filled.
+
+    Returns
+    -------
+    int : pixels filled
+    """
+    data, dq, stat = image
+    xpos, ypos, wavelengths, out_data, out_dq, out_stat, origin = columns
+    terms = np.empty(wavelength.shape[0])
+    n_columns = data.shape[1]
+    along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
+    n = 0
+    for row in range(edges.shape[1]):
+        _row_terms(wavelength, row + 1.0, terms)
+        left, right = edges[0, row], edges[1, row]
+        first, last = _span(left, right, n_columns)
+        if last < first:
+            continue
+        shortest, longest = _row_range(terms, first, last, shift)
+        if longest < low or shortest > high:
+            continue
+        middle, width = 0.5 * (left + right), right - left
+        code = (row + 1) << 11 | ifu << 6 | number
+        for x in range(first, last + 1):
+            value = _wavelength(terms, float(x), shift)
+            if not low <= value <= high:
+                continue
+            r = (x - middle) / width
+            xpos[n] = geometry[0] - r * along_x
+            ypos[n] = geometry[1] - r * along_y
+            wavelengths[n] = value
+            out_data[n], out_dq[n], out_stat[n] = data[row, x - 1], dq[row, x - 1], stat[row, x - 1]
+            origin[n] = (x - offset) << 24 | code
+            n += 1
+    return n

@@ -1,0 +1,281 @@
+"""muse_scibasic on one IFU: calibrations opened once, then exposure after exposure."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.instrument import DISPERSION, N_SLICES
+from musedeep.kernels.calibrate import SATURATED
+from musedeep.kernels.illumination import correct_rows, count_flag
+from musedeep.recipes.basic_processing import overscan_cards
+from musedeep.recipes.basic_products import product_header
+from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
+from musedeep.recipes.declaration import Recipe
+from musedeep.recipes.pixel_creation import (
+    EVERYWHERE,
+    PixelRows,
+    SliceMap,
+    create_pixels,
+    pixel_table_cards,
+    useful_range,
+)
+from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
+from musedeep.recipes.product_headers import Card
+from musedeep.recipes.scibasic_image import ImageCalibration, flat_spectrum
+from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
+from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.geometry_table import read_geometry
+from musedeep.storage.image import ImageFile, MuseImage, open_image
+from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.twilight_cube import TwilightCube, read_twilight_cube
+
+ILLUM_RANGE: Final = 6500.0, 7500.0
+"""Wavelengths of the lamp flat by which slices are compared, Angstrom (found by experiments on the reference)."""
+
+FLAT_MARGIN: Final = 2.0
+"""Bins by which the spectrum of the flat is longer than the pixel table on either side."""
+
+Table = TypeVar("Table")
+
+
+@dataclass(frozen=True)
+class Illumination:
+    """Factors by which the slices of an IFU are multiplied, float64 (48,), and the raw frame they come from."""
+
+    path: str
+    factors: NDArray[np.float64]
+
+    def cards(self) -> list[Card]:
+        """PIXTABLE ILLUMn, MEAN, STDEV."""
+        key = "ESO DRS MUSE PIXTABLE ILLUM"
+        cards: list[Card] = [(f"{key}{i}", float(f), "") for i, f in enumerate(self.factors, 1)]
+        stdev = float(self.factors.std(ddof=1))
+        return [*cards, (f"{key} MEAN", float(self.factors.mean()), ""), (f"{key} STDEV", stdev, "")]
+
+
+def of_ifu(read: Callable[[str, int], Table], paths: Sequence[str], ifu: int) -> Table:
+    """What a reader finds of an IFU in the first of several files that holds it; raises what the last one raised."""
+    for path in paths[:-1]:
+        try:
+            return read(path, ifu)
+        except MusedeepError:
+            continue
+    return read(paths[-1], ifu)
+
+
+@dataclass
+class IfuReduction:
+    """All that exposures of one IFU have in common."""
+
+    recipe: Recipe
+    call: RecipeCall
+    ifu: int
+    where: SliceMap
+    search: SkyLineSearch
+    twilight: list[TwilightCube]
+    images: ImageCalibration | None
+    illumination: Illumination | None = None
+    flat: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, call: RecipeCall, ifu: int) -> "IfuReduction":
+        """Read the calibrations of an IFU.
+
+        Raises
+        ------
+        MusedeepError
+            One is missing, or of another IFU.
+        """
+        frames = call.frames
+        trace = of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu)
+        wavecal = of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu)
+        geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
+        twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
+        raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
+        images = ImageCalibration.of(frames, call.parameters, ifu) if raw else None
+        n_rows = images.flat.shape[0] if images else _reduced_image(frames["REDUCED"][0], ifu).shape[0]
+        where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
+        made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
+        if images is not None:
+            made.flat = flat_spectrum(images.flat, where, DISPERSION)
+            if frames.get("ILLUM"):
+                made.illumination = made._illumination(images, frames["ILLUM"][0])
+        return made
+
+    def _illumination(self, images: ImageCalibration, path: str) -> Illumination:
+        """Factors from the lamp flat: the inverse of the median of each slice, of mean 1."""
+        image, measured = images.apply([path], self.ifu, "ILLUM")
+        table = create_pixels(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
+        medians = np.full(N_SLICES, np.nan)
+        for k in range(N_SLICES):
+            here = table.slice_rows(k)
+            values = table.rows["data"][here][table.rows["dq"][here] == 0]
+            if values.size:
+                medians[k] = np.median(values)
+        traced = np.isfinite(medians)
+        if not traced.any() or (medians[traced] <= 0).any():
+            raise MusedeepError(f"{measured[0].frame.path}: no light in the ILLUM; give one with the lamp on, or none")
+        inverse = 1.0 / medians[traced]
+        # slices without a trace have no pixels; their factor is no matter
+        factors = np.ones(N_SLICES)
+        factors[traced] = inverse / inverse.mean()
+        return Illumination(path, factors)
+
+    def products(self, paths: Sequence[str], tag: str, category: Callable[[str], str]) -> Iterator[IfuProducts]:
+        """The products of one exposure, or of several combined; each is written before the next is made."""
+        if self.images is None or tag == "REDUCED":
+            yield from self._from_reduced(paths[0], tag, category)
+            return
+        image, measured = self.images.apply(paths, self.ifu, tag)
+        frame = measured[0].frame
+        cards = [self._saturated(image.dq), *self._flat_flux()]
+        parameters = self.call.parameters
+        if parameters["saveimage"]:
+            name = category("RED")
+            header = self._header(frame, f"{tag}_RED", product_name(name, self.ifu), paths, tag,
+                                  [*cards, *overscan_cards(measured, self.images.overscan)])  # fmt: skip
+            yield IfuProducts({name: MuseImage(image.data, image.dq, image.stat, header, "count")})
+        found: list[NDArray] = [image.data, image.dq, image.stat]
+        del image
+        yield from self._pixel_table(found, frame, paths, tag, category, cards)
+
+    def _from_reduced(self, path: str, tag: str, category: Callable[[str], str]) -> Iterator[IfuProducts]:
+        file = _reduced_image(path, self.ifu)
+        images = [file.rows(name, 0, file.shape[0]) for name in ("DATA", "DQ", "STAT")]
+        # of what the image's header says, overscan and quality are not those of the table
+        header = fits.Header([c for c in file.header.cards if not c.keyword.startswith(("ESO QC", _OVERSCAN))])
+        frame = RawFrame(file.path, self.ifu, header, fits.Header(), file.shape)
+        yield from self._pixel_table(images, frame, [path], tag, category, [self._saturated(images[1])])
+
+    def _pixel_table(
+        self,
+        image: list[NDArray],
+        frame: RawFrame,
+        paths: Sequence[str],
+        tag: str,
+        category: Callable[[str], str],
+        cards: list[Card],
+    ) -> Iterator[IfuProducts]:
+        """The pixel table; the image, in a list, is let go of as soon as it is in the table."""
+        parameters = self.call.parameters
+        limits = useful_range(str(frame.primary.get("ESO INS MODE", ""))) if parameters["crop"] else EVERYWHERE
+        arrays = image[0], image[1], image[2]
+        shift = sky_line_shift(self.where, arrays, self.search)
+        name = category("PIXTABLE")
+        target = self.call.output / f"{name}-{self.ifu:02d}.zarr"
+        table = create_pixels(target, self.where, arrays, shift or 0.0, limits)
+        image.clear()
+        del arrays
+        if not table.n_rows:
+            raise MusedeepError(
+                f"{paths[0]}: no pixel of IFU {self.ifu} lies in {limits[0]:g} to {limits[1]:g} Angstrom; "
+                "give the TRACE_TABLE and WAVECAL_TABLE of this mode"
+            )
+        self._correct(table)
+        text = "[Angstrom] Shift in wavelength applied to the data using sky emission line(s)"
+        cards = [*cards, ("ESO QC SCIBASIC LAMBDA SHIFT", np.float32(shift or 0.0), text), *pixel_table_cards(table)]
+        if self.illumination is not None:
+            cards += self.illumination.cards()
+        cards += [("ESO DRS MUSE FLAT FLUX SKY", value, "") for cube in self.twilight[:1]
+                  if (value := cube.sky_flux.get(self.ifu)) is not None]  # fmt: skip
+        header = self._header(frame, f"PIXTABLE_{tag}", f"{name}-{self.ifu:02d}.fits", paths, tag, cards)
+        product = PixelTableProduct(table, header, self._flat_field(limits))
+        products = IfuProducts()
+        if parameters["resample"]:
+            from musedeep.recipes.scibasic_resampled import resampled_image
+
+            resampled = category("RESAMPLED")
+            head = self._header(frame, f"{tag}_RESAMPLED", product_name(resampled, self.ifu), paths, tag,
+                                [c for c in cards if c[0].startswith("ESO DRS MUSE FLAT FLUX")])  # fmt: skip
+            products.writers.append(resampled_image(resampled, table, head, parameters["dlambda"]))
+        products.writers.append(lambda call, ifu: write_pixel_table(call, ifu, name, product))
+        yield products
+
+    def _correct(self, table: PixelRows) -> None:
+        """Apply the factors of the slices and the twilight cubes, slices in parallel threads."""
+        cubes = self.twilight or [TwilightCube.nothing()]
+        factors = np.ones(N_SLICES)
+        if self.illumination is not None:
+            factors = self.illumination.factors
+        if self.illumination is None and not self.twilight:
+            return
+        rows = table.rows
+
+        def one(k: int) -> None:
+            at = table.slice_rows(k)
+            for number, cube in enumerate(cubes):
+                factor = factors[k] if number == 0 else 1.0
+                correct_rows(
+                    rows["xpos"][at], rows["ypos"][at], rows["lambda"][at], rows["data"][at], rows["stat"][at],
+                    factor, cube.data, cube.start, cube.step,
+                )  # fmt: skip
+
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, N_SLICES)) as pool:
+            list(pool.map(one, range(N_SLICES)))
+
+    def _flat_field(self, limits: tuple[float, float]) -> fits.BinTableHDU | None:
+        """PIXTABLE_FLAT_FIELD: the spectrum of the flat over the wavelengths of the table, and a little more."""
+        if self.flat is None:
+            return None
+        wavelength, values = self.flat
+        margin = FLAT_MARGIN * DISPERSION
+        kept = np.isfinite(values) & (wavelength >= limits[0] - margin) & (wavelength <= limits[1] + margin)
+        columns = [
+            fits.Column("lambda", "1D", "Angstrom", array=wavelength[kept]),
+            fits.Column("data", "1D", "count", array=values[kept]),
+        ]
+        return fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD")
+
+    def _saturated(self, dq: NDArray[np.int32]) -> Card:
+        text = "Number of saturated pixels in output data"
+        return "ESO QC SCIBASIC NSATURATED", int(count_flag(dq, SATURATED)), text
+
+    def _flat_flux(self) -> list[Card]:
+        assert self.images is not None
+        value = self.images.flat.header.get("ESO QC FLAT MASTER INTFLUX")
+        return [] if value is None else [(_LAMP, float(value), "")]
+
+    def _header(
+        self, frame: RawFrame, category: str, file_name: str, paths: Sequence[str], tag: str, cards: Sequence[Card]
+    ) -> fits.Header:
+        raws: list[tuple[str | Path, str]] = [(path, tag) for path in paths]
+        if self.illumination is not None:
+            raws.append((self.illumination.path, "ILLUM"))
+        frames: Mapping[str, Sequence[str]] = self.call.frames
+        return product_header(
+            self.recipe, frame, category, file_name, frames, self.call.parameters, cards, raws, science=True
+        )
+
+
+def _reduced_image(path: str, ifu: int) -> ImageFile:
+    """A calibrated image of an IFU; raises MusedeepError if the file holds others only."""
+    file = open_image(path, ifu)
+    if file is None:
+        raise MusedeepError(f"{path}: no image of IFU {ifu}; give one, or its number with --nifu")
+    return file
+
+
+_LAMP: Final = "ESO DRS MUSE FLAT FLUX LAMP"
+_OVERSCAN: Final = "ESO DRS MUSE OVSC"
+
+
+def write_pixel_table(call: RecipeCall, ifu: int, name: str, product: PixelTableProduct) -> Written:
+    """Write a pixel table as a store, and as a FITS file if that is wanted."""
+    store = call.output / f"{name}-{ifu:02d}.zarr"
+    product.write_store(store, os.cpu_count() or 1, call.overwrite)
+    written: Written = [(name, store)]
+    if call.save_fits or wants_fits():
+        path = store.with_suffix(".fits")
+        product.write_fits(path, call.overwrite)
+        written.append((name, path))
+    # the next exposure needs the memory
+    product.rows.rows.clear()
+    return written

@@ -1,0 +1,170 @@
+"""Calibrated CCD images of exposures (manual 9.8): one frame each, with cosmic rays flagged if asked for."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels.calibrate import divide_flat
+from musedeep.kernels.cosmic_gaps import COSMIC, flag_cosmics
+from musedeep.kernels.slice_pixels import slice_limits, slice_spectrum
+from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
+from musedeep.recipes.basic_parameters import Combination, Overscan
+from musedeep.recipes.basic_processing import (
+    BLOCK_ROWS,
+    THREADS,
+    Calibration,
+    Combined,
+    MeasuredFrame,
+    combine,
+    measure_all,
+)
+from musedeep.recipes.pixel_creation import SliceMap
+from musedeep.storage.image import ImageFile
+from musedeep.storage.raw_frames import RawFrame
+
+SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
+"""Of one frame."""
+
+
+@dataclass(frozen=True)
+class CosmicSearch:
+    """Parameters cr, xbox, ybox, passes, thres."""
+
+    method: str
+    box: tuple[int, int]
+    passes: int
+    threshold: float
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> "CosmicSearch":
+        """From the parameters of the recipe.
+
+        Raises
+        ------
+        MusedeepError
+            Numbers that make no sense.
+        """
+        x, y, passes = (int(parameters[name]) for name in ("xbox", "ybox", "passes"))
+        threshold = float(parameters["thres"])
+        if min(x, y) < 3 or passes < 1 or threshold <= 0:
+            raise MusedeepError(
+                f"muse_scibasic: xbox={x}, ybox={y}, passes={passes}, thres={threshold:g} make no search for cosmic "
+                "rays; as in 15, 40, 2, 5.8"
+            )
+        return cls(str(parameters["cr"]), (y, x), passes, threshold)
+
+
+@dataclass
+class ImageCalibration:
+    """The calibrations of one IFU that make an image of a raw frame."""
+
+    overscan: Overscan
+    bias: ImageFile
+    dark: ImageFile | None
+    flat: ImageFile
+    bad_pixels: Sequence[str]
+    cosmics: CosmicSearch
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frames: Mapping[str, Sequence[str]], parameters: Mapping[str, Any], ifu: int) -> "ImageCalibration":
+        """Open the calibrations of an IFU among the frames of a call.
+
+        Raises
+        ------
+        MusedeepError
+            One is missing or does not fit.
+        """
+        overscan = Overscan.of(parameters)
+        bias = find_image(frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
+        flat = find_image(frames["MASTER_FLAT"], ifu, "MASTER_FLAT")
+        assert bias is not None and flat is not None
+        check_bias(bias, overscan)
+        dark = find_image(frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK")
+        bad = frames.get("BADPIX_TABLE", ())
+        return cls(overscan, bias, dark, flat, bad, CosmicSearch.of(parameters), parameters)
+
+    def apply(self, paths: Sequence[str], ifu: int, tag: str) -> tuple[Combined, list[MeasuredFrame]]:
+        """The calibrated image of a raw frame, or of several combined, in count, divided by the flat.
+
+        Raises
+        ------
+        MusedeepError
+            See `basic_inputs.open_frames` and `basic_processing.measure_all`.
+        """
+        frames = open_frames(paths, ifu, tag, len(paths), "muse_scibasic")
+        self._check_chip(frames[0])
+        search = self.cosmics.method == "dcr"
+        known = known_bad_pixels(self.bad_pixels, frames[0])
+        # cosmic rays are looked for on the data before the flat
+        calibration = Calibration(self.bias, self.dark, known_bad=known, flat=None if search else self.flat)
+        measured = measure_all(frames, self.overscan)
+        how = Combination.of(self.parameters, len(frames)) if len(frames) > 1 else SINGLE
+        image = combine(measured, self.overscan, calibration, how, scale=bool(self.parameters["scale"]))
+        if search:
+            found = self.cosmics
+            flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)
+            image.dq[flagged] |= COSMIC
+            self._divide(image)
+        return image, measured
+
+    def _check_chip(self, frame: RawFrame) -> None:
+        """Raise MusedeepError if the bias is of another chip or read-out mode than a frame."""
+        for name in ("CHIP NAME", "CHIP ID", "BINX", "READ CURID"):
+            one, other = frame.header.get(f"ESO DET {name}"), self.bias.header.get(f"ESO DET {name}")
+            if one is not None and other is not None and one != other:
+                raise MusedeepError(
+                    f"{self.bias.path}: ESO DET {name} is {other}, but {one} in {frame.path}; give a MASTER_BIAS of "
+                    "the same chip and read-out mode"
+                )
+
+    def _divide(self, image: Combined) -> None:
+        """Divide an image by the flat, block by block in threads."""
+
+        def block(start: int) -> None:
+            stop = min(start + BLOCK_ROWS, image.data.shape[0])
+            flat = (self.flat.rows(name, start, stop) for name in ("DATA", "DQ", "STAT"))
+            divide_flat(image.data[start:stop], image.dq[start:stop], image.stat[start:stop], *flat)
+
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+            list(pool.map(block, range(0, image.data.shape[0], BLOCK_ROWS)))
+
+
+def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean spectrum of a master flat, of pixels without flags; bins begin at the smallest wavelength of all.
+
+    Parameters
+    ----------
+    flat : ImageFile
+    where : SliceMap
+    step : float
+        Width of bins [Angstrom].
+
+    Returns
+    -------
+    float64 (bins,), wavelength [Angstrom] and value; NaN in bins without pixels
+    """
+    data, dq = (flat.rows(name, 0, flat.shape[0]) for name in ("DATA", "DQ"))
+    slices = range(where.edges.shape[0])
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+        ends = list(pool.map(lambda k: slice_limits(where.edges[k], where.wavelength[k], data.shape[1]), slices))
+        start, stop = min(low for low, _ in ends), max(high for _, high in ends)
+        if not start <= stop:
+            return np.empty(0), np.empty(0)
+        bins = int((stop - start) / step) + 2
+
+        def add(k: int) -> NDArray[np.float64]:
+            sums = np.zeros((2, bins))
+            slice_spectrum(where.edges[k], where.wavelength[k], data, dq, start, step, sums)
+            return sums
+
+        # added in the order of the slices, whatever thread was first
+        total = np.sum(list(pool.map(add, slices)), axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return start + step * np.arange(bins), total[1] / total[0]
