@@ -1,0 +1,232 @@
+"""muse_twilight: exposures of the twilight sky to a smooth cube of the illumination of the field (manual 9.7)."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS, MASTER_DARK, OVERSCAN
+from musedeep.recipes.basic_products import product_header
+from musedeep.recipes.basic_run import Outcome, RecipeCall
+from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.geometry_cube import write_units
+from musedeep.recipes.pixel_creation import PixelRows
+from musedeep.recipes.product_headers import Card
+from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Limits, field_limits, white_image
+from musedeep.recipes.twilight_ifu import TwilightIfu
+from musedeep.recipes.twilight_products import Extension, units
+from musedeep.recipes.twilight_smooth import Smoothing, Vignetting, smooth_cube
+from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.raw_frames import raw_ifus
+from musedeep.storage.vignetting_mask import read_vignetting_mask
+
+RECIPE = Recipe(
+    name="muse_twilight",
+    summary="Combine twilight flats of all IFUs into a smooth cube of the illumination of the field.",
+    tags=(
+        Tag("SKYFLAT", 3, None, "Raw twilight flat"),
+        Tag("ILLUM", 0, 1, "Raw lamp flat, to compare the slices of an IFU"),
+        MASTER_BIAS,
+        MASTER_DARK,
+        Tag("MASTER_FLAT", 1, None, "Master flat of each IFU"),
+        BADPIX_TABLE,
+        Tag("TRACE_TABLE", 1, None, "Trace of each IFU"),
+        Tag("WAVECAL_TABLE", 1, None, "Wavelength calibration of each IFU"),
+        Tag("GEOMETRY_TABLE", 1, 1, "Places of the slices in the field of view"),
+        Tag("VIGNETTING_MASK", 0, 1, "Where the field of view is vignetted"),
+    ),
+    parameters=(
+        *OVERSCAN,
+        *COMBINE,
+        Parameter("scale", False, "Scale frames to the exposure time of the first before they are combined."),
+        Parameter(
+            "resample",
+            "drizzle",
+            "How pixels become voxels.",
+            ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos"),
+        ),
+        Parameter(
+            "crtype", "median", "Statistics by which cosmic rays are found in the cube.", ("iraf", "mean", "median")
+        ),
+        Parameter("crsigma", 50.0, "Limit for cosmic rays, in their spread; 0 or less: they are not looked for."),
+        Parameter("lambdamin", 5000.0, "Lowest wavelength, Angstrom."),
+        Parameter("lambdamax", 9000.0, "Highest wavelength, Angstrom."),
+        Parameter("dlambda", 250.0, "Step of the planes of the cube, Angstrom."),
+        Parameter("xorder", 2, "Order of the polynomial in x that is fitted to the field."),
+        Parameter("yorder", 2, "Order of the polynomial in y that is fitted to the field."),
+        Parameter(
+            "vignmaskedges",
+            0.02,
+            "Pixels on edges stronger than this are left out of the fit to the vignetted area; 0 or less: none.",
+        ),
+        Parameter("vignsmooth", "polyfit", "How the vignetted area is smoothed.", ("polyfit", "gaussian", "median")),
+        Parameter(
+            "vignxpar",
+            -1,
+            "Order in x of polyfit, twice the share of the FWHM of gaussian, or columns of median; -1: 4, 10 or 5.",
+        ),
+        Parameter(
+            "vignypar",
+            -1,
+            "Order in y of polyfit, twice the share of the FWHM of gaussian, or rows of median; -1: 4, 10 or 5.",
+        ),
+        Parameter(
+            "vignnfmmask", 22, "Height of the vignetted area at the upper edge in the narrow-field mode, pixels."
+        ),
+        Parameter(
+            "vignloss",
+            False,
+            "Follow a loss of light in the vignetted area, too; false: as the ESO pipeline 2.8.7, which sees an excess "
+            "only, and looks for it in the lower half of the mask.",
+        ),
+    ),
+    products=(
+        Product("DATACUBE_SKYFLAT.fits", "Cube of the combined exposures"),
+        Product("TWILIGHT_CUBE.fits", "Smooth cube of the illumination, planes of mean 1"),
+    ),
+    quality=(
+        Quality("TWILIGHTm INPUTi MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of exposure i of IFU m [count]"),
+        Quality("TWILIGHTm INPUTi NSATURATED", "Saturated pixels of raw exposure i of IFU m"),
+        Quality("TWILIGHTm MASTER MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of the combined exposures [count]"),
+        Quality("TWILIGHTm MASTER INTFLUX", "Sum of all pixels of the combined exposures"),
+        Quality("TWILIGHTm INTFLUX", "Sum of the pixels of all slices between lambdamin and lambdamax"),
+    ),
+)
+
+_IFU_ONLY = ("EXTNAME",)
+
+
+def run(call: RecipeCall) -> Outcome:
+    """Make the cube, from one IFU after the other: only one pixel table is in memory.
+
+    An IFU that fails is reported and left out.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input, or all IFUs failed.
+    """
+    parameters = call.parameters
+    wavelengths = _check(call)
+    for name in ("DATACUBE_SKYFLAT.fits", "TWILIGHT_CUBE.fits"):
+        refuse_existing(call.output / name, call.overwrite)
+    smoothing = Smoothing.of(parameters)
+    masks = call.frames.get("VIGNETTING_MASK", ())
+    mask = read_vignetting_mask(masks[0]) if masks else None
+    Vignetting.of(parameters, mask, "")  # bad parameters are said before the work
+    outcome = Outcome()
+    ifus, limits = _look(call, wavelengths, outcome)
+    how = HowToResample(str(parameters["resample"]), str(parameters["crtype"]), float(parameters["crsigma"]))
+    grid = FieldGrid(limits, float(parameters["dlambda"]), how.method)
+    done: list[TwilightIfu] = []
+    for ifu in ifus:
+        try:
+            one = TwilightIfu.of(call.frames, parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
+            table: PixelRows = one.pixel_table(wavelengths)
+        except MusedeepError as error:
+            outcome.failures[ifu] = f"IFU {ifu}: {error}"
+            continue
+        one.release()
+        done.append(one)
+        grid.add(table, done[0].sky_flux / one.sky_flux, how)
+        del table
+    if not done:
+        raise MusedeepError("; ".join(outcome.failures.values()))
+    data, stat = grid.finish()
+    white = white_image(data)
+    target = str(done[0].frames[0].primary.get("OBJECT", ""))
+    mode = str(done[0].frames[0].primary.get("ESO INS MODE", ""))
+    vignetting = Vignetting.of(parameters, mask, mode)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
+    cube = [
+        Extension("DATA", target, data, "count"),
+        Extension("STAT", target, stat, "(count)**2"),
+        Extension("white", target, white, "count"),
+    ]
+    quality = [c for one in done for c in one.cards]
+    for name, extensions, cards, masked in (
+        ("DATACUBE_SKYFLAT.fits", cube, quality, False),
+        ("TWILIGHT_CUBE.fits", smooth, [], mask is not None),
+    ):
+        path = call.output / name
+        header = _header(call, done, name, cards, masked)
+        write_units(path, header, units(extensions, grid.start.tolist(), grid.step), call.overwrite)
+        outcome.paths.append(path)
+    return outcome
+
+
+def _check(call: RecipeCall) -> tuple[float, float]:
+    """Limits in wavelength.
+
+    Raises
+    ------
+    MusedeepError
+        Parameters that make no sense.
+    """
+    low, high, step = (float(call.parameters[name]) for name in ("lambdamin", "lambdamax", "dlambda"))
+    if not low < high:
+        raise MusedeepError(f"muse_twilight: lambdamin={low:g} is not below lambdamax={high:g}; correct them")
+    if not 1.25 <= step <= high - low:
+        raise MusedeepError(f"muse_twilight: dlambda={step:g} is not between 1.25 and {high - low:g}; as in 250")
+    return low, high
+
+
+def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) -> tuple[list[int], Limits]:
+    """The IFUs that the raw files hold and that can be reduced, and the limits of their pixels.
+
+    What was opened is let go: of compressed frames it holds all pixels.
+
+    Raises
+    ------
+    MusedeepError
+        There is none, or all fail.
+    """
+    path = call.frames["SKYFLAT"][0]
+    held = sorted({ifu for one in call.frames["SKYFLAT"] for ifu in raw_ifus(one)})
+    if not held:
+        raise MusedeepError(f"{path}: no extension CHANnn; give raw MUSE frames")
+    ifus, low, high = [], np.full(3, np.inf), np.full(3, -np.inf)
+    for ifu in held:
+        try:
+            one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
+            found = field_limits(one.where, one.n_columns, wavelengths)
+            if not np.isfinite(found[0]).all():
+                raise MusedeepError(
+                    f"no pixel lies between lambdamin={wavelengths[0]:g} and lambdamax={wavelengths[1]:g}; "
+                    "give wavelengths that the CCD sees"
+                )
+        except MusedeepError as error:
+            outcome.failures[ifu] = f"IFU {ifu}: {error}"
+            continue
+        ifus.append(ifu)
+        low, high = np.minimum(low, found[0]), np.maximum(high, found[1])
+    if not ifus:
+        raise MusedeepError("; ".join(outcome.failures.values()))
+    return ifus, (low, high)
+
+
+def _header(
+    call: RecipeCall, done: Sequence[TwilightIfu], name: str, cards: Sequence[Card], with_mask: bool
+) -> fits.Header:
+    """Primary header of a product."""
+    raws = [(path, "SKYFLAT") for path in call.frames["SKYFLAT"]]
+    raws += [(path, "ILLUM") for path in call.frames.get("ILLUM", ())]
+    used: dict[str, list[str]] = {}
+    for one in done:
+        for tag, files in one.used.items():
+            used[tag] = [*dict.fromkeys([*used.get(tag, []), *files])]
+    if with_mask:
+        used["VIGNETTING_MASK"] = list(call.frames["VIGNETTING_MASK"])
+    extra = list(cards)
+    if done[0].flat_flux is not None:
+        extra.append(("ESO DRS MUSE FLAT FLUX LAMP", done[0].flat_flux, ""))
+    extra += [(f"ESO DRS MUSE FLAT FLUX SKY{one.ifu}", one.sky_flux, "") for one in done]
+    category = name.removesuffix(".fits")
+    header = product_header(RECIPE, done[0].frames[0], category, name, used, call.parameters, extra, raws)
+    for keyword in _IFU_ONLY:
+        header.remove(keyword, ignore_missing=True)
+    return header

@@ -1,0 +1,172 @@
+"""The cube of the twilight sky: pixel tables of one IFU after the other into a coarse grid of the field."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.instrument import DISPERSION
+from musedeep.kernels import reject, resample
+from musedeep.kernels.field_cells import keep_good_rows, nearest_rows, slice_field_limits
+from musedeep.kernels.voxels import Workspace, sort_by_cell
+from musedeep.recipes.pixel_creation import PixelRows, SliceMap
+
+LOOP_DISTANCE: Final = 1
+"""Voxels around its own that a pixel can reach; this and the next two are those of the reference (its log, tests)."""
+
+PIXFRAC: Final = 1.0
+CRITICAL_RADIUS: Final = 1.25
+
+Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lowest and highest x, y [pixel] and wavelength [Angstrom], float64 (3,) each."""
+
+
+@dataclass(frozen=True)
+class HowToResample:
+    """Parameters resample, crtype and crsigma."""
+
+    method: str
+    crtype: str
+    crsigma: float
+
+
+def field_limits(where: SliceMap, n_columns: int, wavelengths: tuple[float, float]) -> Limits:
+    """Limits of the pixels of an IFU, infinite if there are none."""
+    low, high = np.float32(wavelengths[0]), np.float32(wavelengths[1])
+
+    def one(k: int) -> NDArray[np.float64]:
+        return np.asarray(
+            slice_field_limits(where.edges[k], where.wavelength[k], where.geometry[k], low, high, n_columns)
+        )
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = np.array(list(pool.map(one, range(where.edges.shape[0]))))
+    return found[:, 0].min(axis=0), found[:, 1].max(axis=0)
+
+
+class FieldGrid:
+    """A cube of the field that is being filled.
+
+    Parameters
+    ----------
+    limits : of all pixels to come
+    step : of the planes [Angstrom]
+    method : of resampling
+
+    Attributes
+    ----------
+    start : float64 (3,)
+        x, y [pixel] and wavelength [Angstrom] of the first voxel.
+    shape : planes, lines, columns
+    sums : float64 (planes, lines, columns, 3)
+        Sums of weight x value, weight, weight**2 x variance.
+    """
+
+    def __init__(self, limits: Limits, step: float, method: str) -> None:
+        self.start, self.step = limits[0], step
+        size = limits[1] - limits[0]
+        self.shape = int(np.ceil(size[2] / step)) + 1, int(size[1] + 0.5) + 1, int(size[0] + 0.5) + 1
+        self.sums = np.zeros((*self.shape, 3))
+        self.distance = np.full(self.shape if method == "nearest" else (0, 0, 0), np.inf)
+        self.workspace = Workspace()
+
+    def add(self, table: PixelRows, scale: float, how: HowToResample) -> int:
+        """Add the pixels of an IFU, times `scale`; the table is used up.
+
+        Outliers are looked for among the pixels of this IFU.
+
+        Returns
+        -------
+        int : pixels rejected
+        """
+        nz, ny, nx = self.shape
+        columns = table.rows
+        if not table.n_rows:
+            return 0
+        places = columns["ypos"].min() - self.start[1], columns["ypos"].max() - self.start[1]
+        first = max(int(np.floor(places[0])) - LOOP_DISTANCE, 0)
+        last = min(int(np.ceil(places[1])) + LOOP_DISTANCE, ny - 1) + 1
+        shape = nz, last - first, nx
+        start = self.start + np.array([0.0, first, 0.0])
+        cell = columns.pop("origin")
+        kept = keep_good_rows(
+            columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns.pop("dq"),
+            start, self.step, shape, cell,
+        )  # fmt: skip
+        rows = {name: columns.pop(name)[:kept] for name in list(columns)}
+        rows["cell"] = cell[:kept]
+        del cell
+        rows, starts = sort_by_cell(rows, [(0, kept)], int(np.prod(shape)), self.workspace)
+        flags = reject.empty_flags(kept)
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, nz)) as pool:
+            if how.crsigma > 0:
+                kind = reject.rejection_kind(how.crtype)
+
+                def look(z: int) -> None:
+                    reject.reject(
+                        rows["data"], rows["data"], rows["stat"], starts, shape, np.array([z, z + 1, 0, shape[1]]),
+                        reject.ALONG_X, kind, how.crsigma, flags,
+                    )  # fmt: skip
+
+                list(pool.map(look, range(nz)))
+
+            def fill(z: int) -> None:
+                self._plane(z, first, rows, starts, flags, shape, start, scale, how.method)
+
+            list(pool.map(fill, range(nz)))
+        return int(np.count_nonzero(flags))
+
+    def _plane(
+        self,
+        z: int,
+        first: int,
+        rows: dict[str, NDArray],
+        starts: NDArray[np.int64],
+        flags: NDArray[np.uint8],
+        shape: tuple[int, int, int],
+        start: NDArray[np.float64],
+        scale: float,
+        method: str,
+    ) -> None:
+        """Add what falls on a plane."""
+        _, ny, nx = shape
+        lines = slice(first, first + ny)
+        if method == "nearest":
+            nearest_rows(
+                rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], flags, starts,
+                (z * ny * nx, (z + 1) * ny * nx), shape, start, self.step, DISPERSION, scale,
+                self.distance[:, lines], self.sums[:, lines],
+            )  # fmt: skip
+            return
+        y, x = np.mgrid[0:ny, 0:nx].astype(np.float64)
+        thick = self.step / DISPERSION
+        sums = np.zeros((1, ny, nx, 3))
+        resample.accumulate(
+            rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], rows["exposure"], flags, starts,
+            shape, (z, z + 1), (0, ny), start[0] + x, start[1] + y, np.ones((ny, nx)),
+            start[2] + self.step * np.arange(shape[0]), np.full(shape[0], thick), np.array([1.0, 1.0 / DISPERSION]),
+            np.eye(2), np.ones(1), np.empty(0, np.float32), resample.METHODS[method], LOOP_DISTANCE,
+            CRITICAL_RADIUS * float(np.sqrt(2.0 + thick**2)), np.full(3, PIXFRAC), np.ones(2), sums,
+            np.zeros((0, 0, 0, 0), np.uint64),
+        )  # fmt: skip
+        self.sums[z, lines] += sums[0] * np.array([scale, 1.0, scale * scale])
+
+    def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Data and variances, float32 (planes, lines, columns) each; NaN where there are no data."""
+        data, stat = np.empty(self.shape, np.float32), np.empty(self.shape, np.float32)
+        resample.finish(
+            self.sums, np.zeros((0, 0, 0, 0), np.uint64), np.ones(1), data, stat,
+            np.zeros((0, 0, 0), np.uint16), np.zeros((0, 0, 0), np.float32),
+        )  # fmt: skip
+        return data, stat
+
+
+def white_image(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of the planes that have data, float32 (lines, columns); NaN where none has."""
+    good = np.isfinite(data)
+    number = good.sum(axis=0)
+    total = np.where(good, data, 0.0).sum(axis=0, dtype=np.float64)
+    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0).astype(np.float32)
