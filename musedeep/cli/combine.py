@@ -20,6 +20,7 @@ class Resources:
     memory: str
     scheduler: str | None
     overwrite: bool
+    save_fits: bool = False
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""

@@ -85,6 +85,7 @@ def recipe(
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     output_dir: OutputDir = None,
+    save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
     help_: Annotated[bool, typer.Option("--help", "-h", help="Frames, parameters and products of the recipe.")] = False,
 ) -> int | None:
@@ -104,7 +105,7 @@ def recipe(
     elif help_:
         recipe_help(name)
     else:
-        resources = Resources(workers, threads, memory, scheduler, overwrite)
+        resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits)
         return run_recipe(name, context.args, resources, output_dir or Path("."), dry_run)
     return None
 
@@ -146,6 +147,80 @@ def info(
     from musedeep.cli.info import print_info
 
     print_info(path)
+
+
+Directories = Annotated[
+    list[Path], typer.Argument(metavar="DIR...", help="Directories of raw frames and static calibrations.")
+]
+ChosenMode = Annotated[str, typer.Option("--mode", help="INS MODE, as in WFM-NOAO-N, where there are several.")]
+ChosenNight = Annotated[str, typer.Option("--night", help="Date of the evening, as in 2014-12-09, where several.")]
+ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, as in 1,5,11-13; default: all there are.")]
+
+
+@app.command()
+def classify(
+    directories: Directories,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with what association needs to know.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write the JSON to a file.")] = None,
+    overwrite: Overwrite = False,
+) -> int | None:
+    """Say what files are: the tag of each, from its DPR and PRO keywords; the unknown ones with the reason."""
+    from musedeep.cli.night import classify_command
+
+    return classify_command(directories, json, output, overwrite)
+
+
+@app.command()
+def associate(
+    directories: Directories,
+    output_dir: Annotated[Path | None, typer.Option(help="Directory of the sets; default: sof/ in the first.")] = None,
+    reduced: Annotated[
+        Path | None, typer.Option(help="Where products are, or will be; default: reduced/ in the first.")
+    ] = None,
+    mode: ChosenMode = "",
+    night: ChosenNight = "",
+    ifus: ChosenIfus = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the sets and write nothing.")] = False,
+    overwrite: Overwrite = False,
+) -> int | None:
+    """Write the sets-of-frames of a whole night, for either pipeline."""
+    from musedeep.cli.night import NightChoice, associate_command
+
+    choice = NightChoice(directories, reduced, mode, night, ifus)
+    return associate_command(choice, output_dir, dry_run, overwrite)
+
+
+@app.command()
+def reduce(
+    directories: Directories,
+    until: Annotated[str, typer.Option(help="Last step, as in flat.")] = "scibasic",
+    workers: Workers = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one a processor.")
+    ] = None,
+    memory: Memory = "4GiB",
+    scheduler: Scheduler = None,
+    dry_run: DryRun = False,
+    ifus: ChosenIfus = "",
+    mode: ChosenMode = "",
+    night: ChosenNight = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
+    ] = None,
+    save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
+    output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
+    overwrite: Overwrite = False,
+) -> int | None:
+    """Reduce a night from raw frames to pixel tables: every recipe, over all exposures and IFUs.
+
+    Given again, the command does what is missing, and what depends on files or parameters that have changed.
+    """
+    from musedeep.cli.combine import Resources
+    from musedeep.cli.night import NightChoice, reduce_command
+
+    choice = NightChoice(directories, output_dir, mode, night, ifus)
+    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits)
+    return reduce_command(choice, resources, until, set_ or [], dry_run)
 
 
 @app.command()

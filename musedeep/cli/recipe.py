@@ -13,6 +13,11 @@ RECIPES = {
     "muse_bias": "musedeep.recipes.bias",
     "muse_dark": "musedeep.recipes.dark",
     "muse_flat": "musedeep.recipes.flat",
+    "muse_wavecal": "musedeep.recipes.wavecal",
+    "muse_lsf": "musedeep.recipes.lsf",
+    "muse_scibasic": "musedeep.recipes.scibasic",
+    "muse_geometry": "musedeep.recipes.geometry",
+    "muse_twilight": "musedeep.recipes.twilight",
     "muse_exp_combine": "musedeep.recipes.exp_combine_parameters",
 }
 """Modules that declare recipes (RECIPE) and, but for muse_exp_combine, run them (run); imported when asked for."""
@@ -107,7 +112,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
 
     output.mkdir(parents=True, exist_ok=True)
     workers = resources.workers if resources.workers > 1 else None
-    outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers))
+    outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits))
     for path in outcome.paths:
         print(path)
     for failure in outcome.failures.values():

@@ -2,9 +2,11 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.outputs import partial_name, refuse_existing, write_error
 
 
 def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
@@ -56,3 +58,26 @@ def _find(word: str, source: Path, number: int) -> str:
     if not beside.exists():
         raise MusedeepError(f"{source}, line {number}: {frame} does not exist; correct the path")
     return str(beside)
+
+
+def write_set_of_frames(path: Path, frames: Sequence[tuple[str, str]], overwrite: bool = False) -> None:
+    """Write paths and tags; the file appears when it is whole.
+
+    Raises
+    ------
+    MusedeepError
+        The file exists and may not be replaced, a path holds a blank, or the file cannot be written.
+    """
+    refuse_existing(path, overwrite)
+    for name, _ in frames:
+        if len(name.split()) != 1:
+            raise MusedeepError(f"{name}: sets-of-frames cannot hold names with blanks; rename it or its directory")
+    partial = partial_name(path)
+    text = "".join(f"{name} {tag}\n" for name, tag in frames)
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    except OSError as error:
+        raise write_error(path, error, len(text)) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -181,7 +181,7 @@ def reduce_night(night: Path, until: str | None = None, ifus: Sequence[int] | No
     for step in steps(night, ifus):
         if until is not None and kinds.index(step.kind) > kinds.index(until):
             break
-        if step.kind == "geometry" and not _survives(step):
+        if step.kind == "geometry" and not survives(step):
             print("geometry  left out: the recipe crashes on an IFU without data after one with data", flush=True)
             continue
         cost = run_step(night, step)
@@ -190,7 +190,7 @@ def reduce_night(night: Path, until: str | None = None, ifus: Sequence[int] | No
     return costs
 
 
-def _survives(step: Step) -> bool:
+def survives(step: Step) -> bool:
     """Whether the IFUs of a geometry are the last ones, up to 24, without a gap."""
     ifus = sorted({int(m[1]) for line in _frames(step.sof) if (m := re.search(r"TRACE_TABLE-(\d+)\.fits", line))})
     return bool(ifus) and ifus == list(range(ifus[0], 25))

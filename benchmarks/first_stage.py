@@ -1,0 +1,149 @@
+"""Recipes on raw frames beside the reference, on the same sets-of-frames of a night and the same two processors.
+
+    PYTHONPATH=tests:tests/reference python benchmarks/first_stage.py NIGHT... [--recipes bias,flat] [--rounds 2]
+    PYTHONPATH=tests:tests/reference python benchmarks/first_stage.py NIGHT --end-to-end
+
+NIGHT is what `musedeep simulate night NIGHT` wrote and `tests/reference/night/reduce.py` reduced: calibrations are the
+reference's, for both. Each recipe runs by turns, as a whole process: start, raw frames in, products out. Wall time is
+the median of the rounds; peak memory is that of the whole process tree, sampled every 20 ms. `--end-to-end` makes
+everything from bias to scibasic afresh, for all IFUs: every esorex call, one after the other, and `musedeep reduce`.
+Prints a markdown table. Of several NIGHTs, a set is measured where it is found first (one with MASK frames need not be
+the one with the rest).
+"""
+
+import argparse
+import re
+import shutil
+import statistics
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from night.reduce import BY_IFU, RECIPES, steps, survives
+from run import measure
+
+FIRST_STAGE = tuple(dict.fromkeys(recipe for _, recipe in RECIPES))[:8]
+"""muse_bias to muse_scibasic."""
+
+MUSEDEEP = [sys.executable, "-m", "musedeep"]
+ESOREX = ["esorex", "--log-level=off", "--msg-level=error"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A set-of-frames and its recipe; `ifu` is None where it works on all."""
+
+    name: str
+    recipe: str
+    sof: Path
+    ifu: int | None
+
+    @property
+    def options(self) -> list[str]:
+        return [f"--nifu={self.ifu}"] if self.ifu else []
+
+    @property
+    def threads(self) -> int:
+        """Of the reference: its muse_geometry crashes with two where IFUs are missing."""
+        return 1 if self.recipe == "muse_geometry" else 2
+
+    @property
+    def accepted(self) -> tuple[int, ...]:
+        """Exit statuses of the reference with products: 255 where IFUs are missing."""
+        return (0, 255) if self.recipe == "muse_geometry" else (0,)
+
+
+def calls(nights: list[Path], recipes: list[str], ifu: int | None) -> Iterator[Call]:
+    """The sets to measure: of recipes for one IFU, those of one; each kind once."""
+    seen: set[str] = set()
+    for night in nights:
+        found = steps(night)
+        first = ifu or min((step.ifu for step in found if step.ifu), default=1)
+        for step in found:
+            if step.recipe not in recipes or step.kind in seen or (step.ifu and step.ifu != first):
+                continue
+            if step.kind == "geometry" and not survives(step):
+                continue
+            seen.add(step.kind)
+            yield Call(step.name, step.recipe, step.sof.resolve(), step.ifu)
+
+
+def run_ours(call: Call, scratch: Path) -> tuple[float, float]:
+    """Time and memory of musedeep; the products are thrown away."""
+    result = measure([*MUSEDEEP, "recipe", call.recipe, *call.options, str(call.sof)], scratch)
+    shutil.rmtree(scratch)
+    return result
+
+
+def run_reference(call: Call, scratch: Path) -> tuple[float, float]:
+    """Time and memory of the reference; the products are thrown away."""
+    command = [*ESOREX, call.recipe, *call.options, str(call.sof)]
+    result = measure(command, scratch, call.threads, call.accepted)
+    shutil.rmtree(scratch)
+    return result
+
+
+def row(name: str, theirs: list[tuple[float, float]], ours: list[tuple[float, float]]) -> str:
+    """A line of the table."""
+    (a, x), (b, y) = ((statistics.median(s for s, _ in runs), max(m for _, m in runs)) for runs in (theirs, ours))
+    return f"| {name} | {a:.1f} | {x:.0f} | {b:.2f} | {y:.0f} | {a / b:.1f} | {y / x:.2f} |"
+
+
+def end_to_end(night: Path, scratch: Path) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Time and memory of a whole night, to the pixel tables: of the reference, and of musedeep."""
+    fresh = scratch / "reference"
+    fresh.mkdir(parents=True)
+    for name in ("raw", "static"):
+        (fresh / name).symlink_to((night / name).resolve())
+    measure([*MUSEDEEP, "associate", str(fresh.absolute())], scratch / "associate")
+    seconds = peak = 0.0
+    reduced = fresh / "reduced"
+    reduced.mkdir()
+    for step in steps(fresh):
+        if step.recipe not in FIRST_STAGE or (step.kind == "geometry" and not survives(step)):
+            continue
+        call = Call(step.name, step.recipe, step.sof.resolve(), step.ifu)
+        command = [*ESOREX, call.recipe, *call.options, str(call.sof)]
+        took, memory = measure(command, reduced if step.recipe in BY_IFU else reduced / step.directory, call.threads,
+                               call.accepted)  # fmt: skip
+        seconds, peak = seconds + took, max(peak, memory)
+    shutil.rmtree(reduced)
+    command = [*MUSEDEEP, "reduce", str(fresh.absolute()), "--output-dir", str((scratch / "out").absolute())]
+    ours = measure(command, scratch / "musedeep")
+    shutil.rmtree(scratch)
+    return (seconds, peak), ours
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("nights", type=Path, nargs="+")
+    parser.add_argument("--recipes", default=",".join(FIRST_STAGE))
+    parser.add_argument("--ifu", type=int)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--scratch", type=Path, default=Path("build/first-stage"))
+    parser.add_argument("--end-to-end", action="store_true")
+    options = parser.parse_args()
+    recipes = [name if name.startswith("muse_") else f"muse_{name}" for name in options.recipes.split(",")]
+    print("| set | reference [s] | MiB | musedeep [s] | MiB | times as fast | memory |")
+    print("|---|---|---|---|---|---|---|")
+    shutil.rmtree(options.scratch, ignore_errors=True)
+    if options.end_to_end:
+        for night in options.nights:
+            theirs, ours = end_to_end(night, options.scratch)
+            print(row(f"{night.name}, bias to scibasic", [theirs], [ours]), flush=True)
+        return
+    for call in calls(options.nights, recipes, options.ifu):
+        run_ours(call, options.scratch / "musedeep")  # compiled kernels, page cache
+        theirs, ours = [], []
+        for _ in range(options.rounds):
+            theirs.append(run_reference(call, options.scratch / "reference"))
+            ours.append(run_ours(call, options.scratch / "musedeep"))
+        name = re.sub(r"-\d+$", "", call.name)
+        print(row(f"{call.recipe} ({name})", theirs, ours), flush=True)
+    shutil.rmtree(options.scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,315 @@
+"""`musedeep classify`, `associate` and `reduce`: a night's files, its sets-of-frames, and its reduction."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from musedeep.cli.combine import Resources
+from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
+from musedeep.cli.progress import duration
+from musedeep.cli.recipe import RECIPES
+from musedeep.cli.report import print_facts, size_on_disk, size_text
+from musedeep.errors import MusedeepError
+
+if TYPE_CHECKING:
+    from musedeep.graph.night_run import NightOutcome, NightRequest
+    from musedeep.selection.associate import Night
+    from musedeep.selection.classify import Frame
+
+
+@dataclass(frozen=True)
+class NightChoice:
+    """Which night, as given on the command line; `reduced` is None for the default."""
+
+    directories: Sequence[Path]
+    reduced: Path | None
+    mode: str
+    night: str
+    ifus: str
+
+    @property
+    def products(self) -> Path:
+        """Directory of the products, absolute."""
+        return (self.reduced or self.directories[0] / "reduced").absolute()
+
+    def numbers(self) -> tuple[int, ...]:
+        """The IFUs; none if all."""
+        from musedeep.cli.simulate import parse_ifus
+
+        return parse_ifus(self.ifus) if self.ifus else ()
+
+
+def classify_command(directories: Sequence[Path], as_json: bool, output: Path | None, overwrite: bool) -> int:
+    """Print the tags of files as a table or as JSON; status 1 if one is unknown."""
+    from musedeep.selection.classify import classify_files, fits_files
+    from musedeep.storage.outputs import refuse_existing
+
+    if output is not None:
+        refuse_existing(output, overwrite)
+    frames = classify_files(fits_files(directories))
+    text = json.dumps([_as_data(frame) for frame in frames], indent=1)
+    if output is not None:
+        _write_text(output, text + "\n")
+    elif as_json:
+        print(text)
+    else:
+        _print_frames(frames)
+    unknown = [frame for frame in frames if not frame.tag]
+    for frame in unknown:
+        complain(f"{frame.path}: unknown: {frame.reason}")
+    return BAD_INPUT if unknown else OK
+
+
+def _as_data(frame: "Frame") -> dict[str, Any]:
+    """A frame for JSON, which knows no NaN."""
+    return {k: None if v != v else str(v) if isinstance(v, Path) else v for k, v in asdict(frame).items()}
+
+
+def _write_text(path: Path, text: str) -> None:
+    from musedeep.storage.outputs import partial_name, write_error
+
+    partial = partial_name(path)
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    except OSError as error:
+        raise write_error(path, error, len(text)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _wide_console() -> Console:
+    """A console that cuts no line where the output is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=500)
+
+
+def _print_frames(frames: "Sequence[Frame]") -> None:
+    console = _wide_console()
+    table = Table(box=None, header_style="bold cyan", pad_edge=False)
+    for name in ("file", "tag", "mode", "read-out", "IFUs"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
+    table.add_column("°C", justify="right", no_wrap=True)
+    for frame in frames:
+        seconds = "" if frame.exposure_time != frame.exposure_time else f"{frame.exposure_time:g}"
+        warm = "" if frame.temperature != frame.temperature else f"{frame.temperature:.1f}"
+        tag = frame.tag or "[red]unknown[/red]"
+        table.add_row(str(frame.path), tag, frame.mode, frame.read_out, _ranges(frame.ifus), seconds, warm)
+    console.print(table)
+    counts = Counter(frame.tag or "unknown" for frame in frames)
+    print(f"{len(frames)} files: " + ", ".join(f"{n} {tag}" for tag, n in sorted(counts.items())))
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers as 1-3,7."""
+    spans: list[list[int]] = []
+    for n in numbers:
+        if spans and n == spans[-1][1] + 1:
+            spans[-1][1] = n
+        else:
+            spans.append([n, n])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
+    """The night, and files that cannot be read, a line each."""
+    from musedeep.selection.associate import Wish, associate
+    from musedeep.selection.classify import classify_files, fits_files
+
+    ifus = choice.numbers()
+    paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
+    frames = classify_files(paths)
+    wish = Wish(choice.products, choice.mode, choice.night, ifus)
+    unread = [f"{f.path}: {f.reason}; left out" for f in frames if not f.tag]
+    try:
+        return associate(frames, wish), unread
+    except MusedeepError:
+        for line in unread:
+            complain(line)
+        raise
+
+
+def _made_here(path: Path, choice: NightChoice) -> bool:
+    """Whether a file is the product of a reduction of this night, and so none of its inputs."""
+    places = [choice.products, choice.directories[0] / "reduced"]
+    named = [directory.resolve() for directory in choice.directories]
+    real = path.resolve()
+    return any(real.is_relative_to(place.resolve()) and place.resolve() not in named for place in places)
+
+
+def associate_command(choice: NightChoice, output: Path | None, dry_run: bool, overwrite: bool) -> int:
+    """Write the sets-of-frames of a night and name them; status 1 if a set is left out."""
+    from musedeep.storage.outputs import refuse_existing, write_error
+    from musedeep.storage.set_of_frames import write_set_of_frames
+
+    night, unread = _associated(choice)
+    directory = output or choice.directories[0] / "sof"
+    paths = {one.name: directory / f"{one.name}.sof" for one in night.sets}
+    if not dry_run:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(directory, error, 0) from error
+        for path in paths.values():
+            refuse_existing(path, overwrite)
+        for one in night.sets:
+            write_set_of_frames(paths[one.name], one.frames, overwrite)
+    _print_sets(night, None if dry_run else directory)
+    problems = night.problem_lines()
+    for line in [*unread, *night.notes, *problems]:
+        complain(line)
+    return BAD_INPUT if unread or problems else OK
+
+
+def _print_sets(night: "Night", directory: Path | None) -> None:
+    console = _wide_console()
+    table = Table(box=None, header_style="bold cyan", pad_edge=False)
+    for name in ("set", "recipe", "frames"):
+        table.add_column(name, no_wrap=True)
+    for one in night.sets:
+        counts = Counter(tag for _, tag in one.frames)
+        table.add_row(one.name, one.recipe, ", ".join(f"{n} {tag}" for tag, n in counts.items()))
+    console.print(table)
+    where = f" in {directory}" if directory else ""
+    print(f"{len(night.sets)} sets-of-frames{where}: {night.mode}, night {night.night or 'of calibrations'}")
+
+
+def _given_parameters(words: Sequence[str]) -> dict[str, dict[str, str]]:
+    """RECIPE.PARAMETER=VALUE by recipe."""
+    given: dict[str, dict[str, str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        recipe, dot, parameter = name.partition(".")
+        if not (equals and dot and parameter):
+            raise UsageProblem(f"--set {word}: write RECIPE.PARAMETER=VALUE, as in muse_flat.samples=true")
+        if parameter in ("nifu", "merge"):
+            raise UsageProblem(f"--set {word}: the run sets {parameter} itself; see --ifus")
+        given.setdefault(recipe, {})[parameter] = value
+    return given
+
+
+def reduce_command(choice: NightChoice, resources: Resources, until: str, words: Sequence[str], dry_run: bool) -> int:
+    """Reduce a night; status 1 if a task failed."""
+    from musedeep.graph.night_plan import STEPS, check_step
+
+    memory = resources.memory_bytes()
+    given = _given_parameters(words)
+    try:
+        check_step(until)
+    except MusedeepError as error:
+        raise UsageProblem(f"--until: {error}") from None
+    night, unread = _associated(choice)
+    problems = night.problem_lines(STEPS[: STEPS.index(until) + 1])
+    for line in [*unread, *night.notes]:
+        complain(line)
+    if problems:
+        for line in problems[:-1]:
+            complain(line)
+        raise MusedeepError(problems[-1])
+    from musedeep.cli.night_progress import NightTerminalProgress
+    from musedeep.graph.night_run import NightRequest, reduce_night
+
+    request = NightRequest(
+        sets=night.sets,
+        output=choice.products,
+        modules={name: module for name, module in RECIPES.items()},
+        parameters=given,
+        until=until,
+        overwrite=resources.overwrite,
+        save_fits=resources.save_fits,
+        workers=resources.workers,
+        threads=resources.threads or len(os.sched_getaffinity(0)),
+        memory=memory,
+        scheduler=resources.scheduler,
+    )
+    with _terminated_as_interrupted(), NightTerminalProgress(memory) as progress:
+
+        def leave() -> None:
+            # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next
+            # start; worker processes are ended by the cluster
+            if request.workers > 1:
+                return
+            progress.stop()
+            complain("interrupted; the same command resumes where it stopped")
+            sys.stdout.flush()
+            os._exit(INTERRUPTED)
+
+        outcome = reduce_night(request, progress, dry_run, leave)
+    if dry_run:
+        _print_plan(outcome, request)
+    else:
+        _print_outcome(outcome, request, progress.peak_bytes)
+    return BAD_INPUT if unread or outcome.failed or outcome.lost else OK
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Take SIGTERM, by which a batch system ends a job, as Ctrl-C."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _by_step(names: Sequence[str], outcome: "NightOutcome") -> dict[str, int]:
+    steps = {task.name: task.frames.step for task in outcome.plan.tasks}
+    return Counter(steps[name] for name in names)
+
+
+def _print_plan(outcome: "NightOutcome", request: "NightRequest") -> None:
+    """What `--dry-run` prints."""
+    todo, done = _by_step(outcome.made, outcome), _by_step(outcome.earlier, outcome)
+    steps = dict.fromkeys(task.frames.step for task in outcome.plan.tasks)
+    facts = [(step, f"{todo[step]} tasks" + (f", {done[step]} done already" if done[step] else "")) for step in steps]
+    largest = max(outcome.plan.tasks, key=lambda task: task.cost.memory)
+    facts.append(("largest task", f"{largest.name}, about {size_text(largest.cost.memory)}"))
+    facts.append(("products", str(request.output)))
+    print_facts("Plan", facts)
+    for name in outcome.made:
+        task = outcome.plan.by_name()[name]
+        needs = f"  after {', '.join(task.needs)}" if task.needs else ""
+        print(f"{name:<26} {task.frames.recipe:<15} {len(task.frames.frames):>3} frames{needs}")
+
+
+def _print_outcome(outcome: "NightOutcome", request: "NightRequest", peak: int) -> None:
+    """What a finished run prints: tasks a step, what failed, what was skipped because of it."""
+    made, earlier = _by_step(outcome.made, outcome), _by_step(outcome.earlier, outcome)
+    failed, skipped = _by_step(list(outcome.failed), outcome), _by_step(list(outcome.skipped), outcome)
+    steps = {task.name: task.frames.step for task in outcome.plan.tasks}
+    facts = []
+    for step in dict.fromkeys(steps.values()):
+        took = [seconds for name, seconds in outcome.took.items() if steps[name] == step]
+        words = [f"{made[step]} done" + (f" ({duration(sum(took) / len(took))} each)" if took else "")]
+        others = ((earlier, "earlier"), (failed, "failed"), (skipped, "skipped"))
+        words += [f"{n[step]} {word}" for n, word in others if n[step]]
+        facts.append((step, ", ".join(words)))
+    print_facts(f"{request.output}:", facts)
+    for name, needs in outcome.skipped.items():
+        complain(f"{name} skipped: needs {', '.join(needs)}")
+    for name, failure in outcome.lost.items():
+        complain(f"{name} went on without: {failure}")
+    for name, failure in outcome.failed.items():
+        complain(f"{name} failed: {failure}")
+    size = sum(size_on_disk(path) for path in outcome.products)
+    print(
+        f"{len(outcome.plan.tasks)} tasks, {len(outcome.made)} done now, {len(outcome.earlier)} earlier, "
+        f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped, in {duration(outcome.seconds)}; "
+        f"{len(outcome.products)} products ({size_text(size)}), peak memory {size_text(peak)}"
+    )

@@ -1,0 +1,55 @@
+"""One task of a night, as a worker runs it: a recipe on a set-of-frames, in a directory of its own."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.basic_run import RecipeCall
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How a task ended.
+
+    Attributes
+    ----------
+    failure : why there are no products; empty if there are
+    seconds : it took
+    lost : what went wrong by IFU, where a task of all IFUs has made its products without some
+    """
+
+    failure: str
+    seconds: float
+    lost: dict[int, str] = field(default_factory=dict)
+
+
+def run_task(
+    module: str, frames: list[tuple[str, str]], parameters: dict[str, Any], work: str, save_fits: bool = False
+) -> TaskResult:
+    """Run a recipe on a set-of-frames, with its products in a new directory. Whatever goes wrong is in the result."""
+    began = time.monotonic()
+    directory = Path(work)
+    failure, lost = "", {}
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        loaded = import_module(module)
+        found = loaded.RECIPE.check_frames(frames, directory.name)
+        outcome = loaded.run(RecipeCall(found, parameters, directory, True, 1, save_fits))
+        lost = outcome.failures
+        if not outcome.paths:
+            failure = "; ".join(lost.values()) or "it made nothing"
+    except MusedeepError as error:
+        failure = str(error)
+    except MemoryError:
+        failure = "out of memory; give fewer --threads or --workers"
+    except Exception as error:
+        text = str(error).strip().splitlines()
+        failure = f"unexpected {type(error).__name__}: {text[0] if text else 'no message'}"
+    if failure:
+        shutil.rmtree(directory, ignore_errors=True)
+    return TaskResult(" ".join(failure.split()), time.monotonic() - began, lost)

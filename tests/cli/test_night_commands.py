@@ -1,0 +1,259 @@
+"""classify, associate and reduce on the command line: statuses, outputs, one line for every mistake."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from made_up_recipe import MODULES
+from raw_frames import write_biases
+from tiny_nights import edit, make_tiny_night
+
+import musedeep.cli.night
+from musedeep.cli.main import run
+from musedeep.storage.set_of_frames import read_set_of_frames
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return make_tiny_night(tmp_path_factory.mktemp("made") / "night")
+
+
+@pytest.fixture
+def night(made, tmp_path):
+    """A night of one's own, without what the simulator says of it."""
+    directory = tmp_path / "night"
+    for name in ("raw", "static"):
+        shutil.copytree(made / name, directory / name)
+    return directory
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    monkeypatch.setattr(musedeep.cli.night, "RECIPES", MODULES)
+
+
+def error_lines(capsys):
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert all(line.startswith("musedeep: ") for line in lines), lines
+    return [line.removeprefix("musedeep: ") for line in lines]
+
+
+def test_classify_prints_a_table(night, capsys):
+    assert run(["classify", str(night)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    (line,) = [line.split() for line in out if "T13:12:00" in line]
+    assert line[0] == str(night / "raw" / "MUSE.2014-12-09T13:12:00.000.fits")
+    assert line[1:6] == ["BIAS", "WFM-NOAO-N", "SCI1.0", "1x1", "3,7"]
+    assert out[-1].startswith("40 files: 9 ARC, ")
+
+
+def test_classify_prints_and_writes_json(night, tmp_path, capsys):
+    assert run(["classify", str(night / "raw"), str(night / "static"), "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert len(entries) == 40
+    first = entries[0]
+    assert first["tag"] == "BIAS" and first["ifus"] == [3, 7] and first["mjd"] == pytest.approx(57000.55)
+    assert {e["exposure_time"] for e in entries if e["tag"] == "LINE_CATALOG"} == {None}
+    assert run(["classify", str(night), "--output", str(tmp_path / "x.json")]) == 0
+    assert len(json.loads((tmp_path / "x.json").read_text())) == 40
+    assert run(["classify", str(night), "--output", str(tmp_path / "x.json")]) == 1
+    assert "--overwrite" in error_lines(capsys)[-1]
+
+
+def test_unknown_and_truncated_files_are_named(night, capsys):
+    raw = sorted((night / "raw").iterdir())
+    edit(raw[0], ESO_DPR_TYPE="BIASS")
+    raw[1].write_bytes(raw[1].read_bytes()[:9000])
+    assert run(["classify", str(night)]) == 1
+    first, second = error_lines(capsys)
+    assert first == f"{raw[0]}: unknown: DPR TYPE BIASS is none of MUSE; nearest is BIAS"
+    assert str(raw[1]) in second and "truncated" in second
+
+
+def test_associate_writes_sets_that_recipes_read(night, capsys):
+    assert run(["associate", str(night)]) == 0
+    assert "26 sets-of-frames" in capsys.readouterr().out
+    assert len(list((night / "sof").glob("*.sof"))) == 26
+    frames = read_set_of_frames(night / "sof" / "bias-07.sof")
+    assert [tag for _, tag in frames] == ["BIAS"] * 3 + ["BADPIX_TABLE"] and Path(frames[0][0]).is_absolute()
+    assert run(["associate", str(night)]) == 1
+    assert "--overwrite" in error_lines(capsys)[-1]
+    assert run(["associate", str(night), "--overwrite", "--ifus", "7", "--reduced", "/elsewhere"]) == 0
+    assert "/elsewhere/MASTER_BIAS-07.fits MASTER_BIAS" in (night / "sof" / "flat-07.sof").read_text()
+
+
+def test_associate_elsewhere_or_not_at_all(night, tmp_path, capsys):
+    parts = [str(night / "raw"), str(night / "static")]
+    assert run(["associate", *parts, "--dry-run"]) == 0
+    assert sorted(p.name for p in night.iterdir()) == ["raw", "static"] and not (night / "raw" / "sof").exists()
+    assert "scibasic-OBJECT-03" in capsys.readouterr().out
+    assert run(["associate", *parts, "--output-dir", str(tmp_path / "a" / "b")]) == 0
+    assert (tmp_path / "a" / "b" / "twilight.sof").exists()
+
+
+def test_associate_names_what_is_missing_and_writes_the_rest(night, capsys):
+    raw = sorted((night / "raw").iterdir())
+    for path in raw[6:8]:  # flats
+        path.unlink()
+    raw[-1].write_bytes(raw[-1].read_bytes()[:9000])
+    assert run(["associate", str(night)]) == 1
+    unread, problem = error_lines(capsys)
+    assert str(raw[-1]) in unread and "truncated" in unread and unread.endswith("left out")
+    assert problem.startswith("1 FLAT of mode WFM-NOAO-N with read-out SCI1.0 1x1, muse_flat needs 3; add them; ")
+    assert sorted(p.name for p in (night / "sof").iterdir())[:2] == ["bias-03.sof", "bias-07.sof"]
+
+
+@pytest.mark.parametrize("command", ["classify", "associate", "reduce"])
+def test_empty_and_missing_directories(command, tmp_path, capsys):
+    assert run([command, str(tmp_path)]) == 1
+    assert "no FITS files" in error_lines(capsys)[-1]
+    assert run([command, str(tmp_path / "none")]) == 1
+    assert "no such directory" in error_lines(capsys)[-1]
+
+
+def test_reduce_from_beginning_to_end_and_again(night, made_up, capsys):
+    assert run(["reduce", str(night), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "scibasic-OBJECT-07" in out and "after bias-07, flat-07, wavecal-07, twilight" in out
+    assert not (night / "reduced").exists()
+    assert run(["reduce", str(night)]) == 0
+    assert "19 tasks, 19 done now, 0 earlier, 0 failed, 0 skipped" in capsys.readouterr().out
+    # what it made is none of its inputs
+    assert run(["reduce", str(night)]) == 0
+    assert "19 tasks, 0 done now, 19 earlier" in capsys.readouterr().out
+    assert run(["reduce", str(night), "--dry-run", "--set", "muse_flat.order=3"]) == 0
+    assert "2 tasks, 2 done already" not in capsys.readouterr().out
+
+
+def test_reduce_some_ifus_and_steps(night, made_up, capsys, tmp_path):
+    options = ["--ifus", "7", "--until", "flat", "--output-dir", str(tmp_path / "out")]
+    assert run(["reduce", str(night), *options]) == 0
+    names = sorted(p.name for p in (tmp_path / "out").glob("*.fits"))
+    assert names == ["MASTER_BIAS-07.fits", "MASTER_DARK-07.fits", "MASTER_FLAT-07.fits", "TRACE_TABLE-07.fits"]
+
+
+def test_a_failure_is_reported_with_what_it_stops(night, made_up, capsys):
+    assert run(["reduce", str(night), "--until", "wavecal", "--set", "muse_flat.failing=flat-03"]) == 1
+    captured = capsys.readouterr()
+    assert "8 tasks, 6 done now, 0 earlier, 1 failed, 1 skipped" in captured.out
+    lines = captured.err.strip().splitlines()
+    assert [line for line in lines if line.startswith("flat-03 failed: ")]
+    assert lines[-2:] == [
+        "musedeep: wavecal-03 skipped: needs flat-03",
+        f"musedeep: flat-03 failed: {night}/static/badpix_table.fits: no light",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--until", "flatt"], 2, "--until: no step 'flatt'; did you mean flat?"),
+        (["--set", "muse_flat.ordr=3"], 1, "no parameter 'ordr'; did you mean order?"),
+        (["--set", "muse_falt.order=3"], 1, "no recipe 'muse_falt' to set a parameter of; did you mean muse_flat?"),
+        (["--set", "order=3"], 2, "write RECIPE.PARAMETER=VALUE"),
+        (["--set", "muse_flat.nifu=3"], 2, "the run sets nifu itself"),
+        (["--memory", "1MiB"], 1, "give more"),
+        (["--memory", "lots"], 2, "not an amount of memory"),
+        (["--ifus", "25"], 1, "outside 1 to 24"),
+        (["--ifus", "4"], 1, "IFU 4: no raw frame holds it; there are 3, 7"),
+        (["--mode", "WFM-NOAO"], 1, "did you mean WFM-NOAO-N"),
+        (["--night", "2014-12-10"], 1, "there are 2014-12-09"),
+    ],
+)
+def test_wrong_options_are_one_line(night, made_up, capsys, options, status, message):
+    assert run(["reduce", str(night), *options]) == status
+    (line,) = error_lines(capsys)
+    assert message in line
+    assert not (night / "reduced").exists()
+
+
+def test_missing_biases_and_mixed_modes_are_one_line(night, made_up, capsys):
+    raw = sorted((night / "raw").iterdir())
+    raw[0].unlink()
+    assert run(["reduce", str(night)]) == 1
+    (line,) = error_lines(capsys)
+    assert line.startswith("2 BIAS with read-out SCI1.0 1x1, muse_bias needs 3; add them; left out: bias, dark-03")
+    edit(raw[-1], ESO_INS_MODE="WFM-AO-N")
+    assert run(["reduce", str(night)]) == 1
+    assert (
+        "mixed modes of OBJECT/SKY frames: WFM-NOAO-N (2), WFM-AO-N (1); choose one with --mode"
+        in error_lines(capsys)[-1]
+    )
+
+
+def test_a_truncated_frame_is_left_out_and_named(night, made_up, capsys):
+    raw = sorted((night / "raw").iterdir())[-1]
+    raw.write_bytes(raw.read_bytes()[:9000])
+    assert run(["reduce", str(night)]) == 1
+    captured = capsys.readouterr()
+    assert "19 done now" in captured.out and f"{raw}: truncated" in captured.err
+    assert not (night / "reduced" / "PIXTABLE_OBJECT_0002-03.fits").exists()
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {paths!r}
+if __name__ == "__main__":
+    import musedeep.cli.night
+    from made_up_recipe import MODULES
+    musedeep.cli.night.RECIPES = MODULES
+    from musedeep.cli.main import run
+    sys.exit(run())
+"""
+
+
+@pytest.mark.parametrize(("workers", "how"), [("1", signal.SIGINT), ("2", signal.SIGTERM)])
+def test_an_interrupted_run_ends_at_once_and_resumes(night, made_up, tmp_path, capsys, workers, how):
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT.format(paths=[str(Path(__file__).parent.parent)]))
+    arguments = ["reduce", str(night), "--set", "muse_flat.wait=60", "--workers", workers]
+    process = subprocess.Popen([sys.executable, str(script), *arguments], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((night / "reduced").glob("MASTER_BIAS-*.fits")):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(how)
+    began = time.monotonic()
+    error = process.communicate()[1]
+    assert process.returncode == 130 and time.monotonic() - began < 15
+    assert error.strip().splitlines()[-1] == "musedeep: interrupted; the same command resumes where it stopped"
+    assert run(["reduce", str(night), "--set", "muse_flat.wait=0"]) == 0
+    out = capsys.readouterr().out
+    assert "19 tasks" in out and ", 0 earlier" not in out
+    left = sorted(p.name for p in (night / "reduced" / ".musedeep-night").iterdir())
+    assert left == ["done.jsonl"] and not (night / "reduced" / ".musedeep-lock").exists()
+
+
+def test_real_biases_of_two_ifus_one_of_which_is_bad(tmp_path, capsys):
+    """The real recipe: an IFU of another chip fails, the other one is reduced."""
+    raw = tmp_path / "night" / "raw"
+    raw.mkdir(parents=True)
+    sof, paths = write_biases(raw, ifus=(1, 2))
+    sof.unlink()
+    for k, path in enumerate(paths):
+        edit(
+            path, ESO_DPR_CATG="CALIB", ESO_DPR_TYPE="BIAS", ESO_DPR_TECH="IFU", MJD__OBS=57000.0 + k / 1440,
+            DATE__OBS=f"2014-12-08T00:0{k}:00.000", ESO_DET_READ_CURNAME="SCI1.0",
+        )  # fmt: skip
+    with fits.open(paths[2], mode="update") as hdus:
+        hdus["CHAN02"].header["ESO DET CHIP ID"] = "another"
+    assert run(["reduce", str(tmp_path / "night"), "--until", "bias"]) == 1
+    captured = capsys.readouterr()
+    assert "1 done now, 0 earlier, 1 failed" in captured.out
+    assert "bias-02 failed" in captured.err and "CHIP ID is another" in captured.err
+    reduced = tmp_path / "night" / "reduced"
+    assert [p.name for p in reduced.glob("*.fits")] == ["MASTER_BIAS-01.fits"]
+    with fits.open(paths[2], mode="update") as hdus:
+        hdus["CHAN02"].header["ESO DET CHIP ID"] = "chip2"
+    before = os.stat(reduced / "MASTER_BIAS-01.fits").st_mtime_ns
+    # the frame has changed for both
+    assert run(["reduce", str(tmp_path / "night"), "--until", "bias"]) == 0
+    assert "2 done now" in capsys.readouterr().out
+    assert os.stat(reduced / "MASTER_BIAS-01.fits").st_mtime_ns != before
