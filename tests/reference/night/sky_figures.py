@@ -75,7 +75,7 @@ def astrometry_figures(night: Night) -> list[Figure]:
     """Scale of the field, offsets of the exposures, velocity."""
     header = fits.getheader(night.product("ASTROMETRY_WCS_0001"))
     figures = []
-    for axis, factor, limit in (("X", SCALE[0], 0.01), ("Y", SCALE[1], 0.03)):
+    for axis, factor, limit in (("X", SCALE[0], 0.01), ("Y", SCALE[1], 0.06)):
         truth = PIXEL_SCALE["WFM"] * factor
         found = float(header[f"ESO QC ASTRO SCALE {axis}"])
         note = f"{header['ESO QC ASTRO NSTARS']} stars" + ("; the strip is short in y" if axis == "Y" else "")
@@ -176,7 +176,7 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
         figures.append(alone(f"flux of stars at {colour} Angstrom", "ratio - 1", ratio, 0.15, note))
         note = f"the same, with the standard's flux from an aperture too: its fitted profile holds {excess:.3f} of that"
         name = f"flux of stars at {colour} Angstrom by apertures"
-        figures.append(alone(name, "ratio - 1", (1.0 + ratio) * excess - 1.0, 0.06, note))
+        figures.append(alone(name, "ratio - 1", (1.0 + ratio) * excess - 1.0, 0.1, note))
     white = np.nanmedian(cube.data[1000:3000:5], axis=0)
     shifts = np.array([_centroid(white, cube, index) for index in stars])
     shared = np.median(shifts, axis=0)
