@@ -19,6 +19,7 @@ from musedeep.recipes.basic_processing import overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
 from musedeep.recipes.declaration import Recipe
+from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.recipes.pixel_creation import (
     EVERYWHERE,
     PixelRows,
@@ -31,14 +32,12 @@ from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.scibasic_image import ImageCalibration, flat_spectrum
 from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
+from musedeep.recipes.sodium import flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.geometry_table import read_geometry
 from musedeep.storage.image import ImageFile, MuseImage, open_image
 from musedeep.storage.raw_frames import RawFrame
 from musedeep.storage.twilight_cube import TwilightCube, read_twilight_cube
-
-ILLUM_RANGE: Final = 6500.0, 7500.0
-"""Wavelengths of the lamp flat by which slices are compared, Angstrom (found by experiments on the reference)."""
 
 FLAT_MARGIN: Final = 2.0
 """Bins by which the spectrum of the flat is longer than the pixel table on either side."""
@@ -114,19 +113,11 @@ class IfuReduction:
         """Factors from the lamp flat: the inverse of the median of each slice, of mean 1."""
         image, measured = images.apply([path], self.ifu, "ILLUM")
         table = create_pixels(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
-        medians = np.full(N_SLICES, np.nan)
-        for k in range(N_SLICES):
-            here = table.slice_rows(k)
-            values = table.rows["data"][here][table.rows["dq"][here] == 0]
-            if values.size:
-                medians[k] = np.median(values)
-        traced = np.isfinite(medians)
-        if not traced.any() or (medians[traced] <= 0).any():
-            raise MusedeepError(f"{measured[0].frame.path}: no light in the ILLUM; give one with the lamp on, or none")
-        inverse = 1.0 / medians[traced]
+        found = illumination_factors(table)
         # slices without a trace have no pixels; their factor is no matter
-        factors = np.ones(N_SLICES)
-        factors[traced] = inverse / inverse.mean()
+        if np.isnan(found[np.diff(table.starts) > 0]).any():
+            raise MusedeepError(f"{measured[0].frame.path}: no light in the ILLUM; give one with the lamp on, or none")
+        factors = np.where(np.isnan(found), 1.0, found)
         return Illumination(path, factors)
 
     def products(self, paths: Sequence[str], tag: str, category: Callable[[str], str]) -> Iterator[IfuProducts]:
@@ -166,12 +157,14 @@ class IfuReduction:
     ) -> Iterator[IfuProducts]:
         """The pixel table; the image, in a list, is let go of as soon as it is in the table."""
         parameters = self.call.parameters
-        limits = useful_range(str(frame.primary.get("ESO INS MODE", ""))) if parameters["crop"] else EVERYWHERE
+        mode = str(frame.primary.get("ESO INS MODE", ""))
+        limits = useful_range(mode) if parameters["crop"] else EVERYWHERE
         arrays = image[0], image[1], image[2]
         shift = sky_line_shift(self.where, arrays, self.search)
         name = category("PIXTABLE")
         target = self.call.output / f"{name}-{self.ifu:02d}.zarr"
         table = create_pixels(target, self.where, arrays, shift or 0.0, limits)
+        flag_blocked(table, mode)
         image.clear()
         del arrays
         if not table.n_rows:
