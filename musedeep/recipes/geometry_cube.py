@@ -21,9 +21,9 @@ from musedeep.recipes.geometry_spots import AVERAGE
 from musedeep.recipes.geometry_table import VALUES, Geometry
 from musedeep.recipes.pixel_creation import Image, PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.header_cards import card, checksum_cards, sign
+from musedeep.storage.hdus import write_hdus
+from musedeep.storage.header_cards import card, checksum_cards
 from musedeep.storage.image import open_image
-from musedeep.storage.outputs import check_space, partial_name, refuse_existing, write_error
 
 PIXFRAC: Final = 0.6
 """As the reference's log says."""
@@ -127,7 +127,8 @@ def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, heade
         ("DATA", cube.data), ("DQ", cube.dq), ("STAT", cube.stat), ("white", cube.white), ("white_DQ", cube.white_dq)
     ]  # fmt: skip
     units = [fits.ImageHDU(values, extension_header(name, target, cube.origin, values.ndim)) for name, values in parts]
-    write_units(path, header("GEOMETRY_CUBE", path.name), units, call.overwrite)
+    primary = fits.PrimaryHDU(header=header("GEOMETRY_CUBE", path.name))
+    write_hdus(path, fits.HDUList([primary, *units]), call.overwrite)
     return path
 
 
@@ -153,7 +154,7 @@ def write_checks(
         made_header = header("GEOMETRY_CHECK", path.name)
         image = fits.ImageHDU(cube.white, extension_header("DATA", "", cube.origin, 2))
         quality = fits.ImageHDU(cube.white_dq, extension_header("DQ", "", cube.origin, 2))
-        write_units(path, made_header, [image, quality], call.overwrite)
+        write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=made_header), image, quality]), call.overwrite)
         paths.append(path)
     return paths
 
@@ -188,26 +189,3 @@ def extension_header(name: str, target: str, origin: tuple[float, float, float],
             cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
         cards += [("QUALDATA", quality, "pointer to the bad pixel mask extension"), ("BUNIT", "count", "")]
     return fits.Header([card(*c) for c in cards] + checksum_cards())
-
-
-def write_units(path: Path, primary: fits.Header, units: Sequence[fits.ImageHDU], overwrite: bool) -> None:
-    """Write a primary header and extensions; the file appears under its name when it is whole.
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
-    """
-    refuse_existing(path, overwrite)
-    need = sum(unit.data.nbytes for unit in units)
-    check_space(path, need)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            fits.HDUList([fits.PrimaryHDU(header=primary), *units]).writeto(stream)
-        sign(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, need) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.slice_pixels import x_offsets
 from musedeep.recipes.lsf_samples import Sampler
-from musedeep.storage.header_cards import add, checksum_cards, sign
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.hdus import write_hdus
+from musedeep.storage.header_cards import add, checksum_cards
+from musedeep.storage.outputs import refuse_existing
 
 SLICE_SPACING: Final = 82.2
 SLICE_WIDTH: Final = 75.0
@@ -169,14 +170,5 @@ def write_subtracted(
         for one in checksum_cards():
             hdu.header.append(one, end=True)
         hdus.append(hdu)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            hdus.writeto(stream)
-        sign(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, sum(v.nbytes for v in columns.values())) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_hdus(path, hdus, overwrite)
     return [("PIXTABLE_SUBTRACTED", path)]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from musedeep.kernels.slit_image import resample_slice
 from musedeep.recipes.basic_run import RecipeCall, Writer, Written, product_name
 from musedeep.recipes.pixel_creation import PixelRows
-from musedeep.storage.header_cards import add, checksum_cards, sign
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.hdus import write_hdus
+from musedeep.storage.header_cards import add, checksum_cards
+from musedeep.storage.outputs import refuse_existing
 
 
 def resampled_rows(table: PixelRows, step: float) -> tuple[NDArray[np.float32], float]:
@@ -71,15 +72,7 @@ def resampled_image(category: str, table: PixelRows, header: fits.Header, step: 
         )  # fmt: skip
         for one in checksum_cards():
             data.header.append(one, end=True)
-        partial = partial_name(path)
-        try:
-            fits.HDUList([fits.PrimaryHDU(header=header), data]).writeto(partial)
-            sign(partial)
-            partial.replace(path)
-        except OSError as error:
-            raise write_error(path, error, image.nbytes) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), data]), call.overwrite)
         return [(category, path)]
 
     return write

@@ -12,13 +12,13 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
 from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
-from musedeep.recipes.geometry_cube import write_units
 from musedeep.recipes.pixel_creation import PixelRows
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Limits, field_limits, white_image
 from musedeep.recipes.twilight_ifu import TwilightIfu
 from musedeep.recipes.twilight_products import Extension, units
 from musedeep.recipes.twilight_smooth import Smoothing, Vignetting, smooth_cube
+from musedeep.storage.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw_frames import raw_ifus
 from musedeep.storage.vignetting_mask import read_vignetting_mask
@@ -154,7 +154,8 @@ def run(call: RecipeCall) -> Outcome:
     ):
         path = call.output / name
         header = _header(call, done, name, cards, masked)
-        write_units(path, header, units(extensions, grid.start.tolist(), grid.step), call.overwrite)
+        made = units(extensions, grid.start.tolist(), grid.step)
+        write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), *made]), call.overwrite)
         outcome.paths.append(path)
     return outcome
 

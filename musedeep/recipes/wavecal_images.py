@@ -12,8 +12,8 @@ from musedeep.instrument import DISPERSION
 from musedeep.recipes.basic_run import RecipeCall, Written, product_name
 from musedeep.recipes.wavecal_slices import ArcImage, SliceResult
 from musedeep.storage.calibration_tables import TraceTable
-from musedeep.storage.header_cards import add, checksum_cards, sign
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.hdus import write_hdus
+from musedeep.storage.header_cards import add, checksum_cards
 
 GAP: Final = 6
 """Empty columns between slices of a resampled image."""
@@ -113,17 +113,7 @@ def write_wave_map(
 
 def _write(path: Path, header: fits.Header, data: NDArray[np.float32], overwrite: bool) -> None:
     """Write an image into the primary HDU; it appears under its name when it is whole."""
-    refuse_existing(path, overwrite)
     for one in checksum_cards():
         if one.keyword not in header:
             header.append(one, end=True)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            fits.PrimaryHDU(data, header).writeto(stream)
-        sign(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, data.nbytes) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), overwrite)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from musedeep.storage.header_cards import checksum_cards, sign
+from musedeep.storage.hdus import write_hdus
+from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.image import join_images
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw import extension_name
 
 
@@ -40,16 +41,7 @@ def write_table(
         table.header.extend(kept, unique=True, update=False)
     for one in checksum_cards():
         table.header.append(one, end=True)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            fits.HDUList([fits.PrimaryHDU(header=header), table]).writeto(stream)
-        sign(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, 2**20) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)
 
 
 def join_tables(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
