@@ -40,6 +40,7 @@ CANDIDATES = {
     "lz4-5 bit": blosc("lz4", 5, "bitshuffle"),
     "zstd-1 bit": blosc("zstd", 1, "bitshuffle"),
     "zstd-3 bit": blosc("zstd", 3, "bitshuffle"),
+    "zstd-1 byte": blosc("zstd", 1, "shuffle"),
     "zstd-3 byte": blosc("zstd", 3, "shuffle"),
     "zstd-6 bit": blosc("zstd", 6, "bitshuffle"),
     "plain zstd-1": ZstdCodec(level=1),

@@ -1,5 +1,6 @@
 """The command `musedeep`. Importing this module is cheap: what a command needs, it imports itself."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -343,6 +344,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     int
         0 done; 1 bad input or a failed run; 2 wrong usage; 130 interrupted.
     """
+    # what is imported are hundreds of thousands of objects that stay: to look for garbage among them again and again
+    # would take half a second
+    gc.set_threshold(200_000, 50, 100)
+    # BLAS has nothing to do that is worth threads, which wait for it in busy loops; read when numpy is imported
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class IfuProducts:
 
 
 Process = Callable[[RecipeCall, int], IfuProducts | Iterator[IfuProducts]]
-"""Makes the products of one IFU, all at once or one after the other, each written before the next is made; a function
+"""Makes the products of one IFU, all at once or one after the other, each written while the next is made; a function
 of a module, so that other processes find it."""
 
 
@@ -174,9 +175,20 @@ def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str]:
     written: Written = []
     try:
         made = process(call, ifu)
-        for products in [made] if isinstance(made, IfuProducts) else made:
-            written += _write(products, call, ifu, merge)
-            del products
+        if isinstance(made, IfuProducts):
+            return _write(made, call, ifu, merge), ""
+        # products are written while the next ones are made: an image and a pixel table at once, no more for the memory
+        with ThreadPoolExecutor(2) as pool:
+            writing: deque[Future[Written]] = deque()
+            try:
+                for products in made:
+                    while len(writing) > 1:
+                        written += writing.popleft().result()
+                    writing.append(pool.submit(_write, products, call, ifu, merge))
+                    del products
+            finally:
+                while writing:
+                    written += writing.popleft().result()
     except MusedeepError as error:
         return written, f"IFU {ifu}: {error}"
     return written, ""

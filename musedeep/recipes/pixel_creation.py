@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,10 @@ class PixelRows:
         for name, column in rows.items():
             copy_pieces(self.rows[name], found[:, 0], length, place, column)
         return rows
+
+    def take(self, numbers: NDArray[np.int64], name: str) -> NDArray[Any]:
+        """See `storage.store_writer.RowsInMemory`."""
+        return self.rows[name][numbers]
 
 
 def create_pixels(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -81,8 +81,13 @@ class IfuReduction:
     search: SkyLineSearch
     twilight: list[TwilightCube]
     images: ImageCalibration | None
-    illumination: Illumination | None = None
-    flat: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    _illumination: Future[Illumination] | None = None
+    _flat: Future[tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None
+
+    @property
+    def illumination(self) -> Illumination | None:
+        """Factors of the slices, where there is an ILLUM."""
+        return self._illumination.result() if self._illumination else None
 
     @classmethod
     def of(cls, recipe: Recipe, call: RecipeCall, ifu: int) -> "IfuReduction":
@@ -104,12 +109,15 @@ class IfuReduction:
         where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
         made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
         if images is not None:
-            made.flat = flat_spectrum(images.flat, where, DISPERSION)
+            # needed after the image of the first exposure, which is made at the same time
+            pool = ThreadPoolExecutor(2)
             if frames.get("ILLUM"):
-                made.illumination = made._illumination(images, frames["ILLUM"][0])
+                made._illumination = pool.submit(made._measure_illumination, images, frames["ILLUM"][0])
+            made._flat = pool.submit(flat_spectrum, images.flat, where, DISPERSION)
+            pool.shutdown(wait=False)
         return made
 
-    def _illumination(self, images: ImageCalibration, path: str) -> Illumination:
+    def _measure_illumination(self, images: ImageCalibration, path: str) -> Illumination:
         """Factors from the lamp flat: the inverse of the median of each slice, of mean 1."""
         image, measured = images.apply([path], self.ifu, "ILLUM")
         table = create_pixels(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
@@ -121,7 +129,7 @@ class IfuReduction:
         return Illumination(path, factors)
 
     def products(self, paths: Sequence[str], tag: str, category: Callable[[str], str]) -> Iterator[IfuProducts]:
-        """The products of one exposure, or of several combined; each is written before the next is made."""
+        """The products of one exposure, or of several combined; each is written while the next is made."""
         if self.images is None or tag == "REDUCED":
             yield from self._from_reduced(paths[0], tag, category)
             return
@@ -196,10 +204,10 @@ class IfuReduction:
         """Apply the factors of the slices and the twilight cubes, slices in parallel threads."""
         cubes = self.twilight or [TwilightCube.nothing()]
         factors = np.ones(N_SLICES)
-        if self.illumination is not None:
-            factors = self.illumination.factors
         if self.illumination is None and not self.twilight:
             return
+        if self.illumination is not None:
+            factors = self.illumination.factors
         rows = table.rows
 
         def one(k: int) -> None:
@@ -216,9 +224,9 @@ class IfuReduction:
 
     def _flat_field(self, limits: tuple[float, float]) -> fits.BinTableHDU | None:
         """PIXTABLE_FLAT_FIELD: the spectrum of the flat over the wavelengths of the table, and a little more."""
-        if self.flat is None:
+        if self._flat is None:
             return None
-        wavelength, values = self.flat
+        wavelength, values = self._flat.result()
         margin = FLAT_MARGIN * DISPERSION
         kept = np.isfinite(values) & (wavelength >= limits[0] - margin) & (wavelength <= limits[1] + margin)
         columns = [

@@ -12,6 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.row_spectrum import add_rows, clip_rows, spectrum_of
 from musedeep.kernels.sky_line import LineFit, fit_line
 from musedeep.recipes.pixel_creation import Image, SliceMap, create_pixels
+from musedeep.statics.load import sky_line_fluxes
 
 NEIGHBOUR_REACH: Final = 15.0
 """Lines nearer than this to a sky line are its neighbours, Angstrom; those farther have no light in its box."""
@@ -157,15 +158,12 @@ def neighbours(line: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     -------
     float64 (n,) [Angstrom], float64 (n,)
     """
-    # late, as the table takes time to read
-    from musedeep.statics.load import load_sky_lines
-
-    table = load_sky_lines()
-    near = np.abs(table.wavelength - line) <= SAME_LINE
+    wavelength, flux = sky_line_fluxes()
+    near = np.abs(wavelength - line) <= SAME_LINE
     if not near.any():
         return np.empty(0), np.empty(0)
-    main = int(np.flatnonzero(near)[table.flux[near].argmax()])
-    ratios = table.flux / table.flux[main]
-    beside = (np.abs(table.wavelength - line) < NEIGHBOUR_REACH) & (ratios > NEIGHBOUR_LIMIT)
+    main = int(np.flatnonzero(near)[flux[near].argmax()])
+    ratios = flux / flux[main]
+    beside = (np.abs(wavelength - line) < NEIGHBOUR_REACH) & (ratios > NEIGHBOUR_LIMIT)
     beside[main] = False
-    return table.wavelength[beside] - table.wavelength[main], ratios[beside]
+    return wavelength[beside] - wavelength[main], ratios[beside]

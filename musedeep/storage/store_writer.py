@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.segments import row_keys, segment_boxes, stable_order
+from musedeep.kernels.segments import not_finite, row_keys, segment_boxes, stable_order
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.outputs import (
@@ -55,6 +55,15 @@ class RowSource(Protocol):
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `pixel_table.PixelTable.read`."""
+        ...
+
+
+@runtime_checkable
+class RowsInMemory(Protocol):
+    """What a source may have besides, where rows can be had in any order at no cost."""
+
+    def take(self, numbers: NDArray[np.int64], name: str) -> NDArray[Any]:
+        """Rows of a column by their numbers."""
         ...
 
 
@@ -314,11 +323,15 @@ class _StoreWriter:
             group = following.result()
             following = self.pool.submit(self._plan, groups[k + 1], counts) if k + 1 < len(groups) else None
 
-            def move(name: str, group: _Group = group) -> NDArray[Any]:
-                column = self.table.read(group.ranges, (name,))[name]
+            source = group.rows[group.order]
+
+            def move(name: str, group: _Group = group, source: NDArray[np.int64] = source) -> NDArray[Any]:
+                if isinstance(self.table, RowsInMemory):
+                    values = self.table.take(source, name)
+                else:
+                    values = self.table.read(group.ranges, (name,))[name][group.order]
                 if name in ("xpos", "ypos"):
-                    self._check(name, column, group)
-                values = column[group.order]
+                    self._check(name, values, source)
                 columns[name].append(values)
                 return values if name in ("xpos", "ypos", "lambda") else values[:0]
 
@@ -326,7 +339,6 @@ class _StoreWriter:
             lengths = counts[group.keys.start : group.keys.stop]
             lengths = lengths[lengths > 0]
             starts = np.cumsum(lengths) - lengths
-            source = group.rows[group.order]
             firsts.append(source[starts])
             delta = np.diff(source, prepend=source[:1])
             delta[starts] = 0
@@ -344,12 +356,13 @@ class _StoreWriter:
         edges.append(np.array([n], np.int64))
         return firsts
 
-    def _check(self, name: str, column: NDArray[Any], group: _Group) -> None:
-        bad = np.flatnonzero(~np.isfinite(column))
-        if bad.size:
+    def _check(self, name: str, column: NDArray[Any], source: NDArray[np.int64]) -> None:
+        number, _ = not_finite(column)
+        if number:
+            bad = np.sort(source[~np.isfinite(column)])
             raise MusedeepError(
                 f"{self.table.path}: column {name} is NaN or infinite in {bad.size} rows or more, among them row "
-                f"{group.rows[bad[0]]}; reduce the exposure again"
+                f"{bad[0]}; reduce the exposure again"
             )
 
     def _save_runs(self, index: Any, counts: NDArray[np.int64], firsts: list[NDArray[np.int64]]) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 
 from musedeep.kernels.row_spectrum import add_rows, clip_rows, spectrum_of
 from musedeep.kernels.sky_line import fit_line
@@ -66,3 +67,30 @@ def test_rows_share_their_value_among_two_bins():
     assert clip_rows(wavelength, data, stat, 5000.0, 1.0, mean[:11], 5.0, 5.0, use) == 4
     assert use.sum() == 4996 and not use[:4].any()
     assert clip_rows(wavelength, data, stat, 5000.0, 1.0, mean[:11], 5.0, 5.0, use) == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_fit_is_where_a_general_optimiser_ends(seed):
+    """Noisy lines, faint and bright, with and without neighbours: the same minimum as that of scipy."""
+    rng = np.random.default_rng(seed)
+    offsets, ratios = (np.array([-2.4, 1.0, 6.6]), np.array([0.03, 0.3, 0.1])) if seed % 2 else NOTHING
+    truth = spectrum(
+        6300.3 + rng.uniform(-0.5, 0.5), list(zip(offsets, 1.2 * ratios, strict=True)), rng.uniform(0.8, 1.5),
+        rng.uniform(5, 500), rng.uniform(0, 50),
+    )  # fmt: skip
+    variance = 0.1 + truth / 100
+    flux = truth + rng.normal(size=GRID.size) * np.sqrt(variance)
+    found = fit_line(GRID, flux, variance, 6300.3, offsets, ratios)
+
+    def residuals(p):
+        height, centre, sigma, background, factor = p
+        model = spectrum(centre, list(zip(offsets, factor * ratios, strict=True)), sigma, height, background)
+        return np.append((model - flux) / np.sqrt(variance), (factor - 1.0) / 0.3)
+
+    start = [found.peak * 1.2, found.centre + 0.1, found.sigma * 0.9, found.background + 1.0, 1.0]
+    best = least_squares(residuals, start, x_scale=[found.peak, 0.1, 0.1, 1.0, 0.1], ftol=1e-12, xtol=1e-12)
+    mine = [found.peak, found.centre, found.sigma, found.background, found.neighbours]
+    assert np.sum(residuals(mine) ** 2) <= 2 * best.cost * (1 + 1e-6)
+    assert found.centre == pytest.approx(best.x[1], abs=1e-5)
+    covariance = np.linalg.inv(best.jac.T @ best.jac)
+    assert found.error == pytest.approx(np.sqrt(covariance[1, 1]), rel=1e-3)
