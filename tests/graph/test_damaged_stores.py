@@ -69,7 +69,7 @@ DAMAGES = {
     "zeros": lambda raw: bytes(len(raw)),
     "lost": None,
 }
-NOT_READ = ("order", "index/runs", "index/zarr.json", "hdus")
+NOT_READ = ("order/c", "origin/c", "index/runs", "index/zarr.json", "hdus", "checksums/zarr.json")
 """What a combination has no need of."""
 
 
@@ -87,18 +87,10 @@ def test_every_kind_of_file(stores, undisturbed, tmp_path, damage):
         else:
             file.write_bytes(change(raw))
         output = tmp_path / "out"
-        if name.startswith(NOT_READ) and not name.startswith("order/zarr.json"):
+        try:
             run([store, stores[1]], output)
-            for a, b in zip(voxels(output), undisturbed, strict=True):
-                np.testing.assert_array_equal(a, b)
-            shutil.rmtree(output)
-        elif name == "checksums/zarr.json":  # for other readers
-            run([store, stores[1]], output, box_bytes=4 << 20)
-            shutil.rmtree(output)
-        else:
-            with pytest.raises(MusedeepError) as error:
-                run([store, stores[1]], output)
-            message = str(error.value)
+        except MusedeepError as error:
+            message = str(error)
             assert "\n" not in message and len(message) < 300, message
             assert message.startswith(f"{store}: ") and "ingest" in message
             array, _, chunk = name.partition("/c/")
@@ -106,7 +98,13 @@ def test_every_kind_of_file(stores, undisturbed, tmp_path, damage):
                 assert f"chunk {chunk[0]} of {array} is " in message
             elif array.endswith("/zarr.json"):
                 assert f"the metadata of {array.removesuffix('/zarr.json')} is " in message
-            assert not output.exists()
+            # boxes that were done before are kept for the next start
+            assert [p.name for p in output.glob("*")] in ([], [WORK])
+        else:
+            assert name.startswith(NOT_READ), f"{name} was not missed"
+            for a, b in zip(voxels(output), undisturbed, strict=True):
+                np.testing.assert_array_equal(a, b)
+        shutil.rmtree(output, ignore_errors=True)
         file.write_bytes(raw)
 
 
