@@ -59,7 +59,7 @@ def location(text: str | Path | StoreUrl) -> Location:
         return Path(text)
     rest = text[found.end() :].rstrip("/")
     bucket, _, key = rest.partition("/")
-    if "@" in bucket or "?" in rest:
+    if "@" in bucket or "=" in rest.partition("?")[2]:
         # without the URL: it would put the password into a log
         raise MusedeepError(
             f"a {found[1]}:// URL with a user, a password or options in it; "

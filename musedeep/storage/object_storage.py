@@ -26,8 +26,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """What fsspec's file systems are told, by protocol."""
 
 
-def file_system(url: str, asynchronous: bool = False) -> tuple[Any, str]:
-    """fsspec's file system for a URL, without a cache of listings, and the path in it.
+def _options(url: str) -> dict[str, Any]:
+    """What fsspec is told for a URL.
 
     Raises
     ------
@@ -36,35 +36,41 @@ def file_system(url: str, asynchronous: bool = False) -> tuple[Any, str]:
     """
     logging.getLogger("s3fs").setLevel(logging.ERROR)
     protocol = url.split("://", 1)[0]
+    install = "pip install 'musedeep[s3]'" if protocol == "s3" else "install it"
     try:
         import fsspec
 
-        kind = fsspec.get_filesystem_class(protocol)
+        fsspec.get_filesystem_class(protocol)
     except ImportError as error:
-        install = "pip install 'musedeep[s3]'" if protocol == "s3" else "install it"
         raise MusedeepError(
             f"{url}: {protocol}:// needs a package that is missing ({reason(error)}); {install}"
         ) from error
     except ValueError as error:
         raise MusedeepError(f"{url}: {protocol}:// is no protocol that fsspec knows; give s3://bucket/name") from error
-    options = dict(OPTIONS.get(protocol, {}))
-    if asynchronous and kind.async_impl:
-        options["asynchronous"] = True
+    return {"use_listings_cache": False, **OPTIONS.get(protocol, {})}
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a URL, and the path in it; see `_options` for errors."""
+    options = _options(url)
+    from fsspec.core import url_to_fs
+
     try:
-        return fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
+        files, path = url_to_fs(url, **options)
     except Exception as error:
         raise unreachable(url, error) from error
+    return files, path
 
 
 def open_remote(where: StoreUrl, read_only: bool) -> Store:
     """The zarr store at a URL; nothing is read."""
+    options = _options(where.url)
     from zarr.storage import FsspecStore
-    from zarr.storage._fsspec import _make_async
 
-    files, path = file_system(where.url, asynchronous=True)
-    if not files.async_impl:
-        files = _make_async(files)
-    return FsspecStore(files, read_only=read_only, path=path)
+    try:
+        return FsspecStore.from_url(where.url, storage_options=options, read_only=read_only)
+    except Exception as error:
+        raise unreachable(where.url, error) from error
 
 
 def exists(where: StoreUrl) -> bool:
