@@ -4,7 +4,8 @@
     store_compression.py [--ifus 2] [--wavelength 7000 7400] [--directory DIR] [--threads 1]
 
 Makes one exposure of the tests' star field, brings its rows into store order, and writes and reads each
-column with each candidate through zarr, as ingest and read do. Then times a whole ingest, read and export.
+column with each candidate through zarr, as ingest and read do. Then times a whole ingest, read and export, and
+reading with and without checksums.
 Prints Markdown tables for RESULTS.md. The `chosen` column of the first table is what the store uses now.
 """
 
@@ -26,7 +27,7 @@ from pixel_tables import write_exposure
 from musedeep.storage.export import export
 from musedeep.storage.ingest import ingest
 from musedeep.storage.pixel_table import open_pixel_table
-from musedeep.storage.pixel_table_zarr import CHUNK_ROWS, compressors
+from musedeep.storage.pixel_table_zarr import CHUNK_ROWS, CHUNKS_AT_ONCE, compressors, open_store
 
 
 def blosc(cname, level, shuffle):
@@ -79,6 +80,39 @@ def measure(folder, name, values, codec, threads):
     return stored_bytes(folder / name) / n, n / (t1 - t0) / 1e6, n / (t2 - t1) / 1e6
 
 
+def read_columns(group, names):
+    """Seconds to read columns in the pieces that a table is read in; the best of five."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        for name in names:
+            array = group[name]
+            step = CHUNKS_AT_ONCE * array.chunks[0]
+            for a in range(0, array.shape[0], step):
+                array[a : a + step]
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def checksum_cost(store, folder):
+    """Million rows/s read without any checksum, with that of the chunks alone, and as a store is read."""
+    table = open_pixel_table(store)
+    plain = zarr.open_group(store, mode="r")
+    bare = zarr.open_group(folder, mode="w", zarr_format=3)
+    for name in table.names:
+        array = bare.create_array(
+            name, shape=(table.n_rows,), chunks=plain[name].chunks, dtype=plain[name].dtype, fill_value=0,
+            compressors=compressors(name)[:1], config={"write_empty_chunks": True},
+        )  # fmt: skip
+        array[...] = plain[name][...]
+    groups = {
+        "none": bare,
+        "crc32c of each chunk": plain,
+        "and CRC-32 of the store": zarr.open_group(open_store(store), mode="r"),
+    }
+    return {what: table.n_rows / read_columns(group, table.names) / 1e6 for what, group in groups.items()}
+
+
 def main():
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -119,6 +153,9 @@ def main():
         print("\n| step | million rows/s |\n|---|---|")
         for step, seconds in zip(("ingest", "read all columns", "export"), steps, strict=True):
             print(f"| {step} | {n / seconds / 1e6:.2f} |")
+        print("\n| checksums | million rows/s read |\n|---|---|")
+        for what, rate in checksum_cost(store, folder / "bare.zarr").items():
+            print(f"| {what} | {rate:.2f} |")
         print(f"\nStore: {table.nbytes / n:.2f} bytes a row; FITS: {(folder / 'a.fits').stat().st_size / n:.2f}.")
     finally:
         shutil.rmtree(folder)

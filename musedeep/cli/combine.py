@@ -21,23 +21,35 @@ class Resources:
     scheduler: str | None
     overwrite: bool
     save_fits: bool = False
+    scratch: str | None = None
+    scratch_size: str | None = None
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""
-        from dask.utils import parse_bytes
+        return _bytes("--memory", self.memory, "memory")
 
-        try:
-            n = int(parse_bytes(self.memory))
-        except ValueError:
-            n = 0
-        if n <= 0:
-            raise UsageProblem(f"--memory {self.memory}: not an amount of memory; give it as in 4GiB")
-        return n
+    def scratch_bytes(self) -> int | None:
+        """The limit of the scratch directory [bytes]."""
+        return None if self.scratch_size is None else _bytes("--scratch-size", self.scratch_size, "disk")
+
+
+def _bytes(option: str, text: str, what: str) -> int:
+    from dask.utils import parse_bytes
+
+    try:
+        n = int(parse_bytes(text))
+    except ValueError:
+        n = 0
+    if n <= 0:
+        raise UsageProblem(f"{option} {text}: not an amount of {what}; give it as in 4GiB")
+    return n
 
 
 def combine_selection(selection: Path, resources: Resources, output: Path | None, dry_run: bool) -> None:
     """Combine what a selection file names."""
-    memory = resources.memory_bytes()
+    memory, scratch_bytes = resources.memory_bytes(), resources.scratch_bytes()
+    if scratch_bytes and not resources.scratch:
+        raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
     from musedeep.selection.selection_file import load_selection
 
     chosen = load_selection(selection)
@@ -54,6 +66,8 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
             filter_list=chosen.filter_list,
             memory=memory,
             combined_format=chosen.combined_format,
+            scratch=resources.scratch,
+            scratch_bytes=scratch_bytes,
         ),
         resources,
         dry_run,

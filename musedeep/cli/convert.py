@@ -12,10 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from musedeep.cli.progress import duration
 from musedeep.cli.report import size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.storage.location import location
 
 
-def ingest_files(paths: Sequence[Path], store: Path, workers: int | None, overwrite: bool) -> None:
+def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwrite: bool) -> None:
     """Make a store of the pixel tables of one exposure."""
+    target = location(store)
     missing = next((p for p in paths if not p.exists()), None)
     if missing is not None:
         raise MusedeepError(f"{missing}: no such file; give the FITS pixel tables of one exposure, then the store")
@@ -23,20 +25,21 @@ def ingest_files(paths: Sequence[Path], store: Path, workers: int | None, overwr
 
     began = time.monotonic()
     with _rows() as progress:
-        ingest(paths, store, workers=workers or _processors(), overwrite=overwrite, progress=progress)
-    before, after = sum(p.stat().st_size for p in paths), size_on_disk(store)
-    print(f"{store}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
+        ingest(paths, target, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+    before, after = sum(p.stat().st_size for p in paths), size_on_disk(target)
+    print(f"{target}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
 
 
-def export_store(store: Path, file: Path, workers: int | None, overwrite: bool) -> None:
+def export_store(store: str, file: Path, workers: int | None, overwrite: bool) -> None:
     """Make a FITS pixel table of a store."""
-    if not store.is_dir():
+    source = location(store)
+    if isinstance(source, Path) and not source.is_dir():
         raise MusedeepError(f"{store}: no such store; `musedeep ingest` makes one")
     from musedeep.storage.ingest import export
 
     began = time.monotonic()
     with _rows() as progress:
-        export(store, file, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+        export(source, file, workers=workers or _processors(), overwrite=overwrite, progress=progress)
     print(f"{file}: {size_text(size_on_disk(file))}, in {duration(time.monotonic() - began)}")
 
 

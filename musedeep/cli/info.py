@@ -7,25 +7,28 @@ from typing import Any
 
 from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.storage.location import Location, StoreUrl, location
 
 MANY = 12
 """Files listed of a selection before the rest is only counted."""
 
 
-def print_info(path: Path) -> None:
-    """Print a summary of a pixel table, a store, a cube or a selection file.
+def print_info(path: str) -> None:
+    """Print a summary of a pixel table, a store (path or URL), a cube or a selection file.
 
     Raises
     ------
     MusedeepError
         The path is none of these.
     """
-    title, facts = describe(path)
+    title, facts = describe(location(path))
     print_facts(f"{path}: {title}", facts)
 
 
-def describe(path: Path) -> tuple[str, Facts]:
-    """What a path is, and the facts about it."""
+def describe(path: Location) -> tuple[str, Facts]:
+    """What a path or URL is, and the facts about it."""
+    if isinstance(path, StoreUrl):
+        return "pixel-table store", pixel_table_facts(path)
     if not path.exists():
         raise MusedeepError(f"{path}: no such file or store")
     if path.suffix.lower() in (".yaml", ".yml"):
@@ -143,7 +146,7 @@ def _pointing(header: Any) -> Facts:
     ]
 
 
-def pixel_table_facts(path: Path) -> Facts:
+def pixel_table_facts(path: Location) -> Facts:
     """A pixel table, FITS or store."""
     from musedeep.storage.pixel_table import open_pixel_table
 
@@ -152,7 +155,7 @@ def pixel_table_facts(path: Path) -> Facts:
         header = table.header
         value = _of(header)
         limits = "ESO DRS MUSE PIXTABLE LIMITS "
-        n = size_on_disk(path)
+        n = table.nbytes
         combined = header.get("ESO DRS MUSE PIXTABLE COMBINED", 1)
         return [
             *_pointing(header),

@@ -61,6 +61,12 @@ def combine(
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     output_dir: OutputDir = None,
+    scratch: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep chunks of stores there meanwhile, on a disk of each node.")
+    ] = None,
+    scratch_size: Annotated[
+        str | None, typer.Option(help="Limit of what is kept on a node, as in 50GiB; default: 95 % of the disk.")
+    ] = None,
 ) -> None:
     """Combine the exposures of a selection file into a cube.
 
@@ -68,7 +74,7 @@ def combine(
     """
     from musedeep.cli.combine import Resources, combine_selection
 
-    resources = Resources(workers, threads, memory, scheduler, overwrite)
+    resources = Resources(workers, threads, memory, scheduler, overwrite, scratch=scratch, scratch_size=scratch_size)
     combine_selection(selection, resources, output_dir, dry_run)
 
 
@@ -114,7 +120,8 @@ def recipe(
 @app.command()
 def ingest(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE... STORE", help="FITS pixel tables of one exposure, and the store.")
+        list[str],
+        typer.Argument(metavar="FILE... STORE", help="FITS pixel tables of one exposure, and the store: path or URL."),
     ],
     workers: IngestWorkers = None,
     overwrite: Overwrite = False,
@@ -124,12 +131,12 @@ def ingest(
 
     if len(paths) < 2:
         raise UsageProblem("ingest: give one or more FITS pixel tables, then the store to make")
-    ingest_files(paths[:-1], paths[-1], workers, overwrite)
+    ingest_files([Path(p) for p in paths[:-1]], paths[-1], workers, overwrite)
 
 
 @app.command()
 def export(
-    store: Annotated[Path, typer.Argument(help="Pixel-table store.", show_default=False)],
+    store: Annotated[str, typer.Argument(help="Pixel-table store: path or URL.", show_default=False)],
     file: Annotated[Path, typer.Argument(help="FITS file to make.", show_default=False)],
     workers: IngestWorkers = None,
     overwrite: Overwrite = False,
@@ -142,7 +149,9 @@ def export(
 
 @app.command()
 def info(
-    path: Annotated[Path, typer.Argument(help="Pixel table, store, cube or selection file.", show_default=False)],
+    path: Annotated[
+        str, typer.Argument(help="Pixel table, store (path or URL), cube or selection file.", show_default=False)
+    ],
 ) -> None:
     """Summarise a pixel table, a store, a cube or a selection file."""
     from musedeep.cli.info import print_info

@@ -1,12 +1,12 @@
 """What a plan and a finished run look like on the terminal."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from musedeep.cli.progress import duration
+from musedeep.storage.location import Location, StoreUrl
 
 if TYPE_CHECKING:
     from musedeep.graph.run import Outcome, Request
@@ -23,8 +23,12 @@ def size_text(n: float) -> str:
     return f"{n:.3g} TiB"
 
 
-def size_on_disk(path: Path) -> int:
-    """Size of a file, or of all files in a directory [bytes]."""
+def size_on_disk(path: Location) -> int:
+    """Size of a file, of all files in a directory, or of a store in object storage [bytes]."""
+    if isinstance(path, StoreUrl):
+        from musedeep.storage.pixel_table import open_pixel_table
+
+        return open_pixel_table(path).nbytes
     if path.is_dir():
         return sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
     return path.stat().st_size

@@ -6,6 +6,7 @@ the memory estimated by the plan is the memory used.
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from threading import Thread
 from typing import Any
 
 from musedeep.errors import MusedeepError
@@ -74,6 +75,19 @@ class Executor:
             raise
         if numbers:
             raise RuntimeError(f"{len(numbers)} tasks were submitted and never finished")
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function in every worker process; those that do not answer within a minute are left alone."""
+
+        def call() -> None:
+            try:
+                self.client.run(function, *arguments, on_error="ignore")
+            except (OSError, RuntimeError, ValueError, TimeoutError):
+                pass  # the workers, or the scheduler, are gone
+
+        thread = Thread(target=call, daemon=True)
+        thread.start()
+        thread.join(60.0)
 
     def close(self) -> None:
         """Let go of the cluster; a cluster of our own ends."""

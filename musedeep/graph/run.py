@@ -6,6 +6,7 @@ same inputs, it does only what is missing; with other inputs or parameters it st
 their names when they are complete. A lock keeps other runs away from the output directory meanwhile.
 """
 
+import hashlib
 import os
 import shutil
 import time
@@ -28,10 +29,13 @@ from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, loa
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
+from musedeep.storage import scratch
 from musedeep.storage.filters import Filter, read_filters
+from musedeep.storage.location import Location
 from musedeep.storage.lock import output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
+from musedeep.storage.scratch import Scratch
 
 WORK = ".musedeep-work"
 
@@ -75,7 +79,7 @@ class Silent:
 class Request:
     """What a user asks for."""
 
-    pixel_tables: Sequence[Path]
+    pixel_tables: Sequence[Location]
     parameters: ExpCombineParameters
     output: Path
     parameter_texts: Sequence[tuple[str, str]] = ()
@@ -89,6 +93,8 @@ class Request:
     scheduler: str | None = None
     box_bytes: int | None = None
     combined_format: frozenset[str] = frozenset({"fits"})
+    scratch: str | None = None
+    scratch_bytes: int | None = None
 
 
 @dataclass
@@ -172,8 +178,8 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
-        scratch = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
-        with scratch as work, _executor(request) as executor:
+        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
+        with directory as work, _executor(request) as executor:
             job, plan = prepare(request, executor, progress, Path(work))
         return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
     with output_lock(request.output):
@@ -209,7 +215,8 @@ def _combine(
         if not done:
             products.create(work, job)
         progress.start(len(plan.tasks), plan.rows, len(done))
-        rows, rejected = _execute(executor, work, job, plan, done, progress)
+        with _scratch(request, executor, job) as keep:
+            rows, rejected = _execute(executor, work, job, plan, done, progress, keep)
         progress.stop()
         recorded = len((work / "done.txt").read_text().splitlines()) - 1
         if recorded != len(plan.tasks):
@@ -225,6 +232,22 @@ def _combine(
         if not journal.exists() or len(journal.read_text().splitlines()) < 2:
             shutil.rmtree(work, ignore_errors=True)
         raise
+
+
+@contextmanager
+def _scratch(request: Request, executor: Executor, job: Job) -> Iterator[Scratch | None]:
+    """What workers may keep on the disks of their nodes, removed in the end."""
+    if request.scratch is None:
+        yield None
+        return
+    # a run has the output directory for itself, so it has this name for itself
+    token = hashlib.sha256(f"{request.output.absolute()} {job.fingerprint()}".encode()).hexdigest()[:16]
+    keep = Scratch(request.scratch, f"musedeep-{token}", request.scratch_bytes)
+    try:
+        yield keep
+    finally:
+        executor.everywhere(scratch.remove, keep)
+        scratch.remove(keep)  # of workers of this machine that were killed
 
 
 def _existing_part(path: Path) -> Path:
@@ -264,6 +287,7 @@ def _execute(
     plan: Plan,
     done: dict[tuple[int, int, int, int], tuple[int, int]],
     progress: Progress,
+    keep: Scratch | None = None,
 ) -> tuple[int, int]:
     """Compute the missing boxes, each recorded when finished; returns rows and rejected rows of all."""
     fingerprint = job.fingerprint()
@@ -272,16 +296,20 @@ def _execute(
     # the largest first, so that the processors finish together
     largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
     todo = [_corners(t.box) for t in largest_first if _corners(t.box) not in done]
+    notices: set[str] = set()
     with open(work / "done.txt", "a") as journal:
 
-        def finished(corners: tuple[Any, ...], result: dict[str, int]) -> None:
+        def finished(corners: tuple[Any, ...], result: dict[str, Any]) -> None:
             nonlocal rows, rejected
             rows += result["rows"]
             rejected += result["rejected"]
             journal.write(" ".join(str(v) for v in (*corners, result["rows"], result["rejected"])) + "\n")
             journal.flush()
+            if result["notice"] and result["notice"] not in notices:
+                notices.add(result["notice"])
+                progress.say(result["notice"])
             progress.advance(result["rows"])
 
-        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners) for corners in todo]
+        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
         executor.run(tasks.compute_box, calls, lambda k, result: finished(todo[k], result), plan.parallel)
     return rows, rejected

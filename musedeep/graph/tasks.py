@@ -20,8 +20,9 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.voxels import Workspace
 from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
-from musedeep.recipes.exp_combine_job import Job
+from musedeep.recipes.exp_combine_job import Exposure, Job
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
+from musedeep.storage import scratch
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OpenTables
@@ -111,15 +112,23 @@ def _segments(path: str, fingerprint: str) -> NDArray[Any]:
     return np.load(path, mmap_mode="r")
 
 
-def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int]) -> dict[str, int]:
+def compute_box(
+    work: str, fingerprint: str, corners: tuple[int, int, int, int], keep: scratch.Scratch | None = None
+) -> dict[str, Any]:
     """Compute one box and write it into the cube files of the work directory.
+
+    Parameters
+    ----------
+    keep : Scratch, optional
+        Where chunks of stores are kept on this node.
 
     Returns
     -------
     dict
-        rows, read, rejected: numbers of rows.
+        rows, read, rejected: numbers of rows; notice: a line for the user, or None.
     """
     return_large_arrays()
+    scratch.use(keep)
     job = load_job(str(Path(work) / "job.json"), fingerprint)
     box = Box(*corners)
     outer = box.grown(job.how.margin, job.grid.shape)
@@ -128,7 +137,7 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
         segments = _segments(str(segments_path(work, number)), fingerprint)
         ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
-            readers.append(Reader(number, row_count(ranges), _reader(exposure.paths, ranges)))
+            readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges)))
     result = combine_box(
         box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace())
     )
@@ -142,7 +151,12 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
         raise MusedeepError(
             f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume"
         ) from error
-    return {"rows": result.n_rows, "read": result.n_read, "rejected": result.n_rejected}
+    return {
+        "rows": result.n_rows,
+        "read": result.n_read,
+        "rejected": result.n_rejected,
+        "notice": scratch.take_notice(),
+    }
 
 
 def cube_path(work: str) -> Path:
@@ -160,8 +174,8 @@ def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
     return Path(work) / "rejected-{:05d}-{:05d}-{:05d}-{:05d}.npy".format(*corners)
 
 
-def _reader(paths: tuple[str, ...], ranges: NDArray[np.int64]):  # type: ignore[no-untyped-def]
+def _reader(exposure: Exposure, ranges: NDArray[np.int64]):  # type: ignore[no-untyped-def]
     def read(names: Sequence[str]):  # type: ignore[no-untyped-def]
-        return _tables.get(paths).read(ranges, names), ranges
+        return _tables.get(exposure.paths, exposure.identity).read(ranges, names), ranges
 
     return read

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -18,6 +17,7 @@ from musedeep.kernels.reject import slice_direction
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.storage.location import Location, absolute
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_table import PixelTable, check_reduced, open_exposure, open_pixel_table
 
@@ -29,7 +29,7 @@ class Exposure:
     Attributes
     ----------
     paths : tuple of str
-        Its pixel table: one file or store, or one file an IFU.
+        Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
     date_obs, mode, target : str
     ra, dec : float
         Pointing after the offset of the OFFSET_LIST [deg].
@@ -45,6 +45,8 @@ class Exposure:
     n_rows : int
     has_weight : bool
         Whether the table has a weight column.
+    identity : str
+        See `PixelTable.identity`.
     """
 
     paths: tuple[str, ...]
@@ -60,6 +62,7 @@ class Exposure:
     position_angle: float
     n_rows: int
     has_weight: bool
+    identity: str = ""
 
     @property
     def name(self) -> str:
@@ -79,7 +82,7 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
     )
 
 
-def group_exposures(paths: Sequence[Path]) -> list[tuple[tuple[Path, ...], PixelTable]]:
+def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...], PixelTable]]:
     """Group the files of one exposure (one an IFU) by DATE-OBS, ordered by date; each with its table.
 
     Raises
@@ -87,7 +90,7 @@ def group_exposures(paths: Sequence[Path]) -> list[tuple[tuple[Path, ...], Pixel
     MusedeepError
         The same exposure twice: two files of one DATE-OBS that hold data of the same IFU.
     """
-    groups: dict[str, list[tuple[Path, tuple[int, int], PixelTable]]] = {}
+    groups: dict[str, list[tuple[Location, tuple[int, int], PixelTable]]] = {}
     for path in paths:
         table = open_pixel_table(path)
         check_reduced(table)
@@ -157,7 +160,7 @@ def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequenc
 
 
 def load_exposures(
-    groups: Sequence[tuple[tuple[Path, ...], PixelTable]],
+    groups: Sequence[tuple[tuple[Location, ...], PixelTable]],
     parameters: ExpCombineParameters,
     offsets: OffsetList | None,
 ) -> list[Exposure]:
@@ -172,7 +175,7 @@ def load_exposures(
     headers = [table.facts for _, table in groups]
     weights = exposure_weights(parameters.weight, headers, [paths[0].name for paths, _ in groups])
     for (paths, table), header, weight in zip(groups, headers, weights, strict=True):
-        name = Path(paths[0]).name
+        name = paths[0].name
         mode = str(header.get("ESO INS MODE", "WFM-NOAO-N"))
         if exposures and mode[:3] != exposures[0].mode[:3]:
             raise MusedeepError(
@@ -184,7 +187,7 @@ def load_exposures(
         scale = row.flux_scale if row and row.flux_scale is not None else 1.0
         exposures.append(
             Exposure(
-                paths=tuple(os.path.abspath(p) for p in paths),
+                paths=tuple(absolute(p) for p in paths),
                 date_obs=str(header["DATE-OBS"]),
                 mode=mode,
                 target=str(header.get("OBJECT", "")),
@@ -197,6 +200,7 @@ def load_exposures(
                 position_angle=float(header.get("ESO INS DROT POSANG", 0.0)),
                 n_rows=table.n_rows,
                 has_weight="weight" in table.names,
+                identity=table.identity,
             )
         )
     columns = {e.has_weight for e in exposures}
@@ -258,10 +262,5 @@ class Job:
         )
 
     def fingerprint(self) -> str:
-        """A hash of the job and of the identity (size, time of change) of its input files."""
-        digest = hashlib.sha256(self.to_json().encode())
-        for exposure in self.exposures:
-            for path in exposure.paths:
-                status = os.stat(path)
-                digest.update(f"{path} {status.st_size} {status.st_mtime_ns}".encode())
-        return digest.hexdigest()
+        """A hash of the job, which includes the identity of its inputs."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()

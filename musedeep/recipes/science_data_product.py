@@ -21,7 +21,6 @@ Where the values come from, found by comparing the reference's cubes with their 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
@@ -112,7 +111,7 @@ class _Collected:
 def _collect(exposures: Sequence[Exposure]) -> _Collected:
     headers, errors = [], []
     for exposure in exposures:
-        table = open_exposure([Path(p) for p in exposure.paths])
+        table = open_exposure(exposure.paths)
         try:
             headers.append(table.header)
             n = table.n_rows

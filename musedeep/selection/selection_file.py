@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
+from musedeep.storage.location import Location, StoreUrl, is_url, location
 
 COMBINED_FORMATS = ("store", "fits")
 """Forms of the combined pixel table."""
@@ -56,7 +57,7 @@ class Selection:
     path : Path
         The file itself.
     target : str
-    exposures : tuple of Path
+    exposures : tuple of Path or StoreUrl
         Pixel tables, in the order given, globs replaced by what they match; the files of one exposure (one
         an IFU) are told from those of others by their DATE-OBS, later.
     offset_list, output_wcs, filter_list : Path or None
@@ -71,7 +72,7 @@ class Selection:
 
     path: Path
     target: str
-    exposures: tuple[Path, ...]
+    exposures: tuple[Location, ...]
     offset_list: Path | None
     output_wcs: Path | None
     filter_list: Path | None
@@ -107,7 +108,7 @@ def load_selection(path: str | Path) -> Selection:
         parameters=parameters,
         parameter_texts=tuple((name, _as_text(value)) for name, value in model.parameters.items()),
         combined_format=_combined_format(path, model.combined_format, parameters.save),
-        output=here / Path(model.output).expanduser(),
+        output=here / _directory(path, model.output),
     )
 
 
@@ -168,16 +169,26 @@ def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:
     raise MusedeepError(f"{path}: {key}: {value!r} ({type(value).__name__}) is not right; it has to be {expected}")
 
 
+def _directory(path: Path, output: str) -> Path:
+    if is_url(output):
+        raise MusedeepError(f"{path}: output: '{output}' is a URL; give a directory, on a disk that all workers see")
+    return Path(output).expanduser()
+
+
 def _expand(here: Path, entry: str) -> str:
     """A path or pattern as the working directory sees it."""
     return str(here / Path(entry).expanduser())
 
 
-def _exposures(path: Path, entries: list[str]) -> tuple[Path, ...]:
+def _exposures(path: Path, entries: list[str]) -> tuple[Location, ...]:
     if not entries:
         raise MusedeepError(f"{path}: exposures is empty; list pixel tables or globs")
-    found: dict[Path, str] = {}
+    found: dict[Location, str] = {}
     for entry in entries:
+        if is_url(entry):
+            for url in _urls(path, entry):
+                _name_once(path, found, url, entry, str(url))
+            continue
         full = _expand(path.parent, entry)
         if Path(full).exists():
             matches = [full]
@@ -188,13 +199,30 @@ def _exposures(path: Path, entries: list[str]) -> tuple[Path, ...]:
         else:
             raise MusedeepError(f"{path}: exposures: {full} does not exist; correct the path")
         for match in matches:
-            real = Path(match).resolve()
-            if real in found:
-                raise MusedeepError(
-                    f"{path}: exposures: {match} is named twice, by '{found[real]}' and '{entry}'; name it once"
-                )
-            found[real] = entry
+            _name_once(path, found, Path(match).resolve(), entry, match)
     return tuple(found)
+
+
+def _name_once(path: Path, found: dict[Location, str], real: Location, entry: str, match: str) -> None:
+    if real in found:
+        raise MusedeepError(
+            f"{path}: exposures: {match} is named twice, by '{found[real]}' and '{entry}'; name it once"
+        )
+    found[real] = entry
+
+
+def _urls(path: Path, entry: str) -> list[StoreUrl]:
+    """The stores in object storage that a URL or pattern names."""
+    given = location(entry)
+    assert isinstance(given, StoreUrl)
+    if not glob.has_magic(entry):
+        return [given]
+    from musedeep.storage.object_storage import find
+
+    urls = [StoreUrl(url) for url in find(given.url)]
+    if not urls:
+        raise MusedeepError(f"{path}: exposures: '{entry}' matches nothing")
+    return urls
 
 
 def _existing(path: Path, key: str, value: str | None) -> Path | None:

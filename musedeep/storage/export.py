@@ -13,6 +13,7 @@ from musedeep.kernels.segments import runs_of_rows
 from musedeep.storage.fits_parts import reserve
 from musedeep.storage.header_cards import sign
 from musedeep.storage.headers import BLOCK, CARD, HeaderUnit, parse_cards, raw_bytes
+from musedeep.storage.location import Location, location
 from musedeep.storage.outputs import Progress, partial_name, refuse_existing, silent, write_at, write_error
 from musedeep.storage.pixel_table import COLUMN_TYPES, row_count
 from musedeep.storage.pixel_table_fits import swap_bytes, write_ranges
@@ -25,7 +26,7 @@ MEMORY = 512 << 20
 
 
 def export(
-    store: str | Path,
+    store: str | Location,
     path: str | Path,
     *,
     overwrite: bool = False,
@@ -58,7 +59,7 @@ def export(
     """
     path = Path(path)
     refuse_existing(path, overwrite)
-    table = ZarrPixelTable(Path(store))
+    table = ZarrPixelTable(location(store))
     partial = partial_name(path)
     size = 0
     try:

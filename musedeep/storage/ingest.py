@@ -8,7 +8,9 @@ from musedeep.errors import MusedeepError
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import MEMORY, export
 from musedeep.storage.headers import HeaderUnit, header_cards, parse_cards, scan_file
-from musedeep.storage.outputs import Progress, refuse_existing
+from musedeep.storage.location import Location, location
+from musedeep.storage.new_store import refuse_existing_store
+from musedeep.storage.outputs import Progress
 from musedeep.storage.pixel_table import COLUMN_TYPES, JoinedPixelTable, PixelTable, open_exposure
 from musedeep.storage.pixel_table_fits import ImageFormatTable, TableFormatTable
 from musedeep.storage.store_writer import write_store
@@ -18,7 +20,7 @@ __all__ = ["export", "ingest"]
 
 def ingest(
     paths: Sequence[str | Path],
-    store: str | Path,
+    store: str | Location,
     *,
     workers: int = 2,
     memory: int = MEMORY,
@@ -26,15 +28,15 @@ def ingest(
     progress: Progress | None = None,
     band_width: float = store_format.BAND_WIDTH,
     chunk_rows: int = store_format.CHUNK_ROWS,
-) -> Path:
+) -> Location:
     """Turn the FITS pixel tables of one exposure into a store.
 
     Parameters
     ----------
     paths : sequence of path
         One file, or one an IFU, of any stage; image or binary-table format.
-    store : path
-        The zarr group to make. It appears when it is whole.
+    store : path or StoreUrl
+        The zarr group to make, on disk or in object storage. It is a store when it is whole.
     workers : int
         Threads.
     memory : int
@@ -49,7 +51,7 @@ def ingest(
 
     Returns
     -------
-    Path
+    Path or StoreUrl
         The store.
 
     Raises
@@ -58,8 +60,8 @@ def ingest(
         Bad input; positions or wavelengths that are not finite; the store exists; not enough disk space;
         a memory limit too small for one slice in one band.
     """
-    store = Path(store)
-    refuse_existing(store, overwrite)
+    store = location(store)
+    refuse_existing_store(store, overwrite)
     table = open_exposure(paths)
     write_store(
         table, store, _source_layout(table), workers=workers, memory=memory, overwrite=overwrite, progress=progress,

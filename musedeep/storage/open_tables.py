@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from threading import Lock
 
+from musedeep.errors import MusedeepError
 from musedeep.storage.pixel_table import PixelTable, open_exposure
 
 OPEN_TABLES = 300
@@ -18,14 +18,22 @@ class OpenTables:
         self._tables: OrderedDict[tuple[str, ...], PixelTable] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, paths: Sequence[str]) -> PixelTable:
-        """The pixel table of these files of one exposure; see `pixel_table.open_exposure`."""
+    def get(self, paths: Sequence[str], identity: str | None = None) -> PixelTable:
+        """The pixel table of these files of one exposure; see `pixel_table.open_exposure`.
+
+        Raises
+        ------
+        MusedeepError
+            The identity is another than expected: the table was replaced.
+        """
         key = tuple(paths)
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)
                 return self._tables[key]
-        table = open_exposure([Path(p) for p in key])
+        table = open_exposure(key)
+        if identity is not None and table.identity != identity:
+            raise MusedeepError(f"{table.path}: changed since the run began; start again")
         with self._lock:
             self._tables[key] = table
             while len(self._tables) > OPEN_TABLES:

@@ -1,6 +1,7 @@
 """Pixel tables, whatever their format: the common view of one exposure's rows (manual A.3.2)."""
 
 import math
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from musedeep import instrument
 from musedeep.errors import MusedeepError
 from musedeep.storage.headers import merge_headers
+from musedeep.storage.location import Location, StoreUrl, location
 
 COLUMN_TYPES = {
     "xpos": np.dtype("f4"),
@@ -60,7 +62,7 @@ class PixelTable(Protocol):
 
     Attributes
     ----------
-    path : Path
+    path : Path or StoreUrl
     n_rows : int
     names : tuple of str
         Columns, in the order of the file.
@@ -68,10 +70,19 @@ class PixelTable(Protocol):
         Unit of each column that has one.
     """
 
-    path: Path
     n_rows: int
     names: tuple[str, ...]
     units: dict[str, str]
+
+    @property
+    def path(self) -> Location:
+        """Where it is; of several files the first."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """A text that changes when the contents do: checksum of a store, size and time of change of a file."""
+        ...
 
     @property
     def facts(self) -> fits.Header:
@@ -111,16 +122,16 @@ class PixelTable(Protocol):
         ...
 
 
-def open_pixel_table(path: str | Path) -> PixelTable:
-    """Open a pixel table: FITS in image or binary-table format, or a zarr store.
+def open_pixel_table(path: str | Location) -> PixelTable:
+    """Open a pixel table: FITS in image or binary-table format, or a zarr store, of which a URL may be given.
 
     Raises
     ------
     MusedeepError
         The file does not exist, is no pixel table, lacks a column, or is truncated.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = location(path)
+    if isinstance(path, StoreUrl) or path.is_dir():
         from musedeep.storage.pixel_table_zarr import ZarrPixelTable
 
         return ZarrPixelTable(path)
@@ -131,7 +142,7 @@ def open_pixel_table(path: str | Path) -> PixelTable:
     return open_fits_pixel_table(path)
 
 
-def open_exposure(paths: Sequence[str | Path]) -> PixelTable:
+def open_exposure(paths: Sequence[str | Location]) -> PixelTable:
     """Open all files of one exposure (one file, or one an IFU) as one table.
 
     Raises
@@ -257,6 +268,11 @@ class JoinedPixelTable(RowReader):
                 )
 
     @property
+    def identity(self) -> str:
+        """See `PixelTable.identity`."""
+        return ", ".join(t.identity for t in self.tables)
+
+    @property
     def facts(self) -> fits.Header:
         """See `PixelTable.facts`."""
         return merge_headers([t.facts for t in self.tables])
@@ -309,7 +325,13 @@ class JoinedPixelTable(RowReader):
             table.close()
 
 
-def check_columns(path: Path, names: Sequence[str]) -> None:
+def file_identity(path: Path) -> str:
+    """Size and time of change of a file or directory; see `PixelTable.identity`."""
+    status = os.stat(path)
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def check_columns(path: Location, names: Sequence[str]) -> None:
     """Refuse a table that lacks a required column."""
     missing = [name for name in REQUIRED if name not in names]
     if missing:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, segment_boxes
 from musedeep.storage.headers import HeaderUnit, SharedHeader, parse_facts, scan_file
+from musedeep.storage.location import Location
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -28,6 +29,7 @@ from musedeep.storage.pixel_table import (
     check_columns,
     clean_ranges,
     empty_rows,
+    file_identity,
     row_count,
 )
 
@@ -124,6 +126,11 @@ class FitsPixelTable(RowReader):
         return self._header.get()
 
     @property
+    def identity(self) -> str:
+        """See `PixelTable.identity`."""
+        return file_identity(self.path)
+
+    @property
     def nbytes(self) -> int:
         """Size of the file."""
         return self.size
@@ -169,7 +176,7 @@ class FitsPixelTable(RowReader):
         """Nothing stays open between reads."""
 
 
-def check_finite(path: Path, rows: Rows, first: int) -> None:
+def check_finite(path: Location, rows: Rows, first: int) -> None:
     """Refuse rows (numbered from `first`) that are NaN or infinite in one of these columns."""
     for name, column in rows.items():
         n, where = not_finite(column)

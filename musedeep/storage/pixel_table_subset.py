@@ -235,6 +235,7 @@ def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numb
 
 
 def _fits_parts(table: PixelTable) -> Iterator[_Part]:
+    assert isinstance(table.path, Path)
     for number, unit in enumerate(scan_file(table.path)):
         item = 0
         if isinstance(table, TableFormatTable):
@@ -319,6 +320,7 @@ def _copy_others(table: PixelTable, parts: list[_Part], descriptor: int) -> None
         if isinstance(table, ZarrPixelTable):
             write_at(descriptor, part.data_offset, table.whole(part.source).tobytes())
             continue
+        assert isinstance(table.path, Path)
         with open(table.path, "rb") as stream:
             stream.seek(part.source)
             place = part.data_offset
@@ -358,6 +360,7 @@ def _copy_rows(
 def _read_file(table: PixelTable, part: _Part, ranges: Numbers) -> NDArray[np.uint8]:
     """Items of a FITS file as they stand in it."""
     raw = np.empty(row_count(ranges) * part.item, np.uint8)
+    assert isinstance(table.path, Path)
     descriptor = os.open(table.path, os.O_RDONLY)
     try:
         position = read_ranges(descriptor, part.source, part.item, ranges, raw)

@@ -10,12 +10,13 @@ their order within; so a range of wavelengths is one contiguous piece, and an IF
 `index/edges`          int64 (segments + 1,): segments of at most 256 rows, none across two runs
 `index/boxes`          float32 (segments, 6): box of each segment (`pixel_table.SEGMENT`)
 `hdus/N`               bytes of HDU N of the source file where it is no column
+`checksums`            of everything else (`checked_store`)
 attributes             raw header cards of all HDUs, units, the grid of bands; `unsigned` if the cards of
                        checksums are filled in only when a FITS file is written
 =====================  =====================================================================================
 
-Every chunk carries a checksum (crc32c), and chunks are written even where all values are equal, so that
-damage and loss are found when they are read.
+Chunks are written even where all values are equal. All objects have a checksum (`checked_store`), and every chunk one
+of its own (crc32c), so that damage and loss are found when they are read. Stores of version 1 have only the latter.
 """
 
 from pathlib import Path
@@ -27,13 +28,17 @@ import zarr
 from astropy.io import fits
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.storage import LocalStore
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.checked_store import CheckedStore, reason
 from musedeep.storage.headers import SharedHeader, parse_facts
-from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges
+from musedeep.storage.location import Location
+from musedeep.storage.object_storage import exists, open_remote
+from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges, file_identity
 from musedeep.storage.pixel_table_fits import set_boxes
 
-KIND, VERSION = "pixel table", 1
+KIND, VERSION = "pixel table", 2
 CHUNK_ROWS = 1 << 17
 CHUNKS_AT_ONCE = 8
 """Chunks of a column decoded at a time while reading."""
@@ -72,19 +77,36 @@ def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> An
     )  # fmt: skip
 
 
-def _attributes(path: Path) -> dict[str, Any]:
-    """Attributes of the group of a store, read from disk."""
+def open_store(where: Location) -> CheckedStore:
+    """The zarr store at a location.
+
+    Raises
+    ------
+    MusedeepError
+        There is none; it cannot be read.
+    """
+    if isinstance(where, Path):
+        return CheckedStore(LocalStore(where, read_only=True), str(where))
+    store = CheckedStore(open_remote(where, read_only=True), str(where))
+    if store.checksums is None and not exists(where):
+        raise MusedeepError(f"{where}: there is no store; correct the URL, or make the store with musedeep ingest")
+    return store
+
+
+def _attributes(store: CheckedStore) -> dict[str, Any]:
+    """Attributes of the group of a store, read from it."""
+    path = store.name
     try:
-        attributes = dict(zarr.open_group(path, mode="r").attrs)
+        attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).split("\n")[0]
-        raise MusedeepError(f"{path}: not a pixel-table store ({reason}); ingest it again") from error
-    if attributes.get("kind") != KIND:
+        raise MusedeepError(f"{path}: not a pixel-table store ({reason(error)}); ingest it again") from error
+    if attributes.get("kind") != KIND and (store.checksums or attributes):
         raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
-    if attributes.get("version") != VERSION:
-        raise MusedeepError(
-            f"{path}: store of version {attributes.get('version')}, expected {VERSION}; ingest it again"
-        )
+    version = attributes.get("version")
+    if version not in (1, VERSION) and attributes:
+        raise MusedeepError(f"{path}: store of version {version}, expected {VERSION}; ingest it again")
+    if version != 1 and store.checksums is None:
+        raise MusedeepError(f"{path}: the store is not complete (it has no checksums); ingest it again")
     return attributes
 
 
@@ -94,20 +116,22 @@ class ZarrPixelTable(RowReader):
     Raises
     ------
     MusedeepError
-        The directory is no pixel-table store.
+        There is no pixel-table store, or a damaged one.
     """
 
     format = "zarr store"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         self.path = path
-        self._header = SharedHeader(lambda: _attributes(path)["hdus"][0]["cards"])
+        self._store = open_store(path)
+        store = self._store
+        self._header = SharedHeader(lambda: _attributes(store)["hdus"][0]["cards"])
         attributes = self.attributes()
         self.n_rows = int(attributes["rows"])
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
-        group: Any = zarr.open_group(path, mode="r")
+        group: Any = zarr.open_group(store, mode="r", zarr_format=3)
         try:
             self._arrays = {name: group[name] for name in (*self.names, "order")}
         except (KeyError, ValueError, FileNotFoundError) as error:
@@ -119,7 +143,14 @@ class ZarrPixelTable(RowReader):
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the group, read from disk."""
-        return _attributes(self.path)
+        return _attributes(self._store)
+
+    @property
+    def identity(self) -> str:
+        """See `PixelTable.identity`; equal for equal contents, but for stores of version 1."""
+        if self._store.checksums:
+            return self._store.checksums.identity
+        return file_identity(self.path) if isinstance(self.path, Path) else ""
 
     @property
     def facts(self) -> fits.Header:
@@ -133,13 +164,15 @@ class ZarrPixelTable(RowReader):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all files of the store."""
+        """Bytes of all files or objects of the store."""
+        if not isinstance(self.path, Path):
+            return self._store.checksums.nbytes if self._store.checksums else 0
         return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
 
     def whole(self, name: str) -> NDArray[Any]:
         """All values of one of the smaller arrays (`index/...`, `hdus/...`)."""
         try:
-            array: Any = zarr.open_group(self.path, mode="r")[name]
+            array: Any = zarr.open_group(self._store, mode="r", zarr_format=3)[name]
         except (KeyError, ValueError, OSError) as error:
             raise MusedeepError(f"{self.path}: {name} is missing or damaged; ingest the exposure again") from error
         return self._decode(array, name, 0, -(-array.shape[0] // array.chunks[0]))
@@ -190,18 +223,15 @@ class ZarrPixelTable(RowReader):
     def _decode(self, array: Any, name: str, c0: int, c1: int) -> NDArray[Any]:
         """Values of the chunks [c0, c1) along the first axis."""
         size = array.chunks[0]
-        folder = self.path / name / "c"
-        tail = "/0" * (len(array.shape) - 1)
-        for k in range(c0, c1):
-            # zarr would take a chunk that is not there for fill values
-            if not (folder / f"{k}{tail}").exists():
-                raise MusedeepError(f"{self.path}: chunk {k} of {name} is missing; ingest the exposure again")
         try:
             return np.asarray(array[c0 * size : min(c1 * size, array.shape[0])])
         except (ValueError, RuntimeError, OSError, TypeError) as error:
-            reason = str(error).split(". ")[0].split("\n")[0]
+            if c1 - c0 > 1:
+                # which of them it is
+                return np.concatenate([self._decode(array, name, c, c + 1) for c in range(c0, c1)])
             raise MusedeepError(
-                f"{self.path}: chunks {c0} to {c1 - 1} of {name} are damaged ({reason}); ingest the exposure again"
+                f"{self.path}: chunk {c0} of {name} is damaged ({reason(error).split('. ')[0]}); "
+                "ingest the exposure again"
             ) from error
 
     def close(self) -> None:

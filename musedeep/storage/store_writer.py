@@ -6,30 +6,22 @@ memory allows, or some IFUs and slices of one band, reads exactly their rows, br
 appends them to the columns. What the store holds depends on neither memory nor threads.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, row_keys, segment_boxes, stable_order
 from musedeep.storage import pixel_table_zarr as store_format
+from musedeep.storage.checked_store import RecordedStore
 from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
-from musedeep.storage.outputs import (
-    Progress,
-    check_space,
-    partial_name,
-    refuse_existing,
-    replace_directory,
-    silent,
-    write_error,
-)
+from musedeep.storage.location import Location
+from musedeep.storage.new_store import create_group, new_store
+from musedeep.storage.outputs import Progress, silent
 from musedeep.storage.pixel_table import COLUMN_TYPES, ROWS_PER_SEGMENT, Rows, clean_ranges
 from musedeep.storage.pixel_table_fits import check_finite, split_ranges
 
@@ -48,10 +40,14 @@ _KEYS_PER_BAND = 2048
 class RowSource(Protocol):
     """Rows to write: the part of a `pixel_table.PixelTable` that is needed. Read by several threads at a time."""
 
-    path: Path
     n_rows: int
     names: tuple[str, ...]
     units: dict[str, str]
+
+    @property
+    def path(self) -> Location:
+        """For messages."""
+        ...
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `pixel_table.PixelTable.read`."""
@@ -69,7 +65,7 @@ class RowsInMemory(Protocol):
 
 def write_store(
     table: RowSource,
-    store: Path,
+    store: Location,
     layout: dict[str, Any],
     *,
     workers: int = 2,
@@ -84,7 +80,7 @@ def write_store(
     Parameters
     ----------
     table : RowSource
-    store : Path
+    store : Path or StoreUrl
         The zarr group to make. It appears when it is whole.
     layout : dict
         What `export` needs to write the FITS table of these rows: `format` ("image" or "table"), `path` (where HDUs
@@ -100,19 +96,10 @@ def write_store(
         Positions or wavelengths that are not finite; the store exists; not enough disk space; a memory limit too
         small for one slice in one band.
     """
-    refuse_existing(store, overwrite)
     need = table.n_rows * STORE_BYTES_PER_ROW
-    check_space(store, need)
-    partial = partial_name(store)
     workers = max(workers, 1)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            _StoreWriter(table, partial, pool, workers, memory, band_width, chunk_rows, progress).run(layout)
-        replace_directory(partial, store)
-    except OSError as error:
-        raise write_error(store, error, need) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with new_store(store, overwrite, need) as target, ThreadPoolExecutor(workers) as pool:
+        _StoreWriter(table, target, pool, workers, memory, band_width, chunk_rows, progress).run(layout)
 
 
 @dataclass
@@ -154,12 +141,12 @@ class _Appender:
 
 
 class _StoreWriter:
-    """One run of `write_store`, into a directory of temporary name."""
+    """One run of `write_store`."""
 
     def __init__(
         self,
         table: RowSource,
-        target: Path,
+        target: RecordedStore,
         pool: ThreadPoolExecutor,
         workers: int,
         memory: int,
@@ -180,7 +167,7 @@ class _StoreWriter:
     def run(self, layout: dict[str, Any]) -> None:
         """Both passes."""
         counts = self._count()
-        group = zarr.open_group(self.target, mode="w", zarr_format=3)
+        group = create_group(self.target)
         n = self.table.n_rows
         columns = {
             name: _Appender(store_format.create_column(group, name, n, COLUMN_TYPES[name], self.chunk_rows))

@@ -229,13 +229,18 @@ def read_all(path):
     return table.read(np.array([[0, table.n_rows]]), table.names)
 
 
+def flip(file, position=0.5):
+    """Change one bit of a file."""
+    raw = bytearray(file.read_bytes())
+    raw[int(position * (len(raw) - 1))] ^= 1
+    file.write_bytes(raw)
+
+
 @pytest.mark.parametrize("name", ["lambda", "data", "dq"])
 def test_damaged_chunk(store, name):
     chunk = store / name / "c" / "2"
-    raw = bytearray(chunk.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    chunk.write_bytes(raw)
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunks .* of {name} are damaged .*ingest the exposure again"):
+    flip(chunk)
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 2 of {name} is damaged .*ingest the exposure again"):
         read_all(store)
     with pytest.raises(MusedeepError, match="damaged"):
         export(store, store.with_name("b.fits"))
@@ -252,20 +257,20 @@ def test_lost_chunk(store, name):
 def test_truncated_chunk(store):
     chunk = store / "stat" / "c" / "0"
     chunk.write_bytes(chunk.read_bytes()[:3])
-    with pytest.raises(MusedeepError, match="of stat are damaged"):
+    with pytest.raises(MusedeepError, match="chunk 0 of stat is damaged"):
         read_all(store)
 
 
 def test_damaged_index(store):
     (store / "index" / "boxes" / "c" / "0" / "0").unlink()
-    with pytest.raises(MusedeepError, match="index/boxes is missing"):
+    with pytest.raises(MusedeepError, match="chunk 0 of index/boxes is missing"):
         open_pixel_table(store).index()
 
 
 @pytest.mark.parametrize("name", ["xpos", "order"])
 def test_lost_column(store, name):
     shutil.rmtree(store / name)
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: column .*{name}.* is missing"):
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: the metadata of {name} is missing"):
         open_pixel_table(store)
 
 
@@ -273,16 +278,51 @@ def test_not_a_store(tmp_path, store):
     (tmp_path / "empty").mkdir()
     with pytest.raises(MusedeepError, match="not a pixel-table store"):
         open_pixel_table(tmp_path / "empty")
-    (store / "zarr.json").write_text("{")
+    (tmp_path / "empty" / "zarr.json").write_text("{")
     with pytest.raises(MusedeepError, match="not a pixel-table store"):
-        open_pixel_table(store)
+        open_pixel_table(tmp_path / "empty")
+
+
+def give_version(store, version):
+    """A store without checksums, as those of version 1 are."""
+    shutil.rmtree(store / "checksums")
+    text = (store / "zarr.json").read_text()
+    (store / "zarr.json").write_text(text.replace('"version": 2', f'"version": {version}'))
 
 
 def test_store_of_another_version(store):
-    text = (store / "zarr.json").read_text()
-    (store / "zarr.json").write_text(text.replace('"version": 1', '"version": 99'))
+    give_version(store, 99)
     with pytest.raises(MusedeepError, match="store of version 99"):
         open_pixel_table(store)
+
+
+def test_store_of_version_1(store):
+    new, index = read_all(store), open_pixel_table(store).index()
+    give_version(store, 1)
+    for name, column in read_all(store).items():
+        np.testing.assert_array_equal(column, new[name])
+    np.testing.assert_array_equal(open_pixel_table(store).index(), index)
+    # its chunks have a checksum of their own
+    flip(store / "data" / "c" / "3")
+    with pytest.raises(MusedeepError, match="chunk 3 of data is damaged"):
+        read_all(store)
+    (store / "data" / "c" / "3").unlink()
+    with pytest.raises(MusedeepError, match="chunk 3 of data is missing"):
+        read_all(store)
+
+
+def test_store_without_its_checksums(store):
+    shutil.rmtree(store / "checksums")
+    with pytest.raises(MusedeepError, match="the store is not complete"):
+        open_pixel_table(store)
+
+
+def test_chunk_of_another_store(store, tmp_path):
+    write_exposure(tmp_path / "b.fits", seed=5, **SMALL)
+    other = ingest([tmp_path / "b.fits"], tmp_path / "b.zarr", chunk_rows=4000)
+    shutil.copy(other / "data" / "c" / "1", store / "data" / "c" / "1")
+    with pytest.raises(MusedeepError, match="chunk 1 of data is damaged"):
+        read_all(store)
 
 
 def test_a_store_is_not_ingested(store):

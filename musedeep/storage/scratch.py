@@ -1,0 +1,167 @@
+"""Chunks of stores kept on a disk of the node, for work that comes back to them: margins, boxes side by side.
+
+A directory belongs to one run and one node, and is shared by the run's workers there, without locks. A file is one
+chunk; it gets its name when it is whole, and what is read from it is checked as what comes from the store is. So
+nothing that a killed worker or another program leaves there can do harm. The oldest files make room for new ones.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, get_ident
+
+RECHECK = 32 << 20
+"""Bytes that a process writes before it looks again how full the directory is, at most."""
+
+FREE = 0.05
+"""Part of the disk that is left free."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """What a run may use on every node.
+
+    Attributes
+    ----------
+    directory : str
+        An existing directory, in which one for the run is made. Variables ($TMPDIR) are those of the worker.
+    name : str
+        Of the directory of the run.
+    limit : int or None
+        Bytes to keep at most; else as many as leave a twentieth of the disk free.
+    """
+
+    directory: str
+    name: str
+    limit: int | None = None
+
+    def path(self) -> Path:
+        """The directory of the run on this node."""
+        return Path(os.path.expandvars(os.path.expanduser(self.directory))) / self.name
+
+
+@dataclass
+class ChunkCache:
+    """The chunks kept on this node; see `Scratch`. May be used by several threads."""
+
+    scratch: Scratch
+    stopped: bool = False
+    notice: str | None = None
+    _unseen: int = RECHECK
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.path = self.scratch.path()
+        limit = self.scratch.limit
+        self._recheck = RECHECK if limit is None else min(RECHECK, limit // 32)
+
+    async def get(self, store: str, key: str) -> bytes | None:
+        """The bytes of a chunk, not checked; None if it is not there."""
+        return await asyncio.to_thread(self._read, self._file(store, key))
+
+    async def put(self, store: str, key: str, content: memoryview) -> None:
+        """Keep a chunk, if that is possible."""
+        if not self.stopped:
+            await asyncio.to_thread(self._write, self._file(store, key), content)
+
+    def _file(self, store: str, key: str) -> Path:
+        return self.path / store[:32] / key.replace("/", "-")
+
+    def _read(self, file: Path) -> bytes | None:
+        try:
+            content = file.read_bytes()
+            os.utime(file)  # the oldest are those not used for longest
+        except OSError:
+            return None
+        return content
+
+    def _write(self, file: Path, content: memoryview) -> None:
+        partial = file.with_name(f"{file.name}.{os.getpid()}-{get_ident()}.part")
+        with self._lock:
+            if self.stopped:
+                return
+            try:
+                if not file.parent.is_dir():
+                    self.path.mkdir(exist_ok=True)
+                    file.parent.mkdir(exist_ok=True)
+                self._unseen += content.nbytes
+                if self._unseen >= self._recheck:
+                    self._unseen = 0
+                    self._make_room()
+                partial.write_bytes(content)
+                os.replace(partial, file)
+            except OSError as error:
+                self.stopped = True
+                self.notice = (
+                    f"scratch directory {self.path.parent} on {socket.gethostname()}: {error.strerror}; "
+                    "going on without it"
+                )
+                try:
+                    partial.unlink(missing_ok=True)
+                except OSError:
+                    pass
+
+    def _make_room(self) -> None:
+        disk = shutil.disk_usage(self.path)
+        files = []
+        for file in self.path.glob("*/*"):
+            try:
+                status = file.stat()
+            except FileNotFoundError:
+                continue  # of another worker, which renamed or removed it
+            files.append((status.st_mtime_ns, status.st_size, file))
+        kept = sum(size for _, size, _ in files)
+        most = kept + disk.free - int(FREE * disk.total)
+        if self.scratch.limit is not None:
+            most = min(most, self.scratch.limit - self._recheck)
+        for _, size, file in sorted(files):
+            if kept <= most:
+                break
+            file.unlink(missing_ok=True)
+            kept -= size
+
+    def end(self) -> None:
+        """Remove what is kept."""
+        with self._lock:
+            self.stopped = True
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+_current: ChunkCache | None = None
+_current_lock = Lock()
+
+
+def use(scratch: Scratch | None) -> None:
+    """From now on, this process keeps chunks there; None: nowhere."""
+    global _current
+    with _current_lock:
+        if scratch is None:
+            _current = None
+        elif _current is None or _current.scratch != scratch:
+            _current = ChunkCache(scratch)
+
+
+def active() -> ChunkCache | None:
+    """Where this process keeps chunks."""
+    return _current
+
+
+def take_notice() -> str | None:
+    """What the user should know about the scratch directory, once."""
+    cache = _current
+    if cache is None:
+        return None
+    notice, cache.notice = cache.notice, None
+    return notice
+
+
+def remove(scratch: Scratch) -> None:
+    """Remove what a run has kept on this node."""
+    global _current
+    with _current_lock:
+        cache = _current if _current is not None and _current.scratch == scratch else ChunkCache(scratch)
+        _current = None
+    cache.end()

@@ -1,0 +1,177 @@
+"""Whatever is damaged, cut or lost in a store: a line that names it, or the same cube; never another cube."""
+
+import shutil
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from pixel_tables import write_dithers
+
+from musedeep.errors import MusedeepError
+from musedeep.graph.run import WORK, Request, Silent, combine
+from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.storage.ingest import ingest
+
+CHUNK = 2000
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    here = tmp_path_factory.mktemp("stores")
+    paths, _ = write_dithers(here, 2, ifus=(12,), wavelength=(7000.0, 7012.0), slices=range(1, 49, 4))
+    return [ingest([p], p.with_suffix(".zarr"), chunk_rows=CHUNK) for p in paths]
+
+
+def run(stores, output, progress=None, **options):
+    request = Request(list(stores), exp_combine_parameters({"crsigma": 5}), output, threads=2, **options)
+    return combine(request, progress)
+
+
+def voxels(output):
+    with fits.open(output / "DATACUBE_FINAL.fits") as hdus:
+        return [hdus[name].data.view(">u4").copy() for name in ("DATA", "STAT")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stores, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
+    run(stores, output)
+    return voxels(output)
+
+
+def kinds(store):
+    """One file of every kind: the chunks of each array, not the first only, and all metadata."""
+    files = sorted(p for p in store.rglob("*") if p.is_file())
+    last = {p.parent if p.name != "zarr.json" else p: p for p in files}
+    return sorted(p.relative_to(store).as_posix() for p in last.values())
+
+
+def flip_first(raw):
+    return bytes([raw[0] ^ 0x10]) + raw[1:]
+
+
+def flip_middle(raw):
+    k = len(raw) // 2
+    return raw[:k] + bytes([raw[k] ^ 0x01]) + raw[k + 1 :]
+
+
+def flip_last(raw):
+    return raw[:-1] + bytes([raw[-1] ^ 0x80])
+
+
+DAMAGES = {
+    "first byte": flip_first,
+    "middle": flip_middle,
+    "last byte": flip_last,
+    "cut": lambda raw: raw[: len(raw) // 2],
+    "empty": lambda raw: b"",
+    "longer": lambda raw: raw + b"\0",
+    "zeros": lambda raw: bytes(len(raw)),
+    "lost": None,
+}
+NOT_READ = ("order/c", "origin/c", "index/runs", "index/zarr.json", "hdus", "checksums/zarr.json")
+"""What a combination has no need of."""
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_kind_of_file(stores, undisturbed, tmp_path, damage):
+    store = shutil.copytree(stores[0], tmp_path / "a.zarr")
+    change = DAMAGES[damage]
+    names = kinds(store)
+    assert len(names) > 25  # 13 arrays and the groups
+    for name in names:
+        file = store / name
+        raw = file.read_bytes()
+        if change is None:
+            file.unlink()
+        else:
+            file.write_bytes(change(raw))
+        output = tmp_path / "out"
+        try:
+            run([store, stores[1]], output)
+        except MusedeepError as error:
+            message = str(error)
+            assert "\n" not in message and len(message) < 300, message
+            assert message.startswith(f"{store}: ") and "ingest" in message
+            array, _, chunk = name.partition("/c/")
+            if chunk and array != "checksums":
+                assert f"chunk {chunk[0]} of {array} is " in message
+            elif array.endswith("/zarr.json"):
+                assert f"the metadata of {array.removesuffix('/zarr.json')} is " in message
+            # boxes that were done before are kept for the next start
+            assert [p.name for p in output.glob("*")] in ([], [WORK])
+        else:
+            assert name.startswith(NOT_READ), f"{name} was not missed"
+            for a, b in zip(voxels(output), undisturbed, strict=True):
+                np.testing.assert_array_equal(a, b)
+        shutil.rmtree(output, ignore_errors=True)
+        file.write_bytes(raw)
+
+
+class After(Silent):
+    """Does something when a number of boxes is done."""
+
+    def __init__(self, boxes, action):
+        self.boxes, self.action = boxes, action
+
+    def advance(self, rows):
+        self.boxes -= 1
+        if self.boxes == 0:
+            self.action()
+
+
+@pytest.mark.parametrize("repair", ["copied back", "ingested again"])
+def test_damage_in_the_middle_of_a_run(stores, undisturbed, tmp_path, repair):
+    whole = shutil.copytree(stores[0], tmp_path / "whole.zarr")
+    store = shutil.copytree(whole, tmp_path / "a.zarr")
+    given = [store, stores[1]]
+
+    def damage():
+        for file in (store / "stat" / "c").iterdir():
+            file.write_bytes(flip_middle(file.read_bytes()))
+
+    with pytest.raises(MusedeepError, match=r"a\.zarr: chunk \d of stat is damaged"):
+        run(given, tmp_path / "out", After(1, damage), box_bytes=1 << 20)
+    assert (tmp_path / "out" / WORK).is_dir()  # what is done is kept
+    with pytest.raises(MusedeepError, match=r"a\.zarr: chunk \d of stat is damaged"):
+        run(given, tmp_path / "out", box_bytes=1 << 20)
+    shutil.rmtree(store)
+    if repair == "copied back":
+        shutil.copytree(whole, store)
+    else:
+        ingest([stores[0].with_suffix(".fits")], store, chunk_rows=CHUNK)
+    outcome = run(given, tmp_path / "out", box_bytes=1 << 20)
+    assert outcome.resumed_boxes >= 1
+    for a, b in zip(voxels(tmp_path / "out"), undisturbed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_store_in_its_place_starts_afresh(stores, undisturbed, tmp_path):
+    store = shutil.copytree(stores[0], tmp_path / "a.zarr")
+    given = [store, stores[1]]
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(given, tmp_path / "out", After(1, stop), box_bytes=1 << 20)
+    with fits.open(stores[0].with_suffix(".fits")) as hdus:
+        hdus["data"].data[:100] += 1
+        hdus.writeto(tmp_path / "other.fits")
+    ingest([tmp_path / "other.fits"], store, chunk_rows=CHUNK, overwrite=True)
+    outcome = run(given, tmp_path / "out", box_bytes=1 << 20)
+    assert outcome.resumed_boxes == 0
+    assert any((a != b).any() for a, b in zip(voxels(tmp_path / "out"), undisturbed, strict=True))
+
+
+def test_a_store_replaced_during_the_run(stores, tmp_path):
+    store = shutil.copytree(stores[0], tmp_path / "a.zarr")
+    with fits.open(stores[0].with_suffix(".fits")) as hdus:
+        hdus["data"].data[:] += 1
+        hdus.writeto(tmp_path / "other.fits")
+
+    def replace():
+        ingest([tmp_path / "other.fits"], store, chunk_rows=CHUNK, overwrite=True)
+
+    with pytest.raises(MusedeepError, match=r"a\.zarr: .*(is damaged|changed since)"):
+        run([store, stores[1]], tmp_path / "out", After(1, replace), box_bytes=1 << 20)
