@@ -30,6 +30,10 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of a running dask s
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Log every task in FILE.jsonl and FILE.log; default: combine, by the products."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -60,6 +64,9 @@ def combine(
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     output_dir: OutputDir = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write dask's performance report.")] = None,
+    log: Log = None,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Write no log beside the products.")] = False,
 ) -> None:
     """Combine the exposures of a selection file into a cube.
 
@@ -67,7 +74,7 @@ def combine(
     """
     from musedeep.cli.combine import Resources, combine_selection
 
-    resources = Resources(workers, threads, memory, scheduler, overwrite)
+    resources = Resources(workers, threads, memory, scheduler, overwrite, report=report, log=log, no_log=no_log)
     combine_selection(selection, resources, output_dir, dry_run)
 
 
