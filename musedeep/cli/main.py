@@ -78,6 +78,47 @@ def combine(
     combine_selection(selection, resources, output_dir, dry_run)
 
 
+Storage = Annotated[
+    str | None, typer.Option(help="What the storage delivers to all workers together, as in 500MB/s; default: enough.")
+]
+
+
+@app.command()
+def plan(
+    selection: Annotated[Path, typer.Argument(help="Selection file (YAML).", show_default=False)],
+    workers: Annotated[str, typer.Option(help="Worker processes, as in 1,2,16,256.")] = "1",
+    threads_per_worker: Annotated[int, typer.Option(min=1, help="Boxes at once in each worker.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="Limit for all workers together, as in 64GiB.")] = None,
+    worker_memory: Annotated[str | None, typer.Option(help="Limit for each worker; default: 4GiB.")] = None,
+    exposures: Annotated[str | None, typer.Option(help="So many, like those given, as in 125,275.")] = None,
+    lambdamin: Annotated[float | None, typer.Option(help="Angstrom; instead of the parameter.")] = None,
+    lambdamax: Annotated[float | None, typer.Option(help="Angstrom; beyond the data: more of the same.")] = None,
+    rates: Annotated[Path | None, typer.Option(help="Rates of your machine; see `musedeep rates`.")] = None,
+    storage: Storage = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int | None:
+    """Simulate a combination: how long it takes, what it reads and the memory it needs, on any number of workers."""
+    from musedeep.cli.plan import PlanChoice, plan_command
+
+    choice = PlanChoice(
+        workers, threads_per_worker, memory, worker_memory, exposures, lambdamin, lambdamax, rates, storage
+    )
+    return plan_command(selection, choice, json)
+
+
+@app.command()
+def rates(
+    logs: Annotated[list[Path], typer.Argument(metavar="LOG...", help="combine.jsonl of runs.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="Write them to a file; default: print them.")] = None,
+    storage: Storage = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> int | None:
+    """Measure the rates of this machine from the logs of real runs, for `musedeep plan --rates`."""
+    from musedeep.cli.plan import rates_command
+
+    return rates_command(logs, output, storage, overwrite)
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
     add_help_option=False,

@@ -189,8 +189,8 @@ class Recorder:
         """Something other than a task."""
         self.listener.record(Record(time.time(), event, facts))
 
-    def task(self, stage: str, name: str, done: Measured) -> None:
-        """A task is done."""
+    def task(self, stage: str, name: str, done: Measured, expected: Mapping[str, float] | None = None) -> None:
+        """A task is done, of which the plan expected these numbers."""
         work, total = done.work, self.stages.setdefault(stage, StageSummary(stage))
         total.tasks += 1
         total.rows += work.rows
@@ -198,7 +198,7 @@ class Recorder:
         total.bytes_written += work.bytes_written
         total.busy_seconds += done.seconds
         total.peak_memory = max(total.peak_memory, done.peak_memory)
-        details = {k: round(v, 6) for k, v in work.details.items()}
+        details = {k: round(v, 6) for k, v in {**work.details, **(expected or {})}.items()}
         facts = {
             "stage": stage, "task": name, "rows": work.rows, "bytes": work.bytes_read, "written": work.bytes_written,
             "seconds": round(done.seconds, 6), "peak_memory": done.peak_memory, "worker": done.worker, **details,

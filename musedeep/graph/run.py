@@ -245,13 +245,13 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
-        scratch = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
-        with scratch as work, _executor(request) as executor:
+        scratch = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
+        with scratch as work, executor_for(request) as executor:
             job, plan = prepare(request, executor, progress, Path(work), recorder)
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with _executor(request) as executor:
+        with executor_for(request) as executor:
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
@@ -261,7 +261,8 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
 
 
 @contextmanager
-def _executor(request: Request) -> Iterator[Executor]:
+def executor_for(request: Request) -> Iterator[Executor]:
+    """The executor that a run asks for, while it is needed."""
     executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
     try:
         yield executor
@@ -325,7 +326,7 @@ def _record_plan(recorder: Recorder, job: Job, plan: Plan, resumed: int) -> None
     )  # fmt: skip
 
 
-def _existing_part(path: Path) -> Path:
+def existing_part(path: Path) -> Path:
     """The directory itself, or the nearest one above it that exists."""
     return next(p for p in (path.absolute(), *path.absolute().parents) if p.is_dir())
 
@@ -376,19 +377,21 @@ def _execute(
     rejected = sum(v[1] for v in done.values())
     # the largest first, so that the processors finish together
     largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
-    todo = [_corners(t.box) for t in largest_first if _corners(t.box) not in done]
+    missing = [t for t in largest_first if _corners(t.box) not in done]
+    todo = [_corners(t.box) for t in missing]
     with open(work / "done.txt", "a") as journal:
 
-        def finished(corners: tuple[Any, ...], measured: Measured) -> None:
+        def finished(k: int, measured: Measured) -> None:
             nonlocal rows, rejected
-            result = measured.result
+            corners, result = todo[k], measured.result
             rows += result["rows"]
             rejected += result["rejected"]
             journal.write(" ".join(str(v) for v in (*corners, result["rows"], result["rejected"])) + "\n")
             journal.flush()
-            recorder.task(BOXES, _box_name(corners), measured)
+            expected = {"rows_expected": missing[k].rows_with_margin, "memory_expected": missing[k].peak_bytes}
+            recorder.task(BOXES, _box_name(corners), measured, expected)
             progress.advance(result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners) for corners in todo]
-        executor.run(tasks.compute_box, calls, lambda k, result: finished(todo[k], result), plan.parallel)
+        executor.run(tasks.compute_box, calls, finished, plan.parallel)
     return rows, rejected

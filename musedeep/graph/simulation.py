@@ -32,6 +32,9 @@ class SimulatedStage:
         In the order in which they go out.
     serial_seconds : float
         Of the client, before the tasks.
+    first_task_seconds : float
+        What the first tasks of a worker take more than later ones: code has to be loaded. Threads of a worker wait
+        for it together.
     on_client : bool
         Whether the tasks run in the client, one after the other, with the workers gone.
     """
@@ -39,6 +42,7 @@ class SimulatedStage:
     name: str
     tasks: Sequence[SimulatedTask]
     serial_seconds: float = 0.0
+    first_task_seconds: float = 0.0
     on_client: bool = False
 
 
@@ -56,8 +60,6 @@ class Machine:
         A process before any data [bytes].
     start_seconds, end_seconds : float
         Until the client can hand out its first task; after the last stage.
-    first_task_seconds : float
-        What the first tasks of a worker take more than later ones.
     dispatch_seconds : float
         Of the client for each task.
     bytes_per_second : float or None
@@ -69,7 +71,6 @@ class Machine:
     base_memory: int = 0
     start_seconds: float = 0.0
     end_seconds: float = 0.0
-    first_task_seconds: float = 0.0
     dispatch_seconds: float = 0.0
     bytes_per_second: float | None = None
 
@@ -131,12 +132,10 @@ def simulate(stages: Sequence[SimulatedStage], machine: Machine) -> Simulation:
         raise ValueError("the storage reads at least something in a second")
     now = machine.start_seconds
     done = []
-    warm: set[int] = set()
     for stage in stages:
         began = now
-        run = _StageRun(stage, machine, now + stage.serial_seconds, warm)
+        run = _StageRun(stage, machine, now + stage.serial_seconds)
         now = run.run()
-        warm |= run.seen
         done.append(
             StageTimes(
                 name=stage.name,
@@ -172,13 +171,11 @@ class _StageRun:
     when a common count of bytes for each reader has grown by as many; that count grows the slower the more there are.
     """
 
-    def __init__(self, stage: SimulatedStage, machine: Machine, begin: float, warm: set[int]) -> None:
-        self.tasks, self.machine, self.begin = stage.tasks, machine, begin
+    def __init__(self, stage: SimulatedStage, machine: Machine, begin: float) -> None:
+        self.stage, self.tasks, self.machine, self.begin = stage, stage.tasks, machine, begin
         self.workers, self.threads = (1, 1) if stage.on_client else (machine.workers, machine.threads)
-        # first tasks that each worker still has to load code for; its threads wait for that together
-        cold = 0 if stage.on_client else self.threads
-        self.cold = [0 if worker in warm else cold for worker in range(self.workers)]
-        self.seen: set[int] = set()
+        # first tasks, still to come, of each worker
+        self.cold = [self.threads] * self.workers
         self.used = [0] * self.workers
         self.n_free = self.workers * self.threads
         # the worker with the fewest tasks first; entries that do not hold any more are passed over
@@ -243,10 +240,9 @@ class _StageRun:
 
     def _compute(self, task: int, worker: int, now: float) -> None:
         seconds = self.tasks[task].seconds
-        self.seen.add(worker)
         if self.cold[worker]:
             self.cold[worker] -= 1
-            seconds += self.machine.first_task_seconds
+            seconds += self.stage.first_task_seconds
         heapq.heappush(self.events, (now + seconds, _OVER, task, worker))
 
     def _end(self, task: int, worker: int, now: float) -> None:
