@@ -77,9 +77,15 @@ class Rates:
 
     def to_json(self) -> str:
         """As JSON, which `read_rates` reads."""
-        seconds = asdict(self)
-        storage, conditions = seconds.pop("storage_bytes_per_second"), seconds.pop("conditions")
-        data = {"format": FORMAT, "conditions": conditions, "storage_bytes_per_second": storage, "seconds": seconds}
+        values = asdict(self)
+        seconds = {name: float(f"{values[name]:.4g}") for name in SECONDS}
+        storage = self.storage_bytes_per_second
+        data = {
+            "format": FORMAT,
+            "conditions": self.conditions,
+            "storage_bytes_per_second": storage,
+            "seconds": seconds,
+        }
         return json.dumps(data, indent=1) + "\n"
 
 
@@ -205,8 +211,16 @@ def measure_rates(runs: Sequence[LoggedRun], storage: float | None = None) -> tu
     Raises
     ------
     MusedeepError
-        No box was computed in any of them.
+        Too few boxes were computed in them, or their logs are of another version.
     """
+    try:
+        return _measure(runs, storage)
+    except KeyError as error:
+        raise MusedeepError(f"the logs are of another version of musedeep: {error} is missing; run again") from None
+
+
+def _measure(runs: Sequence[LoggedRun], storage: float | None) -> tuple[Rates, list[Fit]]:
+    """See `measure_rates`."""
     boxes = [task for run in runs for task in _later(run, BOXES)]
     if not boxes:
         raise MusedeepError("the logs hold too few boxes to measure rates from; run something larger")
@@ -280,7 +294,7 @@ def fit_law(
 
 
 def _column(tasks: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
-    return np.array([float(task.get(name, 0.0)) for task in tasks])
+    return np.array([float(task[name]) for task in tasks])
 
 
 def _first(run: LoggedRun, stage: str, prefix: str = "") -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
