@@ -258,6 +258,9 @@ def reduce(
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Log every task in FILE.jsonl and FILE.log; default: no log.")
+    ] = None,
 ) -> int | None:
     """Reduce a night from raw frames to pixel tables: every recipe, over all exposures and IFUs.
 
@@ -267,7 +270,7 @@ def reduce(
     from musedeep.cli.night import NightChoice, reduce_command
 
     choice = NightChoice(directories, output_dir, mode, night, ifus)
-    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits)
+    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits, log=log)
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 
 

@@ -101,7 +101,7 @@ class Record:
     Attributes
     ----------
     time : float, seconds since the epoch
-    event : start, ready, plan, task, stage, end, failed or interrupted
+    event : start, ready, plan, task, stage, end, failed, interrupted, or task failed
     facts : numbers and texts by name; of a task its stage, task, rows, bytes, seconds, peak_memory, worker and more
     """
 
