@@ -190,14 +190,14 @@ def _indexing(survey: Survey, rates: Rates) -> list[SimulatedStage]:
 def _boxes(survey: Survey, plan: Plan, rates: Rates) -> SimulatedStage:
     counter = survey.reads.counter()
     row_bytes = sum(COLUMN_TYPES[name].itemsize for name in tasks.COLUMNS) + 4 * survey.how.use_weight_column
-    segments, exposures, nx = survey.segments.sum(), survey.rows.size, survey.grid.shape[2]
+    exposures, nx = survey.rows.size, survey.grid.shape[2]
     found = []
     # the order in which a run hands them out
     for task in sorted(plan.tasks, key=lambda task: -task.rows_with_margin):
         outer = task.box.grown(survey.how.margin, survey.grid.shape)
         read = counter.rows(outer)
         voxels = (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * nx
-        facts = {"segments": segments, "exposures": exposures, "rows_read": read,
+        facts = {"exposures": exposures, "rows_read": read,
                  "rows_expected": task.rows_with_margin, "voxels": voxels}  # fmt: skip
         found.append(SimulatedTask(box_seconds(rates, facts), row_bytes * read, task.peak_bytes, task.rows))
     return SimulatedStage(BOXES, found, 0.0, rates.first_box)

@@ -43,8 +43,7 @@ class Rates:
     first_scan, first_box : more for the first tasks of a worker
     scan, scan_row, scan_segment : indexing an exposure; a row of a FITS file, a segment of 256 rows of any
     locate, locate_segment : placing the segments of an exposure in the cube
-    select_segment : finding out for a box which segments reach into it
-    read_exposure, read_row : reading the rows of a box
+    read_exposure, read_row : finding and reading the rows of a box
     box, box_row, box_voxel : computing a box; of rows and voxels with margins
     completion, completion_voxel, combined_row : making products of it; of the combined pixel table
     storage_bytes_per_second : what the storage delivers to all workers together; None: as fast as is needed
@@ -63,7 +62,6 @@ class Rates:
     scan_segment: float = 1e-7
     locate: float = 0.003
     locate_segment: float = 6e-7
-    select_segment: float = 6e-9
     read_exposure: float = 4e-4
     read_row: float = 8e-9
     box: float = 0.01
@@ -237,12 +235,11 @@ def _measure(runs: Sequence[LoggedRun], storage: float | None) -> tuple[Rates, l
             off = np.abs(predicted / seconds - 1)
         fits.append(Fit(name, seconds.size, float(seconds.sum()), float(predicted.sum()), float(np.median(off))))
 
-    select, read = _column(boxes, "select_seconds"), _column(boxes, "read_seconds")
+    read = _column(boxes, "select_seconds") + _column(boxes, "read_seconds")
     one = np.ones(len(boxes))
     columns: Columns
-    made["select_segment"] = float(select.sum() / max(_column(boxes, "segments").sum(), 1))
     fit("reading", ("read_exposure", "read_row"), (_column(boxes, "exposures"), _column(boxes, "rows_read")), read)
-    computing = _column(boxes, "seconds") - select - read
+    computing = _column(boxes, "seconds") - read
     laws = (one, _column(boxes, "rows_expected"), _column(boxes, "voxels"))
     fit("boxes", ("box", "box_row", "box_voxel"), laws, computing)
     scans = [task for run in runs for task in _later(run, INDEXING, "scan ")]
@@ -270,6 +267,8 @@ def fit_law(
 ) -> NDArray[np.float64]:
     """Coefficients, none negative, with the smallest relative deviations; from few tasks, `before` times a factor.
 
+    Their sum over all tasks is that of the measured seconds.
+
     Parameters
     ----------
     columns : float64 (tasks, coefficients)
@@ -277,20 +276,37 @@ def fit_law(
     before : float64 (coefficients,)
         What is known already; also stays for what these tasks do not have at all.
     """
-    from scipy.optimize import nnls
-
     known = columns @ before
     scaled = before * (seconds.sum() / known.sum() if known.sum() > 0 else 1.0)
-    used = columns.any(axis=0)
+    used = columns.any(axis=0) & (before > 0)
     if seconds.size < ENOUGH or not used.any():
         return np.where(used, scaled, before)
+    expected = scaled[used]
     # relative deviations; of tasks shorter than a millisecond absolute ones
     weights = 1 / np.maximum(seconds, 1e-3)
-    size = np.maximum(columns.max(axis=0), 1e-300)
-    values, _ = nnls(columns[:, used] / size[used] * weights[:, None], seconds * weights)
+    shares = columns[:, used] * expected * weights[:, None]
+    scatter = 0.1
+    for _ in range(3):
+        factors = _factors(shares, seconds * weights, scatter)
+        scatter = float(np.sqrt(np.mean((shares @ factors - seconds * weights) ** 2)))
     result = before.copy()
-    result[used] = values / size[used]
-    return result
+    result[used] = factors * expected
+    # single tasks may be off, their sum should not
+    return result * np.where(used, seconds.sum() / max(float((columns[:, used] @ result[used]).sum()), 1e-300), 1.0)
+
+
+def _factors(shares: NDArray[np.float64], measured: NDArray[np.float64], scatter: float) -> NDArray[np.float64]:
+    """Factors of coefficients, none negative, that fit measured tasks of this scatter best.
+
+    Each is expected to be near 1, within a factor of two or so: which decides only where the tasks do not, as when all
+    boxes have the same size.
+    """
+    from scipy.optimize import nnls
+
+    n = shares.shape[1]
+    matrix = np.vstack([shares, scatter * np.eye(n)])
+    factors: NDArray[np.float64] = nnls(matrix, np.append(measured, np.full(n, scatter)))[0]
+    return factors
 
 
 def _column(tasks: Sequence[Mapping[str, Any]], name: str) -> NDArray[np.float64]:
@@ -358,8 +374,7 @@ def _span(run: LoggedRun, prefix: str) -> float:
 def box_seconds(rates: Rates, box: Mapping[str, Any]) -> float:
     """What a box takes, of the numbers that its line in the log has."""
     return float(
-        rates.select_segment * box["segments"]
-        + rates.read_exposure * box["exposures"]
+        rates.read_exposure * box["exposures"]
         + rates.read_row * box["rows_read"]
         + rates.box
         + rates.box_row * box["rows_expected"]

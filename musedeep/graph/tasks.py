@@ -131,7 +131,6 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
     """
     return_large_arrays()
     began = time.perf_counter()
-    segments_seen = 0
     job = load_job(str(Path(work) / "job.json"), fingerprint)
     box = Box(*corners)
     outer = box.grown(job.how.margin, job.grid.shape)
@@ -139,7 +138,6 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
     spent: list[float] = []
     for number, exposure in enumerate(job.exposures):
         segments = _segments(str(segments_path(work, number)), fingerprint)
-        segments_seen += segments.size
         ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
             readers.append(Reader(number, row_count(ranges), _reader(exposure.paths, ranges, spent)))
@@ -164,7 +162,7 @@ def compute_box(work: str, fingerprint: str, corners: tuple[int, int, int, int])
         written += result.number.nbytes + result.seconds.nbytes
     details = {
         "rows_read": result.n_read, "rejected": result.n_rejected, "exposures": len(readers),
-        "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * job.grid.shape[2], "segments": segments_seen,
+        "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * job.grid.shape[2],
         "select_seconds": select_seconds, "read_seconds": sum(spent),
     }  # fmt: skip
     return counts, Work(result.n_rows, result.n_read * row_bytes, written, details)

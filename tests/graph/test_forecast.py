@@ -55,9 +55,7 @@ def test_the_forecast_has_the_boxes_and_bytes_of_the_run(request_of_four, survey
     assert stages[2].rows == pytest.approx(sum(b["rows"] for b in boxes), rel=0.01)
     assert expected.bytes_written == sum(b["written"] for b in boxes)
     assert expected.simulation.peak_memory <= outcome.plan.peak_bytes
-    # what laws are made of: the voxels and segments of each box
-    (segments,) = {b["segments"] for b in boxes}
-    assert segments == survey.segments.sum()
+    # what laws are made of: the voxels and rows of each box
     law = forecast(survey, 1, 2, GIB, replace(_nothing(), box_voxel=1.0))
     assert law.simulation.stages[2].busy_seconds == sum(b["voxels"] for b in boxes)
     law = forecast(survey, 1, 2, GIB, replace(_nothing(), box_row=1.0))

@@ -12,7 +12,7 @@ from musedeep.graph.rates import SECONDS, Rates, box_seconds, fit_law, measure_r
 
 TRUE = Rates(
     start=2.0, cluster=0.0, end=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02, scan_row=2e-8,
-    scan_segment=0.0, locate=0.004, locate_segment=1e-6, select_segment=1e-8, read_exposure=2e-3, read_row=1e-8,
+    scan_segment=0.0, locate=0.004, locate_segment=1e-6, read_exposure=2e-3, read_row=1e-8,
     box=0.05, box_row=2e-7, box_voxel=3e-8, completion=0.1, completion_voxel=5e-8, combined_row=3e-7,
 )  # fmt: skip
 
@@ -49,13 +49,13 @@ def write_log(path, true=TRUE, exposures=12, boxes=60, seed=1, with_cluster=Fals
     rows = 0
     for k in range(boxes):
         box = {
-            "segments": int(segments.sum()), "exposures": int(rng.integers(exposures // 2, exposures + 1)),
+            "exposures": int(rng.integers(exposures // 2, exposures + 1)),
             "rows_read": int(rng.integers(1e6, 9e6)), "rows_expected": int(rng.integers(1e6, 5e6)),
             "voxels": int(rng.integers(1e5, 9e6)),
         }  # fmt: skip
         rows += box["rows_expected"]
-        box["select_seconds"] = true.select_segment * box["segments"]
-        box["read_seconds"] = true.read_exposure * box["exposures"] + true.read_row * box["rows_read"]
+        box["select_seconds"] = 0.1 * true.read_exposure * box["exposures"]
+        box["read_seconds"] = 0.9 * true.read_exposure * box["exposures"] + true.read_row * box["rows_read"]
         seconds = box_seconds(true, box) + (true.first_box if k == 0 else 0.0)
         now += seconds
         add("task", stage="boxes", task=f"box {k}", seconds=seconds, worker="0", rows=1, **box)
