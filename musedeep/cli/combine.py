@@ -1,14 +1,19 @@
 """`musedeep combine`: from a selection file to a run, and what the user sees of it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musedeep.cli.errors import UsageProblem
+from musedeep.cli.errors import UsageProblem, complain
 from musedeep.cli.report import print_outcome, print_plan
 
 if TYPE_CHECKING:
+    from musedeep.cli.run_log import RunLog
     from musedeep.graph.run import Request
+
+LOG = "combine"
+"""Name of the log beside the products: combine.jsonl and combine.log."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class Resources:
     save_fits: bool = False
     scratch: str | None = None
     scratch_size: str | None = None
+    report: Path | None = None
+    log: Path | None = None
+    no_log: bool = False
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""
@@ -71,10 +79,24 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
         ),
         resources,
         dry_run,
+        log_by_default=True,
     )
 
 
-def run_request(request: "Request", resources: Resources, dry_run: bool) -> None:
+def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_default: bool) -> "RunLog | None":
+    """The log of the run: where it was asked for, or beside the products; none of a plan."""
+    from musedeep.cli.run_log import RunLog
+
+    if resources.log is not None and resources.no_log:
+        raise UsageProblem("--log and --no-log: give one of them")
+    if resources.log is not None:
+        return None if dry_run else RunLog(resources.log, late=False)
+    if dry_run or resources.no_log or not by_default:
+        return None
+    return RunLog(request.output / LOG, late=True)
+
+
+def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_default: bool = False) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
     from musedeep.graph.run import combine
@@ -82,10 +104,14 @@ def run_request(request: "Request", resources: Resources, dry_run: bool) -> None
     request.workers = resources.workers
     request.scheduler = resources.scheduler
     request.overwrite = resources.overwrite
+    request.report = resources.report
     if resources.threads is not None:
         request.threads = resources.threads
-    with TerminalProgress(request.memory) as progress:
+    log = _opened_log(request, resources, dry_run, log_by_default)
+    with log or nullcontext(), TerminalProgress(request.memory, log=log) as progress:
         outcome = combine(request, progress, dry_run=dry_run)
+    if log is not None and log.failure:
+        complain(f"{log.paths[0]}: the log ends early ({log.failure}); the products are whole")
     if dry_run:
         print_plan(outcome, request)
     else:

@@ -31,6 +31,10 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of a running dask s
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
+Log = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Log every task in FILE.jsonl and FILE.log; default: combine, by the products."),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -67,6 +71,9 @@ def combine(
     scratch_size: Annotated[
         str | None, typer.Option(help="Limit of what is kept on a node, as in 50GiB; default: 95 % of the disk.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write dask's performance report.")] = None,
+    log: Log = None,
+    no_log: Annotated[bool, typer.Option("--no-log", help="Write no log beside the products.")] = False,
 ) -> None:
     """Combine the exposures of a selection file into a cube.
 
@@ -74,8 +81,52 @@ def combine(
     """
     from musedeep.cli.combine import Resources, combine_selection
 
-    resources = Resources(workers, threads, memory, scheduler, overwrite, scratch=scratch, scratch_size=scratch_size)
+    resources = Resources(
+        workers, threads, memory, scheduler, overwrite,
+        scratch=scratch, scratch_size=scratch_size, report=report, log=log, no_log=no_log,
+    )  # fmt: skip
     combine_selection(selection, resources, output_dir, dry_run)
+
+
+Storage = Annotated[
+    str | None, typer.Option(help="What the storage delivers to all workers together, as in 500MB/s; default: enough.")
+]
+
+
+@app.command()
+def plan(
+    selection: Annotated[Path, typer.Argument(help="Selection file (YAML).", show_default=False)],
+    workers: Annotated[str, typer.Option(help="Worker processes, as in 1,2,16,256.")] = "1",
+    threads_per_worker: Annotated[int, typer.Option(min=1, help="Boxes at once in each worker.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="Limit for all workers together, as in 64GiB.")] = None,
+    worker_memory: Annotated[str | None, typer.Option(help="Limit for each worker; default: 4GiB.")] = None,
+    exposures: Annotated[str | None, typer.Option(help="So many, like those given, as in 125,275.")] = None,
+    lambdamin: Annotated[float | None, typer.Option(help="Angstrom; instead of the parameter.")] = None,
+    lambdamax: Annotated[float | None, typer.Option(help="Angstrom; beyond the data: more of the same.")] = None,
+    rates: Annotated[Path | None, typer.Option(help="Rates of your machine; see `musedeep rates`.")] = None,
+    storage: Storage = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int | None:
+    """Simulate a combination: how long it takes, what it reads and the memory it needs, on any number of workers."""
+    from musedeep.cli.plan import PlanChoice, plan_command
+
+    choice = PlanChoice(
+        workers, threads_per_worker, memory, worker_memory, exposures, lambdamin, lambdamax, rates, storage
+    )
+    return plan_command(selection, choice, json)
+
+
+@app.command()
+def rates(
+    logs: Annotated[list[Path], typer.Argument(metavar="LOG...", help="combine.jsonl of runs.", show_default=False)],
+    output: Annotated[Path | None, typer.Option(help="Write them to a file; default: print them.")] = None,
+    storage: Storage = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> int | None:
+    """Measure the rates of this machine from the logs of real runs, for `musedeep plan --rates`."""
+    from musedeep.cli.plan import rates_command
+
+    return rates_command(logs, output, storage, overwrite)
 
 
 @app.command(
@@ -220,6 +271,9 @@ def reduce(
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Log every task in FILE.jsonl and FILE.log; default: no log.")
+    ] = None,
 ) -> int | None:
     """Reduce a night from raw frames to pixel tables: every recipe, over all exposures and IFUs.
 
@@ -229,7 +283,7 @@ def reduce(
     from musedeep.cli.night import NightChoice, reduce_command
 
     choice = NightChoice(directories, output_dir, mode, night, ifus)
-    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits)
+    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits, log=log)
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 
 

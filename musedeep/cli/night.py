@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -234,7 +234,10 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         memory=memory,
         scheduler=resources.scheduler,
     )
-    with _terminated_as_interrupted(), NightTerminalProgress(memory) as progress:
+    from musedeep.cli.run_log import RunLog
+
+    log = RunLog(resources.log, late=False) if resources.log is not None and not dry_run else None
+    with log or nullcontext(), _terminated_as_interrupted(), NightTerminalProgress(memory, log=log) as progress:
 
         def leave() -> None:
             # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next

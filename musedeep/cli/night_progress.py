@@ -1,12 +1,16 @@
 """Progress of a night: tasks done, rate, time left, memory of the process tree; on standard error."""
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from musedeep.cli import progress as shared
 from musedeep.cli.progress import TerminalProgress, duration
+
+if TYPE_CHECKING:
+    from musedeep.cli.run_log import RunLog
 
 
 class NightTerminalProgress(TerminalProgress):
@@ -18,10 +22,12 @@ class NightTerminalProgress(TerminalProgress):
         Memory limit, shown beside what is used [bytes].
     console : rich.console.Console, optional
         Default: standard error.
+    log : RunLog, optional
+        Gets all records.
     """
 
-    def __init__(self, limit: int, console: Console | None = None) -> None:
-        super().__init__(limit, console)
+    def __init__(self, limit: int, console: Console | None = None, log: "RunLog | None" = None) -> None:
+        super().__init__(limit, console, log)
         self.made = self.parallel = 0
         self.expected = self.seconds_over = self.made_seconds = 0.0
 

@@ -3,10 +3,15 @@
 import threading
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+if TYPE_CHECKING:
+    from musedeep.cli.run_log import RunLog
+    from musedeep.graph.records import Record
 
 QUIET_SECONDS = 10.0
 """Between two lines where the output is not a terminal."""
@@ -69,9 +74,12 @@ class TerminalProgress:
         Memory limit, shown beside what is used [bytes].
     console : rich.console.Console, optional
         Default: standard error.
+    log : RunLog, optional
+        Gets all records.
     """
 
-    def __init__(self, limit: int, console: Console | None = None) -> None:
+    def __init__(self, limit: int, console: Console | None = None, log: "RunLog | None" = None) -> None:
+        self.log = log
         self.limit = limit
         self.console = console or Console(stderr=True, highlight=False)
         self.total = self.done = self.skipped = self.rows = self.all_rows = 0
@@ -128,6 +136,11 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """One line for the user."""
         self.console.print(text, soft_wrap=True, markup=False)
+
+    def record(self, record: "Record") -> None:
+        """Something happened: for the log."""
+        if self.log is not None:
+            self.log.record(record)
 
     def _close_bar(self) -> None:
         if self._bar is not None:

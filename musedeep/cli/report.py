@@ -1,14 +1,17 @@
 """What a plan and a finished run look like on the terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from musedeep.cli.progress import duration
 from musedeep.storage.location import Location, StoreUrl
 
 if TYPE_CHECKING:
+    from musedeep.graph.records import StageSummary
     from musedeep.graph.run import Outcome, Request
 
 Facts = list[tuple[str, str]]
@@ -94,6 +97,7 @@ def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
     facts = [(p.name, f"{size_text(size_on_disk(p))}") for p in outcome.products]
     where = str(outcome.products[0].parent) if outcome.products else "no products"
     print_facts(f"{where}:", facts)
+    print_stages(outcome.stages)
     rate = rows_done / max(outcome.seconds, 1e-3) / 1e6
     share = 100 * outcome.rejected / max(outcome.rows, 1)
     resumed = f", {outcome.resumed_boxes} boxes from an earlier start" if outcome.resumed_boxes else ""
@@ -102,3 +106,22 @@ def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
         f"({share:.3f} %), in {duration(outcome.seconds)} ({rate:.1f} million rows/s), "
         f"peak memory {size_text(peak_bytes)}{resumed}"
     )
+
+
+def print_stages(stages: "Sequence[StageSummary]") -> None:
+    """A table of the stages of a run: what they did, how long it took, and the largest memory of a worker."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    table = Table(box=None, header_style="bold cyan", pad_edge=False)
+    table.add_column("stage", no_wrap=True)
+    for name in ("tasks", "rows", "million rows/s", "bytes read", "seconds", "peak memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in stages:
+        rate = f"{one.rows / max(one.seconds, 1e-3) / 1e6:.1f}" if one.rows else ""
+        rows = f"{one.rows:,}" if one.rows else ""
+        table.add_row(
+            one.name, f"{one.tasks:,}", rows, rate, size_text(one.bytes_read), f"{one.seconds:.1f}",
+            size_text(one.peak_memory),
+        )  # fmt: skip
+    console.print(table)

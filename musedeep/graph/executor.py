@@ -19,16 +19,6 @@ class Executor:
         self.client, self.cluster = client, cluster
         self.parallel, self.processes = parallel, processes
 
-    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Results of all calls, in their order."""
-        results: list[Any] = [None] * len(calls)
-
-        def keep(k: int, result: Any) -> None:
-            results[k] = result
-
-        self.run(function, calls, keep, self.parallel)
-        return results
-
     def run(
         self,
         function: Callable[..., Any],
@@ -141,7 +131,9 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
         threads_per_worker=threads if embedded else per_worker,
         processes=not embedded,
         protocol="inproc://" if embedded else None,
-        dashboard_address=":0",
+        # for whoever is logged in here, no one else
+        dashboard_address="localhost:0",
+        worker_dashboard_address="localhost:0",
         memory_limit=0 if embedded else memory // workers,
         silence_logs=logging.ERROR,
     )

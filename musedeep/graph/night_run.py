@@ -18,7 +18,9 @@ from musedeep.graph.executor import Executor, open_executor
 from musedeep.graph.night_journal import WORK, Journal, task_key
 from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night_task import TaskResult, run_task
+from musedeep.graph.performance import dashboard_address
 from musedeep.graph.plan import BASE_BYTES
+from musedeep.graph.records import Measured, Record, Recorder, Work
 from musedeep.recipes.declaration import Recipe, nearest
 from musedeep.storage.lock import output_lock
 
@@ -34,6 +36,9 @@ class NightProgress(Protocol):
 
     def say(self, text: str) -> None:
         """One line for the user."""
+
+    def record(self, record: Record) -> None:
+        """Something happened, in numbers: for logs."""
 
 
 @dataclass
@@ -159,8 +164,12 @@ def reduce_night(
         try:
             if request.scheduler:
                 run.parallel = run.executor.parallel
+            if address := dashboard_address(run.executor):
+                progress.say(f"dashboard: {address}")
+            run.recorder.event("plan", tasks=len(plan.tasks), parallel=run.parallel)
             run.work()
         except KeyboardInterrupt:
+            run.recorder.event("interrupted", seconds=round(run.recorder.seconds, 3))
             if interrupted is not None:
                 interrupted()
             raise
@@ -169,6 +178,8 @@ def reduce_night(
             for scratch in (request.output / WORK).glob("*/"):
                 shutil.rmtree(scratch, ignore_errors=True)
         run.outcome.seconds = time.monotonic() - began
+        made, failed = len(run.outcome.made), len(run.outcome.failed)
+        run.recorder.event("end", seconds=round(run.outcome.seconds, 3), made=made, failed=failed)
         return run.outcome
 
 
@@ -188,6 +199,7 @@ class _Run:
         self.executor, self.parallel = executor, parallel
         self.journal = Journal(request.output)
         self.outcome = NightOutcome(plan)
+        self.recorder = Recorder(progress)
         self.keys: dict[str, str] = {}
         self.key_of_path: dict[str, str] = {}
         # the most urgent first; the order of the plan where that is the same
@@ -352,9 +364,12 @@ class _Run:
         self._know(task, key)
         self.outcome.made.append(task.name)
         self.outcome.took[task.name] = result.seconds
+        took = Measured(None, Work(), result.ended, result.seconds, result.peak_memory, result.worker)
+        self.recorder.task(task.frames.step, task.name, took, {"frames": len(task.frames.frames)})
         self.progress.task_over(task.name, task.cost.seconds, True)
 
     def _fail(self, task: Task, failure: str) -> None:
         self.outcome.failed[task.name] = failure
+        self.recorder.event("task failed", stage=task.frames.step, task=task.name, reason=failure)
         self.progress.say(f"{task.name} failed: {failure}")
         self.progress.task_over(task.name, task.cost.seconds, False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.records import peak_memory, worker_name
 from musedeep.recipes.basic_run import RecipeCall
 
 
@@ -20,11 +21,17 @@ class TaskResult:
     failure : why there are no products; empty if there are
     seconds : it took
     lost : what went wrong by IFU, where a task of all IFUs has made its products without some
+    ended : when, seconds since the epoch
+    peak_memory : largest resident memory of the worker's process until then [bytes]
+    worker : its name
     """
 
     failure: str
     seconds: float
     lost: dict[int, str] = field(default_factory=dict)
+    ended: float = 0.0
+    peak_memory: int = 0
+    worker: str = ""
 
 
 def run_task(
@@ -52,4 +59,5 @@ def run_task(
         failure = f"unexpected {type(error).__name__}: {text[0] if text else 'no message'}"
     if failure:
         shutil.rmtree(directory, ignore_errors=True)
-    return TaskResult(" ".join(failure.split()), time.monotonic() - began, lost)
+    seconds = time.monotonic() - began
+    return TaskResult(" ".join(failure.split()), seconds, lost, time.time(), peak_memory(), worker_name())

@@ -80,7 +80,7 @@ class Plan:
 class Field:
     """Memory and rows of any box of the cube, from the density of rows: an integral image."""
 
-    def __init__(self, density: NDArray[np.float32], grid: Grid, how: Resampling, n_exposures: int) -> None:
+    def __init__(self, density: NDArray[np.floating], grid: Grid, how: Resampling, n_exposures: int) -> None:
         self.grid, self.how, self.n_exposures = grid, how, n_exposures
         self.sums = np.zeros((density.shape[0] + 1, density.shape[1] + 1))
         self.sums[1:, 1:] = density.astype(np.float64).cumsum(0).cumsum(1)
@@ -106,7 +106,7 @@ class Field:
 
 
 def make_plan(
-    density: NDArray[np.float32],
+    density: NDArray[np.floating],
     grid: Grid,
     how: Resampling,
     n_exposures: int,
@@ -119,7 +119,7 @@ def make_plan(
 
     Parameters
     ----------
-    density : float32 (planes, bins)
+    density : float32 or float64 (planes, bins)
         Rows per plane and bin of lines, of all exposures (`recipes.exp_combine_scan.row_density`).
     grid, how
         The cube, and what is done to it.

@@ -18,11 +18,26 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
+import psutil
+from numpy.typing import NDArray
 
+from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.graph import tasks
 from musedeep.graph.executor import Executor, open_executor
+from musedeep.graph.performance import check_report, dashboard_address, performance_report
 from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
+from musedeep.graph.records import (
+    BOXES,
+    COMPLETION,
+    INDEXING,
+    Measured,
+    Record,
+    Recorder,
+    StageSummary,
+    Work,
+    peak_memory,
+)
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
 from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
@@ -58,6 +73,9 @@ class Progress(Protocol):
     def say(self, text: str) -> None:
         """One line for the user."""
 
+    def record(self, record: Record) -> None:
+        """Something happened, in numbers: for logs."""
+
 
 class Silent:
     """No progress at all."""
@@ -72,6 +90,9 @@ class Silent:
         """See Progress."""
 
     def say(self, text: str) -> None:
+        """See Progress."""
+
+    def record(self, record: Record) -> None:
         """See Progress."""
 
 
@@ -95,6 +116,7 @@ class Request:
     combined_format: frozenset[str] = frozenset({"fits"})
     scratch: str | None = None
     scratch_bytes: int | None = None
+    report: Path | None = None
 
 
 @dataclass
@@ -108,10 +130,19 @@ class Outcome:
     rejected: int
     seconds: float
     resumed_boxes: int
+    stages: Sequence[StageSummary] = ()
 
 
-def prepare(request: Request, executor: Executor, progress: Progress, work: Path) -> tuple[Job, Plan]:
-    """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
+def survey(
+    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+) -> tuple[Job, NDArray[np.float64]]:
+    """Scan the inputs and fix the grid; indexes are left in `work`.
+
+    Returns
+    -------
+    Job, float64 (planes, bins)
+        The combination, and its rows per plane and bin of lines (`recipes.exp_combine_scan.row_density`).
+    """
     parameters = request.parameters
     offsets = read_offset_list(request.offset_list) if request.offset_list else None
     wcs = read_output_wcs(request.output_wcs) if request.output_wcs else None
@@ -125,8 +156,8 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     for number, exposure in enumerate(exposures):
         g = geometry(exposure, reference)
         calls.append((str(work), number, exposure.paths, g.declination, g.shift, how.lambda_low, how.lambda_high))
-    limits = executor.map(tasks.scan, calls)
     names = [e.name for e in exposures]
+    limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder)
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
     grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
@@ -138,15 +169,38 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
     density = None
-    for part in executor.map(
-        tasks.locate, [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
-    ):
+    places = [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
+    for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
-    options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
-    plan = make_plan(
-        density, grid, how, len(exposures), request.memory, executor.parallel, executor.processes, **options
-    )
+    return job, density
+
+
+def _measured_map(
+    executor: Executor, function: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str], recorder: Recorder
+) -> list[Any]:
+    """Results of the tasks of the first stage, in their order."""
+    results: list[Any] = [None] * len(calls)
+
+    def keep(k: int, done: Measured) -> None:
+        results[k] = done.result
+        recorder.task(INDEXING, names[k], done)
+
+    executor.run(function, calls, keep, executor.parallel)
+    return results
+
+
+def prepare(
+    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+) -> tuple[Job, Plan]:
+    """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
+    with recorder.stage(INDEXING):
+        job, density = survey(request, executor, progress, work, recorder)
+        options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
+        plan = make_plan(
+            density, job.grid, job.how, len(job.exposures), request.memory, executor.parallel, executor.processes,
+            **options,
+        )  # fmt: skip
     return job, plan
 
 
@@ -160,7 +214,26 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         disk.
     """
     progress = progress or Silent()
-    began = time.monotonic()
+    recorder = Recorder(progress)
+    try:
+        return _checked_combine(request, progress, dry_run, recorder)
+    except KeyboardInterrupt:
+        recorder.event("interrupted", seconds=round(recorder.seconds, 3))
+        raise
+    except Exception as error:
+        recorder.event("failed", seconds=round(recorder.seconds, 3), reason=str(error))
+        raise
+
+
+def _checked_combine(request: Request, progress: Progress, dry_run: bool, recorder: Recorder) -> Outcome:
+    """See `combine`."""
+    if request.report is not None:
+        check_report(request.report)
+    recorder.event(
+        "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
+        scheduler=request.scheduler is not None, processors=len(os.sched_getaffinity(0)),
+        process_seconds=round(time.time() - psutil.Process().create_time(), 3),
+    )  # fmt: skip
     auxiliary = (
         (request.offset_list, "OFFSET_LIST"),
         (request.output_wcs, "OUTPUT_WCS"),
@@ -178,18 +251,24 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
-        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
-        with directory as work, _executor(request) as executor:
-            job, plan = prepare(request, executor, progress, Path(work))
-        return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
+        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
+        with directory as work, executor_for(request) as executor:
+            job, plan = prepare(request, executor, progress, Path(work), recorder)
+        return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with _executor(request) as executor:
-            return _combine(request, executor, products, filters, progress, began)
+        with executor_for(request) as executor:
+            recorder.event(
+                "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
+            )
+            if address := dashboard_address(executor):
+                progress.say(f"dashboard: {address}")
+            return _combine(request, executor, products, filters, progress, recorder)
 
 
 @contextmanager
-def _executor(request: Request) -> Iterator[Executor]:
+def executor_for(request: Request) -> Iterator[Executor]:
+    """The executor that a run asks for, while it is needed."""
     executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
     try:
         yield executor
@@ -204,29 +283,39 @@ def _combine(
     products: Products,
     filters: Sequence[Filter],
     progress: Progress,
-    began: float,
+    recorder: Recorder,
 ) -> Outcome:
     """Prepare, compute what is missing, and finish, in an output directory that is ours alone."""
     work = request.output / WORK
     try:
         work.mkdir(exist_ok=True)
-        job, plan = prepare(request, executor, progress, work)
-        done = _resume(work, job, plan)
-        if not done:
-            products.create(work, job)
-        progress.start(len(plan.tasks), plan.rows, len(done))
-        with _scratch(request, executor, job) as keep:
-            rows, rejected = _execute(executor, work, job, plan, done, progress, keep)
-        progress.stop()
+        with performance_report(executor, request.report):
+            job, plan = prepare(request, executor, progress, work, recorder)
+            done = _resume(work, job, plan)
+            if not done:
+                products.create(work, job)
+            _record_plan(recorder, job, plan, len(done))
+            progress.start(len(plan.tasks), plan.rows, len(done))
+            with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
+                rows, rejected = _execute(executor, work, job, plan, done, progress, recorder, keep)
+            progress.stop()
         recorded = len((work / "done.txt").read_text().splitlines()) - 1
         if recorded != len(plan.tasks):
             raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
         # the memory of the boxes is free for the completion
         executor.close()
         tasks.forget()
-        made = products.finish(work, job, filters, progress.say)
-        shutil.rmtree(work)
-        return Outcome(made, plan, job, rows, rejected, time.monotonic() - began, len(done))
+        with recorder.stage(COMPLETION):
+            began = time.monotonic()
+            made = products.finish(work, job, filters, progress.say)
+            shutil.rmtree(work)
+            took = time.monotonic() - began
+            details = {"voxels": job.grid.n_voxels, "combined_seconds": products.combined_seconds}
+            work_done = Work(rows if products.combined_seconds else 0, plan.cube_bytes, 0, details)
+            recorder.task(COMPLETION, "products", Measured(made, work_done, time.time(), took, peak_memory(), ""))
+        recorder.event("end", seconds=round(recorder.seconds, 3), rows=rows, rejected=rejected)
+        stages = list(recorder.stages.values())
+        return Outcome(made, plan, job, rows, rejected, recorder.seconds, len(done), stages)
     except MusedeepError:
         journal = work / "done.txt"
         if not journal.exists() or len(journal.read_text().splitlines()) < 2:
@@ -250,9 +339,24 @@ def _scratch(request: Request, executor: Executor, job: Job) -> Iterator[Scratch
         scratch.remove(keep)  # of workers of this machine that were killed
 
 
-def _existing_part(path: Path) -> Path:
+def _record_plan(recorder: Recorder, job: Job, plan: Plan, resumed: int) -> None:
+    nz, ny, nx = job.grid.shape
+    recorder.event(
+        "plan", seconds=round(recorder.seconds, 3), exposures=len(job.exposures), boxes=len(plan.tasks),
+        resumed=resumed, rows=plan.rows, rows_processed=plan.rows_processed, planes=nz, lines=ny, columns=nx,
+        parallel=plan.parallel, peak_memory=plan.peak_bytes, resample=job.how.method, crsigma=job.how.crsigma,
+    )  # fmt: skip
+
+
+def existing_part(path: Path) -> Path:
     """The directory itself, or the nearest one above it that exists."""
     return next(p for p in (path.absolute(), *path.absolute().parents) if p.is_dir())
+
+
+def _box_name(corners: tuple[Any, ...]) -> str:
+    """A box as logs call it: its planes and lines, from 0, the last ones included."""
+    z0, z1, y0, y1 = corners
+    return f"box z{z0}-{z1 - 1} y{y0}-{y1 - 1}"
 
 
 def _corners(box: Box) -> tuple[int, int, int, int]:
@@ -287,6 +391,7 @@ def _execute(
     plan: Plan,
     done: dict[tuple[int, int, int, int], tuple[int, int]],
     progress: Progress,
+    recorder: Recorder,
     keep: Scratch | None = None,
 ) -> tuple[int, int]:
     """Compute the missing boxes, each recorded when finished; returns rows and rejected rows of all."""
@@ -295,21 +400,25 @@ def _execute(
     rejected = sum(v[1] for v in done.values())
     # the largest first, so that the processors finish together
     largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
-    todo = [_corners(t.box) for t in largest_first if _corners(t.box) not in done]
+    missing = [t for t in largest_first if _corners(t.box) not in done]
+    todo = [_corners(t.box) for t in missing]
     notices: set[str] = set()
     with open(work / "done.txt", "a") as journal:
 
-        def finished(corners: tuple[Any, ...], result: dict[str, Any]) -> None:
+        def finished(k: int, measured: Measured) -> None:
             nonlocal rows, rejected
+            corners, result = todo[k], measured.result
             rows += result["rows"]
             rejected += result["rejected"]
             journal.write(" ".join(str(v) for v in (*corners, result["rows"], result["rejected"])) + "\n")
             journal.flush()
+            expected = {"rows_expected": missing[k].rows_with_margin, "memory_expected": missing[k].peak_bytes}
+            recorder.task(BOXES, _box_name(corners), measured, expected)
             if result["notice"] and result["notice"] not in notices:
                 notices.add(result["notice"])
                 progress.say(result["notice"])
             progress.advance(result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
-        executor.run(tasks.compute_box, calls, lambda k, result: finished(todo[k], result), plan.parallel)
+        executor.run(tasks.compute_box, calls, finished, plan.parallel)
     return rows, rejected

@@ -7,6 +7,7 @@ twice writes the same bytes twice.
 
 import ctypes
 import os
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.records import Work, measured
 from musedeep.kernels.voxels import Workspace
-from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
+from musedeep.recipes.exp_combine_box import COLUMNS, Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
@@ -26,7 +28,7 @@ from musedeep.storage import scratch
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OpenTables
-from musedeep.storage.pixel_table import row_count
+from musedeep.storage.pixel_table import COLUMN_TYPES, row_count, table_format
 
 LARGE = 4 << 20
 """Arrays that are mapped by themselves [bytes]."""
@@ -79,6 +81,7 @@ def return_large_arrays() -> None:
         pass  # another C library
 
 
+@measured
 def scan(
     work: str,
     number: int,
@@ -87,16 +90,21 @@ def scan(
     shift: tuple[float, float],
     low: float,
     high: float,
-) -> Limits | None:
+) -> tuple[Limits | None, Work]:
     """Index one exposure, keep the index in the work directory, and return its limits."""
     return_large_arrays()
     table = _tables.get(paths)
     index = table.index()
     _save(index_path(work, number), index)
-    return exposure_limits(table, index, declination, shift, low, high)
+    limits = exposure_limits(table, index, declination, shift, low, high)
+    # a store brings its index along; of a FITS file all positions and wavelengths are read
+    scanned = 0 if table_format(table).endswith("zarr store") else table.n_rows
+    counts = {"rows_scanned": scanned, "segments": index.size}
+    return limits, Work(table.n_rows, 12 * scanned or index.nbytes, index.nbytes, counts)
 
 
-def locate(work: str, number: int, job_path: str, fingerprint: str) -> NDArray[np.float32]:
+@measured
+def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDArray[np.float32], Work]:
     """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows."""
     job = load_job(job_path, fingerprint)
     geometry = job.geometries()[number]
@@ -104,7 +112,8 @@ def locate(work: str, number: int, job_path: str, fingerprint: str) -> NDArray[n
     inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
     segments = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
     _save(segments_path(work, number), segments)
-    return row_density(segments, job.grid)
+    density = row_density(segments, job.grid)
+    return density, Work(0, index.nbytes, segments.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
 
 
 @lru_cache(maxsize=2048)
@@ -112,9 +121,10 @@ def _segments(path: str, fingerprint: str) -> NDArray[Any]:
     return np.load(path, mmap_mode="r")
 
 
+@measured
 def compute_box(
     work: str, fingerprint: str, corners: tuple[int, int, int, int], keep: scratch.Scratch | None = None
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Work]:
     """Compute one box and write it into the cube files of the work directory.
 
     Parameters
@@ -124,20 +134,23 @@ def compute_box(
 
     Returns
     -------
-    dict
-        rows, read, rejected: numbers of rows; notice: a line for the user, or None.
+    dict, Work
+        rows, read, rejected: numbers of rows; notice: a line for the user, or None; and what was moved for them.
     """
     return_large_arrays()
     scratch.use(keep)
+    began = time.perf_counter()
     job = load_job(str(Path(work) / "job.json"), fingerprint)
     box = Box(*corners)
     outer = box.grown(job.how.margin, job.grid.shape)
     readers = []
+    spent: list[float] = []
     for number, exposure in enumerate(job.exposures):
         segments = _segments(str(segments_path(work, number)), fingerprint)
         ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
-            readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges)))
+            readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
+    select_seconds = time.perf_counter() - began
     result = combine_box(
         box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace())
     )
@@ -151,12 +164,22 @@ def compute_box(
         raise MusedeepError(
             f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume"
         ) from error
-    return {
+    counts = {
         "rows": result.n_rows,
         "read": result.n_read,
         "rejected": result.n_rejected,
         "notice": scratch.take_notice(),
     }
+    row_bytes = sum(COLUMN_TYPES[name].itemsize for name in COLUMNS) + 4 * job.how.use_weight_column
+    written = result.data.nbytes + result.stat.nbytes
+    if result.number is not None and result.seconds is not None:
+        written += result.number.nbytes + result.seconds.nbytes
+    details = {
+        "rows_read": result.n_read, "rejected": result.n_rejected, "exposures": len(readers),
+        "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * job.grid.shape[2],
+        "select_seconds": select_seconds, "read_seconds": sum(spent),
+    }  # fmt: skip
+    return counts, Work(result.n_rows, result.n_read * row_bytes, written, details)
 
 
 def cube_path(work: str) -> Path:
@@ -174,8 +197,13 @@ def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
     return Path(work) / "rejected-{:05d}-{:05d}-{:05d}-{:05d}.npy".format(*corners)
 
 
-def _reader(exposure: Exposure, ranges: NDArray[np.int64]):  # type: ignore[no-untyped-def]
+def _reader(exposure: Exposure, ranges: NDArray[np.int64], spent: list[float]):  # type: ignore[no-untyped-def]
+    """Reads rows of an exposure, and adds the seconds it took to `spent`."""
+
     def read(names: Sequence[str]):  # type: ignore[no-untyped-def]
-        return _tables.get(exposure.paths, exposure.identity).read(ranges, names), ranges
+        began = time.perf_counter()
+        rows = _tables.get(exposure.paths, exposure.identity).read(ranges, names)
+        spent.append(time.perf_counter() - began)
+        return rows, ranges
 
     return read

@@ -1,8 +1,9 @@
 """The products of muse_exp_combine: laid out before the work, completed after it, named when whole."""
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,8 @@ class Products:
     memory : int
         Working memory for the completion [bytes].
     threads : int
+    combined_seconds : float
+        What writing the combined pixel table took, once it is done.
     """
 
     output: Path
@@ -64,6 +67,7 @@ class Products:
     combined_format: frozenset[str] = frozenset({"fits"})
     memory: int = COMBINED_MEMORY
     threads: int = 1
+    combined_seconds: float = field(default=0.0, init=False)
 
     @property
     def science(self) -> bool:
@@ -138,7 +142,9 @@ class Products:
             sign(work / MAP)
             ready.append(MAP)
         if "combined" in save:
+            began = time.monotonic()
             ready += self._combined(work, job, first, say)
+            self.combined_seconds = time.monotonic() - began
         if "cube" in save:
             ready += self._cube(work, job, cube, first, target, wcs, filters)
         for name in ready:

@@ -1,6 +1,7 @@
 """What has to be known of an exposure before its rows are read: limits, and which rows lie where."""
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ FIRST_SEGMENTS = 8
 
 BEYOND = 12
 """Voxels beyond the edges of the cube of which rows may still be used (the largest loop distance, and a margin)."""
+
+THICK = 16
+"""Planes that a segment spans at most, unless it lies across the end of a slice."""
 
 LINES_PER_BIN = 8
 """Lines of the cube that one bin of the density of rows covers."""
@@ -107,7 +111,8 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
 
     Returns
     -------
-    VOXEL_SEGMENT array, without the segments outside the cube.
+    VOXEL_SEGMENT array, without the segments outside the cube, in the order that `select_ranges` needs: those of
+    more than THICK planes, then the others by their first plane.
     """
     ra, dec = _corner_positions(index, declination, shift)
     x, y = np.empty(ra.size), np.empty(ra.size)
@@ -135,7 +140,9 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
         # rows just beyond an edge count to the voxels at the edge
         out[first] = np.minimum(out[first], n - 1)
         out[last] = np.maximum(out[last], 1)
-    return out[inside]
+    out = out[inside]
+    thin = out["z1"] - out["z0"] <= THICK
+    return out[np.lexsort((out["z0"], thin))]
 
 
 def row_density(segments: NDArray, grid: Grid) -> NDArray[np.float32]:
@@ -159,9 +166,25 @@ def row_density(segments: NDArray, grid: Grid) -> NDArray[np.float32]:
 
 
 def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDArray[np.int64]:
-    """Row ranges of the segments that may have rows in a box, adjacent ones merged, int64 (n, 2)."""
-    hit = (segments["z1"] > z0) & (segments["z0"] < z1) & (segments["y1"] > y0) & (segments["y0"] < y1)
-    start, stop = segments["start"][hit], segments["stop"][hit]
+    """Row ranges of the segments that may have rows in a box, adjacent ones merged, int64 (n, 2).
+
+    Parameters
+    ----------
+    segments : VOXEL_SEGMENT array
+        In the order of `locate_segments`; only those near the planes of the box are looked at.
+    z0, z1, y0, y1 : int
+        Planes [z0, z1) and lines [y0, y1).
+    """
+    segments = np.asarray(segments)  # without what makes a mapped file slow to look at
+    begin, end = segments["z0"], segments["z1"]
+    everything = range(segments.size)
+    n_thick = bisect_left(everything, True, key=lambda k: end[k] - begin[k] <= THICK)
+    first = bisect_left(everything, z0 - THICK, n_thick, key=lambda k: begin[k])
+    last = bisect_left(everything, z1, first, key=lambda k: begin[k])
+    near = np.concatenate([segments[:n_thick], segments[first:last]])
+    near = near[(near["z1"] > z0) & (near["z0"] < z1) & (near["y1"] > y0) & (near["y0"] < y1)]
+    near = near[np.argsort(near["start"], kind="stable")]
+    start, stop = near["start"], near["stop"]
     if start.size == 0:
         return np.empty((0, 2), np.int64)
     new = np.r_[True, start[1:] != stop[:-1]]

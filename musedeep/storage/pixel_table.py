@@ -393,7 +393,7 @@ def describe(table: PixelTable) -> dict[str, Any]:
 
     return {
         "path": str(table.path),
-        "format": _format(table),
+        "format": table_format(table),
         "target": header.get("OBJECT"),
         "date_obs": header.get("DATE-OBS"),
         "mode": header.get("ESO INS MODE"),
@@ -413,7 +413,8 @@ def describe(table: PixelTable) -> dict[str, Any]:
     }
 
 
-def _format(table: PixelTable) -> str:
+def table_format(table: PixelTable) -> str:
+    """What kind of file or store a table is read from, as people say it."""
     if isinstance(table, JoinedPixelTable):
-        return f"{len(table.tables)} x {_format(table.tables[0])}"
+        return f"{len(table.tables)} x {table_format(table.tables[0])}"
     return str(getattr(table, "format", "pixel table"))

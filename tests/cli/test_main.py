@@ -45,7 +45,7 @@ def test_combine_from_beginning_to_end(selection, capsys):
     out = capsys.readouterr().out
     directory = selection.parent / "out"
     assert sorted(p.name for p in directory.iterdir()) == [
-        "DATACUBE_FINAL.fits", "EXPOSURE_MAP.fits", "IMAGE_FOV_0001.fits",
+        "DATACUBE_FINAL.fits", "EXPOSURE_MAP.fits", "IMAGE_FOV_0001.fits", "combine.jsonl", "combine.log",
     ]  # fmt: skip
     assert "3 exposures" in out
     with fits.open(directory / "DATACUBE_FINAL.fits") as hdus:

@@ -132,6 +132,19 @@ def test_reduce_from_beginning_to_end_and_again(night, made_up, capsys):
     assert "2 tasks, 2 done already" not in capsys.readouterr().out
 
 
+def test_reduce_logs_every_task_once_when_asked(night, made_up, capsys, tmp_path):
+    options = ["--log", str(tmp_path / "night.log")]
+    assert run(["reduce", str(night), "--until", "flat", *options]) == 0
+    assert run(["reduce", str(night), *options]) == 0
+    assert not (tmp_path / "reduced").exists() and not list((night / "reduced").glob("*.jsonl"))
+    entries = [json.loads(line) for line in (tmp_path / "night.jsonl").read_text().splitlines()]
+    assert [e["event"] for e in entries if e["event"] != "task"] == ["plan", "end"] * 2
+    tasks = [e for e in entries if e["event"] == "task"]
+    assert len({t["task"] for t in tasks}) == len(tasks) == 19
+    assert all(t["seconds"] >= 0 and t["peak_memory"] > 0 and t["frames"] > 0 for t in tasks)
+    assert len((tmp_path / "night.log").read_text().splitlines()) == len(entries)
+
+
 def test_reduce_some_ifus_and_steps(night, made_up, capsys, tmp_path):
     options = ["--ifus", "7", "--until", "flat", "--output-dir", str(tmp_path / "out")]
     assert run(["reduce", str(night), *options]) == 0

@@ -1,0 +1,94 @@
+"""`musedeep plan` held against real runs: time, bytes read and peak memory.
+
+    PYTHONPATH=tests python benchmarks/plan.py DIRECTORY [--sets 8,32,125] [--measure-on 8,32] [--rounds 2]
+
+Makes the pixel tables of benchmarks/run.py (kept in DIRECTORY for the next time), runs `musedeep combine` on each set
+with one worker (one thread) and with two, measures rates from the logs of some sets, and prints what the plan of
+every set and number of workers says beside what was measured. Wall time is the median of the rounds, of whole
+processes; peak memory that of the whole process tree, sampled every 20 ms.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from run import SETS, make, measure
+
+MUSEDEEP = [sys.executable, "-m", "musedeep"]
+
+
+def read_bytes(log: Path) -> int:
+    """Bytes that all tasks of the last run in a log have read."""
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    first = max(k for k, entry in enumerate(entries) if entry["event"] == "start")
+    return sum(entry["bytes"] for entry in entries[first:] if entry["event"] == "task")
+
+
+def real_runs(
+    directory: Path, name: str, workers: list[int], rounds: int, memory: str
+) -> dict[int, tuple[float, float]]:
+    """Wall time [s] and peak memory [MiB] of a set, by number of workers; logs are left in `directory`."""
+    make(directory / name, SETS[name])
+    selection = directory / f"{name}.yaml"
+    selection.write_text(f"exposures: ['{name}/PIXTABLE*.fits']\nparameters: {{crsigma: 10}}\noutput: {name}-out\n")
+    scratch = directory / f"{name}-scratch"
+    found = {}
+    for n in workers:
+        log = directory / f"{name}-{n}.jsonl"
+        command = [*MUSEDEEP, "combine", str(selection.resolve()), f"--workers={n}", f"--threads={n}", "--overwrite"]
+        command += [f"--memory={memory}"]
+        measure([*command, "--no-log"], scratch)  # compiled kernels, page cache
+        log.unlink(missing_ok=True)
+        times = [measure([*command, f"--log={log.resolve()}"], scratch) for _ in range(rounds)]
+        found[n] = statistics.median(seconds for seconds, _ in times), max(peak for _, peak in times)
+        shutil.rmtree(directory / f"{name}-out")
+    shutil.rmtree(scratch)
+    return found
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--sets", default="8,32,125")
+    parser.add_argument("--measure-on", default="8,32", help="sets whose logs the rates come from")
+    parser.add_argument("--workers", default="1,2")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--memory", default="4GiB")
+    options = parser.parse_args()
+    directory: Path = options.directory
+    workers = [int(word) for word in options.workers.split(",")]
+    measured = {
+        name: real_runs(directory, name, workers, options.rounds, options.memory) for name in options.sets.split(",")
+    }
+    logs = [str(directory / f"{name}-{n}.jsonl") for name in options.measure_on.split(",") for n in workers]
+    rates = directory / "rates.json"
+    subprocess.run([*MUSEDEEP, "rates", *logs, "--output", str(rates), "--overwrite"], check=True)
+    print("| set | workers | boxes | measured [s] | plan [s] | ratio | read [GiB] | plan | peak [MiB] | plan |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name, found in measured.items():
+        for n, (seconds, peak) in found.items():
+            command = [
+                *MUSEDEEP,
+                "plan",
+                str(directory / f"{name}.yaml"),
+                f"--workers={n}",
+                f"--memory={options.memory}",
+            ]
+            done = subprocess.run([*command, f"--rates={rates}", "--json"], check=True, capture_output=True, text=True)
+            (plan,) = json.loads(done.stdout)["runs"]
+            moved = read_bytes(directory / f"{name}-{n}.jsonl") / 2**30
+            print(
+                f"| {name} | {n} | {plan['boxes']} | {seconds:.2f} | {plan['seconds']:.2f} | "
+                f"{plan['seconds'] / seconds:.2f} | {moved:.2f} | {plan['bytes_read'] / 2**30:.2f} | {peak:.0f} | "
+                f"{plan['peak_memory'] / 2**20:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""`musedeep plan` and `musedeep rates`: how long a combination will take on any number of workers, before it is run."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
+from musedeep.cli.progress import TerminalProgress, duration
+from musedeep.cli.report import print_facts, size_text
+from musedeep.errors import MusedeepError
+
+if TYPE_CHECKING:
+    from musedeep.graph.forecast import Forecast, Survey
+    from musedeep.graph.rates import Rates
+    from musedeep.selection.selection_file import Selection
+
+WORKER_MEMORY = "4GiB"
+"""Of each worker, if nothing is said."""
+
+
+@dataclass(frozen=True)
+class PlanChoice:
+    """What to simulate, as given on the command line."""
+
+    workers: str
+    threads: int
+    memory: str | None
+    worker_memory: str | None
+    exposures: str | None
+    lambdamin: float | None
+    lambdamax: float | None
+    rates: Path | None
+    storage: str | None
+
+    def memory_of(self, workers: int) -> int:
+        """Limit for all processes of a run together [bytes]."""
+        if self.memory is not None:
+            return parse_amount("--memory", self.memory)
+        return workers * parse_amount("--worker-memory", self.worker_memory or WORKER_MEMORY)
+
+    def check(self) -> None:
+        """Refuse what cannot be meant, before any work."""
+        if self.memory is not None and self.worker_memory is not None:
+            raise UsageProblem("--memory and --worker-memory: give one of them; the former is for all workers together")
+        self.memory_of(1)
+        parse_numbers("--workers", self.workers)
+        if self.exposures is not None:
+            parse_numbers("--exposures", self.exposures)
+        if self.storage is not None:
+            parse_amount("--storage", self.storage)
+
+
+def parse_amount(option: str, text: str) -> int:
+    """Bytes of 4GiB or 500MB/s."""
+    from dask.utils import parse_bytes
+
+    try:
+        n = int(parse_bytes(text.removesuffix("/s")))
+    except ValueError:
+        n = 0
+    if n <= 0:
+        raise UsageProblem(f"{option} {text}: not an amount; give it as in 4GiB")
+    return n
+
+
+def parse_numbers(option: str, text: str) -> list[int]:
+    """Numbers of 1,2,16."""
+    try:
+        numbers = [int(word) for word in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise UsageProblem(f"{option} {text}: not right; give numbers from 1 on, as in 1,2,16")
+    return numbers
+
+
+def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
+    """Simulate runs of a selection; status 1 if there is none that fits its memory."""
+    choice.check()
+    from musedeep.graph.forecast import forecast
+    from musedeep.graph.rates import Rates, read_rates
+    from musedeep.selection.selection_file import load_selection
+
+    rates = read_rates(choice.rates) if choice.rates else Rates()
+    if choice.storage is not None:
+        from dataclasses import replace
+
+        rates = replace(rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage)))
+    chosen = load_selection(selection)
+    survey = _survey(chosen, choice)
+    made: list[Forecast] = []
+    refused: list[str] = []
+    numbers = parse_numbers("--exposures", choice.exposures) if choice.exposures else [survey.rows.size]
+    for exposures in numbers:
+        scaled = survey.of_exposures(exposures)
+        for workers in parse_numbers("--workers", choice.workers):
+            try:
+                made.append(forecast(scaled, workers, choice.threads, choice.memory_of(workers), rates))
+            except MusedeepError as error:
+                refused.append(f"{exposures} exposures, {workers} workers: {error}")
+    if as_json:
+        print(json.dumps({"rates": rates.conditions, "runs": [_as_data(one) for one in made], "refused": refused}))
+    elif made:
+        _print_forecasts(made, survey, rates)
+    for line in refused if made else refused[:-1]:
+        complain(line)
+    if not made:
+        raise MusedeepError(refused[-1])
+    return BAD_INPUT if refused else OK
+
+
+def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
+    """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
+    from dataclasses import replace
+
+    from musedeep.graph.forecast import survey_exposures
+    from musedeep.graph.run import Request
+
+    given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
+    given = {name: value for name, value in given.items() if value is not None}
+    parameters = replace(chosen.parameters, **given)  # type: ignore[arg-type]
+    low, high = parameters.lambdamin, parameters.lambdamax
+    if not low < high:
+        raise UsageProblem(f"--lambdamin {low:g} is not below --lambdamax {high:g}")
+    request = Request(
+        pixel_tables=chosen.exposures,
+        parameters=parameters,
+        output=chosen.output,
+        offset_list=chosen.offset_list,
+        output_wcs=chosen.output_wcs,
+        threads=len(os.sched_getaffinity(0)),
+    )
+    with TerminalProgress(request.memory) as progress:
+        survey = survey_exposures(request, progress)
+        if len(given) < 2:
+            return survey
+        wanted = math.ceil((high - low) / survey.grid.step) + 1
+        if wanted <= survey.grid.shape[0] + 1:
+            return survey
+        if chosen.output_wcs is not None:
+            raise MusedeepError(
+                f"{chosen.path}: output_wcs fixes the range of wavelengths, which --lambdamin and --lambdamax exceed; "
+                "leave them out"
+            )
+        progress.say(f"{survey.grid.shape[0]} planes of the data stand for {wanted}")
+        return survey.of_planes(wanted)
+
+
+def _as_data(one: "Forecast") -> dict[str, Any]:
+    """A forecast for JSON."""
+    run, plan = one.simulation, one.plan
+    return {
+        "exposures": one.exposures,
+        "workers": one.workers,
+        "threads": one.threads,
+        "memory": one.memory,
+        "rows": plan.rows,
+        "rows_processed": plan.rows_processed,
+        "boxes": len(plan.tasks),
+        "seconds": round(run.seconds, 3),
+        "busy": round(run.busy, 4),
+        "bytes_read": round(run.bytes_read),
+        "bytes_written": one.bytes_written,
+        "peak_memory": run.peak_memory,
+        "worker_peak_memory": run.worker_peak_memory,
+        "stages": {name: round(seconds, 3) for name, seconds in _stage_seconds(one).items()},
+    }
+
+
+def _stage_seconds(one: "Forecast") -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for stage in one.simulation.stages:
+        seconds[stage.name] = seconds.get(stage.name, 0.0) + stage.seconds
+    return seconds
+
+
+def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates") -> None:
+    nz, ny, nx = survey.grid.shape
+    storage = rates.storage_bytes_per_second
+    facts = [
+        ("cube", f"{nx} x {ny} spaxels, {nz} planes, {size_text(8 * survey.grid.n_voxels)}"),
+        ("resampling", f"{survey.how.method}, rejection at {survey.how.crsigma:g} sigma"
+         if survey.how.crsigma > 0 else f"{survey.how.method}, no rejection"),
+        ("rates", rates.conditions),
+        ("storage", f"{size_text(storage)}/s for all workers" if storage else "as fast as is needed"),
+    ]  # fmt: skip
+    print_facts("Simulated", facts)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=160)
+    table = Table(box=None, header_style="bold cyan", pad_edge=False)
+    names = ("exposures", "workers", "threads", "boxes", "time", "speed-up", "busy", "indexing", "boxes", "completion",
+             "read", "memory", "of a worker")  # fmt: skip
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    alone: dict[int, Forecast] = {}
+    for one in made:
+        first = alone.setdefault(one.exposures, one)
+        stages = _stage_seconds(one)
+        run = one.simulation
+        table.add_row(
+            f"{one.exposures}", f"{one.workers}", f"{one.threads}", f"{len(one.plan.tasks):,}", duration(run.seconds),
+            f"{first.simulation.seconds / run.seconds:.2f}", f"{100 * run.busy:.0f} %",
+            *(duration(stages.get(name, 0.0)) for name in ("indexing", "boxes", "completion")),
+            size_text(run.bytes_read), size_text(run.peak_memory), size_text(run.worker_peak_memory),
+        )  # fmt: skip
+    console.print(table)
+
+
+def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
+    """Measure rates from logs, and say how well they hold."""
+    from musedeep.graph.rates import measure_rates, read_log
+    from musedeep.storage.outputs import refuse_existing, write_error
+
+    bandwidth = float(parse_amount("--storage", storage)) if storage else None
+    if output is not None:
+        refuse_existing(output, overwrite)
+    rates, fits = measure_rates([run for path in logs for run in read_log(path)], bandwidth)
+    if output is not None:
+        from musedeep.storage.outputs import partial_name
+
+        partial = partial_name(output)
+        try:
+            partial.write_text(rates.to_json())
+            os.replace(partial, output)
+        except OSError as error:
+            raise write_error(output, error, 0) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        facts = []
+        for fit in fits:
+            law = f"{duration(fit.seconds)} measured, {duration(fit.predicted)} by the law"
+            facts.append((fit.name, f"{fit.tasks} tasks, {law}; a task is off by {100 * fit.scatter:.0f} % (median)"))
+        print_facts(f"{output}:", facts)
+    else:
+        print(rates.to_json(), end="")
+    return OK

@@ -1,0 +1,129 @@
+"""The log of a run: one structured file (a JSON object a line) and one for people, with the same in each.
+
+Both are appended to, so that a run that was interrupted and resumed has one log. Lines are written as things
+happen, each at once: what a killed run leaves is whole but for, at most, its last line.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from musedeep.cli.report import size_text
+from musedeep.storage.outputs import write_error
+
+if TYPE_CHECKING:
+    from musedeep.graph.records import Record
+
+
+def log_paths(path: Path) -> tuple[Path, Path]:
+    """The structured and the readable log that `--log` asks for: beside each other, .jsonl and .log."""
+    base = path.with_suffix("") if path.suffix in (".jsonl", ".json", ".log", ".txt") else path
+    return base.with_name(base.name + ".jsonl"), base.with_name(base.name + ".log")
+
+
+class RunLog:
+    """Writes the records of a run. A context.
+
+    Parameters
+    ----------
+    path : Path
+        As given with `--log`; see `log_paths`.
+    late : bool
+        Write nothing before the plan is made: a run that is refused for bad input leaves no log.
+
+    Raises
+    ------
+    MusedeepError
+        A file cannot be written (when it is opened). What goes wrong later ends the log, not the run.
+    """
+
+    def __init__(self, path: Path, late: bool) -> None:
+        self.paths = log_paths(path)
+        self._waiting: list[Record] | None = [] if late else None
+        self._streams: tuple[TextIO, TextIO] | None = None
+        self.failure = ""
+        if not late:
+            self._open()
+
+    def __enter__(self) -> "RunLog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for stream in self._streams or ():
+            try:
+                stream.close()
+            except OSError as error:
+                self.failure = self.failure or str(error.strerror or error)
+
+    def record(self, record: "Record") -> None:
+        """Write a record, or keep it until the plan is made."""
+        if self._waiting is not None:
+            self._waiting.append(record)
+            if record.event != "plan":
+                return
+            self._open()
+            waiting, self._waiting = self._waiting, None
+            for one in waiting:
+                self._write(one)
+            return
+        self._write(record)
+
+    def _open(self) -> None:
+        streams = []
+        for path in self.paths:
+            try:
+                stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+                # after a line that a killed run has not finished
+                if stream.tell() and not _ends_with_newline(path):
+                    stream.write("\n")
+            except OSError as error:
+                raise write_error(path, error, 0) from error
+            streams.append(stream)
+        self._streams = streams[0], streams[1]
+
+    def _write(self, record: "Record") -> None:
+        if self._streams is None or self.failure:
+            return
+        data = record.as_data()
+        try:
+            for stream, text in zip(self._streams, (json.dumps(data, default=str), readable(data)), strict=True):
+                stream.write(text + "\n")
+                stream.flush()
+        except OSError as error:
+            self.failure = str(error.strerror or error)
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        stream.seek(-1, 2)
+        return stream.read(1) == b"\n"
+
+
+def readable(data: dict[str, Any]) -> str:
+    """A record (`Record.as_data`) as a line for people."""
+    stamp = data["time"][:19].replace("T", " ")
+    event = data["event"]
+    if event == "task":
+        words = [f"{data['stage']:<10}  {data['task']:<32}  {data['seconds']:8.3f} s  {data['rows']:>12,} rows"]
+        words.append(f"{size_text(data['bytes']):>10} read")
+        words.append(f"peak memory {size_text(data['peak_memory'])}")
+        words.append(f"worker {data['worker']}" if data["worker"] else "")
+        text = "  ".join(word for word in words if word)
+    elif event == "stage":
+        text = (
+            f"{data['stage']} ended: {data['tasks']} tasks, {data['rows']:,} rows, {size_text(data['bytes'])} read, "
+            f"in {data['seconds']:.1f} s, peak memory {size_text(data['peak_memory'])}"
+        )
+    else:
+        names = {"time", "event"}
+        facts = [f"{k.replace('_', ' ')} {_value(k, v)}" for k, v in data.items() if k not in names]
+        text = f"{event}: " + ", ".join(facts)
+    return f"{stamp}  {text}"
+
+
+def _value(name: str, value: Any) -> str:
+    if "memory" in name:
+        return size_text(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
