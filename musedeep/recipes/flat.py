@@ -232,7 +232,7 @@ def trace_table(slices: list[SliceTrace]) -> fits.BinTableHDU:
 
 
 def trace_samples(slices: list[SliceTrace]) -> fits.BinTableHDU:
-    """TRACE_SAMPLES (manual A.3.6)."""
+    """TRACE_SAMPLES (manual A.3.6); steps in which one of the edges was not found have no row."""
     number = np.concatenate([np.full(s.y.size, s.number) for s in slices])
     columns = {
         "y": np.concatenate([s.y for s in slices]),
@@ -240,5 +240,6 @@ def trace_samples(slices: list[SliceTrace]) -> fits.BinTableHDU:
         "left": np.concatenate([s.left for s in slices]),
         "right": np.concatenate([s.right for s in slices]),
     }
-    made = [fits.Column(name, "1E", "pix", array=values.astype(np.float32)) for name, values in columns.items()]
-    return fits.BinTableHDU.from_columns([fits.Column("slice", "1J", array=number), *made])
+    seen = np.isfinite(columns["mid"])
+    made = [fits.Column(name, "1E", "pix", array=values[seen].astype(np.float32)) for name, values in columns.items()]
+    return fits.BinTableHDU.from_columns([fits.Column("slice", "1J", array=number[seen]), *made])
