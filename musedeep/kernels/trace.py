@@ -49,8 +49,8 @@ OUTSIDE: Final = (2, 5)
 """Pixels outside an edge that its darkness is taken from: first, last (not included)."""
 
 SIGNIFICANT: Final = 5.0
-"""An edge is where light rises by this many standard deviations of a pixel. Without light, as where the notch filter of the
-adaptive optics blocks the lamps, what looks like an edge is noise, and following it leads to another slice."""
+"""An edge is where light rises by this many standard deviations of a pixel. Without light, as where the notch filter of
+the adaptive optics blocks the lamps, what looks like an edge is noise, and following it leads to another slice."""
 
 
 @dataclass(frozen=True)
