@@ -20,11 +20,13 @@ class TaskResult:
     failure : why there are no products; empty if there are
     seconds : it took
     lost : what went wrong by IFU, where a task of all IFUs has made its products without some
+    notes : what is missing in the products
     """
 
     failure: str
     seconds: float
     lost: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def run_task(
@@ -33,14 +35,14 @@ def run_task(
     """Run a recipe on a set-of-frames, with its products in a new directory. Whatever goes wrong is in the result."""
     began = time.monotonic()
     directory = Path(work)
-    failure, lost = "", {}
+    failure, lost, notes = "", {}, []
     try:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         loaded = import_module(module)
         found = loaded.RECIPE.check_frames(frames, directory.name)
         outcome = loaded.run(RecipeCall(found, parameters, directory, True, 1, save_fits))
-        lost = outcome.failures
+        lost, notes = outcome.failures, outcome.notes
         if not outcome.paths:
             failure = "; ".join(lost.values()) or "it made nothing"
     except MusedeepError as error:
@@ -52,4 +54,4 @@ def run_task(
         failure = f"unexpected {type(error).__name__}: {text[0] if text else 'no message'}"
     if failure:
         shutil.rmtree(directory, ignore_errors=True)
-    return TaskResult(" ".join(failure.split()), time.monotonic() - began, lost)
+    return TaskResult(" ".join(failure.split()), time.monotonic() - began, lost, notes)
