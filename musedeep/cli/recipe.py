@@ -115,8 +115,8 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits))
     for path in outcome.paths:
         print(path)
-    for failure in outcome.failures.values():
-        complain(failure)
+    for message in (*outcome.notes, *outcome.failures.values()):
+        complain(message)
     return BAD_INPUT if outcome.failures else OK
 
 

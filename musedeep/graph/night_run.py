@@ -346,6 +346,8 @@ class _Run:
             key += "-without-" + ",".join(str(ifu) for ifu in sorted(result.lost))
             self.outcome.lost[task.name] = "; ".join(result.lost[ifu] for ifu in sorted(result.lost))
             self.progress.say(f"{task.name} went on without: {self.outcome.lost[task.name]}")
+        for note in result.notes:
+            self.progress.say(f"{task.name}: {note}")
         if not failure:
             source = self.request.output / WORK / task.name
             try:

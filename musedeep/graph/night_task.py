@@ -24,6 +24,7 @@ class TaskResult:
     ended : when, seconds since the epoch
     peak_memory : largest resident memory of the worker's process until then [bytes]
     worker : its name
+    notes : what is missing in the products
     """
 
     failure: str
@@ -32,6 +33,7 @@ class TaskResult:
     ended: float = 0.0
     peak_memory: int = 0
     worker: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def run_task(
@@ -40,14 +42,14 @@ def run_task(
     """Run a recipe on a set-of-frames, with its products in a new directory. Whatever goes wrong is in the result."""
     began = time.monotonic()
     directory = Path(work)
-    failure, lost = "", {}
+    failure, lost, notes = "", {}, []
     try:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         loaded = import_module(module)
         found = loaded.RECIPE.check_frames(frames, directory.name)
         outcome = loaded.run(RecipeCall(found, parameters, directory, True, 1, save_fits))
-        lost = outcome.failures
+        lost, notes = outcome.failures, outcome.notes
         if not outcome.paths:
             failure = "; ".join(lost.values()) or "it made nothing"
     except MusedeepError as error:
@@ -60,4 +62,4 @@ def run_task(
     if failure:
         shutil.rmtree(directory, ignore_errors=True)
     seconds = time.monotonic() - began
-    return TaskResult(" ".join(failure.split()), seconds, lost, time.time(), peak_memory(), worker_name())
+    return TaskResult(" ".join(failure.split()), seconds, lost, time.time(), peak_memory(), worker_name(), notes)

@@ -25,8 +25,8 @@ def add_rows(
     use : bool (rows,)
     start, step : float
         Centre of the first bin, and width of bins [Angstrom].
-    sums : float64 (3, bins), added to
-        Of weights, of weighted values, and of variances times the squares of weights.
+    sums : float64 (4, bins), added to
+        Of weights, of weighted values, of variances times the squares of weights, of weighted variances.
     """
     n = sums.shape[1]
     for i in range(wavelength.size):
@@ -40,27 +40,31 @@ def add_rows(
                 sums[0, j] += weight
                 sums[1, j] += weight * data[i]
                 sums[2, j] += weight * weight * stat[i]
+                sums[3, j] += weight * stat[i]
 
 
 @nb.njit(nogil=True, cache=True)
 def clip_rows(
     wavelength: NDArray[np.float32],
     data: NDArray[np.float32],
-    stat: NDArray[np.float32],
     start: Any,
     step: Any,
     spectrum: NDArray[np.float64],
+    scatter: NDArray[np.float64],
     high: Any,
     low: Any,
     use: NDArray[np.bool_],
 ) -> Any:
-    """Leave out rows that lie too far from a spectrum; `high` and `low` are in standard deviations of the row.
+    """Leave out rows that lie too far from a spectrum; `high` and `low` are in standard deviations.
+
+    These are the mean ones at the wavelength of a row: a row that is too bright has a large variance of its own.
 
     Parameters
     ----------
-    wavelength, data, stat, start, step
+    wavelength, data, start, step
         As for `add_rows`.
-    spectrum : float64 (bins,)
+    spectrum, scatter : float64 (bins,)
+        Mean value and mean variance of rows.
     high, low : float
     use : bool (rows,), changed
 
@@ -77,7 +81,7 @@ def clip_rows(
         k = min(int(place), n - 2)
         part = place - k
         residual = data[i] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
-        deviation = np.sqrt(max(stat[i], 0.0))
+        deviation = np.sqrt(max((1.0 - part) * scatter[k] + part * scatter[k + 1], 0.0))
         if residual > high * deviation or residual < -low * deviation:
             use[i] = False
             found += 1

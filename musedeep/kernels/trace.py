@@ -42,6 +42,16 @@ SMALLEST_GROSS: Final = 0.05
 
 PASSES: Final = 20
 
+INSIDE: Final = (3, 19)
+"""Pixels inside an edge that its light and the noise are taken from: first, last (not included)."""
+
+OUTSIDE: Final = (2, 5)
+"""Pixels outside an edge that its darkness is taken from: first, last (not included)."""
+
+SIGNIFICANT: Final = 5.0
+"""An edge is where light rises by this many standard deviations of a pixel. Without light, as where the notch filter of
+the adaptive optics blocks the lamps, what looks like an edge is noise, and following it leads to another slice."""
+
 
 @dataclass(frozen=True)
 class SliceTrace:
@@ -174,17 +184,43 @@ def _gaussian_centre(values, first, peak):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def follow(profiles, starts, fraction, search, half_window, edges):  # type: ignore[no-untyped-def]
+def _is_lit(profile, peak, side):  # type: ignore[no-untyped-def]
+    """Whether light rises at the difference of pixels peak and peak + 1; side 0: to the right, 1: to the left."""
+    n = profile.size
+    inward, inner, outer = (1, peak + 1, peak) if side == 0 else (-1, peak, peak + 1)
+    light, dark, n_light, n_dark, n_steps = 0.0, 0.0, 0, 0, 0
+    steps = np.empty(INSIDE[1] - INSIDE[0])
+    for i in range(INSIDE[0], INSIDE[1]):
+        c = inner + inward * i
+        if 0 <= c < n:
+            light += profile[c]
+            n_light += 1
+            if 0 <= c + inward < n:
+                steps[n_steps] = abs(profile[c + inward] - profile[c])
+                n_steps += 1
+    for i in range(OUTSIDE[0], OUTSIDE[1]):
+        c = outer - inward * i
+        if 0 <= c < n:
+            dark += profile[c]
+            n_dark += 1
+    if n_steps < 3 or n_dark == 0:
+        return False
+    # the difference of two pixels scatters sqrt(2) more than one
+    noise = 1.4826 * np.median(steps[:n_steps]) / np.sqrt(2.0)
+    return light / n_light - dark / n_dark > SIGNIFICANT * noise
+
+
+@nb.njit(nogil=True, cache=True)
+def follow(profiles, starts, search, half_window, edges):  # type: ignore[no-untyped-def]
     """Follow edges from the middle to both ends.
 
     Parameters
     ----------
     profiles : float64 (steps, columns), mean of the rows of each step
     starts : float64 (slices, 2), edges at the middle step, columns from 0
-    fraction : not less than this part of the brightest pixel of the slice has to be reached inside an edge
     search : pixels that an edge may move in a step
     half_window : differences on either side of the steepest one that are fitted
-    edges : float64 (slices, steps, 2), filled; columns from 0, NaN where there is no edge
+    edges : float64 (slices, steps, 2), filled; columns from 0, NaN where there is no edge or no light
     """
     n_steps, n_columns = profiles.shape
     middle = n_steps // 2
@@ -207,6 +243,8 @@ def follow(profiles, starts, fraction, search, half_window, edges):  # type: ign
                         value = sign * (profiles[k, c + 1] - profiles[k, c])
                         if value > sign * (profiles[k, peak + 1] - profiles[k, peak]):
                             peak = c
+                    if not _is_lit(profiles[k], peak, side):
+                        continue
                     first, last = max(peak - half_window, 0), min(peak + half_window + 1, n_columns - 1)
                     values = np.empty(last - first)
                     for c in range(first, last):
@@ -255,7 +293,7 @@ def trace(
     for k in range(n_steps):
         profiles[k] = _profile(image, good, slice(k * rows_per_sample, (k + 1) * rows_per_sample))
     edges = np.empty((N_SLICES, n_steps, 2))
-    follow(profiles, starts, fraction, SEARCH, HALF_WINDOW, edges)
+    follow(profiles, starts, SEARCH, HALF_WINDOW, edges)
     y = np.arange(n_steps) * float(rows_per_sample) + 0.5 * (rows_per_sample + 1)
     return [_slice(s + 1, y, edges[s, :, 0] + 1.0, edges[s, :, 1] + 1.0, order) for s in range(N_SLICES)]
 

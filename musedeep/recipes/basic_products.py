@@ -71,7 +71,7 @@ def product_header(
     if raws is None:
         raw_tag = recipe.tags[0].name
         used = [(Path(p).name, raw_tag) for p in frames[raw_tag]]
-        files = [(Path(p), tag.name) for tag in recipe.tags[1:] for p in frames.get(tag.name, ())]
+        files = [(Path(p), name) for name in sorted(t.name for t in recipe.tags[1:]) for p in frames.get(name, ())]
     else:
         used = [(Path(p).name, tag) for p, tag in raws]
         files = [(Path(p), tag) for tag in sorted(frames) if tag not in RAW_TAGS for p in frames[tag]]

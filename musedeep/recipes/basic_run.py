@@ -51,11 +51,12 @@ Writer = Callable[[RecipeCall, int], Written]
 
 @dataclass
 class IfuProducts:
-    """Products of one IFU: images, and tables with their primary headers, by category; and others' writers."""
+    """Products of one IFU: images, and tables with their primary headers, by category; others' writers; what to say."""
 
     images: dict[str, MuseImage] = field(default_factory=dict)
     tables: dict[str, tuple[fits.Header, fits.BinTableHDU]] = field(default_factory=dict)
     writers: list[Writer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 Process = Callable[[RecipeCall, int], IfuProducts | Iterator[IfuProducts]]
@@ -65,10 +66,11 @@ of a module, so that other processes find it."""
 
 @dataclass
 class Outcome:
-    """Files that were written, and what went wrong, IFU by IFU."""
+    """Files that were written, and what went wrong, IFU by IFU; notes are on what is missing in the products."""
 
     paths: list[Path] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
@@ -162,7 +164,8 @@ def _results(
     else:
         found = [_one(task) for task in tasks]
     good = []
-    for ifu, (written, failure) in zip(ifus, found, strict=True):
+    for ifu, (written, failure, notes) in zip(ifus, found, strict=True):
+        outcome.notes += [f"IFU {ifu}: {note}" for note in notes]
         if failure:
             outcome.failures[ifu] = failure
         if written:
@@ -170,13 +173,14 @@ def _results(
     return good
 
 
-def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str]:
+def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str, list[str]]:
     process, call, ifu, merge = task
     written: Written = []
+    notes: list[str] = []
     try:
         made = process(call, ifu)
         if isinstance(made, IfuProducts):
-            return _write(made, call, ifu, merge), ""
+            return _write(made, call, ifu, merge), "", made.notes
         # products are written while the next ones are made: an image and a pixel table at once, no more for the memory
         with ThreadPoolExecutor(2) as pool:
             writing: deque[Future[Written]] = deque()
@@ -185,13 +189,14 @@ def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str]:
                     while len(writing) > 1:
                         written += writing.popleft().result()
                     writing.append(pool.submit(_write, products, call, ifu, merge))
+                    notes += products.notes
                     del products
             finally:
                 while writing:
                     written += writing.popleft().result()
     except MusedeepError as error:
-        return written, f"IFU {ifu}: {error}"
-    return written, ""
+        return written, f"IFU {ifu}: {error}", notes
+    return written, "", notes
 
 
 def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Written:

@@ -42,6 +42,8 @@ RECIPE = Recipe(
         NIFU,
         *OVERSCAN,
         *COMBINE,
+        Parameter("scale", True, "Scale the frames to the exposure time of the first one before combining."),
+        Parameter("normalize", HOUR, "Exposure time of the master dark, s; not above 0: that of the first frame."),
         Parameter(
             "hotsigma", 5.0, "Limit for hot pixels, in mean absolute deviations above the median of their quadrant."
         ),
@@ -83,18 +85,22 @@ def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
     seconds = exposure_time(frames[0])
     measured = measure_all(frames, overscan)
     calibration = Calibration(bias=bias, known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]))
-    combined = combine(measured, overscan, calibration, combination)
+    combined = combine(measured, overscan, calibration, combination, scale=call.parameters["scale"])
     n_bad = 0
     for port in frames[0].ports:
         at = port.trimmed_rows, port.trimmed_columns
         hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters["hotsigma"])
         combined.dq[at][hot] |= HOT
         n_bad += int(np.count_nonzero(hot))
-    factor = np.float32(HOUR / seconds)
-    combined.data *= factor
-    combined.stat *= factor**2
-    cards = quality_cards(measured, combined.data, combined.dq, n_bad)
-    cards.append(("EXPTIME", HOUR, f"[s] Master dark normalized to {HOUR:.3f}s exposure time"))
+    target = call.parameters["normalize"]
+    if target > 0:
+        factor = np.float32(target / seconds)
+        combined.data *= factor
+        combined.stat *= factor**2
+        seconds = target
+    cards = quality_cards(measured, combined.data, combined.dq, n_bad, HOUR / seconds)
+    if target > 0:
+        cards.append(("EXPTIME", target, f"[s] Master dark normalized to {target:.3f}s exposure time"))
     cards += overscan_cards(measured, overscan)
     name = product_name("MASTER_DARK", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_DARK", name, call.frames, call.parameters, cards)
@@ -102,9 +108,9 @@ def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
 
 
 def quality_cards(
-    measured: list[MeasuredFrame], data: NDArray[np.float32], dq: NDArray[np.int32], n_bad: int
+    measured: list[MeasuredFrame], data: NDArray[np.float32], dq: NDArray[np.int32], n_bad: int, per_hour: float
 ) -> list[Card]:
-    """ESO QC DARK, of good pixels."""
+    """ESO QC DARK, of good pixels; `per_hour` times the data is the count in an hour."""
     good = dq == 0
     s = statistics(data, good)
     current, error = dark_current(data, good)
@@ -115,8 +121,8 @@ def quality_cards(
         ("STDEV", s.stdev, "Standard deviation of the master dark"),
         ("MIN", s.minimum, "Minimum value of the master dark"),
         ("MAX", s.maximum, "Maximum value of the master dark"),
-        ("DC", current, "[count/pix/h] Dark current measured on master dark"),
-        ("DCERR", error, "[count/pix/h] Dark current error"),
+        ("DC", current * per_hour, "[count/pix/h] Dark current measured on master dark"),
+        ("DCERR", error * per_hour, "[count/pix/h] Dark current error"),
     ]
     return [
         *saturation_cards(measured, "DARK"),

@@ -43,6 +43,8 @@ RECIPE = Recipe(
         NIFU,
         *OVERSCAN,
         *COMBINE,
+        Parameter("scale", True, "Scale the frames to the exposure time of the first one before combining."),
+        Parameter("normalize", True, "Divide the master flat by the mean of all its pixels."),
         Parameter("trace", True, "Trace the slices on the master flat."),
         Parameter("nsum", 32, "Rows that are averaged for a sample of the trace."),
         Parameter("order", 5, "Order of the polynomials of the trace."),
@@ -104,7 +106,7 @@ def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
         known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
     )
     measured = measure_all(frames, overscan)
-    combined = combine(measured, overscan, calibration, combination, with_statistics=True)
+    combined = combine(measured, overscan, calibration, combination, with_statistics=True, scale=parameters["scale"])
     cards = quality_cards(measured, combined.inputs, combined.data)
     mean = float(combined.data.mean(dtype=np.float64))
     if not mean > 0:
@@ -134,6 +136,9 @@ def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
             name = product_name(category, ifu)
             header = product_header(RECIPE, frames[0], category, name, call.frames, parameters, [*quality, *shared])
             products.tables[category] = header, table
+    if not parameters["normalize"]:
+        combined.data *= np.float32(mean)
+        combined.stat *= np.float32(mean) ** 2
     cards.append(("ESO QC FLAT MASTER NSATURATED", n_saturated, "Number of saturated pixels in output data"))
     name = product_name("MASTER_FLAT", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_FLAT", name, call.frames, parameters, [*cards, *shared])
@@ -232,7 +237,7 @@ def trace_table(slices: list[SliceTrace]) -> fits.BinTableHDU:
 
 
 def trace_samples(slices: list[SliceTrace]) -> fits.BinTableHDU:
-    """TRACE_SAMPLES (manual A.3.6)."""
+    """TRACE_SAMPLES (manual A.3.6); steps in which one of the edges was not found have no row."""
     number = np.concatenate([np.full(s.y.size, s.number) for s in slices])
     columns = {
         "y": np.concatenate([s.y for s in slices]),
@@ -240,5 +245,6 @@ def trace_samples(slices: list[SliceTrace]) -> fits.BinTableHDU:
         "left": np.concatenate([s.left for s in slices]),
         "right": np.concatenate([s.right for s in slices]),
     }
-    made = [fits.Column(name, "1E", "pix", array=values.astype(np.float32)) for name, values in columns.items()]
-    return fits.BinTableHDU.from_columns([fits.Column("slice", "1J", array=number), *made])
+    seen = np.isfinite(columns["mid"])
+    made = [fits.Column(name, "1E", "pix", array=values[seen].astype(np.float32)) for name, values in columns.items()]
+    return fits.BinTableHDU.from_columns([fits.Column("slice", "1J", array=number[seen]), *made])

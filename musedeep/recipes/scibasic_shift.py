@@ -109,8 +109,8 @@ def measure_line(where: SliceMap, image: Image, line: float, search: SkyLineSear
     """Fit one line in the spectrum of all slices.
 
     The spectrum has one bin each `bin_size`, in which every pixel without flags counts the same; pixels that lie
-    further from it than the limits, in their own standard deviations, are left out (as the reference does, found
-    by experiments on it).
+    further from it than the limits, in mean standard deviations of pixels there, are left out (as the reference does,
+    found by experiments on it).
     """
     limits = (line - search.half_width, line + search.half_width)
     rows = create_pixels(Path("sky line"), where, image, 0.0, limits).rows
@@ -124,13 +124,14 @@ def measure_line(where: SliceMap, image: Image, line: float, search: SkyLineSear
     bins = int(np.ceil((float(wavelength[use].max()) - start) / search.bin_size)) + 2
     mean = variance = np.empty(0)
     for turn in range(search.iterations + 1):
-        sums = np.zeros((3, bins))
+        sums = np.zeros((4, bins))
         add_rows(wavelength, data, stat, use, start, search.bin_size, sums)
         mean, variance = spectrum_of(sums)
         if turn == search.iterations or np.isnan(mean[:-1]).any():
             break
+        scatter = np.nan_to_num(sums[3] / np.maximum(sums[0], 1e-30))
         filled = np.nan_to_num(mean)
-        if not clip_rows(wavelength, data, stat, start, search.bin_size, filled, search.high, search.low, use):
+        if not clip_rows(wavelength, data, start, search.bin_size, filled, scatter, search.high, search.low, use):
             break
     offsets, ratios = neighbours(line) if search.neighbours else (np.empty(0), np.empty(0))
     centres = np.asarray(start + search.bin_size * np.arange(bins), np.float64)

@@ -14,11 +14,14 @@ BLOCKED: Final = np.int32(1 << 27)
 
 
 def flag_blocked(table: PixelRows, mode: str) -> int:
-    """Flag the pixels of a table that the notch filter blocks; returns their number."""
+    """Flag the pixels of a table that the notch filter blocks; returns their number.
+
+    The flag takes the place of others, as in the reference: in the dark the master flat has flags of its own.
+    """
     if mode not in NOTCH:
         return 0
     low, high = (np.float32(limit) for limit in NOTCH[mode])
     wavelength = table.rows["lambda"]
     blocked = (wavelength >= low) & (wavelength <= high)
-    table.rows["dq"][blocked] |= BLOCKED
+    table.rows["dq"][blocked] = BLOCKED
     return int(np.count_nonzero(blocked))

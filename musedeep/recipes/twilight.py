@@ -150,7 +150,7 @@ def run(call: RecipeCall) -> Outcome:
     quality = [c for one in done for c in one.cards]
     for name, extensions, cards, masked in (
         ("DATACUBE_SKYFLAT.fits", cube, quality, False),
-        ("TWILIGHT_CUBE.fits", smooth, [], mask is not None),
+        ("TWILIGHT_CUBE.fits", smooth, [], vignetting.mask is not None),
     ):
         path = call.output / name
         header = _header(call, done, name, cards, masked)

@@ -17,7 +17,7 @@ from musedeep.recipes.geometry import find_table
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.recipes.pixel_creation import PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
-from musedeep.recipes.sodium import flag_blocked
+from musedeep.recipes.sodium import BLOCKED, flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.geometry_table import read_geometry
 from musedeep.storage.raw_frames import RawFrame
@@ -42,7 +42,7 @@ class TwilightIfu:
     used : calibration files of this IFU by tag
     scale : to a common exposure time
     flat_flux : flux of the lamp flat, if its header says so
-    sky_flux : flux in the pixel table, known after `pixel_table`
+    sky_flux : flux in the pixel table without what the notch of the adaptive optics blocks, known after `pixel_table`
     cards : quality control, known after `pixel_table`
     """
 
@@ -144,16 +144,18 @@ class TwilightIfu:
             rows = table.slice_rows(k)
             table.rows["data"][rows] *= factor
             table.rows["stat"][rows] *= factor * factor
-        self.sky_flux = float(table.rows["data"].sum(dtype=np.float64))
+        total = float(table.rows["data"].sum(dtype=np.float64))
+        text = f"Flux integrated over all slices of IFU {self.ifu}"
+        self.cards.append((f"ESO QC TWILIGHT{self.ifu} INTFLUX", np.float32(total), text))
+        # in the notch, noise is divided by the noise of the flat: in the flux, IFUs would differ by more than a percent
+        flag_blocked(table, str(self.frames[0].primary.get("ESO INS MODE", "")))
+        open_rows = (table.rows["dq"] & BLOCKED) == 0
+        self.sky_flux = float(table.rows["data"].sum(dtype=np.float64, where=open_rows))
         if not self.sky_flux > 0:
             raise MusedeepError(
                 f"{self.frames[0].path}: flux of IFU {self.ifu} is {self.sky_flux:.4g} count, no light; "
                 "give twilight flats"
             )
-        # the flux counts them, the cube does not
-        flag_blocked(table, str(self.frames[0].primary.get("ESO INS MODE", "")))
-        text = f"Flux integrated over all slices of IFU {self.ifu}"
-        self.cards.append((f"ESO QC TWILIGHT{self.ifu} INTFLUX", np.float32(self.sky_flux), text))
         return table
 
     def release(self) -> None:

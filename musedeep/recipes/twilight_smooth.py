@@ -58,7 +58,7 @@ class Vignetting:
     Attributes
     ----------
     mask : bool (lines, columns), or None
-    height : of the vignetted upper edge in pixels, if there is no mask; 0: none
+    height : of the vignetted upper edge of the narrow-field mode in pixels; 0: none
     edges : limit for edges
     method : polyfit, gaussian or median
     size : of it, in x and y
@@ -74,7 +74,7 @@ class Vignetting:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], mask: Mask | None, mode: str) -> "Vignetting":
-        """From the parameters of the recipe, for a field mode (ESO INS MODE).
+        """From the parameters of the recipe, for a field mode (ESO INS MODE); a mask is for the wide field only.
 
         Raises
         ------
@@ -94,10 +94,11 @@ class Vignetting:
         height = int(parameters["vignnfmmask"])
         if height < 0:
             raise MusedeepError(f"muse_twilight: vignnfmmask={height} is below 0; give a number of pixels")
-        narrow = mode.startswith("NFM") and mask is None
+        narrow = mode.startswith("NFM")
+        edges = 0.0 if narrow else float(parameters["vignmaskedges"])
         return cls(
-            mask, height if narrow else 0, 0.0 if narrow else float(parameters["vignmaskedges"]), method,
-            (found[0], found[1]), bool(parameters["vignloss"]),
+            None if narrow else mask, height if narrow else 0, edges, method, (found[0], found[1]),
+            bool(parameters["vignloss"]),
         )  # fmt: skip
 
     def area(self, shape: tuple[int, int]) -> Mask | None:

@@ -192,7 +192,32 @@ def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
         made.writers.append(partial(write_resampled, headers.of("ARC_RESAMPLED_0001"), total, results, trace))
     if parameters["wavemap"]:
         made.writers.append(partial(write_wave_map, headers.of("WAVE_MAP_0001"), shape, results, trace))
+    made.notes += _unsolved(results)
     yield made
+
+
+def _unsolved(results: list[SliceResult]) -> list[str]:
+    """A line on slices without a solution, which other recipes leave out; none if all have one."""
+    reasons: dict[str, list[int]] = {}
+    for result in results:
+        if result.solution is None:
+            reasons.setdefault(result.why, []).append(result.number)
+    if not reasons:
+        return []
+    text = "; ".join(f"{_in_short(numbers)} ({why})" for why, numbers in reasons.items())
+    word = "slice" if sum(len(numbers) for numbers in reasons.values()) == 1 else "slices"
+    return [f"no wavelength solution in {word} {text}; pixel tables will have no pixels of them"]
+
+
+def _in_short(numbers: Sequence[int]) -> str:
+    """Rising numbers in short, as in 3, 7-12."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from musedeep.simulate.component import Component, CubeComponent
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure
 from musedeep.simulate.lamps import arc_lamp, continuum_lamp, twilight, vignetting
-from musedeep.simulate.optics import IfuOptics, Instrument, stream
+from musedeep.simulate.optics import PIXEL_SCALE, IfuOptics, Instrument, stream
 from musedeep.simulate.pinholes import pinhole_mask
 from musedeep.simulate.pointing import Pointing, airmass, middle, point
 from musedeep.simulate.render import Field, render
@@ -106,15 +106,16 @@ def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed:
     MusedeepError
         An unknown kind of exposure or lamp; an exposure of the sky without a scene.
     """
+    spaxel = PIXEL_SCALE[instrument.mode[:3]]
     if exposure.kind in ("FLAT", "ILLUM"):
-        return Light([*continuum_lamp(effects)], None, False)
+        return Light([*continuum_lamp(effects, spaxel)], None, False)
     if exposure.kind in ("ARC", "ARC_LSF"):
-        return Light([*arc_lamp(exposure.lamp or "", effects)], None, False)
+        return Light([*arc_lamp(exposure.lamp or "", effects, spaxel)], None, False)
     if exposure.kind == "MASK":
         return Light([*pinhole_mask(exposure.mask_step or 0, effects)], None, False)
     atmosphere = atmosphere_of(exposure, effects)
     if exposure.kind == "SKYFLAT":
-        return Light([*twilight(atmosphere, effects, exposure.sky_brightness)], None, True)
+        return Light([*twilight(atmosphere, effects, exposure.sky_brightness, spaxel)], None, True)
     if exposure.kind not in SCENE_KINDS:
         raise MusedeepError(
             f"exposure of kind '{exposure.kind}' is unknown; see table 6.1 of the manual for the raw tags"

@@ -30,6 +30,9 @@ TWILIGHT_TIME: Final = 5.0
 LINE_AREA: Final = 2.13
 """Electrons in a line over those in its brightest row: a line of 2.5 Angstrom in rows of 1.25 Angstrom."""
 SPAXEL_AREA: Final = 0.04
+SPAXEL: Final = 0.2
+"""Side of a spaxel of the wide-field mode, arcsec. In the narrow-field mode lamps and twilight are as bright in a
+spaxel, though that is 64 times smaller: calibrations are exposed until the detector is filled as well."""
 ROW: Final = 1.25
 
 SOLAR_LINES: Final = (
@@ -75,40 +78,46 @@ def vignetting(x: Array, y: Array) -> Array:
     return np.asarray(1.0 - 0.12 * (1.0 - depth / 9.0) ** 2)
 
 
-def continuum_lamp(effects: Effects) -> list[Component]:
-    """The continuum lamps that FLAT and ILLUM exposures are lit with."""
+def continuum_lamp(effects: Effects, spaxel: float = SPAXEL) -> list[Component]:
+    """The continuum lamps that FLAT and ILLUM exposures are lit with; `spaxel` is its side, arcsec."""
     # a halogen lamp with the blue lamp beside it: flatter than one black body
     planck = _planck(3200.0) + 0.35 * _planck(5500.0)
-    return [Component("continuum lamp", continuum_only(_level(planck, FLAT_PEAK / FLAT_TIME)), _lit(effects), "field")]
+    return [
+        Component(
+            "continuum lamp", continuum_only(_level(planck, FLAT_PEAK / FLAT_TIME, spaxel)), _lit(effects), "field"
+        )
+    ]
 
 
-def arc_lamp(lamp: str, effects: Effects) -> list[Component]:
-    """An arc lamp: "Ne", "Xe" or "HgCd".
+def arc_lamp(lamp: str, effects: Effects, spaxel: float = SPAXEL) -> list[Component]:
+    """An arc lamp: "Ne", "Xe" or "HgCd"; `spaxel` is its side, arcsec.
 
     Raises
     ------
     MusedeepError
         Another lamp.
     """
-    return [Component(f"{lamp} lamp", _arc_spectrum(lamp), _lit(effects), "field")]
+    return [Component(f"{lamp} lamp", _arc_spectrum(lamp, spaxel), _lit(effects), "field")]
 
 
-def twilight(atmosphere: Atmosphere, effects: Effects, brightness: float = 1.0) -> list[Component]:
-    """Scattered sunlight of the clear twilight sky."""
+def twilight(
+    atmosphere: Atmosphere, effects: Effects, brightness: float = 1.0, spaxel: float = SPAXEL
+) -> list[Component]:
+    """Scattered sunlight of the clear twilight sky; `spaxel` is its side, arcsec."""
     blue = (FINE / 6000.0) ** -2.0 * _planck(5770.0) / _planck(5770.0).max()
     for line, width, depth in SOLAR_LINES:
         blue = blue * (1.0 - depth * np.exp(-4.0 * np.log(2.0) * ((FINE - line) / width) ** 2))
     blue = blue * atmosphere.telluric(FINE)
-    spectrum = continuum_only(brightness * _level(blue, TWILIGHT_RATE / TWILIGHT_TIME))
+    spectrum = continuum_only(brightness * _level(blue, TWILIGHT_RATE / TWILIGHT_TIME, spaxel))
     return [Component("twilight", spectrum, TWILIGHT_GRADIENT if effects.lamp_gradient else Uniform(), "field")]
 
 
 @lru_cache(maxsize=8)
-def _arc_spectrum(lamp: str) -> Spectrum:
+def _arc_spectrum(lamp: str, spaxel: float) -> Spectrum:
     """Photons a second and square arcsec in the lines of a lamp."""
     lines = load_arc_lines().of_lamp(lamp)
     wavelength, flux = lines.wavelength, lines.flux
-    electrons = flux * efficiency(wavelength, "WFM-NOAO-N") * SPAXEL_AREA
+    electrons = flux * efficiency(wavelength, "WFM-NOAO-N") * _area(spaxel)
     bright = electrons[(wavelength > 4750.0) & (wavelength < 9350.0)].max()
     return lines_only(wavelength, flux * (ARC_PEAK * LINE_AREA / ARC_TIME[lamp] / bright))
 
@@ -118,12 +127,17 @@ def _lit(effects: Effects) -> Gradient | Uniform:
     return LAMP_GRADIENT if effects.lamp_gradient else Uniform()
 
 
+def _area(spaxel: float) -> float:
+    """Of a spaxel, square arcsec."""
+    return SPAXEL_AREA * (spaxel / SPAXEL) ** 2
+
+
 def _planck(temperature: float) -> Array:
     """Photons per wavelength of a black body, arbitrary unit."""
     return np.asarray(1e14 * FINE**-4 / np.expm1(1.43877e8 / (FINE * temperature)))
 
 
-def _level(shape: Array, rate: float) -> Array:
+def _level(shape: Array, rate: float, spaxel: float) -> Array:
     """Scale a spectrum so that the brightest pixel gets `rate` electrons a second."""
-    electrons = shape * efficiency(FINE, "WFM-NOAO-N") * SPAXEL_AREA * ROW
+    electrons = shape * efficiency(FINE, "WFM-NOAO-N") * _area(spaxel) * ROW
     return np.asarray(shape * (rate / electrons.max()))

@@ -54,19 +54,21 @@ def test_rows_share_their_value_among_two_bins():
     wavelength = rng.uniform(5000, 5010, 5000).astype("f4")
     data = (3.0 + 2.0 * (wavelength - 5000)).astype("f4")
     stat = np.full(5000, 4.0, "f4")
-    sums = np.zeros((3, 12))
+    sums = np.zeros((4, 12))
     use = np.ones(5000, bool)
     add_rows(wavelength, data, stat, use, 5000.0, 1.0, sums)
     assert sums[0].sum() == pytest.approx(5000)
     mean, variance = spectrum_of(sums)
+    scatter = sums[3] / sums[0]
+    assert scatter[1:10] == pytest.approx(4.0)
     assert mean[1:10] == pytest.approx(3.0 + 2.0 * np.arange(1, 10), abs=0.1)
     # sum of w**2 over (sum of w)**2, of weights of a triangle
     assert variance[1:10] == pytest.approx(4.0 * (2 / 3) / sums[0, 1:10], rel=0.1)
     data[:3] += 50.0
     data[3] -= 50.0
-    assert clip_rows(wavelength, data, stat, 5000.0, 1.0, mean[:11], 5.0, 5.0, use) == 4
+    assert clip_rows(wavelength, data, 5000.0, 1.0, mean[:11], scatter[:11], 5.0, 5.0, use) == 4
     assert use.sum() == 4996 and not use[:4].any()
-    assert clip_rows(wavelength, data, stat, 5000.0, 1.0, mean[:11], 5.0, 5.0, use) == 0
+    assert clip_rows(wavelength, data, 5000.0, 1.0, mean[:11], scatter[:11], 5.0, 5.0, use) == 0
 
 
 @pytest.mark.parametrize("seed", range(12))

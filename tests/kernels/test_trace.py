@@ -9,6 +9,7 @@ from raw_frames import flat_light, slice_edges
 from musedeep.errors import MusedeepError
 from musedeep.kernels.bad_pixels import DARK, HOT, LOW_EFFICIENCY, OTHER, bad_columns, flat_pixels, hot_pixels
 from musedeep.kernels.trace import locate, trace
+from musedeep.recipes.flat import trace_samples
 
 ROWS = 320
 
@@ -41,6 +42,21 @@ def test_a_bad_column_at_an_edge_does_not_move_the_trace(flat):
     slices = trace(image, None, 16, 3, 0.5)
     y = np.arange(1.0, ROWS + 1)
     assert np.abs(slices[0].at(y)[1] - slice_edges(y, ROWS)[0][0]).max() < 0.1
+
+
+def test_rows_without_light_do_not_lead_the_trace_away(flat):
+    """As where the notch filter of the adaptive optics blocks the lamps: in the dark, noise has edges everywhere."""
+    image, dark = flat.copy(), slice(32, 128)
+    image[dark] = 0.0
+    image += np.random.default_rng(3).normal(0.0, 0.01, image.shape).astype(np.float32)
+    slices = trace(image, None, 16, 3, 0.5)
+    y = np.arange(1.0, ROWS + 1)
+    left, right = slice_edges(y, ROWS)
+    for one, a, b in zip(slices, left, right, strict=True):
+        assert np.isnan(one.left[2:8]).all() and np.isnan(one.right[2:8]).all()
+        assert np.isfinite(one.left[8:]).all() and np.isfinite(one.right[:2]).all()
+        assert np.abs(one.at(y)[1] - a).max() < 0.05 and np.abs(one.at(y)[2] - b).max() < 0.05
+    assert len(trace_samples(slices).data) == 48 * (ROWS // 16 - 6)
 
 
 def test_flagged_pixels_do_not_count(flat):

@@ -41,6 +41,24 @@ def test_dark_current_and_hot_pixels(darks):
     assert np.median(stat) > RATE * 2 / 4.5
 
 
+def test_exposure_time_of_the_master_dark(darks):
+    """The manual's normalize; the dark current is that of an hour whatever it is."""
+    for given, exptime in (("900", 900.0), ("-1", SECONDS)):
+        out = darks.parent / given
+        assert (
+            run(["recipe", "muse_dark", "--nifu=1", f"--normalize={given}", str(darks), "--output-dir", str(out)]) == 0
+        )
+        with fits.open(out / "MASTER_DARK-01.fits") as hdus:
+            header, data = hdus[0].header, hdus["DATA"].data
+        assert np.median(data) == pytest.approx(RATE * exptime / 3600.0, rel=0.02)
+        assert header["EXPTIME"] == exptime
+        assert header["ESO QC DARK MASTER DC"] == pytest.approx(RATE, rel=0.02)
+    # unscaled, the longer one of four counts as it is
+    out = darks.parent / "unscaled"
+    assert run(["recipe", "muse_dark", "--scale=false", str(darks), "--output-dir", str(out)]) == 0
+    assert np.median(fits.getdata(out / "MASTER_DARK-01.fits", "DATA")) == pytest.approx(RATE * 1.125, rel=0.02)
+
+
 def test_what_darks_need(darks, capsys):
     lines = darks.read_text().splitlines(keepends=True)
     darks.write_text("".join(lines[1:]))

@@ -60,6 +60,21 @@ def test_flat_and_trace(directory, tmp_path):
         assert len(hdus[1].data) == 48 * 32 and hdus[1].columns.names == ["slice", "y", "mid", "left", "right"]
 
 
+def test_counts_of_a_flat_that_is_not_normalised(directory, tmp_path):
+    sof = str(directory / "flat.sof")
+    found = []
+    for value in ("true", "false"):
+        out = tmp_path / value
+        assert run(["recipe", "muse_flat", *OPTIONS, f"--normalize={value}", sof, "--output-dir", str(out)]) == 0
+        found.append(fits.open(out / "MASTER_FLAT-01.fits"))
+    mean = found[1][0].header["ESO QC FLAT MASTER MEAN"]
+    assert found[0]["DATA"].data.mean(dtype=float) == pytest.approx(1.0, rel=1e-5) and mean > 1000.0
+    np.testing.assert_allclose(found[1]["DATA"].data, mean * found[0]["DATA"].data, rtol=1e-5)
+    np.testing.assert_array_equal(found[1]["DQ"].data, found[0]["DQ"].data)
+    header = found[1][0].header
+    assert header["ESO PRO REC1 CAL1 CATG"] == "MASTER_BIAS" and "normalize" in list(header.values())
+
+
 def test_without_trace_there_is_only_the_flat(directory, tmp_path):
     sof = str(directory / "flat.sof")
     assert run(["recipe", "muse_flat", "--trace=false", sof, "--output-dir", str(tmp_path)]) == 0

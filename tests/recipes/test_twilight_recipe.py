@@ -218,6 +218,39 @@ def test_pixels_that_are_hit_in_all_frames(directory, tmp_path):
     assert left > 200 and rejected < 0.1 * left
 
 
+def test_narrow_field_mode(directory, tmp_path):
+    """What the notch blocks changes neither cube nor flux; a vignetting mask is not for this mode."""
+    flats = [tmp_path / f"MASTER_FLAT-0{ifu}.fits" for ifu in (1, 2)]
+    for path in flats:
+        path.write_bytes((directory / path.name).read_bytes())
+    light = [exposed(1, 10000.0, sky_of), exposed(2, 8000.0, sky_of)]
+    write_exposures(tmp_path, "clean", [(1, light[0]), (2, light[1])], 3, 5.0, 700)
+    # rows of 5784 to 6040 Angstrom
+    light[1][48:65] *= 3.0
+    write_exposures(tmp_path, "noisy", [(1, light[0]), (2, light[1])], 3, 5.0, 700)
+    for path in tmp_path.glob("*.fits"):
+        fits.setval(path, "HIERARCH ESO INS MODE", value="NFM-AO-N")
+    cubes, headers = [], []
+    for name in ("clean", "noisy"):
+        lines = [*(f"{path} MASTER_FLAT" for path in flats), f"{directory}/VIGNETTING_MASK.fits VIGNETTING_MASK"]
+        lines += [f"{tmp_path}/{name}{k}.fits SKYFLAT" for k in range(3)]
+        out = tmp_path / name
+        reduced(frames(directory, out, *lines, without=("MASTER_FLAT-01", "MASTER_FLAT-02"), n=0), out)
+        cubes.append(fits.getdata(out / "DATACUBE_SKYFLAT.fits", "DATA"))
+        headers.append(fits.getheader(out / "TWILIGHT_CUBE.fits"))
+    # noise is not the same in both
+    clean, noisy = (np.nanmean(cube, axis=(1, 2)) for cube in cubes)
+    assert noisy == pytest.approx(clean, rel=1e-3)
+    key = "ESO DRS MUSE FLAT FLUX SKY2"
+    assert headers[1][key] == pytest.approx(headers[0][key], rel=1e-3)
+    key = "ESO QC TWILIGHT2 INTFLUX"
+    totals = [fits.getheader(tmp_path / name / "DATACUBE_SKYFLAT.fits")[key] for name in ("clean", "noisy")]
+    assert totals[1] > 1.1 * totals[0]
+    assert "VIGNETTING_MASK" not in [card.value for card in headers[0].cards]
+    with fits.open(tmp_path / "clean" / "TWILIGHT_CUBE.fits") as hdus:
+        assert "vign_fit" in hdus and "white_div_global_excl_edges" not in hdus
+
+
 def test_same_bits_with_any_number_of_threads(directory, tmp_path, monkeypatch):
     found = []
     for n in (1, 5):

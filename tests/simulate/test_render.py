@@ -9,6 +9,8 @@ from musedeep.instrument import N_COLUMNS, N_ROWS
 from musedeep.simulate.component import Component, Uniform
 from musedeep.simulate.effects import effects_without
 from musedeep.simulate.efficiency import efficiency
+from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.frame import light_of
 from musedeep.simulate.lamps import arc_lamp, continuum_lamp
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.pointing import Pointing
@@ -91,6 +93,19 @@ def test_light_adds_up_and_scales_with_time(optics):
     one, two = render(field, lamp, 1.0, 12.5, ONES), render(field, arc, 2.0, 12.5, ONES)
     both = render(field, [*lamp, *arc], 2.0, 12.5, ONES)
     np.testing.assert_allclose(both, 2.0 * one + two, rtol=1e-9, atol=1e-6)
+
+
+def test_lamps_are_as_bright_in_the_small_spaxels_of_the_narrow_field():
+    """The calibrations of either field fill the detector."""
+    light = []
+    for mode in ("WFM-NOAO-N", "NFM-AO-N"):
+        instrument = Instrument(ifus=(12,), mode=mode, effects=PLAIN)
+        for kind in ("FLAT", "ARC", "SKYFLAT"):
+            exposure = Exposure(0, kind, "2014-12-10T00:00:00.000", 57001.0, 1.0, mode, lamp="HgCd")
+            components = light_of(exposure, instrument, PLAIN, 1).components
+            image = render(Field(instrument.ifu(12), None), components, 1.0, 12.5, ONES)
+            light.append(float(image[2500:3500].mean()))
+    assert light[3:] == pytest.approx(light[:3], rel=0.15)
 
 
 def test_wavelengths_drift_with_the_temperature():
