@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
-from zarr.storage import WrapperStore
+from zarr.storage import LocalStore, WrapperStore
 
 from musedeep.errors import MusedeepError
 from musedeep.storage import scratch
@@ -94,7 +94,7 @@ class CheckedStore(WrapperStore[Store]):
     Attributes
     ----------
     checksums : Checksums or None
-        None for a store of version 1, whose chunks carry a checksum of their own.
+        None for what is no whole store.
 
     Raises
     ------
@@ -189,6 +189,19 @@ class RecordedStore(WrapperStore[Store]):
         content = memoryview(value.as_numpy_array())  # type: ignore[arg-type]
         self.sums[key] = zlib.crc32(content), content.nbytes
         await self._guarded(self._store.set(key, value))
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object that is not there yet, at once."""
+        if not isinstance(self._store, LocalStore):
+            sync(self.set(key, default_buffer_prototype().buffer.from_bytes(content)))
+            return
+        self.sums[key] = zlib.crc32(content), len(content)
+        path = self._store.root / key
+        try:
+            path.write_bytes(content)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
         """See `zarr.abc.store.Store`; the store is new, and all that it has went through here."""

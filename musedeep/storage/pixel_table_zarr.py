@@ -15,8 +15,8 @@ attributes             raw header cards of all HDUs, units, the grid of bands; `
                        checksums are filled in only when a FITS file is written
 =====================  =====================================================================================
 
-Chunks are written even where all values are equal. All objects have a checksum (`checked_store`), and every chunk one
-of its own (crc32c), so that damage and loss are found when they are read. Stores of version 1 have only the latter.
+Chunks are written even where all values are equal. All objects have a checksum (`checked_store`), so that damage and
+loss are found when they are read.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ import numpy as np
 import zarr
 from astropy.io import fits
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
 from musedeep.errors import MusedeepError
@@ -55,8 +55,8 @@ def compressors(name: str) -> tuple[Any, ...]:
     """
     noisy = name in ("data", "stat", "weight")
     if noisy:
-        return (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4), Crc32cCodec())
-    return (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=4), Crc32cCodec())
+        return (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4),)
+    return (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=4),)
 
 
 def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) -> Any:
@@ -70,7 +70,7 @@ def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) ->
 def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """A new array of a store that is no column, chunked along its first axis."""
     chunks = (max(min(1 << 18, shape[0]), 1), *shape[1:])
-    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize), Crc32cCodec())
+    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize),)
     return group.create_array(
         name, shape=shape, chunks=chunks, dtype=dtype, fill_value=0, compressors=codecs,
         config={"write_empty_chunks": True},
@@ -103,9 +103,9 @@ def _attributes(store: CheckedStore) -> dict[str, Any]:
     if attributes.get("kind") != KIND and (store.checksums or attributes):
         raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
     version = attributes.get("version")
-    if version not in (1, VERSION) and attributes:
+    if version != VERSION and attributes:
         raise MusedeepError(f"{path}: store of version {version}, expected {VERSION}; ingest it again")
-    if version != 1 and store.checksums is None:
+    if store.checksums is None:
         raise MusedeepError(f"{path}: the store is not complete (it has no checksums); ingest it again")
     return attributes
 
@@ -147,7 +147,7 @@ class ZarrPixelTable(RowReader):
 
     @property
     def identity(self) -> str:
-        """See `PixelTable.identity`; equal for equal contents, but for stores of version 1."""
+        """See `PixelTable.identity`; equal for equal contents."""
         if self._store.checksums:
             return self._store.checksums.identity
         return file_identity(self.path) if isinstance(self.path, Path) else ""

@@ -18,6 +18,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, row_keys, segment_boxes, stable_order
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.checked_store import RecordedStore
+from musedeep.storage.column_writer import ColumnWriter
 from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.location import Location
 from musedeep.storage.new_store import create_group, new_store
@@ -112,34 +113,6 @@ class _Group:
     keys: range
 
 
-class _Appender:
-    """Appends to an array along its first axis, in whole chunks."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array
-        self.size = int(array.chunks[0])
-        self.position = 0
-        self.pending = np.empty((0, *array.shape[1:]), array.dtype)
-
-    def append(self, values: NDArray[Any]) -> None:
-        """Write all whole chunks, keep the rest."""
-        values = np.concatenate([self.pending, values])
-        whole = values.shape[0] // self.size * self.size
-        step = self.size * store_format.CHUNKS_AT_ONCE
-        for a in range(0, whole, step):
-            self._write(values[a : min(a + step, whole)])
-        self.pending = values[whole:].copy()
-
-    def finish(self) -> None:
-        """Write the rest."""
-        if self.pending.shape[0]:
-            self._write(self.pending)
-
-    def _write(self, values: NDArray[Any]) -> None:
-        self.array[self.position : self.position + values.shape[0]] = values
-        self.position += values.shape[0]
-
-
 class _StoreWriter:
     """One run of `write_store`."""
 
@@ -170,15 +143,15 @@ class _StoreWriter:
         group = create_group(self.target)
         n = self.table.n_rows
         columns = {
-            name: _Appender(store_format.create_column(group, name, n, COLUMN_TYPES[name], self.chunk_rows))
+            name: self._column(store_format.create_column(group, name, n, COLUMN_TYPES[name], self.chunk_rows))
             for name in self.table.names
         }
         delta = np.int32 if n < 2**31 else np.int64
-        columns["order"] = _Appender(store_format.create_column(group, "order", n, delta, self.chunk_rows))
+        columns["order"] = self._column(store_format.create_column(group, "order", n, delta, self.chunk_rows))
         index = group.create_group("index")
         segments = int((-(-counts // ROWS_PER_SEGMENT)).sum())
-        edges = _Appender(store_format.create_rows(index, "edges", (segments + 1,), np.int64))
-        boxes = _Appender(store_format.create_rows(index, "boxes", (segments, 6), np.float32))
+        edges = self._column(store_format.create_rows(index, "edges", (segments + 1,), np.int64))
+        boxes = self._column(store_format.create_rows(index, "boxes", (segments, 6), np.float32))
         firsts = self._move(counts, columns, edges, boxes)
         for column in (*columns.values(), edges, boxes):
             column.finish()
@@ -193,6 +166,9 @@ class _StoreWriter:
             }
             | ({"unsigned": True} if layout.get("unsigned") else {})
         )  # fmt: skip
+
+    def _column(self, array: Any) -> ColumnWriter:
+        return ColumnWriter(array, self.target)
 
     def _keys(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         keys = np.empty(rows["lambda"].size, np.int64)
@@ -297,7 +273,7 @@ class _StoreWriter:
         return _Group(ranges, numbers, order, group)
 
     def _move(
-        self, counts: NDArray[np.int64], columns: dict[str, _Appender], edges: _Appender, boxes: _Appender
+        self, counts: NDArray[np.int64], columns: dict[str, ColumnWriter], edges: ColumnWriter, boxes: ColumnWriter
     ) -> list[NDArray[np.int64]]:
         """Append all rows to the columns, and edges and boxes of the segments; returns the first rows of the runs."""
         groups = self._groups(counts)
@@ -329,7 +305,7 @@ class _StoreWriter:
             firsts.append(source[starts])
             delta = np.diff(source, prepend=source[:1])
             delta[starts] = 0
-            columns["order"].append(delta.astype(columns["order"].array.dtype))
+            columns["order"].append(delta)
             del delta, source
             kept = {name: future.result() for name, future in futures.items()}
             inner = segment_edges(lengths)
