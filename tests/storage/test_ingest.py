@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import zarr
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
