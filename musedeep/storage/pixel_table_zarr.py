@@ -19,6 +19,8 @@ Chunks are written even where all values are equal. All objects have a checksum 
 loss are found when they are read.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,9 @@ KIND, VERSION = "pixel table", 2
 CHUNK_ROWS = 1 << 17
 CHUNKS_AT_ONCE = 8
 """Chunks of a column decoded at a time while reading."""
+
+READS_AT_ONCE = 8
+"""Such pieces asked for at a time by a process, from object storage; they take 4 MiB each."""
 
 BAND_ORIGIN, BAND_END, BAND_WIDTH = 4000.0, 10000.0, 20.0
 """Fixed grid of bands [Angstrom]: 16 pixels each; rows beyond count to the first or last band."""
@@ -205,14 +210,25 @@ class ZarrPixelTable(RowReader):
         # chunks that follow each other are decoded together
         wanted = np.unique(chunk)
         group = np.cumsum(np.r_[0, np.diff(wanted) != 1])
+        calls = []
         for g in range(group[-1] + 1):
             members = wanted[group == g]
             for k in range(0, members.size, CHUNKS_AT_ONCE):
                 c0, c1 = int(members[k]), int(members[min(k + CHUNKS_AT_ONCE, members.size) - 1]) + 1
                 a, b = np.searchsorted(chunk, [c0, c1])
-                for name, column in rows.items():
-                    values = self._decode(self._arrays[name], name, c0, c1)
-                    copy_pieces(values, start[a:b] - c0 * size, length[a:b], place[a:b], column)
+                calls += [(name, column, c0, c1, slice(a, b)) for name, column in rows.items()]
+
+        def read(call: tuple[str, NDArray[Any], int, int, slice]) -> None:
+            name, column, c0, c1, part = call
+            values = self._decode(self._arrays[name], name, c0, c1)
+            copy_pieces(values, start[part] - c0 * size, length[part], place[part], column)
+
+        if isinstance(self.path, Path):
+            for call in calls:
+                read(call)
+        else:
+            # a request takes long, however small: many at a time
+            list(_requests().map(read, calls))
 
     def order(self, start: int, stop: int) -> NDArray[Any]:
         """The `order` column of rows [start, stop)."""
@@ -236,6 +252,12 @@ class ZarrPixelTable(RowReader):
 
     def close(self) -> None:
         """Nothing stays open between reads."""
+
+
+@lru_cache(maxsize=1)
+def _requests() -> ThreadPoolExecutor:
+    """Threads of this process that wait for object storage."""
+    return ThreadPoolExecutor(READS_AT_ONCE, "object-storage")
 
 
 @nb.njit(nogil=True, cache=True)

@@ -228,7 +228,7 @@ def test_a_run_resumes_unless_a_store_has_changed(stores, files, undisturbed, tm
     urls = [StoreUrl(f"{BUCKET}/resumed-{k}.zarr") for k in range(2)]
     for url, store in zip(urls, stores, strict=True):
         ingest([store.with_suffix(".fits")], url, chunk_rows=CHUNK)
-    options = {"box_bytes": 1 << 20}
+    options = {"box_bytes": 4 << 20}
     with pytest.raises(KeyboardInterrupt):
         run(urls, tmp_path / "out", Stop(), **options)
     shutil.copytree(tmp_path / "out", tmp_path / "again")

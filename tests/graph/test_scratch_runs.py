@@ -18,7 +18,7 @@ from musedeep.graph.run import Request, Silent, combine
 from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
 from musedeep.storage.ingest import ingest
 
-BOXES = {"box_bytes": 2 << 20}
+BOXES = {"box_bytes": 8 << 20}
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,11 @@ def small_disk(disk):
 def test_a_full_disk(stores, undisturbed, small_disk, tmp_path, workers):
     def fill():
         descriptor = os.open(small_disk / "of others", os.O_WRONLY | os.O_APPEND)
-        with pytest.raises(OSError, match="No space left"):
+        try:
             while True:
                 os.write(descriptor, bytes(4096))
-        os.close(descriptor)
+        except OSError:
+            os.close(descriptor)
 
     progress = Lines(fill)
     run(stores, tmp_path / "out", progress, workers=workers, scratch=str(small_disk), **BOXES)
