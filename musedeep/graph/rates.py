@@ -145,6 +145,13 @@ class LoggedRun:
     tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
+def waited(runs: Sequence[LoggedRun]) -> float:
+    """Share of the time of boxes in which they did not compute: they waited for storage, or for processors."""
+    boxes = [task for run in runs for task in run.tasks.get(BOXES, ())]
+    seconds = sum(task["seconds"] for task in boxes)
+    return 1 - sum(task["cpu_seconds"] for task in boxes) / seconds if seconds else 0.0
+
+
 def read_log(path: Path) -> list[LoggedRun]:
     """The runs in a structured log (`musedeep combine` writes it); lines that a killed run left torn are left out.
 
