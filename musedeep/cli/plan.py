@@ -25,6 +25,10 @@ WORKER_MEMORY = "4GiB"
 """Of each worker, if nothing is said."""
 
 
+MUCH_WAITING = 0.25
+"""Share of the time of boxes above which rates deserve a warning."""
+
+
 @dataclass(frozen=True)
 class PlanChoice:
     """What to simulate, as given on the command line."""
@@ -216,13 +220,20 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
 
 def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
     """Measure rates from logs, and say how well they hold."""
-    from musedeep.graph.rates import measure_rates, read_log
+    from musedeep.graph.rates import measure_rates, read_log, waited
     from musedeep.storage.outputs import refuse_existing, write_error
 
     bandwidth = float(parse_amount("--storage", storage)) if storage else None
     if output is not None:
         refuse_existing(output, overwrite)
-    rates, fits = measure_rates([run for path in logs for run in read_log(path)], bandwidth)
+    runs = [run for path in logs for run in read_log(path)]
+    rates, fits = measure_rates(runs, bandwidth)
+    share = waited(runs)
+    if share > MUCH_WAITING:
+        complain(
+            f"the boxes waited {100 * share:.0f} % of their time, for storage or for processors that others used; "
+            "rates of a busy machine hold for a busy machine"
+        )
     if output is not None:
         from musedeep.storage.outputs import partial_name
 

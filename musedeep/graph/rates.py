@@ -53,22 +53,22 @@ class Rates:
     start: float = 1.0
     cluster: float = 1.3
     end: float = 0.15
-    dispatch: float = 0.002
-    exposure: float = 0.004
+    dispatch: float = 0.003
+    exposure: float = 0.006
     first_scan: float = 0.15
-    first_box: float = 0.35
-    scan: float = 0.005
-    scan_row: float = 1.1e-8
-    scan_segment: float = 1e-7
-    locate: float = 0.003
-    locate_segment: float = 6e-7
-    read_exposure: float = 4e-4
-    read_row: float = 8e-9
-    box: float = 0.01
-    box_row: float = 1.1e-7
-    box_voxel: float = 6e-8
-    completion: float = 0.05
-    completion_voxel: float = 4e-8
+    first_box: float = 0.4
+    scan: float = 0.0045
+    scan_row: float = 1.5e-8
+    scan_segment: float = 1.3e-7
+    locate: float = 0.0018
+    locate_segment: float = 2.3e-7
+    read_exposure: float = 2e-4
+    read_row: float = 1.5e-8
+    box: float = 0.011
+    box_row: float = 8.7e-8
+    box_voxel: float = 1.2e-7
+    completion: float = 0.1
+    completion_voxel: float = 5e-8
     combined_row: float = 2e-7
     storage_bytes_per_second: float | None = None
     conditions: str = "two cores of a virtual machine, FITS pixel tables in the page cache, drizzle, rejection"
@@ -143,6 +143,13 @@ class LoggedRun:
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     tasks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def waited(runs: Sequence[LoggedRun]) -> float:
+    """Share of the time of boxes in which they did not compute: they waited for storage, or for processors."""
+    boxes = [task for run in runs for task in run.tasks.get(BOXES, ())]
+    seconds = sum(task["seconds"] for task in boxes)
+    return 1 - sum(task["cpu_seconds"] for task in boxes) / seconds if seconds else 0.0
 
 
 def read_log(path: Path) -> list[LoggedRun]:

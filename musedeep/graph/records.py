@@ -47,6 +47,7 @@ class Measured:
     work : Work
     ended : float, seconds since the epoch, of the worker's clock
     seconds : float, wall clock
+    cpu_seconds : float, of the task's own thread; the rest it has waited
     peak_memory : int, largest resident memory of the worker's process until now [bytes]
     worker : str, name of the worker; empty outside of one
     """
@@ -57,6 +58,7 @@ class Measured:
     seconds: float
     peak_memory: int
     worker: str
+    cpu_seconds: float = 0.0
 
 
 def peak_memory() -> int:
@@ -87,9 +89,10 @@ def measured(function: Callable[..., tuple[Any, Work]]) -> Callable[..., Measure
 
     @functools.wraps(function)
     def task(*arguments: Any) -> Measured:
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         result, work = function(*arguments)
-        return Measured(result, work, time.time(), time.perf_counter() - began, peak_memory(), worker_name())
+        cpu, seconds = time.thread_time() - cpu, time.perf_counter() - began
+        return Measured(result, work, time.time(), seconds, peak_memory(), worker_name(), cpu)
 
     return task
 
@@ -201,7 +204,8 @@ class Recorder:
         details = {k: round(v, 6) for k, v in {**work.details, **(expected or {})}.items()}
         facts = {
             "stage": stage, "task": name, "rows": work.rows, "bytes": work.bytes_read, "written": work.bytes_written,
-            "seconds": round(done.seconds, 6), "peak_memory": done.peak_memory, "worker": done.worker, **details,
+            "seconds": round(done.seconds, 6), "cpu_seconds": round(done.cpu_seconds, 6),
+            "peak_memory": done.peak_memory, "worker": done.worker, **details,
         }  # fmt: skip
         self.listener.record(Record(done.ended, "task", facts))
 

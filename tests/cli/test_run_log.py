@@ -75,6 +75,7 @@ def test_every_task_is_in_both_logs_once(exposures, tmp_path):
     assert sum(b["rejected"] for b in boxes) == outcome.rejected
     for box in boxes:
         assert box["bytes"] == 24 * box["rows_read"] >= 24 * box["rows"]
+        assert 0 < box["cpu_seconds"] <= box["seconds"] + 0.01
         assert 0 < box["read_seconds"] + box["select_seconds"] < box["seconds"]
         assert 100 * 2**20 < box["peak_memory"] < 16 * 2**30
         assert box["worker"] != ""

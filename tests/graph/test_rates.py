@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.rates import SECONDS, Rates, box_seconds, fit_law, measure_rates, read_log, read_rates
+from musedeep.graph.rates import SECONDS, Rates, box_seconds, fit_law, measure_rates, read_log, read_rates, waited
 
 TRUE = Rates(
     start=2.0, cluster=0.0, end=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02, scan_row=2e-8,
@@ -58,7 +58,16 @@ def write_log(path, true=TRUE, exposures=12, boxes=60, seed=1, with_cluster=Fals
         box["read_seconds"] = 0.9 * true.read_exposure * box["exposures"] + true.read_row * box["rows_read"]
         seconds = box_seconds(true, box) + (true.first_box if k == 0 else 0.0)
         now += seconds
-        add("task", stage="boxes", task=f"box {k}", seconds=seconds, worker="0", rows=1, **box)
+        add(
+            "task",
+            stage="boxes",
+            task=f"box {k}",
+            seconds=seconds,
+            cpu_seconds=0.6 * seconds,
+            worker="0",
+            rows=1,
+            **box,
+        )
     add("stage", stage="boxes", seconds=now - at)
     now += true.end
     voxels = 30_000_000
@@ -89,6 +98,7 @@ def test_rates_are_found_again(tmp_path):
     }  # fmt: skip
     assert max(fit.scatter for fit in fits) < 0.01
     assert "12/40 exposures" in rates.conditions
+    assert waited(read_log(tmp_path / "a.jsonl")) == pytest.approx(0.4)
 
 
 def test_a_cluster_takes_longer_to_start(tmp_path):
