@@ -99,7 +99,7 @@ def fit_surface(image: Image, good: Mask, order: int) -> Surface | None:
         products += pairs_y[rows].T @ (good[rows].astype(np.float64) @ pairs_x)
         sums += by_y[rows].T @ (np.where(good[rows], image[rows].astype(np.float64), 0.0) @ by_x)
     matrix = products.reshape(n, n, n, n).transpose(0, 2, 1, 3).reshape(n * n, n * n)
-    solution: NDArray[np.float64] = np.linalg.lstsq(matrix, sums.reshape(n * n), rcond=None)[0]
+    solution = np.linalg.lstsq(matrix, sums.reshape(n * n), rcond=None)[0].astype(np.float64)
     return Surface(solution.reshape(n, n), (image.shape[0], image.shape[1]))
 
 
@@ -160,13 +160,11 @@ def plane(image: Image, good: Mask) -> Image | None:
     surface = fit_surface(image[inside], good[inside], 1)
     if surface is None:
         return None
-    by_y, by_x = (
-        legvander((np.arange(n) - BORDER) * 2.0 / (n - 2 * BORDER - 1) - 1.0, 1)
-        for n in (image.shape[0], image.shape[1])
-    )
+    y, x = ((np.arange(n) - BORDER) * 2.0 / (n - 2 * BORDER - 1) - 1.0 for n in image.shape)
+    level, slope = (surface.coefficients[:, i] @ np.stack([np.ones_like(y), y]) for i in (0, 1))
     values = np.empty(image.shape, np.float32)
-    for first in range(0, image.shape[0], ROWS):
-        values[first : first + ROWS] = by_y[first : first + ROWS] @ surface.coefficients @ by_x.T
+    for row in range(image.shape[0]):
+        values[row] = level[row] + slope[row] * x
     return values
 
 
