@@ -1,10 +1,13 @@
-"""muse_dark: raw darks to a master dark of one hour, with its hot pixels (manual 9.2)."""
+"""muse_dark: raw darks to a master dark of one hour, with its hot pixels, and a model of it (manual 9.2)."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.bad_pixels import HOT, SATURATED, hot_pixels
+from musedeep.kernels.dark_model import SHAPE, fit_dark_model
 from musedeep.kernels.image_statistics import statistics, windows
 from musedeep.recipes.basic_inputs import check_bias, exposure_time, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import (
@@ -47,10 +50,13 @@ RECIPE = Recipe(
         Parameter(
             "hotsigma", 5.0, "Limit for hot pixels, in mean absolute deviations above the median of their quadrant."
         ),
-        Parameter("model", False, "A smooth model of the master dark; not available, must be false."),
+        Parameter("model", False, "Make a smooth model of the master dark, too; of use for 50 long darks and more."),
         MERGE,
     ),
-    products=(Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s"),),
+    products=(
+        Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s"),
+        Product("MODEL_DARK-nn.fits", "Smooth model of it, with model=true"),
+    ),
     quality=(
         Quality("DARK INPUTi NSATURATED", "Saturated pixels of raw dark i"),
         Quality("DARK MASTER NBADPIX", "Hot pixels"),
@@ -69,15 +75,27 @@ def run(call: RecipeCall) -> Outcome:
     MusedeepError
         Bad input; see `basic_run.run_ifus`.
     """
-    if call.parameters["model"]:
-        raise MusedeepError("muse_dark: model=true is not available; leave it out, or take MODEL_DARK of the reference")
-    return run_ifus(RECIPE, master_dark, call, ["MASTER_DARK"])
+    categories = ["MASTER_DARK", "MODEL_DARK"] if call.parameters["model"] else ["MASTER_DARK"]
+    return run_ifus(RECIPE, dark_products, call, categories)
 
 
-def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
-    """The master dark of one IFU."""
+def dark_products(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+    """The master dark of one IFU, and its model if that is asked for.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input, or a model is asked for and the dark has another size than MUSE's, or no good pixel.
+    """
+    model = call.parameters["model"]
     overscan = Overscan.of(call.parameters)
     frames = open_frames(call.frames["DARK"], ifu, "DARK", RECIPE.tags[0].minimum, RECIPE.name)
+    quadrants = [(port.trimmed_rows, port.trimmed_columns) for port in frames[0].ports]
+    size = max(rows.stop for rows, _ in quadrants), max(columns.stop for _, columns in quadrants)
+    if model and size != SHAPE:
+        raise MusedeepError(
+            f"{frames[0].path}: {size[1]} x {size[0]} pixels, model=true is for {SHAPE[1]} x {SHAPE[0]}; leave it out"
+        )
     combination = Combination.of(call.parameters, len(frames))
     bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
     assert bias is not None
@@ -87,8 +105,7 @@ def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
     calibration = Calibration(bias=bias, known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]))
     combined = combine(measured, overscan, calibration, combination, scale=call.parameters["scale"])
     n_bad = 0
-    for port in frames[0].ports:
-        at = port.trimmed_rows, port.trimmed_columns
+    for at in quadrants:
         hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters["hotsigma"])
         combined.dq[at][hot] |= HOT
         n_bad += int(np.count_nonzero(hot))
@@ -104,7 +121,18 @@ def master_dark(call: RecipeCall, ifu: int) -> IfuProducts:
     cards += overscan_cards(measured, overscan)
     name = product_name("MASTER_DARK", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_DARK", name, call.frames, call.parameters, cards)
-    return IfuProducts(images={"MASTER_DARK": MuseImage(combined.data, combined.dq, combined.stat, header, "count")})
+    yield IfuProducts(images={"MASTER_DARK": MuseImage(combined.data, combined.dq, combined.stat, header, "count")})
+    if not model:
+        return
+    fitted = fit_dark_model(combined.data, combined.dq, combined.stat, quadrants)
+    if fitted is None:
+        raise MusedeepError(f"{name}: no good pixel to fit a model to; look at the darks, or leave out model=true")
+    del combined
+    # the reference writes no quality of the model, and not that of the master dark again
+    cards = [card for card in cards if not card[0].startswith("ESO QC")]
+    name = product_name("MODEL_DARK", ifu)
+    header = product_header(RECIPE, frames[0], "MODEL_DARK", name, call.frames, call.parameters, cards)
+    yield IfuProducts(images={"MODEL_DARK": MuseImage(fitted.data, fitted.dq, fitted.stat, header, "count")})
 
 
 def quality_cards(

@@ -59,6 +59,43 @@ def test_exposure_time_of_the_master_dark(darks):
     assert np.median(fits.getdata(out / "MASTER_DARK-01.fits", "DATA")) == pytest.approx(RATE * 1.125, rel=0.02)
 
 
+@pytest.fixture
+def full_size(tmp_path):
+    """Three darks of full-size frames that grow along x, and a master bias."""
+    size = {"nx": 2048, "ny": 2056}
+    light = np.broadcast_to(np.linspace(0.2, 0.8, 4096), (4112, 4096))
+    for kind, electrons, calibration in (
+        ("BIAS", None, ""),
+        ("DARK", light, f"{tmp_path}/MASTER_BIAS-01.fits MASTER_BIAS\n"),
+    ):
+        lines = [calibration]
+        for k in range(3):
+            hdu = extension(raw_image(electrons, seed=k + (10 if calibration else 0), **size), **size)
+            lines.append(f"{write_raw(tmp_path / f'{kind}{k}.fits', [hdu], 1800.0)} {kind}\n")
+        (tmp_path / f"{kind}.sof").write_text("".join(lines))
+    assert run(["recipe", "muse_bias", str(tmp_path / "BIAS.sof"), "--output-dir", str(tmp_path)]) == 0
+    return tmp_path / "DARK.sof"
+
+
+def test_model(full_size):
+    directory = full_size.parent
+    assert run(["recipe", "muse_dark", "--model=true", str(full_size), "--output-dir", str(directory)]) == 0
+    with fits.open(directory / "MODEL_DARK-01.fits") as model, fits.open(directory / "MASTER_DARK-01.fits") as dark:
+        header = model[0].header
+        assert header["ESO PRO CATG"] == "MODEL_DARK" and header["PIPEFILE"] == "MODEL_DARK-01.fits"
+        assert header["EXPTIME"] == 3600.0 and header["ESO DRS MUSE OVSC1 MEAN"] == pytest.approx(1200, abs=10)
+        assert not [key for key in header if key.startswith("ESO QC")]
+        assert "ESO QC DARK MASTER NBADPIX" in dark[0].header
+        assert [hdu.name for hdu in model] == [hdu.name for hdu in dark]
+        assert [hdu.header.get("BUNIT") for hdu in model] == [hdu.header.get("BUNIT") for hdu in dark]
+        data, good = model["DATA"].data, dark["DQ"].data == 0
+        # electrons of half an hour
+        assert np.abs(data[1000:3000].mean(0) - 2 * np.linspace(0.2, 0.8, 4096)).max() < 0.1
+        assert np.mean(dark["DATA"].data[good]) == pytest.approx(data[good].mean(), abs=0.02)
+        assert (model["STAT"].data >= dark["STAT"].data).all()
+        assert ((model["DQ"].data & dark["DQ"].data) == dark["DQ"].data).all()
+
+
 def test_what_darks_need(darks, capsys):
     lines = darks.read_text().splitlines(keepends=True)
     darks.write_text("".join(lines[1:]))
@@ -68,7 +105,7 @@ def test_what_darks_need(darks, capsys):
     assert run(["recipe", "muse_dark", "--overscan=offset", str(darks)]) == 1
     assert "made with overscan=vpoly" in capsys.readouterr().err
     assert run(["recipe", "muse_dark", "--model=true", str(darks)]) == 1
-    assert "model=true is not available" in capsys.readouterr().err
+    assert "400 x 300 pixels, model=true is for 4096 x 4112; leave it out" in capsys.readouterr().err
     with fits.open(darks.parent / "MASTER_BIAS-01.fits", mode="update") as hdus:
         hdus[0].header["EXTNAME"] = "CHAN09"
     assert run(["recipe", "muse_dark", str(darks)]) == 1

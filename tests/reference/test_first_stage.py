@@ -112,22 +112,39 @@ def test_bias(biases):
     assert [k for k in theirs if k not in header and k != "COMMENT"] == []
 
 
-def test_dark(raw, biases, esorex_recipe, tmp_path_factory):
+@pytest.fixture(scope="session")
+def darks(raw, biases, esorex_recipe, tmp_path_factory):
+    """Master darks of both pipelines and their models."""
     directory = tmp_path_factory.mktemp("dark")
-    frames = [(path, "DARK") for path in raw["DARK"]]
-    bias = biases[0] / "MASTER_BIAS-01.fits"
-    both = (
-        esorex_recipe(directory / "theirs", "muse_dark", [*frames, (bias, "MASTER_BIAS")], {"nifu": 1}),
-        musedeep(directory / "ours", "muse_dark", [*frames, (bias, "MASTER_BIAS")]),
-    )
-    (data, ours), (dq, our_dq), (stat, our_stat) = images(both, "MASTER_DARK-01.fits")
+    frames = [*((path, "DARK") for path in raw["DARK"]), (biases[0] / "MASTER_BIAS-01.fits", "MASTER_BIAS")]
+    theirs = esorex_recipe(directory / "theirs", "muse_dark", frames, {"nifu": 1, "model": "true"})
+    return theirs, musedeep(directory / "ours", "muse_dark", frames, "--model=true")
+
+
+def test_dark(darks):
+    (data, ours), (dq, our_dq), (stat, our_stat) = images(darks, "MASTER_DARK-01.fits")
     assert (np.abs(data - ours) <= 0.05).mean() >= 0.999
     assert (np.abs(our_stat / stat - 1) <= 0.01).mean() >= 0.999
     assert ((dq & 256) == (our_dq & 256)).mean() >= 0.9999
-    theirs, header = headers(both, "MASTER_DARK-01.fits")
+    theirs, header = headers(darks, "MASTER_DARK-01.fits")
     # windows at random places there, everywhere here
     same_keywords(theirs, header, "QC DARK", {"DC": 0.1, "NBADPIX": 5})
     assert header["EXPTIME"] == 3600.0
+
+
+def test_dark_model(darks):
+    (data, ours), (dq, our_dq), (stat, our_stat) = images(darks, "MODEL_DARK-01.fits")
+    assert (np.abs(data - ours) <= 0.05).mean() >= 0.999
+    assert np.median(np.abs(data - ours)) <= 1e-3
+    assert (np.abs(our_stat / stat - 1) <= 0.01).mean() >= 0.999
+    flagged = (dq != 0) | (our_dq != 0)
+    assert (dq[flagged] == our_dq[flagged]).mean() >= 0.99
+    theirs, header = headers(darks, "MODEL_DARK-01.fits")
+    assert [k for k in theirs if k not in header and k != "COMMENT"] == []
+    assert not [k for k in (*theirs, *header) if k.startswith("ESO QC")]
+    assert header["ESO PRO CATG"] == theirs["ESO PRO CATG"] == "MODEL_DARK"
+    with fits.open(darks[0] / "MODEL_DARK-01.fits") as a, fits.open(darks[1] / "MODEL_DARK-01.fits") as b:
+        assert [(h.name, h.header.get("BUNIT")) for h in a] == [(h.name, h.header.get("BUNIT")) for h in b]
 
 
 def test_flat(flats):
