@@ -9,9 +9,9 @@ their names when they are complete. A lock keeps other runs away from the output
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -20,8 +20,9 @@ import numpy as np
 
 from musedeep.errors import MusedeepError
 from musedeep.graph import tasks
-from musedeep.graph.executor import Executor, open_executor
-from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
+from musedeep.graph.cluster_profile import ClusterProfile
+from musedeep.graph.executor import Executor, Resources, count_on_cluster, open_executor
+from musedeep.graph.plan import BASE_BYTES, Plan, make_plan, memory_advice
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
 from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
@@ -29,7 +30,7 @@ from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
 from musedeep.storage.filters import Filter, read_filters
-from musedeep.storage.lock import output_lock
+from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
 
@@ -83,12 +84,19 @@ class Request:
     output_wcs: Path | None = None
     filter_list: Path | None = None
     overwrite: bool = False
-    workers: int = 1
+    workers: int | None = None
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     memory: int = 4 * 2**30
     scheduler: str | None = None
+    cluster: ClusterProfile | None = None
     box_bytes: int | None = None
     combined_format: frozenset[str] = frozenset({"fits"})
+
+    @property
+    def inputs(self) -> list[Path]:
+        """All files that are read."""
+        auxiliary = (self.offset_list, self.output_wcs, self.filter_list)
+        return [*self.pixel_tables, *(path for path in auxiliary if path)]
 
 
 @dataclass
@@ -139,9 +147,20 @@ def prepare(request: Request, executor: Executor, progress: Progress, work: Path
     assert density is not None
     options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
     plan = make_plan(
-        density, grid, how, len(exposures), request.memory, executor.parallel, executor.processes, **options
-    )
+        density, grid, how, len(exposures), executor.memory or request.memory, executor.parallel, executor.processes,
+        advice=_profile_advice(request.cluster, executor.processes) if request.cluster else memory_advice, **options,
+    )  # fmt: skip
     return job, plan
+
+
+def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], str]:
+    """Says which memory of a job would do, where so much for all would."""
+
+    def advice(need: int) -> str:
+        megabytes = -(-profile.job_bytes(need // workers) // 2**20)
+        return f"{profile.path}: memory: {megabytes}MiB would do"
+
+    return advice
 
 
 def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
@@ -173,23 +192,31 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
         scratch = TemporaryDirectory(prefix=f"{WORK}-", dir=_existing_part(request.output))
-        with scratch as work, _executor(request) as executor:
+        # on this machine, for the workers that there would be: no job is to wait for a plan
+        local = replace(request, cluster=None, workers=1) if request.cluster else request
+        with scratch as work, _executor(local, progress) as executor:
+            if request.cluster:
+                count_on_cluster(executor, request.cluster, request.workers or request.cluster.workers)
             job, plan = prepare(request, executor, progress, Path(work))
         return Outcome([], plan, job, 0, 0, time.monotonic() - began, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with _executor(request) as executor:
+        with _executor(request, progress) as executor:
+            executor.check_workers(request.inputs, request.output / LOCK)
             return _combine(request, executor, products, filters, progress, began)
 
 
 @contextmanager
-def _executor(request: Request) -> Iterator[Executor]:
-    executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
+def _executor(request: Request, progress: Progress) -> Iterator[Executor]:
+    resources = Resources(request.workers, request.threads, request.memory, request.scheduler, request.cluster)
+    executor = open_executor(resources, request.output, progress.say)
     try:
         yield executor
     finally:
-        tasks.forget()
-        executor.close()
+        try:
+            tasks.forget()
+        finally:
+            executor.close()
 
 
 def _combine(
