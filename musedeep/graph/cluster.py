@@ -181,6 +181,7 @@ class SlurmWorkers:
             local_directory='"$scratch"',
             log_directory=profile.log_directory or str(self.directory),
             death_timeout=DEATH_TIMEOUT,
+            silence_logs=False,
             worker_extra_args=[
                 "--dashboard-address",
                 "127.0.0.1:0",

@@ -4,6 +4,7 @@ Tasks in flight are bounded: no more are submitted than may run at once (and one
 the memory estimated by the plan is the memory used.
 """
 
+import os
 import queue
 import time
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.interrupts import handlers_kept
 
 if TYPE_CHECKING:
     from musedeep.graph.cluster import SlurmWorkers
@@ -306,7 +308,10 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
     import dask
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # what goes wrong, this module says in one line; dask's own words and tracebacks only for --debug
+    level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(level)
     dask.config.set({"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"})
     # what the user has set is left alone
     dask.config.update_defaults({"distributed": {"scheduler": {"worker-ttl": WORKER_TTL}}})
@@ -325,7 +330,7 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
         protocol="inproc://" if embedded else None,
         dashboard_address="127.0.0.1:0",
         memory_limit=0 if embedded else resources.memory // workers,
-        silence_logs=logging.ERROR,
+        silence_logs=level,
     )
     client = Client(cluster)
     return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)
@@ -358,7 +363,8 @@ def _open_cluster(
 ) -> Executor:
     """Start jobs on a cluster."""
     try:
-        from musedeep.graph.cluster import SlurmWorkers
+        with handlers_kept():
+            from musedeep.graph.cluster import SlurmWorkers
     except ImportError as error:
         raise MusedeepError(
             f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"

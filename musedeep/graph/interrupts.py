@@ -31,6 +31,18 @@ def as_interrupts() -> Iterator[None]:
 
 
 @contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Give signals back the handlers they had: importing dask-jobqueue makes them end the process silently."""
+    former = {one: signal.getsignal(one) for one in SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for one, handler in former.items():
+                signal.signal(one, handler)
+
+
+@contextmanager
 def uninterrupted(why: str) -> Iterator[None]:
     """Go on when signals come, and tell the user why; for what takes seconds.
 

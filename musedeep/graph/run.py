@@ -180,7 +180,9 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         (request.filter_list, "FILTER_LIST"),
     )
     calibrations = [(path.name, category) for path, category in auxiliary if path]
-    memory = max(request.memory - BASE_BYTES, LEAST_MEMORY)
+    # products are completed here; the memory given for a running scheduler is that of all its workers
+    here = request.memory // (request.workers or 1) if request.scheduler else request.memory
+    memory = max(here - BASE_BYTES, LEAST_MEMORY)
     products = Products(
         request.output, request.parameters, request.parameter_texts, calibrations, request.combined_format,
         memory, request.threads,

@@ -16,7 +16,7 @@ from slurm_node import SlurmNode, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SMALL = 4 << 20
+SMALL = 6 << 20
 """Memory of boxes of which there are many [bytes]."""
 
 COMMAND = (
@@ -144,8 +144,10 @@ class Run:
         return found
 
     def wait_workers(self, slurm, number, seconds=60):
+        """Wait until so many workers take part; their process numbers by job."""
         deadline = time.monotonic() + seconds
-        while len(self.workers(slurm)) < number:
+        logs = self.output / ".musedeep-cluster"
+        while sum("Registered to" in path.read_text() for path in logs.glob("*.err")) < number:
             assert time.monotonic() < deadline and self.process.poll() is None, self.end()
             time.sleep(0.1)
         return self.workers(slurm)
@@ -166,7 +168,7 @@ def run(slurm, exposures, tmp_path):
     )
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "BOX_SECONDS": "0.3",
+        "BOX_SECONDS": "0.4",
         "DASK_DISTRIBUTED__WORKER__PRELOAD": str(tmp_path / "slow.py"),
     }
     made = Run(tmp_path, environment)
