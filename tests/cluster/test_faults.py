@@ -44,6 +44,18 @@ def test_a_job_is_cancelled_and_replaced(slurm, run, same):
     finish(run, slurm, same)
 
 
+def test_the_walltime_of_a_job_is_over(slurm, run, same):
+    run.environment["BOX_SECONDS"] = "1"
+    run.start("--workers", "2").wait_workers(slurm, 2)
+    run.wait_boxes(2)
+    first = set(slurm.jobs())
+    job = min(first, key=int)
+    slurm.output("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+    slurm.wait("the end", lambda: slurm.output("squeue", "-h", "-t", "all", "-j", job, "-o", "%T") == "TIMEOUT", 60)
+    slurm.wait("another job", lambda: set(slurm.jobs()) - first)
+    finish(run, slurm, same)
+
+
 def test_the_client_is_killed(slurm, run, same):
     run.start("--workers", "2").wait_workers(slurm, 2)
     run.wait_boxes(3)

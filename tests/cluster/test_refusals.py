@@ -45,8 +45,8 @@ class TestSlurm:
         assert "3 jobs have ended before their workers reported" in line and "/nowhere/to/be/found" in line
 
     def test_too_little_memory_in_the_profile(self, run, slurm):
-        run.profile(memory="701MiB")
-        line = refused(run, slurm)
+        run.profile(cores=40, memory="720MiB")
+        line = refused(run, slurm, "--dry-run")
         assert "cluster.yaml: memory: " in line and "would do" in line
 
     def test_credentials_are_files_of_the_owner_and_nowhere_else(self, run, slurm):
@@ -196,12 +196,18 @@ def test_a_stranger_learns_nothing_by_tls_without_a_certificate(dask_over_tls):
     host, port = dask_over_tls.file.read_text().split("tls://")[1].split('"')[0].split(":")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
-        with pytest.raises((ssl.SSLError, ConnectionError)):
-            with context.wrap_socket(plain) as stream:
-                # TLS 1.3 tells of the refusal at the first read
-                if not stream.recv(1):
-                    raise ConnectionError("closed")
+
+    def talk(plain):
+        with context.wrap_socket(plain) as stream:
+            # TLS 1.3 tells of the refusal at the first read
+            if not stream.recv(1):
+                raise ConnectionError("closed")
+
+    with (
+        socket.create_connection((host, int(port)), timeout=10) as plain,
+        pytest.raises((ssl.SSLError, ConnectionError)),
+    ):
+        talk(plain)
     assert opened(dask_over_tls.file, dask_over_tls.variables) == "[(3, 2)]"
 
 

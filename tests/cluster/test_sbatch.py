@@ -1,8 +1,10 @@
 """cluster/combine.sbatch: scheduler, workers and command inside one allocation, and what ends it early."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT  # the one of this directory
@@ -67,6 +69,19 @@ def test_cancelled_and_submitted_again(slurm, run, submit, same):
     run.environment["BOX_SECONDS"] = "0"
     log = ended(slurm, submit(), run)
     assert "resuming: " in log
+    same(run.output)
+
+
+def test_the_scheduler_is_killed(slurm, run, submit, same):
+    job = submit()
+    slurm.wait("boxes", lambda: run.boxes() >= 3, 90)
+    (scheduler,) = [n for n in slurm.processes(job) if b"dask_scheduler" in Path(f"/proc/{n}/cmdline").read_bytes()]
+    os.kill(scheduler, signal.SIGKILL)
+    log = ended(slurm, job, run, "FAILED")
+    assert "the connection to dask's scheduler is lost; start again to resume" in log
+    nothing_left(run)
+    run.environment["BOX_SECONDS"] = "0"
+    assert "resuming: " in ended(slurm, submit(), run)
     same(run.output)
 
 
