@@ -10,17 +10,21 @@ from musedeep.cli.report import print_outcome, print_plan
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
+    from musedeep.graph.cluster_profile import ClusterProfile
     from musedeep.graph.run import Request
 
 LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
+
+CLUSTERS = ("slurm",)
+"""Kinds of clusters on which workers can be started."""
 
 
 @dataclass(frozen=True)
 class Resources:
     """Where a run takes place, as given on the command line."""
 
-    workers: int
+    workers: int | None
     threads: int | None
     memory: str
     scheduler: str | None
@@ -31,6 +35,8 @@ class Resources:
     report: Path | None = None
     log: Path | None = None
     no_log: bool = False
+    cluster: str | None = None
+    cluster_profile: Path | None = None
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""
@@ -39,6 +45,20 @@ class Resources:
     def scratch_bytes(self) -> int | None:
         """The limit of the scratch directory [bytes]."""
         return None if self.scratch_size is None else _bytes("--scratch-size", self.scratch_size, "disk")
+
+    def profile(self) -> "ClusterProfile | None":
+        """The profile of the cluster, if the run is to take place on one."""
+        if self.cluster is None:
+            if self.cluster_profile is not None:
+                raise UsageProblem("--cluster-profile: for which? give --cluster slurm, too")
+            return None
+        if self.cluster not in CLUSTERS:
+            raise UsageProblem(f"--cluster {self.cluster}: there is {', '.join(CLUSTERS)}")
+        if self.scheduler is not None:
+            raise UsageProblem("--cluster starts a scheduler of its own; leave out --scheduler, or --cluster")
+        from musedeep.graph.cluster_profile import load_profile
+
+        return load_profile(self.cluster_profile)
 
 
 def _bytes(option: str, text: str, what: str) -> int:
@@ -58,6 +78,7 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
     memory, scratch_bytes = resources.memory_bytes(), resources.scratch_bytes()
     if scratch_bytes and not resources.scratch:
         raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
+    resources.profile()  # its mistakes are named before the selection is read
     from musedeep.selection.selection_file import load_selection
 
     chosen = load_selection(selection)
@@ -99,16 +120,18 @@ def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_defa
 def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_default: bool = False) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
+    from musedeep.graph.interrupts import as_interrupts
     from musedeep.graph.run import combine
 
     request.workers = resources.workers
     request.scheduler = resources.scheduler
+    request.cluster = resources.profile()
     request.overwrite = resources.overwrite
     request.report = resources.report
     if resources.threads is not None:
         request.threads = resources.threads
     log = _opened_log(request, resources, dry_run, log_by_default)
-    with log or nullcontext(), TerminalProgress(request.memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), TerminalProgress(request.memory, log=log) as progress:
         outcome = combine(request, progress, dry_run=dry_run)
     if log is not None and log.failure:
         complain(f"{log.paths[0]}: the log ends early ({log.failure}); the products are whole")

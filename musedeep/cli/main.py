@@ -21,13 +21,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Workers = Annotated[int, typer.Option(min=1, help="Worker processes on this machine; 1: threads of one process.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Worker processes on this machine (default 1: threads of one process); jobs at most of a cluster."
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one a processor.")
 ]
 IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")]
 Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
-Scheduler = Annotated[str | None, typer.Option(help="Address of a running dask scheduler to use.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address, or scheduler file, of a running dask scheduler to use.")]
+Cluster = Annotated[str | None, typer.Option(help="Start workers as jobs of a cluster: slurm.", metavar="KIND")]
+ClusterProfile = Annotated[
+    Path | None,
+    typer.Option(help="What jobs are to be like (YAML); default: ~/.config/musedeep/cluster.yaml.", metavar="FILE"),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
@@ -58,10 +68,12 @@ def main(
 @app.command()
 def combine(
     selection: Annotated[Path, typer.Argument(help="Selection file (YAML).", show_default=False)],
-    workers: Workers = 1,
+    workers: Workers = None,
     threads: Threads = None,
     memory: Memory = "4GiB",
     scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    cluster_profile: ClusterProfile = None,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
     output_dir: OutputDir = None,
@@ -84,6 +96,7 @@ def combine(
     resources = Resources(
         workers, threads, memory, scheduler, overwrite,
         scratch=scratch, scratch_size=scratch_size, report=report, log=log, no_log=no_log,
+        cluster=cluster, cluster_profile=cluster_profile,
     )  # fmt: skip
     combine_selection(selection, resources, output_dir, dry_run)
 
@@ -136,7 +149,7 @@ def rates(
 def recipe(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Recipe, as in muse_exp_combine.")] = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     threads: Threads = None,
     memory: Memory = "4GiB",
     scheduler: Scheduler = None,
@@ -255,12 +268,14 @@ def associate(
 def reduce(
     directories: Directories,
     until: Annotated[str, typer.Option(help="Last step, as in flat.")] = "scibasic",
-    workers: Workers = 1,
+    workers: Workers = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one a processor.")
     ] = None,
     memory: Memory = "4GiB",
     scheduler: Scheduler = None,
+    cluster: Cluster = None,
+    cluster_profile: ClusterProfile = None,
     dry_run: DryRun = False,
     ifus: ChosenIfus = "",
     mode: ChosenMode = "",
@@ -283,7 +298,10 @@ def reduce(
     from musedeep.cli.night import NightChoice, reduce_command
 
     choice = NightChoice(directories, output_dir, mode, night, ifus)
-    resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits, log=log)
+    resources = Resources(
+        workers, threads, memory, scheduler, overwrite, save_fits,
+        log=log, cluster=cluster, cluster_profile=cluster_profile,
+    )  # fmt: skip
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 
 

@@ -2,15 +2,13 @@
 
 import json
 import os
-import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -205,6 +203,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     from musedeep.graph.night_plan import STEPS, check_step
 
     memory = resources.memory_bytes()
+    profile = resources.profile()
     given = _given_parameters(words)
     try:
         check_step(until)
@@ -219,6 +218,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
             complain(line)
         raise MusedeepError(problems[-1])
     from musedeep.cli.night_progress import NightTerminalProgress
+    from musedeep.graph.interrupts import as_interrupts
     from musedeep.graph.night_run import NightRequest, reduce_night
 
     request = NightRequest(
@@ -233,16 +233,17 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         threads=resources.threads or len(os.sched_getaffinity(0)),
         memory=memory,
         scheduler=resources.scheduler,
+        cluster=profile,
     )
     from musedeep.cli.run_log import RunLog
 
     log = RunLog(resources.log, late=False) if resources.log is not None and not dry_run else None
-    with log or nullcontext(), _terminated_as_interrupted(), NightTerminalProgress(memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), NightTerminalProgress(memory, log=log) as progress:
 
         def leave() -> None:
             # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next
             # start; worker processes are ended by the cluster
-            if request.workers > 1:
+            if request.cluster or (request.workers or 1) > 1:
                 return
             progress.stop()
             complain("interrupted; the same command resumes where it stopped")
@@ -255,20 +256,6 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     else:
         _print_outcome(outcome, request, progress.peak_bytes)
     return BAD_INPUT if unread or outcome.failed or outcome.lost else OK
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Take SIGTERM, by which a batch system ends a job, as Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def _by_step(names: Sequence[str], outcome: "NightOutcome") -> dict[str, int]:

@@ -111,7 +111,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     from musedeep.recipes.basic_run import RecipeCall
 
     output.mkdir(parents=True, exist_ok=True)
-    workers = resources.workers if resources.workers > 1 else None
+    workers = resources.workers if (resources.workers or 1) > 1 else None
     outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits))
     for path in outcome.paths:
         print(path)

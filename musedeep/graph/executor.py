@@ -1,23 +1,90 @@
-"""Where tasks run: dask.distributed, embedded in this process, on local processes, or elsewhere.
+"""Where tasks run: dask.distributed, embedded in this process, on local processes, on a cluster, or elsewhere.
 
 Tasks in flight are bounded: no more are submitted than may run at once (and one waiting for each), so that
 the memory estimated by the plan is the memory used.
 """
 
-from collections.abc import Callable, Sequence
+import os
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.interrupts import handlers_kept
+from musedeep.storage.location import Location, StoreUrl
+
+if TYPE_CHECKING:
+    from musedeep.graph.cluster import SlurmWorkers
+    from musedeep.graph.cluster_profile import ClusterProfile
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the cluster while no task ends."""
+
+WORKERS_TIMEOUT = 120
+"""For the workers of a running scheduler that the user has counted [s]."""
+
+WORKER_TTL = "60s"
+"""A worker that is not heard of for so long is taken for lost."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where a run takes place.
+
+    Attributes
+    ----------
+    workers : int or None
+        Local worker processes: with 1 (the default) the tasks run on threads of this process. With a running
+        scheduler: its workers to wait for. With a cluster: jobs at most; default: as the profile says.
+    threads : int
+        Tasks at once on this machine, shared among the workers.
+    memory : int
+        Limit of the process tree [bytes].
+    scheduler : str or None
+        Address of a running scheduler, or its scheduler file.
+    cluster : ClusterProfile or None
+        Start workers as jobs like this.
+    """
+
+    workers: int | None
+    threads: int
+    memory: int
+    scheduler: str | None = None
+    cluster: "ClusterProfile | None" = None
+
+
+class WorkersDied(MusedeepError):
+    """Several workers died at the same task."""
 
 
 class Executor:
-    """Runs tasks on a dask cluster."""
+    """Runs tasks on a dask cluster.
 
-    def __init__(self, client: Any, cluster: Any, parallel: int, processes: int) -> None:
-        self.client, self.cluster = client, cluster
+    Attributes
+    ----------
+    parallel, processes : int
+        Tasks at once and worker processes that a plan may count on.
+    memory : int or None
+        Of the workers together, and of this process where it is counted [bytes]; None: as the user says.
+    worker_memory : int or None
+        Of each worker, where workers have memory of their own [bytes].
+    """
+
+    def __init__(
+        self, client: Any, cluster: Any, parallel: int, processes: int, jobs: "SlurmWorkers | None" = None
+    ) -> None:
+        self.client, self.cluster, self.jobs = client, cluster, jobs
         self.parallel, self.processes = parallel, processes
+        self.memory: int | None = None
+        self.worker_memory: int | None = None
+        self._check = ""
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run(
         self,
@@ -25,46 +92,176 @@ class Executor:
         calls: Sequence[tuple[Any, ...]],
         finished: Callable[[int, Any], None],
         parallel: int,
+        last: bool = True,
     ) -> None:
         """Run all calls, at most `parallel` at once with as many waiting; `finished` gets number and result.
+
+        If they are the last ones, workers of a cluster that have nothing left to do are given back.
 
         Raises
         ------
         MusedeepError
-            As a task raised it, or that workers died again and again.
+            As a task raised it, or that workers died again and again, or that none are left.
         """
-        from distributed import KilledWorker, as_completed
+        left = len(calls)
 
+        def over(k: int, result: Any) -> None:
+            nonlocal left
+            finished(k, result)
+            left -= 1
+            if last:
+                self.want(left)
+
+        self._run(function, calls, over, parallel)
+
+    def _run(
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        finished: Callable[[int, Any], None],
+        parallel: int,
+    ) -> None:
         if not calls:
             return
+        self.want(len(calls))
         waiting = iter(range(len(calls)))
-        numbers: dict[str, int] = {}
+        running: dict[Any, int] = {}
 
-        def submit(k: int) -> Any:
-            future = self.client.submit(function, *calls[k], pure=False, retries=0)
-            numbers[future.key] = k
-            return future
+        def submit(k: int) -> None:
+            running[self.submit(function, *calls[k])] = k
 
-        queue = as_completed([submit(k) for k in islice(waiting, 2 * parallel)])
         try:
-            for future in queue:
-                try:
-                    result = future.result()
-                except KilledWorker as error:
-                    raise MusedeepError(
-                        "a worker died several times at the same task, most likely for lack of memory; "
-                        "give more --memory or fewer --workers, and start again to resume"
-                    ) from error
-                finished(numbers.pop(future.key), result)
+            for k in islice(waiting, 2 * parallel):
+                submit(k)
+            while running:
+                future = self.next_ended()
+                result = self.result(future)
+                finished(running.pop(future), result)
                 future.release()
-                k = next(waiting, None)
-                if k is not None:
-                    queue.add(submit(k))
+                k = next(waiting, -1)
+                if k >= 0:
+                    submit(k)
         except BaseException:
-            self.client.cancel(list(queue.futures))
+            self.cancel(running)
             raise
-        if numbers:
-            raise RuntimeError(f"{len(numbers)} tasks were submitted and never finished")
+
+    def want(self, number: int) -> None:
+        """There is work for so many workers; a cluster grows or shrinks."""
+        if self.jobs is not None:
+            self.jobs.want(number)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, memory: int | None = None) -> Any:
+        """Start a call; its future comes out of `next_ended`.
+
+        Parameters
+        ----------
+        memory : int, optional
+            What it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
+        """
+        # the name of the function is what dask's dashboard shows
+        options: dict[str, Any] = {"key": f"{function.__name__}-{uuid.uuid4().hex}", "pure": False, "retries": 0}
+        if memory is not None and self.worker_memory is not None:
+            options["resources"] = {"memory": memory}
+        if self._check:
+            from musedeep.graph.worker_check import checked
+
+            arguments = (self._check, function, *arguments)
+            function = checked
+        future = self.client.submit(function, *arguments, **options)
+        future.add_done_callback(self._ended.put)
+        return future
+
+    def next_ended(self) -> Any:
+        """The next future that has ended, one way or another.
+
+        Raises
+        ------
+        MusedeepError
+            No worker will ever come, or the scheduler is gone.
+        """
+        while True:
+            try:
+                return self._ended.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                self.look()
+
+    def look(self) -> None:
+        """Raise MusedeepError if the cluster cannot go on."""
+        if self.jobs is not None and self.jobs.problem:
+            raise MusedeepError(self.jobs.problem)
+        if self.client.status not in ("running", "connecting"):
+            raise self._lost()
+
+    def _lost(self) -> MusedeepError:
+        return MusedeepError("the connection to dask's scheduler is lost; start again to resume")
+
+    def result(self, future: Any) -> Any:
+        """What a task has returned.
+
+        Raises
+        ------
+        WorkersDied
+            Again and again.
+        MusedeepError
+            As the task raised it, or that the scheduler is gone.
+        """
+        from distributed import KilledWorker
+
+        if future.status in ("cancelled", "lost"):
+            raise self._lost()
+        try:
+            return future.result()
+        except KilledWorker as error:
+            more = "more memory in the cluster profile" if self.jobs else "more --memory or fewer --workers"
+            raise WorkersDied(
+                "a worker died several times at the same task, most likely for lack of memory; "
+                f"give {more}, and start again to resume"
+            ) from error
+
+    def cancel(self, futures: Iterable[Any]) -> None:
+        """Give up tasks that have not ended."""
+        try:
+            self.client.cancel(list(futures))
+        except Exception:  # the scheduler is gone, and they with it
+            pass
+
+    def check_workers(self, paths: Sequence[str | Location], mark: Path | None) -> None:
+        """Make sure that workers elsewhere, now and later, are of our versions and see our files.
+
+        Parameters
+        ----------
+        paths : sequence of path
+            Have to exist there; those in object storage are left out.
+        mark : Path, optional
+            A file of this run that has to have the same content there.
+
+        Raises
+        ------
+        MusedeepError
+            What a worker lacks, and what to do; that no worker comes.
+        """
+        if self.cluster is not None:
+            return
+        from musedeep.graph import worker_check
+
+        while not self.client.nthreads():
+            self.look()
+            time.sleep(0.1)  # the first of a cluster is on its way
+        versions = worker_check.own_versions()
+        for address, there in self.client.run(eval, worker_check.VERSIONS, on_error="return").items():
+            if not isinstance(there, dict):
+                raise MusedeepError(f"the worker at {address} does not answer ({there})")
+            different = worker_check.differing(versions, there, address)
+            if different:
+                raise MusedeepError(different)
+        name = f"musedeep-{uuid.uuid4().hex}"
+        local = [str(Path(path).absolute()) for path in paths if not isinstance(path, StoreUrl)]
+        content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
+        self.client.register_plugin(worker_check.Needs(name, versions, local, content))
+        self._check = name
+        for problem in self.client.run(worker_check.refusal, name).values():
+            if problem:
+                raise MusedeepError(problem)
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in every worker process; those that do not answer within a minute are left alone."""
@@ -81,49 +278,56 @@ class Executor:
 
     def close(self) -> None:
         """Let go of the cluster; a cluster of our own ends."""
-        self.client.close()
-        if self.cluster is not None:
-            self.cluster.close()
+        try:
+            if self._check and self.client.status == "running" and self.jobs is None:
+                self.client.unregister_worker_plugin(self._check)
+        except Exception:  # its scheduler has ended
+            pass
+        finally:
+            self._check = ""
+            try:
+                self.client.close()
+            finally:
+                if self.jobs is not None:
+                    self.jobs.close()
+                if self.cluster is not None:
+                    self.cluster.close()
 
 
-def open_executor(workers: int, threads: int, memory: int, scheduler: str | None) -> Executor:
-    """Connect to a running scheduler, or start a local cluster.
+def open_executor(resources: Resources, output: Path | None = None, say: Callable[[str], None] = print) -> Executor:
+    """Connect to a running scheduler, or start a cluster.
 
     Parameters
     ----------
-    workers : int
-        Local worker processes; with 1 the tasks run on threads of this process.
-    threads : int
-        Tasks at once on this machine, shared among the workers.
-    memory : int
-        Limit of the process tree [bytes].
-    scheduler : str or None
-        Address of a running scheduler.
+    resources : Resources
+    output : Path, optional
+        The output directory, where a cluster keeps what its jobs need.
+    say : callable
+        Takes a line for the user.
 
     Raises
     ------
     MusedeepError
-        The scheduler cannot be reached, or has no workers.
+        The scheduler cannot be reached, or has no workers; the cluster cannot be started.
     """
     import logging
 
     import dask
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # what goes wrong, this module says in one line; dask's own words and tracebacks only for --debug
+    level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(level)
     dask.config.set({"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"})
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout="10s")
-            threads_there = client.nthreads()
-        except (OSError, ValueError) as error:
-            raise MusedeepError(
-                f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address"
-            ) from error
-        if not threads_there:
-            client.close()
-            raise MusedeepError(f"the scheduler at {scheduler} has no workers; start some first")
-        return Executor(client, None, sum(threads_there.values()), len(threads_there))
+    # what the user has set is left alone
+    dask.config.update_defaults({"distributed": {"scheduler": {"worker-ttl": WORKER_TTL}}})
+    if resources.cluster is not None:
+        assert output is not None
+        return _open_cluster(resources, resources.cluster, output, say)
+    if resources.scheduler:
+        return _connect(resources.scheduler, resources.workers)
+    workers, threads = resources.workers or 1, resources.threads
     embedded = workers <= 1
     per_worker = max(1, threads // max(workers, 1))
     cluster = LocalCluster(
@@ -132,10 +336,67 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
         processes=not embedded,
         protocol="inproc://" if embedded else None,
         # for whoever is logged in here, no one else
-        dashboard_address="localhost:0",
-        worker_dashboard_address="localhost:0",
-        memory_limit=0 if embedded else memory // workers,
-        silence_logs=logging.ERROR,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        memory_limit=0 if embedded else resources.memory // workers,
+        silence_logs=level,
     )
     client = Client(cluster)
     return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)
+
+
+def _connect(scheduler: str, workers: int | None) -> Executor:
+    """Use a running scheduler."""
+    from distributed import Client
+
+    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    try:
+        client = Client(timeout="10s", **where)
+        try:
+            if workers:
+                client.wait_for_workers(workers, timeout=WORKERS_TIMEOUT)
+        except TimeoutError:
+            pass
+        threads_there = client.nthreads()
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise MusedeepError(f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address") from error
+    if not threads_there or (workers and len(threads_there) < workers):
+        client.close()
+        found = f"has {len(threads_there)} workers of {workers}" if threads_there else "has no workers"
+        raise MusedeepError(f"the scheduler at {scheduler} {found}; start some first")
+    return Executor(client, None, sum(threads_there.values()), len(threads_there))
+
+
+def _open_cluster(
+    resources: Resources, profile: "ClusterProfile", output: Path, say: Callable[[str], None]
+) -> Executor:
+    """Start jobs on a cluster."""
+    try:
+        with handlers_kept():
+            from musedeep.graph.cluster import SlurmWorkers
+    except ImportError as error:
+        raise MusedeepError(
+            f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"
+        ) from error
+    from distributed import Client
+
+    jobs = SlurmWorkers(profile, resources.workers or profile.workers, output, say)
+    try:
+        jobs.want(1)
+        executor = Executor(Client(jobs.cluster), None, 1, 1, jobs)
+        count_on_cluster(executor, profile, jobs.most)
+    except BaseException:
+        jobs.close()
+        raise
+    say(f"dashboard: {jobs.dashboard}")
+    return executor
+
+
+def count_on_cluster(executor: Executor, profile: "ClusterProfile", workers: int) -> None:
+    """Let plans count on so many workers like those of a profile."""
+    from musedeep.graph.plan import BASE_BYTES
+
+    executor.parallel, executor.processes = workers * profile.cores, workers
+    executor.worker_memory = profile.worker_bytes
+    # a plan for several processes takes off the one that directs them, which is elsewhere here
+    executor.memory = workers * executor.worker_memory + (BASE_BYTES if workers > 1 else 0)

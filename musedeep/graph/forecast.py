@@ -114,7 +114,7 @@ def survey_exposures(request: runs.Request, progress: runs.Progress) -> Survey:
     """
     counts = _Counts(progress)
     scratch = TemporaryDirectory(prefix=f"{runs.WORK}-", dir=runs.existing_part(request.output))
-    with scratch as work, runs.executor_for(request) as executor:
+    with scratch as work, runs.executor_for(request, counts) as executor:
         job, density = runs.survey(request, executor, counts, Path(work), Recorder(counts))
         numbers = range(len(job.exposures))
         reads = ReadRows.of_segments((np.load(tasks.segments_path(work, k)) for k in numbers), job.grid.shape)

@@ -197,7 +197,9 @@ def remaining_frames(plan: NightPlan, task: Task, failed: Collection[str]) -> Fr
     return kept if {tag for _, tag in kept} == {tag for _, tag in task.frames.frames} else None
 
 
-def at_once(plan: NightPlan, memory: int, processors: int, base: int, processes: bool = False) -> int:
+def at_once(
+    plan: NightPlan, memory: int, processors: int, base: int, processes: bool = False, given: str = "--memory"
+) -> int:
     """How many of the largest tasks may run at once: one a processor, and no more than the memory holds.
 
     Parameters
@@ -207,6 +209,7 @@ def at_once(plan: NightPlan, memory: int, processors: int, base: int, processes:
     processors : tasks at once at most
     base : bytes of a process without a task
     processes : each task has a process of its own, beside the one that directs them
+    given : where the limit is given, for messages
 
     Raises
     ------
@@ -220,7 +223,7 @@ def at_once(plan: NightPlan, memory: int, processors: int, base: int, processes:
     number = int((memory - base) // one)
     if number < 1:
         raise MusedeepError(
-            f"{largest.frames.recipe} ({largest.name}) needs about {(base + one) / 2**30:.1f} GiB, --memory allows "
+            f"{largest.frames.recipe} ({largest.name}) needs about {(base + one) / 2**30:.1f} GiB, {given} allows "
             f"{memory / 2**30:.1f} GiB; give more"
         )
     return min(number, processors)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.executor import Executor, open_executor
+from musedeep.graph.cluster_profile import ClusterProfile
+from musedeep.graph.executor import Executor, Resources, WorkersDied, open_executor
 from musedeep.graph.night_journal import WORK, Journal, task_key
 from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night_task import TaskResult, run_task
@@ -22,7 +23,7 @@ from musedeep.graph.performance import dashboard_address
 from musedeep.graph.plan import BASE_BYTES
 from musedeep.graph.records import Measured, Record, Recorder, Work
 from musedeep.recipes.declaration import Recipe, nearest
-from musedeep.storage.lock import output_lock
+from musedeep.storage.lock import LOCK, output_lock
 
 
 class NightProgress(Protocol):
@@ -53,7 +54,7 @@ class NightRequest:
     parameters : given for a recipe, by name
     until : last step
     save_fits : write pixel tables as FITS files, too
-    workers, threads, memory, scheduler : as in `executor.open_executor`
+    workers, threads, memory, scheduler, cluster : as in `executor.Resources`
     """
 
     sets: Sequence[FrameSet]
@@ -63,10 +64,11 @@ class NightRequest:
     until: str = STEPS[-1]
     overwrite: bool = False
     save_fits: bool = False
-    workers: int = 1
+    workers: int | None = None
     threads: int = 1
     memory: int = 4 * 2**30
     scheduler: str | None = None
+    cluster: ClusterProfile | None = None
 
 
 @dataclass
@@ -147,9 +149,12 @@ def reduce_night(
     """
     began = time.monotonic()
     plan, parameters = prepare(request)
-    apart = request.workers > 1
-    parallel = request.workers if apart else request.threads
-    if not request.scheduler:
+    workers = request.workers or 1
+    apart = workers > 1
+    parallel = workers if apart else request.threads
+    if request.cluster:
+        at_once(plan, request.cluster.worker_bytes, request.cluster.cores, BASE_BYTES, given=str(request.cluster.path))
+    elif not request.scheduler:
         fitting = at_once(plan, request.memory, parallel, BASE_BYTES, apart)
         # processes get equal shares of the memory; threads share it, and more of the small tasks fit
         parallel = fitting if apart else parallel
@@ -160,10 +165,14 @@ def reduce_night(
     with output_lock(request.output):
         run = _Run(request, plan, parameters, progress, None, parallel)
         run.check_existing()
-        run.executor = open_executor(parallel if apart else 1, parallel, request.memory, request.scheduler)
+        local = not (request.scheduler or request.cluster)
+        workers_wanted = (parallel if apart else 1) if local else request.workers
+        resources = Resources(workers_wanted, parallel, request.memory, request.scheduler, request.cluster)
+        run.executor = open_executor(resources, request.output, progress.say)
         try:
-            if request.scheduler:
+            if not local:
                 run.parallel = run.executor.parallel
+                run.executor.check_workers(run.inputs(), request.output / LOCK)
             if address := dashboard_address(run.executor):
                 progress.say(f"dashboard: {address}")
             run.recorder.event("plan", tasks=len(plan.tasks), parallel=run.parallel)
@@ -233,16 +242,18 @@ class _Run:
             self._know(task, key)
             (self.outcome.earlier if self.journal.done(task.name, key) else self.outcome.made).append(task.name)
 
+    def inputs(self) -> list[str]:
+        """Files that are there before the first task."""
+        made = {path for task in self.plan.tasks for path in task.frames.products}
+        return sorted({path for task in self.plan.tasks for path, _ in task.frames.frames} - made)
+
     def work(self) -> None:
         """Run everything."""
-        from distributed import KilledWorker, as_completed
-
         assert self.executor is not None
-        client = self.executor.client
+        executor = self.executor
         self.progress.begin(len(self.plan.tasks), self.plan.seconds, self.parallel)
-        running: dict[str, Task] = {}
-        memory = self.request.memory - BASE_BYTES
-        queue = as_completed([])
+        running: dict[Any, Task] = {}
+        memory = (executor.memory or self.request.memory) - BASE_BYTES
 
         def launch() -> None:
             for task in self._startable():
@@ -252,25 +263,23 @@ class _Run:
                     return
                 call = self._begin(task)
                 if call is not None:
-                    future = client.submit(run_task, *call, pure=False, retries=0)
-                    running[future.key] = task
-                    queue.add(future)
+                    running[executor.submit(run_task, *call, memory=task.cost.memory)] = task
 
         try:
             launch()
             while running:
-                future = next(queue)
-                task = running.pop(future.key)
+                executor.want(len(self.waiting) + len(running))
+                future = executor.next_ended()
+                task = running.pop(future)
                 try:
-                    result = future.result()
-                except KilledWorker:
-                    text = "its worker died several times, most likely for lack of memory; give more --memory"
-                    result = TaskResult(text, 0.0)
+                    result = executor.result(future)
+                except WorkersDied as error:
+                    result = TaskResult(str(error), 0.0)
                 self._end(task, result)
                 future.release()
                 launch()
         except BaseException:
-            client.cancel(list(queue.futures))
+            executor.cancel(running)
             raise
         if self.waiting:
             raise RuntimeError(f"{len(self.waiting)} tasks never became ready")

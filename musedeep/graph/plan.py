@@ -1,5 +1,6 @@
 """The plan of a combination: which boxes, how many rows and bytes, how much memory. Plain arithmetic."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -105,6 +106,11 @@ class Field:
         return int(max(row * rows + cell * cells for row, cell in self.costs()))
 
 
+def memory_advice(need: int) -> str:
+    """What to do, where a limit of so many bytes would do."""
+    return f"--memory {-(-need // 2**20)}MiB would do"
+
+
 def make_plan(
     density: NDArray[np.floating],
     grid: Grid,
@@ -114,6 +120,8 @@ def make_plan(
     parallel: int,
     processes: int = 1,
     box_bytes: int = BOX_BYTES,
+    *,
+    advice: Callable[[int], str] = memory_advice,
 ) -> Plan:
     """Divide the cube into boxes.
 
@@ -132,6 +140,8 @@ def make_plan(
         Worker processes (the memory of an idle process counts for each).
     box_bytes : int
         Peak memory that a box aims at where the limit allows more.
+    advice : callable
+        What to do, where a limit of so many bytes would do.
 
     Returns
     -------
@@ -180,7 +190,7 @@ def make_plan(
         would_do = need * parallel + base + 2 * 2**20
         raise MusedeepError(
             f"memory limit {memory / 2**20:.0f} MiB is too small for {parallel} boxes of one plane at once "
-            f"({total / nz:.3g} rows a plane); --memory {-(-would_do // 2**20)}MiB would do"
+            f"({total / nz:.3g} rows a plane); {advice(would_do)}"
         )
     largest = sorted((t.peak_bytes for t in tasks), reverse=True)[:parallel]
     return Plan(

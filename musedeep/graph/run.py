@@ -10,9 +10,9 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.graph import tasks
-from musedeep.graph.executor import Executor, open_executor
+from musedeep.graph.cluster_profile import ClusterProfile
+from musedeep.graph.executor import Executor, Resources, count_on_cluster, open_executor
 from musedeep.graph.performance import check_report, dashboard_address, performance_report
-from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
+from musedeep.graph.plan import BASE_BYTES, Plan, make_plan, memory_advice
 from musedeep.graph.records import (
     BOXES,
     COMPLETION,
@@ -47,7 +48,7 @@ from musedeep.recipes.exp_combine_scan import require_rows
 from musedeep.storage import scratch
 from musedeep.storage.filters import Filter, read_filters
 from musedeep.storage.location import Location
-from musedeep.storage.lock import output_lock
+from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
 from musedeep.storage.scratch import Scratch
@@ -108,15 +109,22 @@ class Request:
     output_wcs: Path | None = None
     filter_list: Path | None = None
     overwrite: bool = False
-    workers: int = 1
+    workers: int | None = None
     threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     memory: int = 4 * 2**30
     scheduler: str | None = None
+    cluster: ClusterProfile | None = None
     box_bytes: int | None = None
     combined_format: frozenset[str] = frozenset({"fits"})
     scratch: str | None = None
     scratch_bytes: int | None = None
     report: Path | None = None
+
+    @property
+    def inputs(self) -> list[Location]:
+        """All files that are read."""
+        auxiliary = (self.offset_list, self.output_wcs, self.filter_list)
+        return [*self.pixel_tables, *(path for path in auxiliary if path)]
 
 
 @dataclass
@@ -186,7 +194,7 @@ def _measured_map(
         results[k] = done.result
         recorder.task(INDEXING, names[k], done)
 
-    executor.run(function, calls, keep, executor.parallel)
+    executor.run(function, calls, keep, executor.parallel, last=False)
     return results
 
 
@@ -198,10 +206,22 @@ def prepare(
         job, density = survey(request, executor, progress, work, recorder)
         options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
         plan = make_plan(
-            density, job.grid, job.how, len(job.exposures), request.memory, executor.parallel, executor.processes,
+            density, job.grid, job.how, len(job.exposures), executor.memory or request.memory, executor.parallel,
+            executor.processes,
+            advice=_profile_advice(request.cluster, executor.processes) if request.cluster else memory_advice,
             **options,
         )  # fmt: skip
     return job, plan
+
+
+def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], str]:
+    """Says which memory of a job would do, where so much for all would."""
+
+    def advice(need: int) -> str:
+        megabytes = -(-profile.job_bytes(need // workers) // 2**20)
+        return f"{profile.path}: memory: {megabytes}MiB would do"
+
+    return advice
 
 
 def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
@@ -240,7 +260,9 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         (request.filter_list, "FILTER_LIST"),
     )
     calibrations = [(path.name, category) for path, category in auxiliary if path]
-    memory = max(request.memory - BASE_BYTES, LEAST_MEMORY)
+    # products are completed here; the memory given for a running scheduler is that of all its workers
+    here = request.memory // (request.workers or 1) if request.scheduler else request.memory
+    memory = max(here - BASE_BYTES, LEAST_MEMORY)
     products = Products(
         request.output, request.parameters, request.parameter_texts, calibrations, request.combined_format,
         memory, request.threads,
@@ -252,29 +274,37 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
         directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
-        with directory as work, executor_for(request) as executor:
+        # on this machine, for the workers that there would be: no job is to wait for a plan
+        local = replace(request, cluster=None, workers=1) if request.cluster else request
+        with directory as work, executor_for(local, progress) as executor:
+            if request.cluster:
+                count_on_cluster(executor, request.cluster, request.workers or request.cluster.workers)
             job, plan = prepare(request, executor, progress, Path(work), recorder)
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with executor_for(request) as executor:
+        with executor_for(request, progress) as executor:
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
             if address := dashboard_address(executor):
                 progress.say(f"dashboard: {address}")
+            executor.check_workers(request.inputs, request.output / LOCK)
             return _combine(request, executor, products, filters, progress, recorder)
 
 
 @contextmanager
-def executor_for(request: Request) -> Iterator[Executor]:
+def executor_for(request: Request, progress: Progress) -> Iterator[Executor]:
     """The executor that a run asks for, while it is needed."""
-    executor = open_executor(request.workers, request.threads, request.memory, request.scheduler)
+    resources = Resources(request.workers, request.threads, request.memory, request.scheduler, request.cluster)
+    executor = open_executor(resources, request.output, progress.say)
     try:
         yield executor
     finally:
-        tasks.forget()
-        executor.close()
+        try:
+            tasks.forget()
+        finally:
+            executor.close()
 
 
 def _combine(

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
 from musedeep.storage.location import Location, StoreUrl, is_url, location
+from musedeep.storage.yaml_file import read_mapping
 
 COMBINED_FORMATS = ("store", "fits")
 """Forms of the combined pixel table."""
@@ -92,7 +92,7 @@ def load_selection(path: str | Path) -> Selection:
         matches nothing, a path named twice; a parameter that is not right.
     """
     path = Path(path)
-    model = _validated(path, _parsed(path))
+    model = _validated(path, read_mapping(path, "selection file", list(SelectionModel.model_fields)))
     here = path.parent
     try:
         parameters = exp_combine_parameters(model.parameters)
@@ -110,41 +110,6 @@ def load_selection(path: str | Path) -> Selection:
         combined_format=_combined_format(path, model.combined_format, parameters.save),
         output=here / _directory(path, model.output),
     )
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such selection file")
-    try:
-        content = yaml.load(path.read_text(), Loader=_UniqueKeys)
-    except UnicodeDecodeError:
-        raise MusedeepError(f"{path}: not a text file; a selection file is YAML") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f", line {mark.line + 1}" if mark else ""
-        raise MusedeepError(f"{path}{where}: not valid YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise MusedeepError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(content, dict):
-        raise MusedeepError(f"{path}: a selection file has the keys {', '.join(SelectionModel.model_fields)}")
-    return content
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, refusing a key given twice (which YAML would silently replace)."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if isinstance(key, str) and key in seen:
-            raise yaml.MarkedYAMLError(problem=f"'{key}' is given twice", problem_mark=key_node.start_mark)
-        seen.add(key if isinstance(key, str) else id(key_node))
-    return loader.construct_mapping(node)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:

@@ -1,0 +1,87 @@
+"""What SLURM says about jobs, and why, in its commands' words and in ours."""
+
+import getpass
+import re
+import subprocess
+import time
+from pathlib import Path
+
+TIMEOUT = 30.0
+"""For an answer of the controller [s]."""
+
+HOPELESS = {
+    "PartitionTimeLimit": "its walltime is longer than the partition allows",
+    "PartitionNodeLimit": "no node of the partition is as large",
+    "PartitionConfig": "it asks for more than the partition has",
+    "BadConstraints": "no node has what it asks for",
+    "InvalidAccount": "the account is not valid",
+    "AccountNotAllowed": "the account may not use the partition",
+    "InvalidQOS": "the quality of service (qos) is not valid",
+    "QOSNotAllowed": "the quality of service (qos) is not allowed",
+    "AssocMaxWallDurationPerJobLimit": "its walltime is longer than the account allows",
+    "QOSMaxWallDurationPerJobLimit": "its walltime is longer than the quality of service allows",
+    "AssocMaxCpuPerJobLimit": "it asks for more cores than the account allows",
+    "QOSMaxCpuPerJobLimit": "it asks for more cores than the quality of service allows",
+    "AssocMaxMemPerJob": "it asks for more memory than the account allows",
+    "QOSMaxMemoryPerJob": "it asks for more memory than the quality of service allows",
+    "MaxMemPerLimit": "it asks for more memory than the partition allows",
+    "DependencyNeverSatisfied": "what it depends on has failed",
+    "JobHeldAdmin": "the administrator holds it",
+    "JobHeldUser": "it is held",
+}
+"""Reasons of a pending job that time does not heal (squeue(1), JOB REASON CODES), for the user."""
+
+
+def job_states(name: str) -> dict[str, tuple[str, str]] | None:
+    """State and reason of the jobs of a name that have not ended, by number; None if SLURM does not answer."""
+    try:
+        done = subprocess.run(
+            ["squeue", "--noheader", f"--name={name}", "--format=%A|%T|%r"],
+            capture_output=True, text=True, timeout=TIMEOUT, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = {}
+    for line in done.stdout.split("\n"):
+        if line.strip():
+            number, state, reason = line.strip().split("|", 2)
+            found[number] = (state, reason)
+    return found
+
+
+def cancel_named(name: str, seconds: float = 10.0) -> None:
+    """Cancel all our jobs of a name, and see to it that none stays behind."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            subprocess.run(
+                ["scancel", f"--name={name}", f"--user={getpass.getuser()}"],
+                capture_output=True, timeout=TIMEOUT, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError):
+            pass
+        states = job_states(name)
+        ending = states is not None and all(state == "COMPLETING" for state, _ in states.values())
+        if ending or time.monotonic() > deadline:
+            return
+        time.sleep(0.3)
+
+
+def refusal_line(text: str) -> str:
+    """What sbatch says of a refusal, in one line, from all that it and its caller say."""
+    said = [line.split("error:", 1)[1].strip() for line in text.splitlines() if line.startswith("sbatch: error:")]
+    if said:
+        # the last line is the reason, the one before what it is about
+        return ": ".join(dict.fromkeys(reversed(said[-2:])))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def ended_because(directory: Path, number: str | None) -> str:
+    """The last words of a job, from its output; which job, if it said nothing."""
+    texts = [path.read_text(errors="replace") for path in sorted(directory.glob(f"*-{number}*.err"))]
+    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+    wrong = [line for line in lines if re.search(r"error|not found|no such|denied|cannot|timed out", line, re.I)]
+    # times and names of loggers are for the files
+    said = re.sub(r"^[\d:, -]+- [\w.]+ - [A-Z]+ - ", "", (wrong or lines or [""])[-1])
+    return f"job {number}" + (f" said: {said}" if said else "")
