@@ -430,7 +430,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(200_000, 50, 100)
     # BLAS has nothing to do that is worth threads, which wait for it in busy loops; read when numpy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    return guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
+    status = guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        # the process ends: nothing needs to be looked through once more
+        gc.freeze()
+    return status
 
 
 if __name__ == "__main__":
