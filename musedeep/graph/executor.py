@@ -120,7 +120,8 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
     import dask
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # the errors of tasks come back to us; workers would print their tracebacks, too
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     dask.config.set({"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"})
     if scheduler:
         try:
@@ -143,7 +144,7 @@ def open_executor(workers: int, threads: int, memory: int, scheduler: str | None
         protocol="inproc://" if embedded else None,
         dashboard_address=":0",
         memory_limit=0 if embedded else memory // workers,
-        silence_logs=logging.ERROR,
+        silence_logs=logging.CRITICAL,
     )
     client = Client(cluster)
     return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)
