@@ -237,9 +237,7 @@ def test_a_disk_that_becomes_full_while_working(exposures, undisturbed, tmp_path
     options = {"parameters": parameters, "box_bytes": SMALL, "threads": 1}
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "_save", full)
-        with pytest.raises(
-            MusedeepError, match="(No space left on device|cannot write the cube).*start again"
-        ) as error:
+        with pytest.raises(MusedeepError, match=r"(No space|cannot write).*start again") as error:
             run(exposures[0], tmp_path / "out", **options)
     assert "\n" not in str(error.value)
     assert (tmp_path / "out").exists() == (when == "boxes")
