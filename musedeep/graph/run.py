@@ -6,6 +6,7 @@ same inputs, it does only what is missing; with other inputs or parameters it st
 their names when they are complete. A lock keeps other runs away from the output directory meanwhile.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -347,10 +348,21 @@ def _combine(
         stages = list(recorder.stages.values())
         return Outcome(made, plan, job, rows, rejected, recorder.seconds, len(done), stages)
     except MusedeepError:
-        journal = work / "done.txt"
-        if not journal.exists() or len(journal.read_text().splitlines()) < 2:
-            shutil.rmtree(work, ignore_errors=True)
+        _forget_if_nothing_is_done(work)
         raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_if_nothing_is_done(work)
+        raise MusedeepError(
+            f"{request.output}: {error.strerror}; free space and start again, to go on where this run stopped"
+        ) from error
+
+
+def _forget_if_nothing_is_done(work: Path) -> None:
+    journal = work / "done.txt"
+    if not journal.exists() or len(journal.read_text().splitlines()) < 2:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager

@@ -90,6 +90,8 @@ class CheckedStore(WrapperStore[Store]):
     store : zarr.abc.store.Store
     name : str
         For messages.
+    remote : bool
+        Whether metadata are kept in memory, because reading them again takes long.
 
     Attributes
     ----------
@@ -103,9 +105,11 @@ class CheckedStore(WrapperStore[Store]):
         or another than was written.
     """
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, remote: bool = False) -> None:
         super().__init__(store)
         self.name = name
+        self._remote = remote
+        self._metadata: dict[str, bytes] = {}
         self.checksums: Checksums | None = None
         found = sync(self._fetch(_OWN, default_buffer_prototype()))
         if found is not None:
@@ -123,30 +127,45 @@ class CheckedStore(WrapperStore[Store]):
         """See `zarr.abc.store.Store`; whole objects only."""
         assert byte_range is None, "the arrays of a store are read in whole chunks"
         array, number = split_key(key)
-        expected = self.checksums.of(key) if self.checksums else None
-        cache = scratch.active() if number is not None and "/" not in array and self.checksums else None
-        if cache and self.checksums:
-            kept = await cache.get(self.checksums.identity, key)
-            if kept is not None and zlib.crc32(kept) == expected:
+        if number is None:
+            return await self._get_metadata(key, prototype)
+        cache = scratch.active() if self.checksums and "/" not in array else None
+        if cache is None or cache.stopped or self.checksums is None:
+            return await self._get_checked(key, prototype)
+        store = self.checksums.identity
+        async with cache.turn(store, key):  # boxes side by side want the same chunk at the same time
+            kept = await cache.get(store, key)
+            if kept is not None and zlib.crc32(kept) == self.checksums.of(key):
                 return prototype.buffer.from_bytes(kept)
+            value = await self._get_checked(key, prototype)
+            if value is not None:
+                await cache.put(store, key, _bytes(value))
+            return value
+
+    async def _get_metadata(self, key: str, prototype: BufferPrototype) -> Buffer | None:
+        if key in self._metadata:
+            return prototype.buffer.from_bytes(zlib.decompress(self._metadata[key]))
+        value = await self._get_checked(key, prototype)
+        if self._remote and value is not None:
+            self._metadata[key] = zlib.compress(_bytes(value), 1)  # the offsets of slices become small
+        return value
+
+    async def _get_checked(self, key: str, prototype: BufferPrototype) -> Buffer | None:
         value = await self._fetch(key, prototype)
+        chunk = split_key(key)[1] is not None
         if self.checksums is None:
-            if value is None and number is not None:
+            if value is None and chunk:
                 raise self._problem(key, "is missing")
             return value
-        if value is None:
-            if expected is not None:
-                raise self._problem(key, "is missing")
-            return None
+        expected = self.checksums.of(key)
         if expected is None:
-            if number is not None:
+            if value is not None and chunk:
                 raise self._problem(key, "is none of this store")
             return None
-        content = memoryview(value.as_numpy_array())  # type: ignore[arg-type]
-        if zlib.crc32(content) != expected:
+        if value is None:
+            raise self._problem(key, "is missing")
+        if zlib.crc32(_bytes(value)) != expected:
             raise self._problem(key, "is damaged (its checksum is wrong)")
-        if cache and self.checksums:
-            await cache.put(self.checksums.identity, key, content)
         return value
 
     async def _fetch(self, key: str, prototype: BufferPrototype) -> Buffer | None:
@@ -186,7 +205,7 @@ class RecordedStore(WrapperStore[Store]):
 
     async def set(self, key: str, value: Buffer) -> None:
         """See `zarr.abc.store.Store`."""
-        content = memoryview(value.as_numpy_array())  # type: ignore[arg-type]
+        content = _bytes(value)
         self.sums[key] = zlib.crc32(content), content.nbytes
         await self._guarded(self._store.set(key, value))
 
@@ -245,6 +264,10 @@ class RecordedStore(WrapperStore[Store]):
             filters=None, config={"write_empty_chunks": True},
         )  # fmt: skip
         array[...] = raw
+
+
+def _bytes(value: Buffer) -> memoryview:
+    return memoryview(value.as_numpy_array())  # type: ignore[arg-type]
 
 
 def _packed(values: dict[int, int]) -> str:

@@ -92,7 +92,7 @@ def open_store(where: Location) -> CheckedStore:
     """
     if isinstance(where, Path):
         return CheckedStore(LocalStore(where, read_only=True), str(where))
-    store = CheckedStore(open_remote(where, read_only=True), str(where))
+    store = CheckedStore(open_remote(where, read_only=True), str(where), remote=True)
     if store.checksums is None and not exists(where):
         raise MusedeepError(f"{where}: there is no store; correct the URL, or make the store with musedeep ingest")
     return store
@@ -138,7 +138,11 @@ class ZarrPixelTable(RowReader):
         check_columns(path, self.names)
         group: Any = zarr.open_group(store, mode="r", zarr_format=3)
         try:
-            self._arrays = {name: group[name] for name in (*self.names, "order")}
+            names = (*self.names, "order")
+            arrays = (
+                map(group.__getitem__, names) if isinstance(path, Path) else _requests().map(group.__getitem__, names)
+            )
+            self._arrays = dict(zip(names, arrays, strict=True))
         except (KeyError, ValueError, FileNotFoundError) as error:
             raise MusedeepError(f"{path}: column {error} is missing or damaged; ingest the exposure again") from error
         for name, array in self._arrays.items():

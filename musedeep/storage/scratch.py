@@ -12,6 +12,7 @@ import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, get_ident
+from weakref import WeakValueDictionary
 
 RECHECK = 32 << 20
 """Bytes that a process writes before it looks again how full the directory is, at most."""
@@ -52,11 +53,16 @@ class ChunkCache:
     notice: str | None = None
     _unseen: int = RECHECK
     _lock: Lock = field(default_factory=Lock)
+    _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def __post_init__(self) -> None:
         self.path = self.scratch.path()
         limit = self.scratch.limit
         self._recheck = RECHECK if limit is None else min(RECHECK, limit // 32)
+
+    def turn(self, store: str, key: str) -> asyncio.Lock:
+        """For a chunk, a lock that is shared by all who want it now in this process (and event loop)."""
+        return self._turns.setdefault((store, key), asyncio.Lock())
 
     async def get(self, store: str, key: str) -> bytes | None:
         """The bytes of a chunk, not checked; None if it is not there."""

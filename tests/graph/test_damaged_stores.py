@@ -1,6 +1,8 @@
 """Whatever is damaged, cut or lost in a store: a line that names it, or the same cube; never another cube."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,6 +108,22 @@ def test_every_kind_of_file(stores, undisturbed, tmp_path, damage):
                 np.testing.assert_array_equal(a, b)
         shutil.rmtree(output, ignore_errors=True)
         file.write_bytes(raw)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_user_sees(stores, tmp_path, workers):
+    store = shutil.copytree(stores[0], tmp_path / "a.zarr")
+    file = store / "data" / "c" / "1"
+    file.write_bytes(flip_middle(file.read_bytes()))
+    (tmp_path / "s.yaml").write_text(f"exposures: [a.zarr, {stores[1]}]\noutput: out\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "musedeep", "combine", str(tmp_path / "s.yaml"), "--workers", str(workers)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 1
+    first, *rest = done.stderr.splitlines()
+    assert first.endswith("indexing")
+    assert rest == [f"musedeep: {store}: chunk 1 of data is damaged (its checksum is wrong); ingest the exposure again"]
 
 
 class After(Silent):

@@ -14,6 +14,7 @@ from astropy.io import fits
 from pixel_tables import write_dithers, write_exposure
 
 from musedeep.errors import MusedeepError
+from musedeep.graph import tasks
 from musedeep.graph.run import WORK, Request, Silent, combine
 from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
 
@@ -220,6 +221,29 @@ def test_a_full_disk_is_one_line(exposures, tmp_path, monkeypatch):
     with pytest.raises(MusedeepError, match="no space"):
         run(exposures[0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("when", ["indexing", "boxes"])
+def test_a_disk_that_becomes_full_while_working(exposures, undisturbed, tmp_path, monkeypatch, when):
+    save, calls = tasks._save, []
+
+    def full(path, array):
+        calls.append(path)
+        if when == "indexing" or (path.name.startswith("rejected") and len(calls) > 2 * len(exposures[0]) + 1):
+            raise OSError(28, "No space left on device")
+        save(path, array)
+
+    parameters = {"save": "cube,combined"}
+    options = {"parameters": parameters, "box_bytes": SMALL, "threads": 1}
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "_save", full)
+        with pytest.raises(MusedeepError, match=r"(No space|cannot write).*start again") as error:
+            run(exposures[0], tmp_path / "out", **options)
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "out").exists() == (when == "boxes")
+    outcome = run(exposures[0], tmp_path / "out", **options)
+    assert (outcome.resumed_boxes > 0) == (when == "boxes")
+    assert_same(tmp_path / "out", undisturbed[1])
 
 
 def test_a_second_run_is_refused_and_disturbs_nothing(exposures, undisturbed, tmp_path):
