@@ -77,7 +77,7 @@ def test_what_is_missing_or_wrong_is_named(tmp_path, text, message):
 
 def test_the_profile_of_the_user(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    with pytest.raises(MusedeepError, match="musedeep/cluster.yaml: no such cluster profile; write one"):
+    with pytest.raises(MusedeepError, match=r"musedeep/cluster\.yaml: no such cluster profile; write one"):
         load_profile(None)
     (tmp_path / "musedeep").mkdir()
     (tmp_path / "musedeep" / "cluster.yaml").write_text(LEAST)
