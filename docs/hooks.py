@@ -30,7 +30,12 @@ def _block(path: str) -> str:
     return f"```\n{(ROOT / path).read_text().rstrip()}\n```"
 
 
-MAKERS = {"block": _block, "parameters": lambda name: declared(name).parameter_table(), "products": _products, "file": _text}
+MAKERS = {
+    "block": _block,
+    "parameters": lambda name: declared(name).parameter_table(),
+    "products": _products,
+    "file": _text,
+}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
