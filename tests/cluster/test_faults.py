@@ -35,9 +35,9 @@ def test_a_worker_is_killed(slurm, run, same):
 
 
 def test_a_job_is_cancelled_and_replaced(slurm, run, same):
-    run.environment["BOX_SECONDS"] = "1"
+    run.environment["BOX_SECONDS"] = "1.5"
     run.start("--workers", "2").wait_workers(slurm, 2)
-    run.wait_boxes(2)
+    run.wait_boxes(1)
     first = set(slurm.jobs())
     slurm.output("scancel", min(first, key=int))
     slurm.wait("another job", lambda: set(slurm.jobs()) - first)
@@ -45,9 +45,10 @@ def test_a_job_is_cancelled_and_replaced(slurm, run, same):
 
 
 def test_the_walltime_of_a_job_is_over(slurm, run, same):
-    run.environment["BOX_SECONDS"] = "1"
+    # SLURM looks at walltimes every 30 s
+    run.environment["BOX_SECONDS"] = "4.5"
     run.start("--workers", "2").wait_workers(slurm, 2)
-    run.wait_boxes(2)
+    run.wait_boxes(1)
     first = set(slurm.jobs())
     job = min(first, key=int)
     slurm.output("scontrol", "update", f"JobId={job}", "EndTime=now+1")

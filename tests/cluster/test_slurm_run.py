@@ -44,7 +44,7 @@ def test_as_many_jobs_as_there_is_work_for(slurm, tmp_path):
                 slurm.wait("idle jobs to end", lambda: len(slurm.jobs()) <= 2)
                 assert not executor.jobs.problem
 
-        executor.run(time.sleep, [(20.0,), *[(0.5,)] * 5], finished, 4)
+        executor.run(time.sleep, [(12.0,), *[(0.5,)] * 5], finished, 4)
         assert ended[-1] == 0
         assert 2 <= most[0] <= 4
         assert sorted(ended) == list(range(6))
