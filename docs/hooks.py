@@ -1,7 +1,7 @@
 """What the documentation takes from the code: parameters from declarations, figures from the benchmarks.
 
 A line `{{ parameters NAME }}` becomes the table of a recipe's parameters, `{{ products NAME }}` that of its
-products, `{{ file PATH }}` the text of a file of the repository.
+products, `{{ file PATH }}` the text of a file of the repository, `{{ block PATH }}` the same in a block.
 """
 
 import re
@@ -26,7 +26,16 @@ def _text(path: str) -> str:
     return re.sub(r"\A# .*\n", "", text)
 
 
-MAKERS = {"parameters": lambda name: declared(name).parameter_table(), "products": _products, "file": _text}
+def _block(path: str) -> str:
+    return f"```\n{(ROOT / path).read_text().rstrip()}\n```"
+
+
+MAKERS = {
+    "block": _block,
+    "parameters": lambda name: declared(name).parameter_table(),
+    "products": _products,
+    "file": _text,
+}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

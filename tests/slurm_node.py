@@ -134,7 +134,7 @@ class SlurmNode:
                 )
             )
 
-    def wait(self, what: str, there, seconds: float = 30.0) -> None:
+    def wait(self, what: str, there, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not there():
             if time.monotonic() > deadline:

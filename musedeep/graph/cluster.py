@@ -35,6 +35,9 @@ DIRECTORY = ".musedeep-cluster"
 SUBMISSIONS = 8
 """Of jobs at once."""
 
+OF_THE_SITE = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_JWT")
+"""Variables of SLURM that are not of the job in which this process may run."""
+
 UNSEEN_JOBS = 3
 """Jobs that may end without their worker being seen, before the run gives up."""
 
@@ -71,7 +74,7 @@ class _Job(SLURMJob):
 
     async def _submit_job(self, script_filename: str) -> Any:
         # what SLURM has set for a job that we may run in must not become options of ours
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k == "SLURM_CONF"}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in OF_THE_SITE}
         return await self._call([*shlex.split(self.submit_command), script_filename], env=environment)
 
     async def start(self) -> None:

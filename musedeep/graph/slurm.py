@@ -1,6 +1,5 @@
 """What SLURM says about jobs, and why, in its commands' words and in ours."""
 
-import getpass
 import re
 import subprocess
 import time
@@ -50,13 +49,12 @@ def job_states(name: str) -> dict[str, tuple[str, str]] | None:
 
 
 def cancel_named(name: str, seconds: float = 10.0) -> None:
-    """Cancel all our jobs of a name, and see to it that none stays behind."""
+    """Cancel all jobs of a name, which is ours alone, and see to it that none stays behind."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             subprocess.run(
-                ["scancel", f"--name={name}", f"--user={getpass.getuser()}"],
-                capture_output=True, timeout=TIMEOUT, check=False,
+                ["scancel", f"--name={name}"], capture_output=True, timeout=TIMEOUT, check=False
             )  # fmt: skip
         except (OSError, subprocess.SubprocessError):
             pass

@@ -16,7 +16,7 @@ from slurm_node import SlurmNode, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SMALL = 6 << 20
+SMALL = 12 << 20
 """Memory of boxes of which there are many [bytes]."""
 
 COMMAND = (

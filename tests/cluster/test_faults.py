@@ -35,9 +35,9 @@ def test_a_worker_is_killed(slurm, run, same):
 
 
 def test_a_job_is_cancelled_and_replaced(slurm, run, same):
-    run.environment["BOX_SECONDS"] = "1"
+    run.environment["BOX_SECONDS"] = "1.5"
     run.start("--workers", "2").wait_workers(slurm, 2)
-    run.wait_boxes(2)
+    run.wait_boxes(1)
     first = set(slurm.jobs())
     slurm.output("scancel", min(first, key=int))
     slurm.wait("another job", lambda: set(slurm.jobs()) - first)
@@ -45,9 +45,10 @@ def test_a_job_is_cancelled_and_replaced(slurm, run, same):
 
 
 def test_the_walltime_of_a_job_is_over(slurm, run, same):
-    run.environment["BOX_SECONDS"] = "1"
+    # SLURM looks at walltimes every 30 s
+    run.environment["BOX_SECONDS"] = "4.5"
     run.start("--workers", "2").wait_workers(slurm, 2)
-    run.wait_boxes(2)
+    run.wait_boxes(1)
     first = set(slurm.jobs())
     job = min(first, key=int)
     slurm.output("scontrol", "update", f"JobId={job}", "EndTime=now+1")
@@ -116,11 +117,12 @@ def test_a_worker_needs_more_memory_than_it_has(slurm, run, same):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_twice(slurm, run, same, number):
     run.start("--workers", "2").wait_boxes(3)
-    run.process.send_signal(number)
-    time.sleep(0.3)
-    run.process.send_signal(number)
+    for seconds in (0.0, 0.05, 0.3):
+        time.sleep(seconds)
+        run.process.send_signal(number)
     status, _, error = run.end()
-    assert status == 130, error
+    # the last signal may find it at its end, when Python takes signals no more
+    assert status in (130, -number), error
     assert RESUMES in error.splitlines()[-1]
     slurm.wait("jobs to end", lambda: not slurm.jobs())
     assert not (run.output / ".musedeep-cluster").exists()
@@ -129,12 +131,13 @@ def test_interrupted_twice(slurm, run, same, number):
         again(run, slurm, same)
 
 
-@pytest.mark.parametrize("seconds", [1.5, 2.5])
+@pytest.mark.parametrize("seconds", [0.0, 0.7, 1.5])
 def test_interrupted_early(slurm, run, seconds):
     run.start("--workers", "2")
+    slurm.wait("the lock", lambda: (run.output / ".musedeep-lock").exists())
     time.sleep(seconds)
     run.process.send_signal(signal.SIGINT)
     status, _, _ = run.end()
-    assert status in (130, -signal.SIGINT)
+    assert status == 130
     slurm.wait("jobs to end", lambda: not slurm.jobs())
     assert not (run.output / ".musedeep-cluster").exists()

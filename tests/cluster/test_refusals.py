@@ -45,7 +45,7 @@ class TestSlurm:
         assert "3 jobs have ended before their workers reported" in line and "/nowhere/to/be/found" in line
 
     def test_too_little_memory_in_the_profile(self, run, slurm):
-        run.profile(cores=40, memory="720MiB")
+        run.profile(cores=400, memory="720MiB")
         line = refused(run, slurm, "--dry-run")
         assert "cluster.yaml: memory: " in line and "would do" in line
 
