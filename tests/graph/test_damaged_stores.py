@@ -188,8 +188,11 @@ def test_a_store_replaced_during_the_run(stores, tmp_path):
         hdus["data"].data[:] += 1
         hdus.writeto(tmp_path / "other.fits")
 
+    other = ingest([tmp_path / "other.fits"], tmp_path / "other.zarr", chunk_rows=CHUNK)
+
     def replace():
-        ingest([tmp_path / "other.fits"], store, chunk_rows=CHUNK, overwrite=True)
+        store.rename(tmp_path / "former.zarr")
+        other.rename(store)
 
     with pytest.raises(MusedeepError, match=r"a\.zarr: .*(is damaged|changed since)"):
-        run([store, stores[1]], tmp_path / "out", After(1, replace), box_bytes=4 << 20)
+        run([store, stores[1]], tmp_path / "out", After(1, replace), box_bytes=2 << 20)
