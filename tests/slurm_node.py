@@ -1,7 +1,9 @@
 """A real SLURM on this machine, on loopback: two nodes by two slurmd, without systemd; ends its own processes only."""
 
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -49,6 +51,11 @@ def missing() -> str:
     if absent:
         return f"no {', '.join(absent)}: apt-get install slurm-wlm munge"
     return "" if os.getuid() == 0 else "slurmd needs root here"
+
+
+def _end_with_parent() -> None:
+    """In a new process: end when the tests do, even if they are killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _free_ports() -> tuple[int, int, int]:
@@ -130,7 +137,13 @@ class SlurmNode:
         with open(self.base / f"{command[0]}{len(self._running)}.out", "wb") as out:
             self._running.append(
                 subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=self.base
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                    cwd=self.base,
+                    preexec_fn=_end_with_parent,
                 )
             )
 

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, write_profile  # of this directory
+from cluster_runs import ROOT, write_profile
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.cluster_profile import load_profile

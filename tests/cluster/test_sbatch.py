@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT  # the one of this directory
+from cluster_runs import ROOT
 
 pytestmark = pytest.mark.slurm
 
