@@ -131,9 +131,10 @@ class Run:
         return self.workers(slurm)
 
     def assert_nothing_left(self, slurm, seconds=15):
-        """No jobs, no processes of jobs, no files but products."""
+        """No jobs, no processes of jobs, no files but products and the log."""
         slurm.wait("jobs to end", lambda: not slurm.jobs(), seconds)
-        assert sorted(p.name for p in self.output.iterdir()) == ["DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits"]
+        products = ["DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", "combine.jsonl", "combine.log"]
+        assert sorted(p.name for p in self.output.iterdir()) == products
         assert not self.scratch.exists() or not list(self.scratch.iterdir())
 
 

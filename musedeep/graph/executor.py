@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.interrupts import handlers_kept
-from musedeep.storage.location import Location, StoreUrl
+from musedeep.storage.location import Location, is_url
 
 if TYPE_CHECKING:
     from musedeep.graph.cluster import SlurmWorkers
@@ -85,6 +85,12 @@ class Executor:
         self.worker_memory: int | None = None
         self._check = ""
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Results of all calls, in their order; more calls are to follow."""
+        results: list[Any] = [None] * len(calls)
+        self.run(function, calls, results.__setitem__, self.parallel, last=False)
+        return results
 
     def run(
         self,
@@ -255,7 +261,7 @@ class Executor:
             if different:
                 raise MusedeepError(different)
         name = f"musedeep-{uuid.uuid4().hex}"
-        local = [str(Path(path).absolute()) for path in paths if not isinstance(path, StoreUrl)]
+        local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
         content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
         self.client.register_plugin(worker_check.Needs(name, versions, local, content))
         self._check = name

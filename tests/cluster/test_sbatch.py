@@ -93,6 +93,8 @@ def test_before_the_walltime_it_stops_and_goes_on_after(slurm, run, submit, same
     slurm.output("scancel", "--batch", "--signal=USR1", job)
     slurm.wait("the job to be requeued", lambda: "Restarts=1" in slurm.output("scontrol", "show", "job", job))
     assert run.boxes() >= 3
+    # the first start may still be coming to its end
+    slurm.wait("the job to wait again", lambda: state(slurm, job) in ("PENDING", "RUNNING"))
     # SLURM waits two minutes before it starts a requeued job
     slurm.output("scontrol", "update", f"JobId={job}", "StartTime=now")
     log = ended(slurm, job, run)

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from musedeep.graph.executor import open_executor
+from musedeep.graph.executor import Resources, open_executor
 from musedeep.graph.performance import dashboard_address
 
 
@@ -11,7 +11,7 @@ from musedeep.graph.performance import dashboard_address
 def test_servers_of_a_local_cluster_listen_on_this_machine_alone(workers):
     own = psutil.Process()
     before = {c.laddr for c in own.net_connections("inet") if c.status == psutil.CONN_LISTEN}
-    executor = open_executor(workers, 2, 2**31, None)
+    executor = open_executor(Resources(workers, 2, 2**31))
     try:
         processes = [own, *own.children(recursive=True)]
         open_ = {c.laddr for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN}
