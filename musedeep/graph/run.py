@@ -288,8 +288,6 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
-            if address := dashboard_address(executor):
-                progress.say(f"dashboard: {address}")
             executor.check_workers(request.inputs, request.output / LOCK)
             return _combine(request, executor, products, filters, progress, recorder)
 
@@ -326,6 +324,8 @@ def _combine(
             if not done:
                 products.create(work, job)
             _record_plan(recorder, job, plan, len(done))
+            if address := dashboard_address(executor):
+                progress.say(f"dashboard: {address}")
             progress.start(len(plan.tasks), plan.rows, len(done))
             with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
                 rows, rejected = _execute(executor, work, job, plan, done, progress, recorder, keep)
