@@ -12,10 +12,12 @@ the one with the rest).
 """
 
 import argparse
+import os
 import re
 import shutil
 import statistics
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,19 +71,24 @@ def calls(nights: list[Path], recipes: list[str], ifu: int | None) -> Iterator[C
             yield Call(step.name, step.recipe, step.sof.resolve(), step.ifu)
 
 
+def fresh(scratch: Path) -> Path:
+    """A new directory, with a disk that has nothing left to write.
+
+    Products stay until the end: file systems are slow to make files where many have just been removed.
+    """
+    os.sync()
+    scratch.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=scratch))
+
+
 def run_ours(call: Call, scratch: Path) -> tuple[float, float]:
-    """Time and memory of musedeep; the products are thrown away."""
-    result = measure([*MUSEDEEP, "recipe", call.recipe, *call.options, str(call.sof)], scratch)
-    shutil.rmtree(scratch)
-    return result
+    """Time and memory of musedeep."""
+    return measure([*MUSEDEEP, "recipe", call.recipe, *call.options, str(call.sof)], fresh(scratch))
 
 
 def run_reference(call: Call, scratch: Path) -> tuple[float, float]:
-    """Time and memory of the reference; the products are thrown away."""
-    command = [*ESOREX, call.recipe, *call.options, str(call.sof)]
-    result = measure(command, scratch, call.threads, call.accepted)
-    shutil.rmtree(scratch)
-    return result
+    """Time and memory of the reference."""
+    return measure([*ESOREX, call.recipe, *call.options, str(call.sof)], fresh(scratch), call.threads, call.accepted)
 
 
 def row(name: str, theirs: list[tuple[float, float]], ours: list[tuple[float, float]]) -> str:
@@ -135,11 +142,11 @@ def main() -> None:
             print(row(f"{night.name}, bias to scibasic", [theirs], [ours]), flush=True)
         return
     for call in calls(options.nights, recipes, options.ifu):
-        run_ours(call, options.scratch / "musedeep")  # compiled kernels, page cache
+        run_ours(call, options.scratch)  # compiled kernels, page cache
         theirs, ours = [], []
         for _ in range(options.rounds):
-            theirs.append(run_reference(call, options.scratch / "reference"))
-            ours.append(run_ours(call, options.scratch / "musedeep"))
+            theirs.append(run_reference(call, options.scratch))
+            ours.append(run_ours(call, options.scratch))
         name = re.sub(r"-\d+$", "", call.name)
         print(row(f"{call.recipe} ({name})", theirs, ours), flush=True)
     shutil.rmtree(options.scratch, ignore_errors=True)
