@@ -135,7 +135,7 @@ class Run:
         slurm.wait("jobs to end", lambda: not slurm.jobs(), seconds)
         products = ["DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", "combine.jsonl", "combine.log"]
         assert sorted(p.name for p in self.output.iterdir()) == products
-        assert not self.scratch.exists() or not list(self.scratch.iterdir())
+        assert not self.scratch.exists() or not (left := sorted(self.scratch.rglob("*"))), left
 
 
 def voxels(output):

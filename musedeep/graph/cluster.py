@@ -203,8 +203,10 @@ class SlurmWorkers:
             *self.profile.prologue,
             *(f"export {name}={value}" for name, value in _WORKER_SETTINGS.items()),
             f'scratch="{self.profile.local_scratch}/musedeep-$SLURM_JOB_ID"',
-            'mkdir -p -m 700 -- "$scratch" || exit 1',
+            # without a trap the shell would not wait for the end of the worker, which still writes there
+            "trap : TERM",
             "trap 'rm -rf -- \"$scratch\"' EXIT",
+            'mkdir -p -m 700 -- "$scratch" || exit 1',
             'export TMPDIR="$scratch"',
         ]
 
