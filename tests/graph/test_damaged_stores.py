@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from pixel_tables import write_dithers
+from store_runs import run, voxels
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.run import WORK, Silent
 from musedeep.storage.ingest import ingest
 
 CHUNK = 2000
@@ -22,23 +22,6 @@ def stores(tmp_path_factory):
     here = tmp_path_factory.mktemp("stores")
     paths, _ = write_dithers(here, 2, ifus=(12,), wavelength=(7000.0, 7012.0), slices=range(1, 49, 4))
     return [ingest([p], p.with_suffix(".zarr"), chunk_rows=CHUNK) for p in paths]
-
-
-def run(stores, output, progress=None, **options):
-    request = Request(list(stores), exp_combine_parameters({"crsigma": 5}), output, threads=2, **options)
-    return combine(request, progress)
-
-
-def voxels(output):
-    with fits.open(output / "DATACUBE_FINAL.fits") as hdus:
-        return [hdus[name].data.view(">u4").copy() for name in ("DATA", "STAT")]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(stores, tmp_path_factory):
-    output = tmp_path_factory.mktemp("undisturbed") / "out"
-    run(stores, output)
-    return voxels(output)
 
 
 def kinds(store):

@@ -8,16 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from astropy.io import fits
 from pixel_tables import write_dithers, write_exposure
 from s3_server import SECRET, s3_server
+from store_runs import assert_same, run, voxels
 
 from musedeep.cli.main import run as musedeep
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.run import Silent
 from musedeep.storage.ingest import export, ingest
 from musedeep.storage.location import StoreUrl, location
 from musedeep.storage.pixel_table import open_pixel_table
@@ -55,28 +54,6 @@ def urls(server, stores):
         url = StoreUrl(f"{BUCKET}/field/exposure-{k}.zarr")
         made.append(ingest([store.with_suffix(".fits")], url, chunk_rows=CHUNK))
     return made
-
-
-@pytest.fixture(scope="module")
-def undisturbed(stores, tmp_path_factory):
-    output = tmp_path_factory.mktemp("undisturbed") / "out"
-    run(stores, output)
-    return voxels(output)
-
-
-def run(stores, output, progress=None, **options):
-    request = Request(list(stores), exp_combine_parameters({"crsigma": 5}), output, **({"threads": 2} | options))
-    return combine(request, progress)
-
-
-def voxels(output):
-    with fits.open(output / "DATACUBE_FINAL.fits") as hdus:
-        return [hdus[name].data.view(">u4").copy() for name in ("DATA", "STAT")]
-
-
-def assert_same(output, expected):
-    for a, b in zip(voxels(output), expected, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def write_selection(path, *exposures, **keys):

@@ -7,15 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from astropy.io import fits
 from pixel_tables import write_dithers
+from store_runs import assert_same, run
 
 from musedeep.cli.main import run as musedeep
-from musedeep.graph.run import Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.run import Silent
 from musedeep.storage.ingest import ingest
 
 BOXES = {"box_bytes": 8 << 20}
@@ -26,13 +24,6 @@ def stores(tmp_path_factory):
     here = tmp_path_factory.mktemp("stores")
     paths, _ = write_dithers(here, 2, ifus=(12,), wavelength=(7000.0, 7030.0), slices=range(1, 49, 4))
     return [ingest([p], p.with_suffix(".zarr"), chunk_rows=2000) for p in paths]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(stores, tmp_path_factory):
-    output = tmp_path_factory.mktemp("undisturbed") / "out"
-    run(stores, output)
-    return voxels(output)
 
 
 @pytest.fixture
@@ -54,21 +45,6 @@ class Lines(Silent):
         if self.after:
             self.after()
             self.after = None
-
-
-def run(stores, output, progress=None, **options):
-    request = Request(list(stores), exp_combine_parameters({"crsigma": 5}), output, **({"threads": 2} | options))
-    return combine(request, progress)
-
-
-def voxels(output):
-    with fits.open(output / "DATACUBE_FINAL.fits") as hdus:
-        return [hdus[name].data.view(">u4").copy() for name in ("DATA", "STAT")]
-
-
-def assert_same(output, expected):
-    for a, b in zip(voxels(output), expected, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
