@@ -86,10 +86,21 @@ class Executor:
         self._check = ""
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def map(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Results of all calls, in their order; more calls are to follow."""
+    def map(
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        finished: Callable[[int, Any], None] | None = None,
+    ) -> list[Any]:
+        """Results of all calls, in their order; more calls are to follow. See `run` for `finished`."""
         results: list[Any] = [None] * len(calls)
-        self.run(function, calls, results.__setitem__, self.parallel, last=False)
+
+        def keep(k: int, result: Any) -> None:
+            results[k] = result
+            if finished is not None:
+                finished(k, result)
+
+        self.run(function, calls, keep, self.parallel, last=False)
         return results
 
     def run(
@@ -109,28 +120,11 @@ class Executor:
         MusedeepError
             As a task raised it, or that workers died again and again, or that none are left.
         """
-        left = len(calls)
-
-        def over(k: int, result: Any) -> None:
-            nonlocal left
-            finished(k, result)
-            left -= 1
-            if last:
-                self.want(left)
-
-        self._run(function, calls, over, parallel)
-
-    def _run(
-        self,
-        function: Callable[..., Any],
-        calls: Sequence[tuple[Any, ...]],
-        finished: Callable[[int, Any], None],
-        parallel: int,
-    ) -> None:
         if not calls:
             return
-        self.want(len(calls))
-        waiting = iter(range(len(calls)))
+        left = len(calls)
+        self.want(left)
+        waiting = iter(range(left))
         running: dict[Any, int] = {}
 
         def submit(k: int) -> None:
@@ -144,6 +138,9 @@ class Executor:
                 result = self.result(future)
                 finished(running.pop(future), result)
                 future.release()
+                left -= 1
+                if last:
+                    self.want(left)
                 k = next(waiting, -1)
                 if k >= 0:
                     submit(k)
@@ -394,7 +391,6 @@ def _open_cluster(
     except BaseException:
         jobs.close()
         raise
-    say(f"dashboard: {jobs.dashboard}")
     return executor
 
 

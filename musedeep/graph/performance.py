@@ -15,10 +15,13 @@ from musedeep.storage.outputs import partial_name, write_error
 def dashboard_address(executor: Executor) -> str | None:
     """Where the dashboard is to be seen, or None where none runs (it needs the package bokeh).
 
-    That of a cluster of our own listens on this machine alone; a scheduler that was given has its own rules.
+    That of local workers listens on this machine alone, that of jobs as their profile says; a scheduler that was given
+    has its own rules.
     """
     if find_spec("bokeh") is None:
         return None
+    if executor.jobs is not None:
+        return executor.jobs.dashboard
     try:
         if executor.cluster is None:
             return str(executor.client.dashboard_link)

@@ -189,14 +189,11 @@ def _measured_map(
     executor: Executor, function: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str], recorder: Recorder
 ) -> list[Any]:
     """Results of the tasks of the first stage, in their order."""
-    results: list[Any] = [None] * len(calls)
 
-    def keep(k: int, done: Measured) -> None:
-        results[k] = done.result
+    def record(k: int, done: Measured) -> None:
         recorder.task(INDEXING, names[k], done)
 
-    executor.run(function, calls, keep, executor.parallel, last=False)
-    return results
+    return [done.result for done in executor.map(function, calls, record)]
 
 
 def prepare(
