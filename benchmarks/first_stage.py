@@ -71,7 +71,7 @@ def calls(nights: list[Path], recipes: list[str], ifu: int | None) -> Iterator[C
             yield Call(step.name, step.recipe, step.sof.resolve(), step.ifu)
 
 
-def fresh(scratch: Path) -> Path:
+def new_directory(scratch: Path) -> Path:
     """A new directory, with a disk that has nothing left to write.
 
     Products stay until the end: file systems are slow to make files where many have just been removed.
@@ -83,12 +83,13 @@ def fresh(scratch: Path) -> Path:
 
 def run_ours(call: Call, scratch: Path) -> tuple[float, float]:
     """Time and memory of musedeep."""
-    return measure([*MUSEDEEP, "recipe", call.recipe, *call.options, str(call.sof)], fresh(scratch))
+    return measure([*MUSEDEEP, "recipe", call.recipe, *call.options, str(call.sof)], new_directory(scratch))
 
 
 def run_reference(call: Call, scratch: Path) -> tuple[float, float]:
     """Time and memory of the reference."""
-    return measure([*ESOREX, call.recipe, *call.options, str(call.sof)], fresh(scratch), call.threads, call.accepted)
+    command = [*ESOREX, call.recipe, *call.options, str(call.sof)]
+    return measure(command, new_directory(scratch), call.threads, call.accepted)
 
 
 def row(name: str, theirs: list[tuple[float, float]], ours: list[tuple[float, float]]) -> str:

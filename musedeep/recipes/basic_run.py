@@ -179,13 +179,11 @@ def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str, lis
     notes: list[str] = []
     try:
         made = process(call, ifu)
-        if isinstance(made, IfuProducts):
-            return _write(made, call, ifu, merge), "", made.notes
         # products are written while the next ones are made: an image and a pixel table at once, no more for the memory
         with ThreadPoolExecutor(2) as pool:
             writing: deque[Future[Written]] = deque()
             try:
-                for products in made:
+                for products in [made] if isinstance(made, IfuProducts) else made:
                     while len(writing) > 1:
                         written += writing.popleft().result()
                     writing.append(pool.submit(_write, products, call, ifu, merge))

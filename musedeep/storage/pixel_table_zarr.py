@@ -37,7 +37,7 @@ from musedeep.storage.checked_store import CheckedStore, reason
 from musedeep.storage.headers import SharedHeader, parse_facts
 from musedeep.storage.location import Location
 from musedeep.storage.object_storage import exists, open_remote
-from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges, file_identity
+from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges
 from musedeep.storage.pixel_table_fits import set_boxes
 
 KIND, VERSION = "pixel table", 2
@@ -132,6 +132,8 @@ class ZarrPixelTable(RowReader):
         store = self._store
         self._header = SharedHeader(lambda: _attributes(store)["hdus"][0]["cards"])
         attributes = self.attributes()
+        assert store.checksums is not None  # else it would have been refused
+        self._checksums = store.checksums
         self.n_rows = int(attributes["rows"])
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
@@ -157,9 +159,7 @@ class ZarrPixelTable(RowReader):
     @property
     def identity(self) -> str:
         """See `PixelTable.identity`; equal for equal contents."""
-        if self._store.checksums:
-            return self._store.checksums.identity
-        return file_identity(self.path) if isinstance(self.path, Path) else ""
+        return self._checksums.identity
 
     @property
     def facts(self) -> fits.Header:
@@ -175,7 +175,7 @@ class ZarrPixelTable(RowReader):
     def nbytes(self) -> int:
         """Bytes of all files or objects of the store."""
         if not isinstance(self.path, Path):
-            return self._store.checksums.nbytes if self._store.checksums else 0
+            return self._checksums.nbytes
         return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
 
     def whole(self, name: str) -> NDArray[Any]:
