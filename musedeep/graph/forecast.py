@@ -183,7 +183,7 @@ def _indexing(survey: Survey, rates: Rates) -> list[SimulatedStage]:
         moved = POSITION_BYTES * scanned or SEGMENT_BYTES * segments
         scans.append(SimulatedTask(seconds, moved, rows=round(rows)))
         places.append(SimulatedTask(rates.locate + rates.locate_segment * segments, SEGMENT_BYTES * segments))
-    serial = rates.exposure * len(scans)
+    serial = rates.indexing + rates.exposure * len(scans)
     return [SimulatedStage(INDEXING, scans, serial, rates.first_scan), SimulatedStage(INDEXING, places)]
 
 

@@ -39,12 +39,13 @@ class Rates:
     cluster : more, where the workers are processes of their own
     end : from the last box to the end, without the completion of products
     dispatch : of the client, for each task
-    exposure : of the client, for each exposure: headers, densities
+    indexing, exposure : of the client before the first exposure is indexed, and for each exposure: headers, densities
     first_scan, first_box : more for the first tasks of a worker
     scan, scan_row, scan_segment : indexing an exposure; a row of a FITS file, a segment of 256 rows of any
     locate, locate_segment : placing the segments of an exposure in the cube
     read_exposure, read_row : finding and reading the rows of a box
-    box, box_row, box_voxel : computing a box; of rows and voxels with margins
+    box, place_row, box_row, box_voxel : computing a box; placing a row read, which may lie outside; of rows and voxels
+        with margins
     completion, completion_voxel, combined_row : making products of it; of the combined pixel table
     storage_bytes_per_second : what the storage delivers to all workers together; None: as fast as is needed
     conditions : under which this was measured
@@ -54,7 +55,8 @@ class Rates:
     cluster: float = 1.3
     end: float = 0.15
     dispatch: float = 0.003
-    exposure: float = 0.006
+    indexing: float = 0.35
+    exposure: float = 0.002
     first_scan: float = 0.15
     first_box: float = 0.4
     scan: float = 0.0045
@@ -65,6 +67,7 @@ class Rates:
     read_exposure: float = 2e-4
     read_row: float = 1.5e-8
     box: float = 0.011
+    place_row: float = 1e-8
     box_row: float = 8.7e-8
     box_voxel: float = 1.2e-7
     completion: float = 0.1
@@ -247,8 +250,8 @@ def _measure(runs: Sequence[LoggedRun], storage: float | None) -> tuple[Rates, l
     columns: Columns
     fit("reading", ("read_exposure", "read_row"), (_column(boxes, "exposures"), _column(boxes, "rows_read")), read)
     computing = _column(boxes, "seconds") - read
-    laws = (one, _column(boxes, "rows_expected"), _column(boxes, "voxels"))
-    fit("boxes", ("box", "box_row", "box_voxel"), laws, computing)
+    laws = (one, *(_column(boxes, name) for name in ("rows_read", "rows_expected", "voxels")))
+    fit("boxes", ("box", "place_row", "box_row", "box_voxel"), laws, computing)
     scans = [task for run in runs for task in _later(run, INDEXING, "scan ")]
     if scans:
         columns = (np.ones(len(scans)), _column(scans, "rows_scanned"), _column(scans, "segments"))
@@ -341,6 +344,7 @@ def _later(run: LoggedRun, stage: str, prefix: str = "") -> list[dict[str, Any]]
 def _overheads(runs: Sequence[LoggedRun], rates: Rates) -> dict[str, float]:
     """What is not the time of later tasks: starts, first tasks, the client's own work, the end."""
     found: dict[str, list[float]] = {}
+    serial: list[tuple[float, float, float]] = []
 
     def note(name: str, value: float) -> None:
         found.setdefault(name, []).append(max(value, 0.0))
@@ -357,7 +361,8 @@ def _overheads(runs: Sequence[LoggedRun], rates: Rates) -> dict[str, float]:
             note("first_scan", task["seconds"] - law)
         if plan and INDEXING in run.stages:
             spent = sum(_span(run, prefix) for prefix in ("scan ", "locate "))
-            note("exposure", (run.stages[INDEXING]["seconds"] - spent) / max(plan["exposures"], 1))
+            several = bool(ready and ready["processes"] > 1)
+            serial.append((float(plan["exposures"]), float(several), run.stages[INDEXING]["seconds"] - spent))
         if end and ready and plan and not plan["resumed"] and len(run.stages) == 3:
             layout = plan["time"] - run.stages[INDEXING]["time"]
             note("end", end["seconds"] - ready["seconds"] - layout - sum(s["seconds"] for s in run.stages.values()))
@@ -367,7 +372,29 @@ def _overheads(runs: Sequence[LoggedRun], rates: Rates) -> dict[str, float]:
         alone = values.get("start", rates.start)
         values["start"] = min(alone, with_cluster)
         values["cluster"] = with_cluster - values["start"]
+    values["indexing"], values["exposure"], more = _serial_indexing(serial, rates)
+    values["cluster"] = values.get("cluster", rates.cluster) + more
     return values
+
+
+def _serial_indexing(runs: Sequence[tuple[float, float, float]], rates: Rates) -> tuple[float, float, float]:
+    """What the client does alone while it indexes: fixed, for each exposure, and more with processes of their own [s].
+
+    Parameters
+    ----------
+    runs : sequence of (exposures, 1 with processes of their own or 0, seconds)
+    """
+    if not runs:
+        return rates.indexing, rates.exposure, 0.0
+    exposures, several, seconds = np.array(runs).T
+    if np.unique(exposures).size == 1:
+        factor = float(np.median(seconds / (rates.indexing + rates.exposure * exposures)))
+        return factor * rates.indexing, factor * rates.exposure, 0.0
+    from scipy.optimize import nnls
+
+    columns = np.stack([np.ones(seconds.size), exposures, several], axis=1)
+    fixed, each, more = (float(value) for value in nnls(columns, np.maximum(seconds, 0))[0])
+    return fixed, each, more
 
 
 def _span(run: LoggedRun, prefix: str) -> float:
@@ -382,7 +409,7 @@ def box_seconds(rates: Rates, box: Mapping[str, Any]) -> float:
     """What a box takes, of the numbers that its line in the log has."""
     return float(
         rates.read_exposure * box["exposures"]
-        + rates.read_row * box["rows_read"]
+        + (rates.read_row + rates.place_row) * box["rows_read"]
         + rates.box
         + rates.box_row * box["rows_expected"]
         + rates.box_voxel * box["voxels"]

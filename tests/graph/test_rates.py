@@ -11,9 +11,9 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.rates import SECONDS, Rates, box_seconds, fit_law, measure_rates, read_log, read_rates, waited
 
 TRUE = Rates(
-    start=2.0, cluster=0.0, end=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02, scan_row=2e-8,
-    scan_segment=0.0, locate=0.004, locate_segment=1e-6, read_exposure=2e-3, read_row=1e-8,
-    box=0.05, box_row=2e-7, box_voxel=3e-8, completion=0.1, completion_voxel=5e-8, combined_row=3e-7,
+    start=2.0, cluster=0.0, end=0.5, indexing=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02,
+    scan_row=2e-8, scan_segment=0.0, locate=0.004, locate_segment=1e-6, read_exposure=2e-3, read_row=1e-8,
+    box=0.05, place_row=4e-8, box_row=2e-7, box_voxel=3e-8, completion=0.1, completion_voxel=5e-8, combined_row=3e-7,
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def write_log(path, true=TRUE, exposures=12, boxes=60, seed=1, with_cluster=Fals
     now += start
     add("ready", seconds=start, parallel=1, processes=2 if with_cluster else 1)
     at = now
-    now += exposures * true.exposure
+    now += true.indexing + exposures * true.exposure
     segments = rng.integers(1000, 9000, exposures)
     for stage, first in (("scan", true.first_scan), ("locate", 0.0)):
         for k in range(exposures):
