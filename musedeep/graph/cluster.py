@@ -60,6 +60,8 @@ _WORKER_SETTINGS = {
     "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "False",
     "DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE": "False",
     "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "0.95",
+    # what it is at, for --report; dask would look every 10 ms
+    "DASK_DISTRIBUTED__WORKER__PROFILE__INTERVAL": "100ms",
 }
 
 

@@ -324,7 +324,8 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
         logging.getLogger(name).setLevel(level)
     dask.config.set({"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"})
     # what the user has set is left alone
-    dask.config.update_defaults({"distributed": {"scheduler": {"worker-ttl": WORKER_TTL}}})
+    settings = {"scheduler": {"worker-ttl": WORKER_TTL}, "worker": {"profile": {"interval": "100ms"}}}
+    dask.config.update_defaults({"distributed": settings})
     if resources.cluster is not None:
         assert output is not None
         return _open_cluster(resources, resources.cluster, output, say)

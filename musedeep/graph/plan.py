@@ -36,6 +36,9 @@ LEAST_BOX_BYTES = 24 * 1024**2
 BOXES_PER_PROCESSOR = 6
 """At least so many, so that the processors finish together."""
 
+FEW_PER_PROCESSOR = 16
+"""Where there are fewer boxes than this, it matters that all processors have the same number of them."""
+
 PLANES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Thicknesses of a slab that the plan chooses among."""
 
@@ -178,11 +181,7 @@ def make_plan(
             choices.append((z_cost * y_cost, planes))
     tasks: list[BoxTask] = []
     for _, planes in [*sorted(choices), (0.0, 1)]:
-        tasks = [
-            task
-            for z0 in range(0, nz, planes)
-            for task in _strips(field, z0, min(nz, z0 + planes), target, parallel if planes == nz else 1)
-        ]
+        tasks = _slabs(field, planes, target, parallel)
         need = max(task.peak_bytes for task in tasks)
         if need <= budget:
             break
@@ -203,11 +202,26 @@ def make_plan(
     )
 
 
-def _strips(field: Field, z0: int, z1: int, limit: float, multiple: int) -> list[BoxTask]:
-    """Cut a slab into as few strips as fit the limit, of memory as equal as can be; a strip has at least a line.
+def _slabs(field: Field, planes: int, limit: float, parallel: int) -> list[BoxTask]:
+    """Cut the cube into slabs of so many planes, and these into strips that fit the limit.
 
-    Their number is a multiple of `multiple` where it is larger, so that nobody waits for the last one.
+    The number of strips is a multiple of `parallel` where it is larger, so that nobody waits for the last one; where
+    it is much larger, that does not matter.
     """
+    nz = field.grid.shape[0]
+    edges = [(z0, min(nz, z0 + planes)) for z0 in range(0, nz, planes)]
+    slabs = [_strips(field, *edge, limit) for edge in edges]
+    number = sum(len(slab) for slab in slabs)
+    if parallel < number < FEW_PER_PROCESSOR * parallel:
+        largest = sorted(range(len(slabs)), key=lambda k: -max(task.peak_bytes for task in slabs[k]))
+        for more in range(-number % parallel):
+            k = largest[more % len(largest)]
+            slabs[k] = _strips(field, *edges[k], limit, len(slabs[k]) + 1)
+    return [task for slab in slabs for task in slab]
+
+
+def _strips(field: Field, z0: int, z1: int, limit: float, number: int = 0) -> list[BoxTask]:
+    """Cut a slab into as few strips as fit the limit, or so many, of memory as equal as can be, of a line at least."""
     nz, ny, nx = field.grid.shape
     margin = field.how.margin
     thick = min(nz, z1 + margin) - max(0, z0 - margin)
@@ -226,9 +240,7 @@ def _strips(field: Field, z0: int, z1: int, limit: float, multiple: int) -> list
         return edges
 
     edges = cut(limit)
-    most = len(edges) - 1
-    if most > multiple:
-        most = -(-most // multiple) * multiple
+    most = max(len(edges) - 1, number)
     low, high = 0.0, limit
     for _ in range(12):
         middle = (low + high) / 2
