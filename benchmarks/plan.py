@@ -4,8 +4,9 @@
 
 Makes the pixel tables of benchmarks/run.py (kept in DIRECTORY for the next time), runs `musedeep combine` on each set
 with one worker (one thread) and with two, measures rates from the logs of some sets, and prints what the plan of
-every set and number of workers says beside what was measured. Wall time is the median of the rounds, of whole
-processes; peak memory that of the whole process tree, sampled every 20 ms.
+every set and number of workers says beside what was measured. Wall time is the median of the rounds, which
+are interleaved, of whole processes; peak memory that of the whole process tree, sampled every 0.2 s: the processors
+are to be left to the workers.
 """
 
 import argparse
@@ -29,25 +30,31 @@ def read_bytes(log: Path) -> int:
 
 
 def real_runs(
-    directory: Path, name: str, workers: list[int], rounds: int, memory: str
-) -> dict[int, tuple[float, float]]:
-    """Wall time [s] and peak memory [MiB] of a set, by number of workers; logs are left in `directory`."""
-    make(directory / name, SETS[name])
-    selection = directory / f"{name}.yaml"
-    selection.write_text(f"exposures: ['{name}/PIXTABLE*.fits']\nparameters: {{crsigma: 10}}\noutput: {name}-out\n")
-    scratch = directory / f"{name}-scratch"
-    found = {}
-    for n in workers:
-        log = directory / f"{name}-{n}.jsonl"
-        command = [*MUSEDEEP, "combine", str(selection.resolve()), f"--workers={n}", f"--threads={n}", "--overwrite"]
-        command += [f"--memory={memory}"]
-        measure([*command, "--no-log"], scratch)  # compiled kernels, page cache
-        log.unlink(missing_ok=True)
-        times = [measure([*command, f"--log={log.resolve()}"], scratch) for _ in range(rounds)]
-        found[n] = statistics.median(seconds for seconds, _ in times), max(peak for _, peak in times)
+    directory: Path, names: list[str], workers: list[int], rounds: int, memory: str
+) -> dict[str, dict[int, tuple[float, float]]]:
+    """Wall time [s] and peak memory [MiB] of sets, by number of workers; logs are left in `directory`."""
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {(name, n): [] for name in names for n in workers}
+    scratch = directory / "scratch"
+    for turn in range(rounds + 1):
+        for name, n in found:
+            selection, log = directory / f"{name}.yaml", directory / f"{name}-{n}.jsonl"
+            if turn == 0:
+                make(directory / name, SETS[name])
+                exposures, output = f"['{name}/PIXTABLE*.fits']", f"{name}-out"
+                selection.write_text(f"exposures: {exposures}\nparameters: {{crsigma: 10}}\noutput: {output}\n")
+                log.unlink(missing_ok=True)
+            command = [*MUSEDEEP, "combine", str(selection.resolve()), f"--workers={n}", f"--threads={n}"]
+            command += ["--overwrite", f"--memory={memory}", f"--log={log.resolve()}" if turn else "--no-log"]
+            measured = measure(command, scratch, interval=0.2)
+            if turn:  # the first is for compiled kernels and the page cache
+                found[name, n].append(measured)
+    for name in names:
         shutil.rmtree(directory / f"{name}-out")
     shutil.rmtree(scratch)
-    return found
+    times: dict[str, dict[int, tuple[float, float]]] = {name: {} for name in names}
+    for (name, n), runs in found.items():
+        times[name][n] = statistics.median(seconds for seconds, _ in runs), max(peak for _, peak in runs)
+    return times
 
 
 def main() -> None:
@@ -62,9 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     directory: Path = options.directory
     workers = [int(word) for word in options.workers.split(",")]
-    measured = {
-        name: real_runs(directory, name, workers, options.rounds, options.memory) for name in options.sets.split(",")
-    }
+    measured = real_runs(directory, options.sets.split(","), workers, options.rounds, options.memory)
     logs = [str(directory / f"{name}-{n}.jsonl") for name in options.measure_on.split(",") for n in workers]
     rates = directory / "rates.json"
     subprocess.run([*MUSEDEEP, "rates", *logs, "--output", str(rates), "--overwrite"], check=True)

@@ -70,7 +70,7 @@ def make(directory: Path, which: Set) -> list[Path]:
 
 
 def measure(
-    command: list[str], directory: Path, threads: int = 2, accepted: tuple[int, ...] = (0,)
+    command: list[str], directory: Path, threads: int = 2, accepted: tuple[int, ...] = (0,), interval: float = 0.02
 ) -> tuple[float, float]:
     """Wall time [s] and peak memory of the process tree [MiB] of a command; of the reference, so many threads."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def measure(
                     tree = [root, *root.children(recursive=True)]
                 samples += 1
                 peak = max(peak, sum(p.memory_info().rss for p in tree))
-            time.sleep(0.02)
+            time.sleep(interval)
     seconds = time.perf_counter() - began
     if process.returncode not in accepted:
         raise SystemExit(f"{' '.join(command)} failed:\n{(directory / 'log.txt').read_text()[-2000:]}")
