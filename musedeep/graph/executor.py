@@ -5,6 +5,7 @@ the memory estimated by the plan is the memory used.
 """
 
 import os
+import pickle
 import queue
 import time
 import uuid
@@ -57,6 +58,21 @@ class Resources:
     memory: int
     scheduler: str | None = None
     cluster: "ClusterProfile | None" = None
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it; an exception that does not survive the way to the client goes there as another one.
+
+    Dask's client would wait for ever for it.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+        raise
 
 
 class WorkersDied(MusedeepError):
@@ -170,7 +186,7 @@ class Executor:
 
             arguments = (self._check, function, *arguments)
             function = checked
-        future = self.client.submit(function, *arguments, **options)
+        future = self.client.submit(_call, function, *arguments, **options)
         future.add_done_callback(self._ended.put)
         return future
 
