@@ -9,7 +9,8 @@ workers   A combination bound by arithmetic (8 exposures, 10 IFUs, 480 planes, l
           and by two; as the limit that the machine sets, two runs of one job each, beside each other.
 tasks     A combination of about 10,000 boxes by two jobs, of the least rows that such boxes can have. What its two
           cores did not spend in tasks counts to the tasks as overhead, waiting included.
-security  A combination of 15 boxes by two workers of a scheduler, with and without TLS, with and without logs.
+security  Empty tasks with the results of boxes, through a scheduler to two workers, with and without TLS, by turns; and
+          their lines in the logs. In processor time, because it is far less than what whole runs differ by.
 """
 
 import argparse
@@ -27,11 +28,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import dask
+import psutil
 from cluster_runs import PROFILE, ROOT, write_profile
 from run import SETS, Set, make
 from slurm_node import SlurmNode, missing
 
+from musedeep.cli.run_log import RunLog
 from musedeep.graph.credentials import environment, make_credentials
+from musedeep.graph.executor import Resources, open_executor
+from musedeep.graph.records import Measured, Recorder, Work
+
+EMPTY = 3000
+"""Empty tasks."""
 
 LARGE = Set("large", 8, (8, 17), 480)
 
@@ -171,6 +180,7 @@ def scheduler(directory: Path, tls: bool) -> Iterator[Path]:
         settings |= environment(directory)
     former = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
+    dask.config.refresh()
     file = directory / "scheduler.json"
     common = ["--scheduler-file", str(file), "--interface", PROFILE["interface"], "--dashboard-address", "127.0.0.1:0"]
     common += ["--protocol", "tls" if tls else "tcp"]
@@ -192,25 +202,49 @@ def scheduler(directory: Path, tls: bool) -> Iterator[Path]:
                 os.environ.pop(name)
             else:
                 os.environ[name] = value
+        dask.config.refresh()
         shutil.rmtree(directory)
 
 
+def empty_box(number: int, path: str) -> Measured:
+    """A task that has the result of a box, and does nothing for it."""
+    work = Work(1_000_000, 28_000_000, 8_000_000, {f"detail {k}": float(number) for k in range(9)})
+    return Measured(number, work, time.time(), 0.0, 1, "worker")
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it has started, with their own."""
+    me = psutil.Process()
+    times = [process.cpu_times() for process in (me, *me.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
+
+
 def security(directory: Path, rounds: int) -> None:
-    """TLS and logs, by turns."""
-    runs = Runs(directory, SETS["8"], "crsigma: 3, resample: renka")
-    kinds = {"TLS, logs": (True, ()), "TCP, logs": (False, ()), "TCP, no logs": (False, ("--no-log",))}
-    found: dict[str, list[float]] = {name: [] for name in kinds}
-    for k in range(rounds + 1):
-        for name, (tls, more) in kinds.items():
-            with scheduler(runs.directory / "scheduler", tls) as file:
-                options = (f"--scheduler={file}", "--workers=2", "--threads=2", *more)
-                seconds = runs.start("security", *options).wait()
-            if k:  # the first is for the page cache and the compiled kernels
-                found[name].append(seconds)
-    print("| connections, logs | whole [s] | each |")
-    print("|---|---|---|")
-    for name, times in found.items():
-        print(f"| {name} | {statistics.median(times):.2f} | {', '.join(f'{t:.2f}' for t in times)} |")
+    """What TLS and logs cost a task."""
+    calls = [(k, str(directory / f"PIXTABLE_REDUCED_{k:04d}.fits")) for k in range(EMPTY)]
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(rounds):
+        for tls, times in found.items():
+            with scheduler(directory / "scheduler", tls) as file:
+                resources = Resources(2, 2, 2**30, scheduler=str(file))
+                executor = open_executor(resources, directory, lambda text: None)
+                executor.map(empty_box, calls[:100])
+                before = processor_seconds()
+                executor.map(empty_box, calls)
+                times.append((processor_seconds() - before) / EMPTY)
+                executor.close()
+    done = empty_box(1, "")
+    logs = []
+    for _ in range(rounds):
+        with RunLog(directory / "empty", late=False) as log:
+            recorder = Recorder(log)
+            before = processor_seconds()
+            for k in range(EMPTY):
+                recorder.task("boxes", f"planes {k}, lines 1 to 20", done)
+            logs.append((processor_seconds() - before) / EMPTY)
+    plain, encrypted, logged = (1e3 * statistics.median(times) for times in (found[False], found[True], logs))
+    print(f"processor time of a task, client, scheduler and workers: {plain:.2f} ms by TCP, {encrypted:.2f} ms by TLS")
+    print(f"a task in both logs: {logged:.3f} ms")
 
 
 def main() -> None:

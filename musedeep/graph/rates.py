@@ -51,27 +51,27 @@ class Rates:
     conditions : under which this was measured
     """
 
-    start: float = 1.0
+    start: float = 1.5
     cluster: float = 1.3
-    end: float = 0.15
+    end: float = 0.4
     dispatch: float = 0.003
-    indexing: float = 0.35
+    indexing: float = 0.36
     exposure: float = 0.002
-    first_scan: float = 0.15
-    first_box: float = 0.4
-    scan: float = 0.0045
-    scan_row: float = 1.5e-8
+    first_scan: float = 0.39
+    first_box: float = 0.11
+    scan: float = 0.008
+    scan_row: float = 1e-8
     scan_segment: float = 1.3e-7
     locate: float = 0.0018
-    locate_segment: float = 2.3e-7
+    locate_segment: float = 3.7e-7
     read_exposure: float = 2e-4
-    read_row: float = 1.5e-8
-    box: float = 0.011
-    place_row: float = 1e-8
-    box_row: float = 8.7e-8
-    box_voxel: float = 1.2e-7
-    completion: float = 0.1
-    completion_voxel: float = 5e-8
+    read_row: float = 1.05e-8
+    box: float = 0.01
+    place_row: float = 1.5e-8
+    box_row: float = 6.5e-8
+    box_voxel: float = 1.6e-7
+    completion: float = 0.12
+    completion_voxel: float = 2.4e-8
     combined_row: float = 2e-7
     storage_bytes_per_second: float | None = None
     conditions: str = "two cores of a virtual machine, FITS pixel tables in the page cache, drizzle, rejection"
