@@ -75,16 +75,10 @@ def _as_data(frame: "Frame") -> dict[str, Any]:
 
 
 def _write_text(path: Path, text: str) -> None:
-    from musedeep.storage.outputs import partial_name, write_error
+    from musedeep.storage.outputs import appearing_whole
 
-    partial = partial_name(path)
-    try:
+    with appearing_whole(path, len(text)) as partial:
         partial.write_text(text)
-        os.replace(partial, path)
-    except OSError as error:
-        raise write_error(path, error, len(text)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _wide_console() -> Console:

@@ -221,7 +221,7 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
 def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
     """Measure rates from logs, and say how well they hold."""
     from musedeep.graph.rates import measure_rates, read_log, waited
-    from musedeep.storage.outputs import refuse_existing, write_error
+    from musedeep.storage.outputs import appearing_whole, refuse_existing
 
     bandwidth = float(parse_amount("--storage", storage)) if storage else None
     if output is not None:
@@ -235,16 +235,8 @@ def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None
             "rates of a busy machine hold for a busy machine"
         )
     if output is not None:
-        from musedeep.storage.outputs import partial_name
-
-        partial = partial_name(output)
-        try:
+        with appearing_whole(output) as partial:
             partial.write_text(rates.to_json())
-            os.replace(partial, output)
-        except OSError as error:
-            raise write_error(output, error, 0) from error
-        finally:
-            partial.unlink(missing_ok=True)
         facts = []
         for fit in fits:
             law = f"{duration(fit.seconds)} measured, {duration(fit.predicted)} by the law"

@@ -1,6 +1,5 @@
 """What dask itself shows of a run: the dashboard's address, and its performance report as an HTML file."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -9,7 +8,7 @@ from typing import Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.executor import Executor
-from musedeep.storage.outputs import partial_name, write_error
+from musedeep.storage.outputs import appearing_whole, partial_name
 
 
 def dashboard_address(executor: Executor) -> str | None:
@@ -64,16 +63,10 @@ def performance_report(executor: Executor, path: Path | None) -> Iterator[None]:
         return
     from distributed import performance_report as dask_report
 
-    partial = partial_name(path)
-    report: Any = dask_report(filename=str(partial))
+    report: Any = dask_report(filename=str(partial_name(path)))
     client = executor.client
     with client.as_current():
         report.__enter__()
         yield
-        try:
+        with appearing_whole(path):
             report.__exit__(None, None, None)
-            os.replace(partial, path)
-        except OSError as error:
-            raise write_error(path, error, 0) from error
-        finally:
-            partial.unlink(missing_ok=True)

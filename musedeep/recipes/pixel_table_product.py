@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from musedeep.recipes.pixel_creation import UNITS, PixelRows
 from musedeep.storage.fits_parts import BLOCK, header_bytes, padded
-from musedeep.storage.header_cards import checksum_cards, sign
+from musedeep.storage.hdus import whole_file
+from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.headers import raw_cards
-from musedeep.storage.outputs import check_space, partial_name, refuse_existing, write_error
 from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED
 from musedeep.storage.store_writer import write_store
 
@@ -77,24 +77,13 @@ class PixelTableProduct:
             The file exists and may not be replaced; no space.
         """
         as_table = saves_as_table()
-        refuse_existing(path, overwrite)
-        need = 4 * len(REQUIRED) * self.rows.n_rows
-        check_space(path, need)
-        partial = partial_name(path)
-        try:
-            with partial.open("wb") as stream:
-                for role, head in self._headers(as_table).items():
-                    stream.write(head)
-                    if role != "primary":
-                        self._write_rows(stream, REQUIRED if role == "rows" else (role,))
-                if self._flat_field:
-                    stream.write(b"".join(self._flat_field))
-            sign(partial)
-            os.replace(partial, path)
-        except OSError as error:
-            raise write_error(path, error, need) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path, 4 * len(REQUIRED) * self.rows.n_rows, overwrite) as stream:
+            for role, head in self._headers(as_table).items():
+                stream.write(head)
+                if role != "primary":
+                    self._write_rows(stream, REQUIRED if role == "rows" else (role,))
+            if self._flat_field:
+                stream.write(b"".join(self._flat_field))
 
     def _write_rows(self, stream: Any, names: tuple[str, ...]) -> None:
         columns = self.rows.rows

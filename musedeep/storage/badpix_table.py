@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.headers import scan_file
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import appearing_whole, refuse_existing
 
 RAW_SHAPE = (N_ROWS + 4 * BORDER, N_COLUMNS + 4 * BORDER)
 """Rows and columns of a raw image."""
@@ -146,15 +146,9 @@ def write_badpix_table(path: str | Path, table: BadPixelTable, overwrite: bool =
     primary.header["PIPEFILE"] = (path.name, "Filename of data product")
     primary.header["HIERARCH ESO PRO CATG"] = ("BADPIX_TABLE", "Category of pipeline product frame")
     hdus = [primary, *(_extension(ifu, table) for ifu in sorted(table.pixels))]
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            fits.HDUList(hdus).writeto(stream, checksum=True)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, sum(p.nbytes for p in table.pixels.values())) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    need = sum(pixels.nbytes for pixels in table.pixels.values())
+    with appearing_whole(path, need) as partial, partial.open("wb") as stream:
+        fits.HDUList(hdus).writeto(stream, checksum=True)
 
 
 def _extension(ifu: int, table: BadPixelTable) -> fits.BinTableHDU:

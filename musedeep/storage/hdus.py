@@ -1,15 +1,21 @@
-"""FITS files of a few HDUs in memory, written whole or not at all."""
+"""FITS files that are written whole or not at all, with their checksums."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from astropy.io import fits
 
 from musedeep.storage.header_cards import sign
-from musedeep.storage.outputs import check_space, partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
 
-def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
-    """Write HDUs and fill in DATAMD5, CHECKSUM and DATASUM; the file appears under its name when it is whole.
+@contextmanager
+def whole_file(path: Path, need: int, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write HDUs of about `need` bytes into.
+
+    At the end DATAMD5, CHECKSUM and DATASUM are filled in, and the file appears under its name.
 
     Raises
     ------
@@ -17,15 +23,20 @@ def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
         The file exists and may not be replaced, or cannot be written.
     """
     refuse_existing(path, overwrite)
-    need = sum(hdu.size for hdu in hdus)
     check_space(path, need)
-    partial = partial_name(path)
-    try:
+    with appearing_whole(path, need) as partial:
         with partial.open("wb") as stream:
-            hdus.writeto(stream)
+            yield stream
         sign(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise write_error(path, error, need) from error
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
+    """Write HDUs that are in memory; see `whole_file`.
+
+    Raises
+    ------
+    MusedeepError
+        The file exists and may not be replaced, or cannot be written.
+    """
+    with whole_file(path, sum(hdu.size for hdu in hdus), overwrite) as stream:
+        hdus.writeto(stream)

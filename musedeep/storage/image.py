@@ -1,6 +1,5 @@
 """MUSE images on disk (manual A.3.1): DATA, DQ and STAT of one IFU, alone or many IFUs in one file."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits_parts import header_bytes, padded
-from musedeep.storage.header_cards import add, checksum_cards, sign
+from musedeep.storage.hdus import whole_file
+from musedeep.storage.header_cards import add, checksum_cards
 from musedeep.storage.headers import HeaderUnit, scan_file
-from musedeep.storage.outputs import check_space, partial_name, refuse_existing, write_error
 from musedeep.storage.raw import extension_name
 
 _TYPES: Final = {"DATA": ("f4", -32), "DQ": ("i4", 32), "STAT": ("f4", -32)}
@@ -173,31 +172,20 @@ def write_images(
     MusedeepError
         The file exists and may not be replaced, or cannot be written.
     """
-    path = Path(path)
-    refuse_existing(path, overwrite)
     need = sum(3 * padded(image.data.nbytes) for _, image in images)
-    check_space(path, need)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            stream.write(header_bytes(primary, False, 8, ()))
-            for ifu, image in images:
-                prefix = "" if ifu is None else extension_name(ifu) + "."
-                for name, values in (("DATA", image.data), ("DQ", image.dq), ("STAT", image.stat)):
-                    header = _extension_header(name, image.unit, prefix)
-                    if name == "DATA" and ifu is not None:
-                        header.extend(_own_cards(image.header), unique=True, update=False)
-                    stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
-                    kind = np.dtype(_TYPES[name][0]).newbyteorder(">")
-                    for y in range(0, values.shape[0], _ROWS):
-                        stream.write(values[y : y + _ROWS].astype(kind).data)
-                    stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
-        sign(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        raise write_error(path, error, need) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(Path(path), need, overwrite) as stream:
+        stream.write(header_bytes(primary, False, 8, ()))
+        for ifu, image in images:
+            prefix = "" if ifu is None else extension_name(ifu) + "."
+            for name, values in (("DATA", image.data), ("DQ", image.dq), ("STAT", image.stat)):
+                header = _extension_header(name, image.unit, prefix)
+                if name == "DATA" and ifu is not None:
+                    header.extend(_own_cards(image.header), unique=True, update=False)
+                stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
+                kind = np.dtype(_TYPES[name][0]).newbyteorder(">")
+                for y in range(0, values.shape[0], _ROWS):
+                    stream.write(values[y : y + _ROWS].astype(kind).data)
+                stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
 
 
 def _own_cards(header: fits.Header) -> fits.Header:
@@ -219,9 +207,6 @@ def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> N
     MusedeepError
         The file exists and may not be replaced, or cannot be written.
     """
-    refuse_existing(path, overwrite)
-    need = sum(part.stat().st_size for part in parts)
-    check_space(path, need)
     units = [scan_file(part) for part in parts]
     primary = units[0][0].header.copy(strip=True)
     for keyword in list(primary):
@@ -230,17 +215,9 @@ def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> N
     primary["PIPEFILE"] = path.name
     for one in checksum_cards():
         primary.append(one, end=True)
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as stream:
-            stream.write(header_bytes(primary, False, 8, ()))
-            for part, headers in zip(parts, units, strict=True):
-                with part.open("rb") as piece:
-                    piece.seek(headers[0].end)
-                    shutil.copyfileobj(piece, stream, 2**22)
-        sign(partial)
-        os.replace(partial, path)
-    except OSError as error:
-        raise write_error(path, error, need) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path, sum(part.stat().st_size for part in parts), overwrite) as stream:
+        stream.write(header_bytes(primary, False, 8, ()))
+        for part, headers in zip(parts, units, strict=True):
+            with part.open("rb") as piece:
+                piece.seek(headers[0].end)
+                shutil.copyfileobj(piece, stream, 2**22)

@@ -3,7 +3,8 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
@@ -19,6 +20,25 @@ def silent(done: int, total: int) -> None:
 def partial_name(path: Path) -> Path:
     """Where an output is made, in the directory where it will be."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def appearing_whole(path: Path, need: int = 0) -> Iterator[Path]:
+    """Where to make an output of about `need` bytes, that gets its name at the end, or is not there at all.
+
+    Raises
+    ------
+    MusedeepError
+        It cannot be written.
+    """
+    partial = partial_name(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise write_error(path, error, need) from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

@@ -1,6 +1,5 @@
 """Raw MUSE files: a primary header and one 16-bit image per IFU (manual A.1)."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.outputs import partial_name, write_error
+from musedeep.storage.outputs import appearing_whole, write_error
 
 BLOCK: Final = 2880
 """Bytes of a FITS block."""
@@ -82,20 +81,13 @@ def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:
     primary = fits.PrimaryHDU(header=header)
     primary.header["EXTEND"] = True
     _add_sums([primary])
-    partial = partial_name(path)
-    try:
-        with partial.open("wb") as out:
-            out.write(primary.header.tostring().encode("ascii"))
-            for part in parts:
-                with part.open("rb") as piece:
-                    # the part's own empty primary header
-                    piece.seek(BLOCK)
-                    shutil.copyfileobj(piece, out, 2**22)
-        os.replace(partial, path)
-    except OSError as error:
-        raise write_error(path, error, sum(part.stat().st_size for part in parts)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with appearing_whole(path, sum(part.stat().st_size for part in parts)) as partial, partial.open("wb") as out:
+        out.write(primary.header.tostring().encode("ascii"))
+        for part in parts:
+            with part.open("rb") as piece:
+                # the part's own empty primary header
+                piece.seek(BLOCK)
+                shutil.copyfileobj(piece, out, 2**22)
     for part in parts:
         part.unlink()
 

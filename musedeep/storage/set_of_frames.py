@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import appearing_whole, refuse_existing
 
 
 def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
@@ -72,12 +72,6 @@ def write_set_of_frames(path: Path, frames: Sequence[tuple[str, str]], overwrite
     for name, _ in frames:
         if len(name.split()) != 1:
             raise MusedeepError(f"{name}: sets-of-frames cannot hold names with blanks; rename it or its directory")
-    partial = partial_name(path)
     text = "".join(f"{name} {tag}\n" for name, tag in frames)
-    try:
+    with appearing_whole(path, len(text)) as partial:
         partial.write_text(text)
-        os.replace(partial, path)
-    except OSError as error:
-        raise write_error(path, error, len(text)) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,12 +1,11 @@
 """How the tools draw: one look, into a file or a window."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.outputs import partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import appearing_whole, refuse_existing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,14 +73,8 @@ def _save(drawing: Drawing, output: Path, overwrite: bool, size: tuple[float, fl
     if kind not in canvas.get_supported_filetypes():
         raise MusedeepError(f"{output}: .{kind} is no format for pictures; end the name in .png, .pdf or .svg")
     drawing(figure)
-    partial = partial_name(output)
-    try:
+    with appearing_whole(output, 1 << 20) as partial:
         figure.savefig(partial, format=kind, dpi=150)
-        os.replace(partial, output)
-    except OSError as error:
-        raise write_error(output, error, 1 << 20) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _show(drawing: Drawing, size: tuple[float, float]) -> None:
