@@ -27,8 +27,8 @@ BYTES_PER_CELL = 8 + 8 + 24 + 4 + 4 + 4 + 12
 BASE_BYTES = 330 * 1024**2
 """A process with its libraries and compiled kernels, before any data."""
 
-BOX_BYTES = 512 * 1024**2
-"""Peak memory that a box aims at, whatever the number of exposures: larger boxes read fewer margins."""
+BOX_BYTES = 4 * 1024**3
+"""Peak memory of a box at most. Larger boxes read and process fewer margins; this one takes a minute."""
 
 LEAST_BOX_BYTES = 24 * 1024**2
 """Boxes of small jobs are made smaller, to keep the processors busy to the end, down to this."""
@@ -39,8 +39,8 @@ BOXES_PER_PROCESSOR = 6
 FEW_PER_PROCESSOR = 16
 """Where there are fewer boxes than this, it matters that all processors have the same number of them."""
 
-PLANES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
-"""Thicknesses of a slab that the plan chooses among."""
+PLANES = tuple(sorted({round(1.1**k) for k in range(66)}))
+"""Thicknesses of a slab that the plan chooses among, 1 to 490."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def make_plan(
     processes : int
         Worker processes (the memory of an idle process counts for each).
     box_bytes : int
-        Peak memory that a box aims at where the limit allows more.
+        Peak memory of a box at most, where the limit allows more.
     advice : callable
         What to do, where a limit of so many bytes would do.
 
@@ -158,9 +158,8 @@ def make_plan(
     Notes
     -----
     A slab of planes is cut into strips of lines of equal memory. Among the possible numbers of planes, the one
-    with the fewest rows processed (margins included) is taken. Boxes have the same memory for any number of
-    exposures, so that the peak of the process tree depends only on the limit and on how many are in work at
-    once; it is smaller where the whole job is.
+    with the fewest rows processed (margins included) is taken. Boxes take the memory that there is, for any number
+    of exposures; less where the whole job is small, so that the processors finish together.
     """
     nz, ny, nx = grid.shape
     field = Field(density, grid, how, n_exposures)

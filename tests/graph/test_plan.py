@@ -64,7 +64,17 @@ def test_peak_memory_does_not_depend_on_the_number_of_exposures():
         peaks.append(plan.peak_bytes)
         assert plan.rows_processed < 1.6 * plan.rows
     assert max(peaks) < 1.2 * min(peaks)
-    assert max(peaks) <= BASE_BYTES + 2 * BOX_BYTES
+    assert max(peaks) <= 4096 * MIB
+
+
+def test_more_memory_makes_fewer_margins():
+    processed = []
+    for memory in (1, 4, 16):
+        _, plan = plan_for((3681, 320, 320), 125 * 87552, memory * 1024 * MIB, exposures=125)
+        processed.append(plan.rows_processed / plan.rows)
+    assert processed[0] > processed[1] + 0.1
+    assert processed[1] > processed[2] + 0.05
+    assert max(t.peak_bytes for t in plan.tasks) <= BOX_BYTES
 
 
 def test_boxes_are_alike_where_the_field_is_uneven():
@@ -72,11 +82,11 @@ def test_boxes_are_alike_where_the_field_is_uneven():
     grid = Grid((400, 960, 960), (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
     lines = np.interp(np.arange(120), [0, 10, 40, 60, 80, 110, 119], [0, 1e4, 1e4, 5e4, 1e4, 1e4, 0])
     density = np.tile(lines.astype(np.float32), (400, 1))
-    plan = make_plan(density, grid, how(), 275, 4096 * MIB, 2)
+    plan = make_plan(density, grid, how(), 275, 4096 * MIB, 2, box_bytes=512 * MIB)
     middle = [t for t in plan.tasks if t.box.z0 > 0 and t.box.z1 < 400]
     peaks = [t.peak_bytes for t in middle]
     assert max(peaks) < 1.5 * min(peaks)
-    assert max(peaks) <= BOX_BYTES
+    assert max(peaks) <= 512 * MIB
     heights = [t.box.y1 - t.box.y0 for t in middle]
     assert max(heights) > 2 * min(heights)
     assert sum(t.rows for t in plan.tasks) == pytest.approx(density.sum(dtype=float), rel=1e-3)
