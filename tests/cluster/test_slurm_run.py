@@ -17,8 +17,12 @@ pytestmark = pytest.mark.slurm
 
 def test_a_combination_from_beginning_to_end(slurm, run, same):
     run.environment["BOX_SECONDS"] = "0"
+    # as sites have it: a function of the shell, which jobs inherit
+    run.environment["BASH_FUNC_module%%"] = f"() {{ echo $* >> {run.directory}/modules; }}"
+    run.profile(modules="[gcc/12, python/3.11]")
     status, out, error = run.start("--workers", "2").end()
     assert status == 0, error
+    assert set((run.directory / "modules").read_text().splitlines()) == {"load gcc/12", "load python/3.11"}
     assert "4 exposures, " in out
     assert "dashboard: http://127.0.0.1:" in error
     same(run.output)
