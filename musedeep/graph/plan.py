@@ -28,7 +28,7 @@ BASE_BYTES = 330 * 1024**2
 """A process with its libraries and compiled kernels, before any data."""
 
 BOX_BYTES = 4 * 1024**3
-"""Peak memory of a box at most. Larger boxes read and process fewer margins; this one takes a minute."""
+"""Peak memory of a box at most: larger ones read fewer rows twice, but lose more where a run is interrupted."""
 
 LEAST_BOX_BYTES = 24 * 1024**2
 """Boxes of small jobs are made smaller, to keep the processors busy to the end, down to this."""
