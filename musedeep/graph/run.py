@@ -285,6 +285,8 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
+            # all jobs that there is work for, at once: they may have to wait in a queue
+            executor.want(len(request.pixel_tables))
             executor.check_workers(request.inputs, request.output / LOCK)
             return _combine(request, executor, products, filters, progress, recorder)
 
