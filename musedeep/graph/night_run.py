@@ -172,7 +172,6 @@ def reduce_night(
         try:
             if not local:
                 run.parallel = run.executor.parallel
-                run.executor.want(len(plan.tasks))
                 run.executor.check_workers(run.inputs(), request.output / LOCK)
             if address := dashboard_address(run.executor):
                 progress.say(f"dashboard: {address}")
