@@ -75,6 +75,11 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
         raise
 
 
+def _all(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Several calls as one task."""
+    return [function(*arguments) for arguments in calls]
+
+
 class WorkersDied(MusedeepError):
     """Several workers died at the same task."""
 
@@ -102,21 +107,33 @@ class Executor:
         self._check = ""
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
+    @property
+    def embedded(self) -> bool:
+        """Whether tasks run in this process."""
+        return self.cluster is not None and self.processes == 1
+
     def map(
         self,
         function: Callable[..., Any],
         calls: Sequence[tuple[Any, ...]],
         finished: Callable[[int, Any], None] | None = None,
+        together: int = 1,
     ) -> list[Any]:
-        """Results of all calls, in their order; more calls are to follow. See `run` for `finished`."""
+        """Results of all calls, in their order; more calls are to follow. See `run` for `finished`.
+
+        So many calls are made by one task: each costs the scheduler some milliseconds.
+        """
         results: list[Any] = [None] * len(calls)
 
-        def keep(k: int, result: Any) -> None:
-            results[k] = result
-            if finished is not None:
-                finished(k, result)
+        def keep(k: int, of_batch: list[Any]) -> None:
+            for number, result in enumerate(of_batch, k * together):
+                results[number] = result
+                if finished is not None:
+                    finished(number, result)
 
-        self.run(function, calls, keep, self.parallel, last=False)
+        batches = [(function, calls[k : k + together]) for k in range(0, len(calls), together)]
+        self.want(len(calls))
+        self.run(_all, batches, keep, self.parallel, last=False)
         return results
 
     def run(
@@ -139,7 +156,8 @@ class Executor:
         if not calls:
             return
         left = len(calls)
-        self.want(left)
+        if last:
+            self.want(left)
         waiting = iter(range(left))
         running: dict[Any, int] = {}
 
@@ -178,7 +196,8 @@ class Executor:
             What it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
         """
         # the name of the function is what dask's dashboard shows
-        options: dict[str, Any] = {"key": f"{function.__name__}-{uuid.uuid4().hex}", "pure": False, "retries": 0}
+        name = arguments[0].__name__ if function is _all else function.__name__
+        options: dict[str, Any] = {"key": f"{name}-{uuid.uuid4().hex}", "pure": False, "retries": 0}
         if memory is not None and self.worker_memory is not None:
             options["resources"] = {"memory": memory}
         if self._check:

@@ -42,7 +42,7 @@ from musedeep.graph.records import (
 )
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
-from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine_job import Exposure, Job, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
@@ -55,6 +55,9 @@ from musedeep.storage.output_wcs import read_output_wcs
 from musedeep.storage.scratch import Scratch
 
 WORK = ".musedeep-work"
+
+ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
+"""Rows of exposures that one task indexes, and places in the cube, at most, if they are more than one."""
 
 LEAST_MEMORY = 32 * 2**20
 """Working memory for the completion of products where the limit leaves less [bytes]."""
@@ -166,7 +169,10 @@ def survey(
         g = geometry(exposure, reference)
         calls.append((str(work), number, exposure.paths, g.declination, g.shift, how.lambda_low, how.lambda_high))
     names = [e.name for e in exposures]
-    limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder)
+    if executor.embedded:
+        tasks.keep_open(exposures, [table for _, table in groups])
+    together = _together(exposures, executor.parallel, ROWS_PER_SCAN)
+    limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder, together)
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
     grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
@@ -179,21 +185,33 @@ def survey(
     tasks.load_job.cache_clear()
     density = None
     places = [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
-    for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder):
+    together = _together(exposures, executor.parallel, ROWS_PER_LOCATE)
+    for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
     return job, density
 
 
+def _together(exposures: Sequence[Exposure], parallel: int, rows: int) -> int:
+    """How many exposures one task takes: so many rows at most, and each processor gets some tasks."""
+    per_exposure = max(1, sum(e.n_rows for e in exposures) // len(exposures))
+    return max(1, min(rows // per_exposure, len(exposures) // (4 * parallel)))
+
+
 def _measured_map(
-    executor: Executor, function: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str], recorder: Recorder
+    executor: Executor,
+    function: Any,
+    calls: Sequence[tuple[Any, ...]],
+    names: Sequence[str],
+    recorder: Recorder,
+    together: int,
 ) -> list[Any]:
-    """Results of the tasks of the first stage, in their order."""
+    """Results of the calls of the first stage, in their order; so many of them are one task."""
 
     def record(k: int, done: Measured) -> None:
         recorder.task(INDEXING, names[k], done)
 
-    return [done.result for done in executor.map(function, calls, record)]
+    return [done.result for done in executor.map(function, calls, record, together)]
 
 
 def prepare(

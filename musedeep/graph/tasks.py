@@ -27,8 +27,8 @@ from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, 
 from musedeep.storage import scratch
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
-from musedeep.storage.open_tables import OpenTables
-from musedeep.storage.pixel_table import COLUMN_TYPES, row_count, table_format
+from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
+from musedeep.storage.pixel_table import COLUMN_TYPES, PixelTable, read_blocks, row_count, table_format
 
 LARGE = 4 << 20
 """Arrays that are mapped by themselves [bytes]."""
@@ -43,6 +43,12 @@ def forget() -> None:
     """Close the tables that are kept open in this process, and give back the memory kept for boxes."""
     _tables.forget()
     _workspaces.clear()
+
+
+def keep_open(exposures: Sequence[Exposure], tables: Sequence[PixelTable]) -> None:
+    """Have tables that are open in this process, in which tasks will run."""
+    for exposure, table in zip(exposures[:OPEN_TABLES], tables, strict=False):
+        _tables.keep(exposure.paths, table)
 
 
 @lru_cache(maxsize=4)
@@ -200,10 +206,12 @@ def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
 def _reader(exposure: Exposure, ranges: NDArray[np.int64], spent: list[float]):  # type: ignore[no-untyped-def]
     """Reads rows of an exposure, and adds the seconds it took to `spent`."""
 
-    def read(names: Sequence[str]):  # type: ignore[no-untyped-def]
+    def blocks(names: Sequence[str], array: Any):  # type: ignore[no-untyped-def]
         began = time.perf_counter()
-        rows = _tables.get(exposure.paths, exposure.identity).read(ranges, names)
-        spent.append(time.perf_counter() - began)
-        return rows, ranges
+        table = _tables.get(exposure.paths, exposure.identity)
+        for block in read_blocks(table, ranges, names, lambda name, n, dtype: array(f"{name} as read", n, dtype)):
+            spent.append(time.perf_counter() - began)
+            yield block
+            began = time.perf_counter()
 
-    return read
+    return blocks

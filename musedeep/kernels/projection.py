@@ -22,6 +22,9 @@ BLOCK = 512
 
 LINEAR, LOGARITHMIC = 0, 1
 
+FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
+"""Reordering of minima and maxima, so that they vectorise; only where rows are known to be finite."""
+
 _HALF_PI_HIGH = 1.57079632673412561417e00
 _HALF_PI_LOW = 6.07710050650619224932e-11
 _DEGREE = math.pi / 180.0
@@ -99,6 +102,37 @@ def relative_positions(xpos, ypos, declination, shift_ra, shift_dec, out_ra, out
         dec = _arctangent((eta - versine * n * cd) / (1.0 - versine * n * sd))
         out_ra[i] = np.float32(np.float64(np.float32(ra / _DEGREE)) + shift_ra)
         out_dec[i] = np.float32(np.float64(np.float32(dec / _DEGREE)) + shift_dec)
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def rough_tangent(xpos, ypos, x, y):  # type: ignore[no-untyped-def]
+    """Tangent-plane coordinates, to 2e-6 of the distance from the pointing.
+
+    Parameters
+    ----------
+    xpos, ypos : float32 (rows,)
+        As for `relative_positions`.
+    x, y : float32 (rows,)
+        Filled with xi (east) and eta (north) [rad].
+
+    Notes
+    -----
+    xi = R sin(xpos), eta = -R cos(xpos), R = tan(-ypos) (Calabretta & Greisen 2002, A&A 395, 1077, eqs. 12,
+    13, 54). Sine and cosine are polynomials good to 1e-6, R is u + u^3/3.
+    """
+    f = np.float32
+    for i in range(x.size):
+        phi, u = xpos[i], -ypos[i]
+        # sine and cosine of phi = r + pi, r in [-pi, pi], through half the angle, by power series
+        r = phi - f(2.0 * math.pi) * np.floor(phi * f(0.5 / math.pi)) - f(math.pi)
+        h = f(0.5) * r
+        q = h * h
+        s = f(1 / 5040) - q * (f(1 / 362880) - q * f(1 / 39916800))
+        s = h * (f(1) - q * (f(1 / 6) - q * (f(1 / 120) - q * s)))
+        c = f(1) - q * (f(0.5) - q * (f(1 / 24) - q * (f(1 / 720) - q * (f(1 / 40320) - q * f(1 / 3628800)))))
+        radius = u + u * u * u * f(1.0 / 3)
+        x[i] = f(-2) * s * c * radius
+        y[i] = (f(1) - f(2) * s * s) * radius
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")

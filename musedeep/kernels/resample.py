@@ -17,13 +17,15 @@ for distances dx, dy, dz and their norm r:
 
 Rows come sorted by cell (`kernels.voxels`), so that the sums of a voxel are made in an order that does not
 depend on how the cube was divided, and that the accumulators in use stay in cache. Bound by arithmetic
-and scattered additions: 4.1 voxels a row for drizzle with pixfrac 0.6, 27 for the others with ld 1.
+and scattered additions: 27 voxels a row with ld 1. The usual drizzle goes its own way (`kernels.drizzle`).
 """
 
 import math
 
 import numba as nb
 import numpy as np
+
+from musedeep.kernels.drizzle import drizzle, overlap, two_planes_at_most
 
 NEAREST, LINEAR, QUADRATIC, RENKA, DRIZZLE, LANCZOS = 0, 1, 2, 3, 4, 5
 METHODS = {
@@ -43,12 +45,6 @@ TINY = 1.1754943508222875e-38
 def _sinc(d):
     a = math.pi * d
     return 1.0 if d == 0.0 else math.sin(a) / a
-
-
-@nb.njit(inline="always")
-def _overlap(d, fraction, size):
-    """Share of an interval of width `fraction` at distance d that lies within a voxel of width `size`."""
-    return max(0.0, min(min(fraction, size), 0.5 * size + 0.5 * fraction - d)) / fraction
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -109,6 +105,8 @@ def accumulate(
     fx, fy, fz = fractions[0], fractions[1], fractions[2]
     sx, sy = scale[0], scale[1]
     reach_x, reach_y = 0.5 * (sx + fx), 0.5 * (sy + fy)
+    most_x, most_y = min(sx, fx), min(sy, fy)
+    per_x, per_y, per_z = 1.0 / fx, 1.0 / fy, 1.0 / fz
     per_degree, per_angstrom = units[0], units[1]
     bounded = method in (DRIZZLE, LANCZOS)
     if method == LANCZOS:
@@ -116,6 +114,14 @@ def accumulate(
     # what is surely out of reach, although the axes are not quite straight
     far_x = abs(turn[0, 0]) * reach_x + abs(turn[0, 1]) * reach_y + 0.05
     far_y = abs(turn[1, 0]) * reach_x + abs(turn[1, 1]) * reach_y + 0.05
+    two_lines = method == DRIZZLE and max(far_x, far_y) <= 1.0
+    if two_lines and two_planes_at_most(plane_wavelength, plane_size, per_angstrom, fz):
+        drizzle(
+            ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+            voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
+            exposure_weight, row_weight, fractions, scale, sums, seen,
+        )  # fmt: skip
+        return
     for z in range(max(0, zf - distance), min(nz, zl + distance)):
         for y in range(max(0, yf - distance), min(ny, yl + distance)):
             line = (z * ny + y) * nx
@@ -143,7 +149,7 @@ def accumulate(
                         if bounded and az >= (0.5 * (sz + fz) if method == DRIZZLE else distance):
                             continue
                         if method == DRIZZLE:
-                            wz = _overlap(az, fz, sz) * weight
+                            wz = overlap(az, 0.5 * (sz + fz), min(sz, fz), per_z) * weight
                         elif method == LANCZOS:
                             wz = _sinc(az) * _sinc(az * inverse_distance) * weight
                         else:
@@ -159,7 +165,7 @@ def accumulate(
                                 if bounded and (ax >= reach_x or ay >= reach_y):
                                     continue
                                 if method == DRIZZLE:
-                                    w = _overlap(ax, fx, sx) * _overlap(ay, fy, sy) * wz
+                                    w = overlap(ax, reach_x, most_x, per_x) * overlap(ay, reach_y, most_y, per_y) * wz
                                 elif method == LANCZOS:
                                     w = _sinc(ax) * _sinc(ax * inverse_distance) * wz
                                     w *= _sinc(ay) * _sinc(ay * inverse_distance)

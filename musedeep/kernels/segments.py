@@ -1,14 +1,12 @@
 """Where the rows of a pixel table lie: boxes of short runs of rows, and the order of rows in a store."""
 
-import math
 from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-_FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
-"""Reordering of minima and maxima, so that they vectorise; only where rows are known to be finite."""
+from musedeep.kernels.projection import FAST, rough_tangent
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -35,7 +33,7 @@ def not_finite(values: NDArray[np.float32]) -> Any:
     return np.int64(0), np.int64(-1)
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
+@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def _box(x, y, wavelength, out):  # type: ignore[no-untyped-def]
     f = np.float32
     w0 = w1 = wavelength[0]
@@ -49,24 +47,6 @@ def _box(x, y, wavelength, out):  # type: ignore[no-untyped-def]
     out[0], out[1] = w0, w1
     out[2], out[3] = x0 - slack, x1 + slack
     out[4], out[5] = y0 - slack, y1 + slack
-
-
-@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=_FAST)
-def _tangent(xpos, ypos, x, y):  # type: ignore[no-untyped-def]
-    """Tangent-plane coordinates to 2e-6 of the distance from the pointing."""
-    f = np.float32
-    for i in range(x.size):
-        phi, u = xpos[i], -ypos[i]
-        # sine and cosine of phi = r + pi, r in [-pi, pi], through half the angle, by power series
-        r = phi - f(2.0 * math.pi) * np.floor(phi * f(0.5 / math.pi)) - f(math.pi)
-        h = f(0.5) * r
-        q = h * h
-        s = f(1 / 5040) - q * (f(1 / 362880) - q * f(1 / 39916800))
-        s = h * (f(1) - q * (f(1 / 6) - q * (f(1 / 120) - q * s)))
-        c = f(1) - q * (f(0.5) - q * (f(1 / 24) - q * (f(1 / 720) - q * (f(1 / 40320) - q * f(1 / 3628800)))))
-        radius = u + u * u * u * f(1.0 / 3)
-        x[i] = f(-2) * s * c * radius
-        y[i] = (f(1) - f(2) * s * s) * radius
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -108,7 +88,7 @@ def segment_boxes(
         first, last = edges[k], edges[k + 1]
         n = last - first
         if native:
-            _tangent(xpos[first:last], ypos[first:last], x[:n], y[:n])
+            rough_tangent(xpos[first:last], ypos[first:last], x[:n], y[:n])
             _box(x[:n], y[:n], wavelength[first:last], out[k])
         else:
             _box(xpos[first:last], ypos[first:last], wavelength[first:last], out[k])

@@ -11,12 +11,64 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.projection import BLOCK, plane_positions, relative_positions, to_vacuum, voxel_positions
+from musedeep.kernels.projection import (
+    BLOCK,
+    plane_positions,
+    relative_positions,
+    rough_tangent,
+    to_vacuum,
+    voxel_positions,
+)
 
 Rows = dict[str, NDArray]
 
 COSMIC = 32
 """Euro3D data-quality value of a cosmic ray (manual A.3.2)."""
+
+FIELD = 2.5e-4
+"""Distance from the pointing up to which the rough line of a row is used [rad]: 52 arcsec, the field has 43."""
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _rough_lines(declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix):
+    """Line of the cube as a linear function of tangent-plane coordinates: c, d / dxi, d / deta [1/rad], and its error.
+
+    The error is twice the largest at eight points around the field, where it is largest.
+    """
+    points = 9
+    phi = np.empty(points, np.float32)
+    theta = np.full(points, -FIELD, np.float32)
+    for k in range(points):
+        phi[k] = k * (math.pi / 4)
+    theta[8] = 0.0
+    ra, dec, x, y = np.empty(points, np.float32), np.empty(points, np.float32), np.empty(points), np.empty(points)
+    relative_positions(phi, theta, declination, shift_ra, shift_dec, ra, dec)
+    voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix, x, y)
+    by_xi, by_eta = (y[2] - y[6]) / (2.0 * FIELD), (y[4] - y[0]) / (2.0 * FIELD)
+    error = 0.0
+    for k in range(8):
+        line = y[8] + by_xi * FIELD * math.sin(phi[k]) - by_eta * FIELD * math.cos(phi[k])
+        error = max(error, abs(line - y[k]))
+    return y[8], by_xi, by_eta, 2.0 * error + 0.02
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _rough_choice(xpos, ypos, z, planes, lines, rough, xi, eta, near, chosen):
+    """Fill `chosen` with the rows whose plane and rough line lie within these limits; returns their number."""
+    n = xpos.size
+    rough_tangent(xpos, ypos, xi, eta)
+    c, by_xi, by_eta = rough
+    z_first, z_last = planes
+    y_first, y_last = lines
+    for i in range(n):
+        line = c + by_xi * np.float64(xi[i]) + by_eta * np.float64(eta[i])
+        on_line = ((line >= y_first) & (line <= y_last)) | (abs(np.float64(ypos[i])) > FIELD)
+        near[i] = on_line & (z[i] >= z_first) & (z[i] <= z_last)
+    m = 0
+    for i in range(n):
+        chosen[m] = i
+        m += near[i]
+    return m
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -56,7 +108,8 @@ def place_rows(
 
     Notes
     -----
-    Bound by the arithmetic of the projection (see there), about 15 ns a row on one core.
+    Rows far from the lines of the box are told by a linear function of their rough position, and cost 2 ns each on one
+    core; the others are bound by the arithmetic of the projection (see there), and by writing them: about 15 ns.
     """
     z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
     height = y1 - y0
@@ -65,11 +118,15 @@ def place_rows(
     z_last = z1 + beyond if z1 == nz else z1
     y_first = -beyond if y0 == 0 else y0
     y_last = y1 + beyond if y1 == ny else y1
-    ra = np.empty(BLOCK, np.float32)
-    dec = np.empty(BLOCK, np.float32)
-    x = np.empty(BLOCK, np.float64)
-    y = np.empty(BLOCK, np.float64)
-    z = np.empty(BLOCK, np.float64)
+    c, by_xi, by_eta, error = _rough_lines(
+        declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix
+    )
+    rough, planes = (c, by_xi, by_eta), (z_first - 0.5, z_last + 0.5)
+    lines = (y_first - 0.5 - error, y_last - 0.5 + error)
+    xi, eta = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    near, chosen = np.empty(BLOCK, np.uint8), np.empty(BLOCK + 1, np.int32)
+    ra, dec = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    x, y, z = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64)
     kept = 0
     not_finite = 0
     variance_scale = flux_scale * flux_scale
@@ -77,15 +134,17 @@ def place_rows(
         n = min(BLOCK, xpos.size - first)
         last = first + n
         plane_positions(wavelength[first:last], spectral, z[:n])
-        any_inside = False
-        for i in range(n):
-            any_inside |= (z[i] >= z_first - 0.5) & (z[i] < z_last + 0.5)
-        if not any_inside:
+        m = _rough_choice(
+            xpos[first:last], ypos[first:last], z[:n], planes, lines, rough, xi[:n], eta[:n], near[:n], chosen
+        )
+        if m == 0:
             continue
-        relative_positions(xpos[first:last], ypos[first:last], declination, shift_ra, shift_dec, ra[:n], dec[:n])
-        voxel_positions(ra[:n], dec[:n], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:n], y[:n])
-        for i in range(n):
-            j = first + i
+        for k in range(m):
+            xi[k], eta[k], z[k] = xpos[first + chosen[k]], ypos[first + chosen[k]], z[chosen[k]]
+        relative_positions(xi[:m], eta[:m], declination, shift_ra, shift_dec, ra[:m], dec[:m])
+        voxel_positions(ra[:m], dec[:m], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:m], y[:m])
+        for i in range(m):
+            j = first + chosen[i]
             bad = dq[j] != 0
             cosmic = dq[j] == COSMIC
             if bad and not (keep_bad or cosmic):

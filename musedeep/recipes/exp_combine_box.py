@@ -4,8 +4,9 @@ A box is all that a task knows: a range of planes, a range of lines, all columns
 each other, and the value of a voxel does not depend on the box it is computed in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,13 +126,14 @@ class Reader:
         Of the exposure.
     n_rows : int
         How many rows it reads.
-    read : callable
-        Takes names of columns; returns the columns of the rows, and the ranges (int64 (n, 2)) they came from.
+    blocks : callable
+        Takes names of columns and what gives arrays to read into (`Workspace.array`); yields the columns of some
+        of the rows, and the ranges (int64 (n, 2)) they came from, until it has yielded all.
     """
 
     number: int
     n_rows: int
-    read: Callable[[Sequence[str]], tuple[Rows, NDArray[np.int64]]]
+    blocks: Callable[[Sequence[str], Callable[[str, int, Any], NDArray]], Iterator[tuple[Rows, NDArray[np.int64]]]]
 
 
 def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -162,34 +164,36 @@ def _load(
     if how.use_weight_column:
         types["weight"] = np.float32
     out: Rows = {name: workspace.array(name, total, dtype) for name, dtype in types.items()}
-    local = workspace.array("local", max((reader.n_rows for reader in readers), default=0), np.int32)
+    inverse_cd, crpix, spectral = grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral()
+    corners, shape = np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape)
     ends = []
     filled = 0
     for reader in readers:
         geometry = exposures[reader.number]
-        columns, ranges = reader.read(names)
-        room = slice(filled, filled + reader.n_rows)
-        kept, not_finite = place_rows(
-            columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
-            how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
-            np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
-            np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape), how.loop_distance,
-            geometry.flux_scale, how.keep_bad,
-            out["ra"][room], out["dec"][room], out["wavelength"][room], out["data"][room], out["stat"][room],
-            out["bad"][room], out["cell"][room], local,
-        )  # fmt: skip
-        if not_finite:
-            raise MusedeepError(
-                f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
-                f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
-                "flag them in the dq column or reduce the exposure again"
-            )
-        room = slice(filled, filled + kept)
-        if how.list_rejected:
-            out["row"][room] = _row_numbers(local[:kept], ranges)
-        if how.use_weight_column:
-            out["weight"][room] = columns["weight"][local[:kept]]
-        filled += kept
+        for columns, ranges in reader.blocks(names, workspace.array):
+            n = columns["xpos"].size
+            local = workspace.array("local", n, np.int32)
+            room = slice(filled, filled + n)
+            kept, not_finite = place_rows(
+                columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
+                how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
+                np.deg2rad(grid.crval[1]), inverse_cd, crpix, spectral, corners, shape, how.loop_distance,
+                geometry.flux_scale, how.keep_bad,
+                out["ra"][room], out["dec"][room], out["wavelength"][room], out["data"][room], out["stat"][room],
+                out["bad"][room], out["cell"][room], local,
+            )  # fmt: skip
+            if not_finite:
+                raise MusedeepError(
+                    f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
+                    f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
+                    "flag them in the dq column or reduce the exposure again"
+                )
+            room = slice(filled, filled + kept)
+            if how.list_rejected:
+                out["row"][room] = _row_numbers(local[:kept], ranges)
+            if how.use_weight_column:
+                out["weight"][room] = columns["weight"][local[:kept]]
+            filled += kept
         ends.append((reader.number, filled))
     return {name: column[:filled] for name, column in out.items()}, ends
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.projection import plane_positions, position_limits, relative_positions, voxel_positions
+from musedeep.kernels.voxels import Workspace
 from musedeep.recipes.exp_combine_grid import Grid, Limits
-from musedeep.storage.pixel_table import PixelTable
+from musedeep.storage.pixel_table import PixelTable, read_blocks
 
 VOXEL_SEGMENT = np.dtype([("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")])
 """Rows [start, stop) lie in planes [z0, z1) and lines [y0, y1)."""
@@ -86,12 +87,15 @@ def exposure_limits(
     todo = np.zeros(index.size, bool)
     todo[np.argpartition(bounds[:4], few - 1, axis=1)[:, :few].ravel()] = True
     seen = np.zeros(index.size, bool)
+    workspace = Workspace()
     while todo.any():
         chosen = index[todo]
-        rows = table.read(np.stack([chosen["start"], chosen["stop"]], axis=1), ("xpos", "ypos", "lambda"))
-        out_ra, out_dec = np.empty((2, rows["xpos"].size), np.float32)
-        relative_positions(rows["xpos"], rows["ypos"], declination, *shift, out_ra, out_dec)
-        position_limits(out_ra, out_dec, rows["lambda"], low, high, limits)
+        ranges = np.stack([chosen["start"], chosen["stop"]], axis=1)
+        for rows, _ in read_blocks(table, ranges, ("xpos", "ypos", "lambda"), workspace.array):
+            n = rows["xpos"].size
+            out_ra, out_dec = workspace.array("ra", n, np.float32), workspace.array("dec", n, np.float32)
+            relative_positions(rows["xpos"], rows["ypos"], declination, *shift, out_ra, out_dec)
+            position_limits(out_ra, out_dec, rows["lambda"], low, high, limits)
         seen |= todo
         todo = (bounds < (signs * limits)[:, None]).any(axis=0) & ~seen
     if not np.isfinite(limits).all():

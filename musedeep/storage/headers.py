@@ -13,6 +13,7 @@ from musedeep.errors import MusedeepError
 
 BLOCK = 2880
 CARD = 80
+_CARDS = BLOCK // CARD
 _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _END = "END".ljust(CARD)
 
@@ -45,7 +46,8 @@ class HeaderUnit:
     @cached_property
     def data_bytes(self) -> int:
         """Bytes of data, without the fill of the last block (FITS standard 4.4.1)."""
-        h = parse_cards((*self.cards[:36], _END))  # the cards that matter come first (FITS standard 4.4.1)
+        # the cards that matter come first (FITS standard 4.4.1), and often there are no others
+        h = self.header if len(self.cards) == _CARDS else parse_cards((*self.cards[:_CARDS], _END))
         if h.get("NAXIS", 0) == 0:
             return 0
         n = int(np.prod([h[f"NAXIS{i + 1}"] for i in range(h["NAXIS"])], dtype=np.int64))

@@ -34,11 +34,15 @@ class OpenTables:
         table = open_exposure(key)
         if identity is not None and table.identity != identity:
             raise MusedeepError(f"{table.path}: changed since the run began; start again")
+        self.keep(key, table)
+        return table
+
+    def keep(self, paths: Sequence[str], table: PixelTable) -> None:
+        """Have a table that is open already."""
         with self._lock:
-            self._tables[key] = table
+            self._tables[tuple(paths)] = table
             while len(self._tables) > OPEN_TABLES:
                 self._tables.popitem(last=False)  # closed when its last reader lets go
-            return table
 
     def forget(self) -> None:
         """Let go of all tables."""

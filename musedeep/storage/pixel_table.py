@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,9 +68,12 @@ class PixelTable(Protocol):
         Columns, in the order of the file.
     units : dict
         Unit of each column that has one.
+    rows_per_read : int
+        Rows best read at a time, if they are many.
     """
 
     n_rows: int
+    rows_per_read: int
     names: tuple[str, ...]
     units: dict[str, str]
 
@@ -180,6 +183,22 @@ def clean_ranges(ranges: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
     return np.stack([ranges[first, 0], ranges[last, 1]], axis=1)
 
 
+def split_ranges(ranges: NDArray[np.int64], rows: int) -> list[NDArray[np.int64]]:
+    """Successive groups of ranges of at most `rows` rows each; long ranges are cut."""
+    groups: list[NDArray[np.int64]] = []
+    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    total = int(ends[-1]) if ends.size else 0
+    begins = ends - (ranges[:, 1] - ranges[:, 0])
+    for a in range(0, total, rows):
+        b = min(a + rows, total)
+        i, j = np.searchsorted(ends, a, side="right"), np.searchsorted(ends, b, side="left")
+        part = ranges[i : j + 1].copy()
+        part[0, 0] += a - begins[i]
+        part[-1, 1] -= ends[j] - b
+        groups.append(part)
+    return groups
+
+
 def cut_ranges(ranges: NDArray[np.int64], seams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut ranges where they reach across seams.
 
@@ -206,6 +225,31 @@ def cut_ranges(ranges: NDArray[np.int64], seams: NDArray[np.int64]) -> tuple[NDA
 def empty_rows(names: Sequence[str], n: int) -> Rows:
     """Uninitialised columns for n rows."""
     return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}
+
+
+def read_blocks(
+    table: PixelTable, ranges: NDArray[np.int64], names: Sequence[str], array: Callable[[str, int, Any], NDArray[Any]]
+) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
+    """The rows of `ranges` as the table is best read: some at a time, in arrays that are filled again and again.
+
+    Parameters
+    ----------
+    table : PixelTable
+    ranges : int64 (n, 2)
+    names : sequence of str
+    array : callable
+        Gives the array of a name, length and type to read into.
+
+    Returns
+    -------
+    iterator of (Rows, int64 (m, 2))
+        Rows, and the ranges they came from.
+    """
+    for part in split_ranges(clean_ranges(ranges, table.n_rows), table.rows_per_read):
+        n = row_count(part)
+        rows = {name: array(name, n, COLUMN_TYPES[name]) for name in names}
+        table.read_into(part, rows)
+        yield rows, part
 
 
 class RowReader:
@@ -254,6 +298,7 @@ class JoinedPixelTable(RowReader):
         self.units = first.units
         self.offsets = np.cumsum([0] + [t.n_rows for t in tables], dtype=np.int64)
         self.n_rows = int(self.offsets[-1])
+        self.rows_per_read = max(table.rows_per_read for table in tables)
         self.factors = _flux_factors(tables)
         date = first.facts.get("DATE-OBS")
         for table in tables[1:]:

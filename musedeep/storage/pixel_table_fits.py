@@ -31,13 +31,17 @@ from musedeep.storage.pixel_table import (
     empty_rows,
     file_identity,
     row_count,
+    split_ranges,
 )
 
-ROWS_PER_SCAN = 1 << 20
-"""Rows read at a time to make an index."""
+ROWS_PER_READ = 1 << 16
+"""Rows that stay in the processor's cache from reading to use; records of the binary-table format read at a time."""
 
-ROWS_PER_RECORD_READ = 1 << 17
-"""Records of the binary-table format read at a time."""
+GAP = 1024
+"""Rows between two ranges that are read along, because that takes less time than to read again."""
+
+SCRATCH = 1 << 15
+"""Words of a column read at a time."""
 
 # found by name in the C library, so that the compiled loops can be cached on disk
 _pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
@@ -76,6 +80,71 @@ def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyp
     return -1
 
 
+@nb.njit(inline="always")
+def _swapped(v):  # type: ignore[no-untyped-def]
+    """A 32-bit word in the other byte order."""
+    return np.uint32(
+        (v >> np.uint32(24))
+        | ((v >> np.uint32(8)) & np.uint32(0xFF00))
+        | ((v << np.uint32(8)) & np.uint32(0xFF0000))
+        | (v << np.uint32(24))
+    )
+
+
+@nb.njit("int64(int32,int64,int64[:,::1],int64,uint32[::1],uint32[::1])", nogil=True, cache=True)
+def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[no-untyped-def]
+    """Read ranges of big-endian 32-bit words of a file, one after the other.
+
+    Parameters
+    ----------
+    descriptor : int
+        An open file.
+    offset : int
+        Where word 0 begins [bytes].
+    ranges : int64 (n, 2)
+    gap : int
+        Ranges with at most so many words between them are read at once, the gap too.
+    scratch : uint32
+        Holds what is read at a time: best what stays in the processor's cache.
+    out : uint32 (words of all ranges,)
+
+    Returns
+    -------
+    int
+        -1 if all went well; otherwise the byte of the file that could not be read.
+    """
+    buffer = np.uint64(scratch.ctypes.data)
+    place = 0
+    k = 0
+    begin = ranges[0, 0] if ranges.shape[0] > 0 else 0
+    while k < ranges.shape[0]:
+        # words [begin, end) hold what is left of range k, or some of it, and the ranges up to `last`
+        end = min(ranges[k, 1], begin + scratch.size)
+        last = k + 1
+        while last < ranges.shape[0] and 0 <= ranges[last, 0] - end <= gap and ranges[last, 1] - begin <= scratch.size:
+            end = ranges[last, 1]
+            last += 1
+        done = 0
+        while done < 4 * (end - begin):
+            position = offset + 4 * begin + done
+            got = _pread(descriptor, buffer + np.uint64(done), np.uint64(4 * (end - begin) - done), position)
+            if got <= 0:
+                return position
+            done += got
+        for r in range(k, last):
+            first, n = max(ranges[r, 0], begin), min(ranges[r, 1], end) - max(ranges[r, 0], begin)
+            source, target = scratch[first - begin : first - begin + n], out[place : place + n]
+            for i in range(n):
+                target[i] = _swapped(source[i])
+            place += n
+        if end < ranges[last - 1, 1]:
+            begin = end
+        else:
+            k = last
+            begin = ranges[k, 0] if k < ranges.shape[0] else 0
+    return -1
+
+
 @nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
 def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-untyped-def]
     """Write items to ranges of a file; the counterpart of `read_ranges`."""
@@ -97,19 +166,14 @@ def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-u
 def swap_bytes(words):  # type: ignore[no-untyped-def]
     """Turn 32-bit words between big and little endian, in place."""
     for i in range(words.size):
-        v = words[i]
-        words[i] = np.uint32(
-            (v >> np.uint32(24))
-            | ((v >> np.uint32(8)) & np.uint32(0xFF00))
-            | ((v << np.uint32(8)) & np.uint32(0xFF0000))
-            | (v << np.uint32(24))
-        )
+        words[i] = _swapped(words[i])
 
 
 class FitsPixelTable(RowReader):
     """What both FITS formats share; see `pixel_table.PixelTable`."""
 
     format = "FITS"
+    rows_per_read = ROWS_PER_READ
 
     def __init__(self, path: Path, units: list[HeaderUnit], names: Sequence[str], n_rows: int) -> None:
         self.path = path
@@ -136,10 +200,14 @@ class FitsPixelTable(RowReader):
         return self.size
 
     def _read_raw(self, descriptor: int, offset: int, item: int, ranges: NDArray[np.int64], out: NDArray[Any]) -> None:
-        position = read_ranges(descriptor, offset, item, ranges, out.view(np.uint8))
+        self._check(
+            descriptor, offset + self.n_rows * item, read_ranges(descriptor, offset, item, ranges, out.view("u1"))
+        )
+
+    def _check(self, descriptor: int, end: int, position: int) -> None:
+        """Raise MusedeepError if a byte, of a column that ends there, could not be read."""
         if position >= 0:
             size = os.fstat(descriptor).st_size
-            end = offset + self.n_rows * item
             if size < end:
                 raise MusedeepError(
                     f"{self.path}: truncated, has {size} bytes where a column ends at {end}; copy or make it again"
@@ -157,9 +225,9 @@ class FitsPixelTable(RowReader):
         n = -(-self.n_rows // ROWS_PER_SEGMENT)
         boxes = np.empty((n, 6), np.float32)
         native = self.units.get("xpos") == "rad"
-        buffer = empty_rows(("xpos", "ypos", "lambda"), min(ROWS_PER_SCAN, self.n_rows))
-        for first in range(0, self.n_rows, ROWS_PER_SCAN):
-            last = min(first + ROWS_PER_SCAN, self.n_rows)
+        buffer = empty_rows(("xpos", "ypos", "lambda"), min(ROWS_PER_READ, self.n_rows))
+        for first in range(0, self.n_rows, ROWS_PER_READ):
+            last = min(first + ROWS_PER_READ, self.n_rows)
             rows = {name: column[: last - first] for name, column in buffer.items()}
             self.read_into(np.array([[first, last]], np.int64), rows)
             check_finite(self.path, rows, first)
@@ -220,11 +288,13 @@ class ImageFormatTable(FitsPixelTable):
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""
         ranges = clean_ranges(ranges, self.n_rows)
+        scratch = np.empty(SCRATCH, np.uint32)
         descriptor = self._open()
         try:
             for name, column in rows.items():
-                self._read_raw(descriptor, self.offsets[name], 4, ranges, column)
-                swap_bytes(column.view(np.uint32))
+                offset = self.offsets[name]
+                failed = read_words(descriptor, offset, ranges, GAP, scratch, column.view(np.uint32))
+                self._check(descriptor, offset + 4 * self.n_rows, failed)
         finally:
             os.close(descriptor)
 
@@ -256,11 +326,11 @@ class TableFormatTable(FitsPixelTable):
         """See `PixelTable.read_into`."""
         ranges = clean_ranges(ranges, self.n_rows)
         total = row_count(ranges)
-        raw = np.empty(min(total, ROWS_PER_RECORD_READ), self.record)
+        raw = np.empty(min(total, ROWS_PER_READ), self.record)
         descriptor = self._open()
         try:
             place = 0
-            for piece in split_ranges(ranges, ROWS_PER_RECORD_READ):
+            for piece in split_ranges(ranges, ROWS_PER_READ):
                 n = row_count(piece)
                 self._read_raw(descriptor, self.offset, self.record.itemsize, piece, raw[:n])
                 for name, column in rows.items():
@@ -268,22 +338,6 @@ class TableFormatTable(FitsPixelTable):
                 place += n
         finally:
             os.close(descriptor)
-
-
-def split_ranges(ranges: NDArray[np.int64], rows: int) -> list[NDArray[np.int64]]:
-    """Successive groups of ranges of at most `rows` rows each; long ranges are cut."""
-    groups: list[NDArray[np.int64]] = []
-    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
-    total = int(ends[-1]) if ends.size else 0
-    begins = ends - (ranges[:, 1] - ranges[:, 0])
-    for a in range(0, total, rows):
-        b = min(a + rows, total)
-        i, j = np.searchsorted(ends, a, side="right"), np.searchsorted(ends, b, side="left")
-        part = ranges[i : j + 1].copy()
-        part[0, 0] += a - begins[i]
-        part[-1, 1] -= ends[j] - b
-        groups.append(part)
-    return groups
 
 
 def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:

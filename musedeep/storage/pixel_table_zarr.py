@@ -135,6 +135,7 @@ class ZarrPixelTable(RowReader):
         assert store.checksums is not None  # else it would have been refused
         self._checksums = store.checksums
         self.n_rows = int(attributes["rows"])
+        self.rows_per_read = max(self.n_rows, 1)  # no chunk is decoded twice
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)

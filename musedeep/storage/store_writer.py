@@ -23,8 +23,8 @@ from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.location import Location
 from musedeep.storage.new_store import create_group, new_store
 from musedeep.storage.outputs import Progress, silent
-from musedeep.storage.pixel_table import COLUMN_TYPES, ROWS_PER_SEGMENT, Rows, clean_ranges
-from musedeep.storage.pixel_table_fits import check_finite, split_ranges
+from musedeep.storage.pixel_table import COLUMN_TYPES, ROWS_PER_SEGMENT, Rows, clean_ranges, split_ranges
+from musedeep.storage.pixel_table_fits import check_finite
 
 ROWS_PER_BLOCK = 1 << 20
 """Rows of the source looked at at a time, at most."""

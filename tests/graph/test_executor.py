@@ -24,3 +24,22 @@ def test_an_exception_that_cannot_be_sent_arrives_as_another(tmp_path):
             future.result(timeout=30)
     finally:
         executor.close()
+
+
+def squared(number):
+    return number * number
+
+
+def test_several_calls_as_one_task(tmp_path):
+    executor = open_executor(Resources(1, 2, 2**31), tmp_path, lambda text: None)
+    finished = {}
+    try:
+        submitted = []
+        submit = executor.submit
+        executor.submit = lambda *call: submitted.append(call) or submit(*call)
+        assert executor.map(squared, [(k,) for k in range(10)], finished.__setitem__, 4) == [k * k for k in range(10)]
+        assert executor.embedded
+    finally:
+        executor.close()
+    assert finished == {k: k * k for k in range(10)}
+    assert len(submitted) == 3

@@ -1,6 +1,7 @@
 """Resampling: flux, linearity, partition, against a plain sum over all pairs of rows and voxels."""
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,19 +31,26 @@ def make_exposures(seed, n_exposures=3, n=2500):
             "stat": rng.uniform(1, 4, n).astype("f4"),
             "dq": np.where(rng.random(n) < 0.02, 256, 0).astype("i4"),
         }
-        readers.append(Reader(k, n, lambda names, c=columns: ({m: c[m] for m in names}, np.array([[0, n]]))))
+        readers.append(Reader(k, n, partial(blocks_of, columns, n)))
         geometries.append(ExposureGeometry(np.deg2rad(-20.0), (0.0, 0.0), 1.0, 1.0 + k, 600.0, f"exposure {k}"))
     return geometries, readers
+
+
+def blocks_of(columns, n, names, array):
+    """Rows as a table gives them, a third at a time."""
+    for first in range(0, n, n // 3):
+        last = min(first + n // 3, n)
+        yield {m: columns[m][first:last] for m in names}, np.array([[first, last]])
 
 
 def with_data(readers, change):
     """The readers with other data."""
 
-    def read(names, reader):
-        columns, ranges = reader.read(names)
-        return {**columns, "data": change(columns["data"]).astype("f4")}, ranges
+    def blocks(reader, names, array):
+        for columns, ranges in reader.blocks(names, array):
+            yield {**columns, "data": change(columns["data"]).astype("f4")}, ranges
 
-    return [Reader(r.number, r.n_rows, lambda names, r=r: read(names, r)) for r in readers]
+    return [Reader(r.number, r.n_rows, partial(blocks, r)) for r in readers]
 
 
 def whole(how_, seed=1, grid=GRID):
@@ -124,7 +132,9 @@ def test_drizzle_is_the_sum_over_all_pairs():
     top, norm = np.zeros(GRID.shape), np.zeros(GRID.shape)
     seen = np.zeros((*GRID.shape, 2), bool)
     for k, reader in enumerate(readers):
-        c = reader.read(("xpos", "ypos", "lambda", "data", "stat", "dq"))[0]
+        names = ("xpos", "ypos", "lambda", "data", "stat", "dq")
+        parts = [part for part, _ in reader.blocks(names, None)]
+        c = {name: np.concatenate([part[name] for part in parts]) for name in names}
         r = np.tan(-c["ypos"].astype(float))
         xi, eta = r * np.sin(c["xpos"].astype(float)), -r * np.cos(c["xpos"].astype(float))
         d0 = np.deg2rad(-20.0)

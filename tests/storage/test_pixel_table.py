@@ -16,7 +16,9 @@ from musedeep.storage.pixel_table import (
     describe,
     open_exposure,
     open_pixel_table,
+    read_blocks,
     row_count,
+    split_ranges,
 )
 
 SMALL = {"slices": (1, 20, 48), "wavelength": (7000.0, 7040.0)}
@@ -60,7 +62,7 @@ def test_read_is_numpy_slicing(tables, kind, data):
 
 
 def test_read_in_small_pieces(tables, monkeypatch):
-    monkeypatch.setattr(pixel_table_fits, "ROWS_PER_RECORD_READ", 100)
+    monkeypatch.setattr(pixel_table_fits, "ROWS_PER_READ", 100)
     opened, truth = tables
     ranges = np.array([[5, 7], [1000, 1950], [90, 300]])
     rows = opened["table"].read(ranges, ["lambda", "dq"])
@@ -90,9 +92,61 @@ def test_clean_ranges_keeps_rows_and_order(pairs):
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 90)), min_size=1, max_size=20), st.integers(1, 200))
 def test_split_ranges(pairs, size):
     ranges = np.array([(a, a + n) for a, n in pairs], np.int64)
-    groups = pixel_table_fits.split_ranges(ranges, size)
+    groups = split_ranges(ranges, size)
     assert all(row_count(g) == size for g in groups[:-1]) and 0 < row_count(groups[-1]) <= size
     assert [r for g in groups for a, b in g for r in range(a, b)] == [r for a, b in ranges for r in range(a, b)]
+
+
+@given(
+    pieces=st.lists(st.tuples(st.integers(-30, 60), st.integers(1, 40)), min_size=1, max_size=30),
+    gap=st.sampled_from([0, 3, 50]),
+    room=st.sampled_from([1, 7, 64, 1000]),
+)
+@settings(deadline=None)
+def test_read_words(tmp_path_factory, pieces, gap, room):
+    """Any ranges, overlapping and backwards too, whatever is read at a time."""
+    words = np.arange(5000, dtype=np.uint32) * np.uint32(16777619)
+    path = tmp_path_factory.getbasetemp() / "words"
+    if not path.exists():
+        path.write_bytes(b"0123456" + words.astype(">u4").tobytes())
+    ranges, place = [], 1500
+    for step, length in pieces:
+        place = max(0, place + step)
+        ranges.append((place, place + length))
+        place += length
+    ranges = np.array(ranges, np.int64)
+    out = np.empty(row_count(ranges), np.uint32)
+    with open(path, "rb") as stream:
+        descriptor = stream.fileno()
+        failed = pixel_table_fits.read_words(descriptor, 7, ranges, gap, np.empty(room, np.uint32), out)
+        beyond = np.array([[10, 20], [4990, 5010]], np.int64)
+        wrong = pixel_table_fits.read_words(descriptor, 7, beyond, gap, np.empty(room, np.uint32), np.empty(30, "u4"))
+    assert failed == -1
+    np.testing.assert_array_equal(out, np.concatenate([words[a:b] for a, b in ranges]))
+    assert wrong == 7 + 4 * 5000
+
+
+@pytest.mark.parametrize("kind", ["image", "table", "per-ifu"])
+def test_blocks_are_the_rows(tables, kind, monkeypatch):
+    opened, _ = tables
+    table = opened[kind]
+    monkeypatch.setattr(table, "rows_per_read", 300)
+    ranges = np.array([[5, 900], [1000, 1010], [1010, 1700]], np.int64)
+    buffers = {}
+
+    def array(name, n, dtype):
+        return buffers.setdefault((name, n), np.empty(n, dtype))
+
+    parts = [
+        (rows["data"].copy(), rows["dq"].copy(), of) for rows, of in read_blocks(table, ranges, ("data", "dq"), array)
+    ]
+    assert len(parts) == 6 and len(buffers) == 4
+    whole = table.read(ranges, ("data", "dq"))
+    np.testing.assert_array_equal(np.concatenate([data for data, _, _ in parts]), whole["data"])
+    np.testing.assert_array_equal(np.concatenate([dq for _, dq, _ in parts]), whole["dq"])
+    np.testing.assert_array_equal(
+        clean_ranges(np.concatenate([of for _, _, of in parts]), table.n_rows), clean_ranges(ranges, table.n_rows)
+    )
 
 
 def check_index(index, truth):
@@ -122,7 +176,7 @@ def test_index_holds_the_rows(tables, kind):
 def test_index_in_blocks(tables, monkeypatch):
     opened, _ = tables
     whole = opened["image"].index()
-    monkeypatch.setattr(pixel_table_fits, "ROWS_PER_SCAN", 1024)
+    monkeypatch.setattr(pixel_table_fits, "ROWS_PER_READ", 1024)
     np.testing.assert_array_equal(opened["image"].index(), whole)
 
 

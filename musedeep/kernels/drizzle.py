@@ -1,0 +1,170 @@
+"""The drizzle where a row reaches at most two voxels an axis: the usual one, and most of the time of a combination.
+
+Which two is told by the side of the voxel's centre that the row lies on, so that no voxel has to be tried: of each row
+the same eight are added to, some of them zero. Bit by bit the same as `kernels.resample.accumulate` in twice its speed.
+"""
+
+import numba as nb
+import numpy as np
+
+
+@nb.njit(inline="always")
+def overlap(d, reach, most, inverse):
+    """Share of an interval at distance d that lies within a voxel.
+
+    Parameters
+    ----------
+    d : float
+        Distance of the centres.
+    reach : float
+        Half the widths of both together.
+    most : float
+        The smaller of both.
+    inverse : float
+        1 / width of the interval.
+    """
+    return max(0.0, min(most, reach - d)) * inverse
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def two_planes_at_most(plane_wavelength, plane_size, per_angstrom, fraction):
+    """Whether no row reaches the planes on both sides of its own.
+
+    Parameters
+    ----------
+    plane_wavelength, plane_size : float64 (planes,)
+        See `kernels.resample.accumulate`.
+    per_angstrom, fraction : float
+        The detector's sampling per Angstrom, pixfrac along the wavelength.
+
+    Returns
+    -------
+    bool
+        False also if the planes are not in the order of their wavelengths.
+    """
+    for z in range(plane_size.size - 1):
+        gap = (plane_wavelength[z + 1] - plane_wavelength[z]) * per_angstrom
+        if not gap > 0.5 * (max(plane_size[z], plane_size[z + 1]) + fraction) + 1e-6:
+            return False
+    return True
+
+
+@nb.njit(inline="always")
+def _moved(k, first, last):
+    """Place of a neighbour among those wanted, [first, last), or of the nearest one of them and 0.0."""
+    place = min(max(k, first), last - 1)
+    return place - first, 1.0 if place == k else 0.0
+
+
+@nb.njit(inline="always")
+def _add(sums, k, w, value, variance):
+    sums[k] += w * value
+    sums[k + 1] += w
+    sums[k + 2] += w * w * variance
+
+
+@nb.njit(inline="always")
+def _mark(seen, k, w, bit):
+    seen[k] |= bit if w != 0.0 else np.uint64(0)
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def drizzle(
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
+    exposure_weight, row_weight, fractions, scale, sums, seen,
+):  # fmt: skip
+    """Add all rows of a box to the sums of the voxels of its core.
+
+    Parameters
+    ----------
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines, voxel_ra, voxel_dec,
+    voxel_cosine, plane_wavelength, plane_size, units, turn, exposure_weight, row_weight, fractions, scale, sums, seen
+        See `kernels.resample.accumulate`. The planes are in the order of their wavelengths.
+
+    Notes
+    -----
+    Bound by arithmetic and scattered additions, about 24 ns a row on one core.
+    """
+    nz, ny, nx = shape
+    zf, zl = box_planes
+    yf, yl = box_lines
+    weigh_rows = row_weight.size > 0
+    mark = seen.size > 0
+    words = seen.shape[3]
+    fx, fy, fz = fractions[0], fractions[1], fractions[2]
+    most_x, most_y = min(scale[0], fx), min(scale[1], fy)
+    reach_x, reach_y = 0.5 * (scale[0] + fx), 0.5 * (scale[1] + fy)
+    per_x, per_y, per_z = 1.0 / fx, 1.0 / fy, 1.0 / fz
+    per_degree, per_angstrom = units[0], units[1]
+    flat_sums, flat_seen = sums.reshape(-1), seen.reshape(-1)
+    plane = (yl - yf) * nx
+    for z in range(max(0, zf - 1), min(nz, zl + 1)):
+        for y in range(max(0, yf - 1), min(ny, yl + 1)):
+            line = (z * ny + y) * nx
+            iz0, in_z0 = _moved(z, zf, zl)
+            iy0, in_y0 = _moved(y, yf, yl)
+            for x in range(nx):
+                first, last = start[line + x], start[line + x + 1]
+                if first == last:
+                    continue
+                own_ra, own_dec, own_cosine = voxel_ra[y, x], voxel_dec[y, x], voxel_cosine[y, x]
+                for i in range(first, last):
+                    if skip[i]:
+                        continue
+                    row_ra, row_dec, row_wave = np.float64(ra[i]), np.float64(dec[i]), np.float64(wavelength[i])
+                    value, variance = np.float64(data[i]), np.float64(stat[i])
+                    e = exposure[i]
+                    weight = exposure_weight[e]
+                    if weigh_rows:
+                        weight *= row_weight[i]
+                    east, north = (row_ra - own_ra) * own_cosine * per_degree, (row_dec - own_dec) * per_degree
+                    # the neighbours towards the row, within the box; within its core, or weighed by zero
+                    x1 = x + (1 if turn[0, 0] * east + turn[0, 1] * north > 0.0 else -1)
+                    y1 = y + (1 if turn[1, 0] * east + turn[1, 1] * north > 0.0 else -1)
+                    z1 = z + (1 if row_wave > plane_wavelength[z] else -1)
+                    ix1, in_x1 = _moved(x1, 0, nx)
+                    iy1, in_y1 = _moved(y1, yf, yl)
+                    iz1, in_z1 = _moved(z1, zf, zl)
+                    y1, z1 = min(max(y1, 0), ny - 1), min(max(z1, 0), nz - 1)
+
+                    ax = abs(own_ra - row_ra) * own_cosine * per_degree
+                    ay = abs(own_dec - row_dec) * per_degree
+                    w00 = overlap(ax, reach_x, most_x, per_x) * overlap(ay, reach_y, most_y, per_y) * in_y0
+                    ax = abs(voxel_ra[y, ix1] - row_ra) * voxel_cosine[y, ix1] * per_degree
+                    ay = abs(voxel_dec[y, ix1] - row_dec) * per_degree
+                    w01 = overlap(ax, reach_x, most_x, per_x) * overlap(ay, reach_y, most_y, per_y) * (in_y0 * in_x1)
+                    ax = abs(voxel_ra[y1, x] - row_ra) * voxel_cosine[y1, x] * per_degree
+                    ay = abs(voxel_dec[y1, x] - row_dec) * per_degree
+                    w10 = overlap(ax, reach_x, most_x, per_x) * overlap(ay, reach_y, most_y, per_y) * in_y1
+                    ax = abs(voxel_ra[y1, ix1] - row_ra) * voxel_cosine[y1, ix1] * per_degree
+                    ay = abs(voxel_dec[y1, ix1] - row_dec) * per_degree
+                    w11 = overlap(ax, reach_x, most_x, per_x) * overlap(ay, reach_y, most_y, per_y) * (in_y1 * in_x1)
+                    size = plane_size[z]
+                    az = abs(plane_wavelength[z] - row_wave) * per_angstrom
+                    wz0 = overlap(az, 0.5 * (size + fz), min(size, fz), per_z) * weight * in_z0
+                    size = plane_size[z1]
+                    az = abs(plane_wavelength[z1] - row_wave) * per_angstrom
+                    wz1 = overlap(az, 0.5 * (size + fz), min(size, fz), per_z) * weight * in_z1
+
+                    k00, k01, k10, k11 = iy0 * nx + x, iy0 * nx + ix1, iy1 * nx + x, iy1 * nx + ix1
+                    k = iz0 * plane
+                    _add(flat_sums, 3 * (k + k00), w00 * wz0, value, variance)
+                    _add(flat_sums, 3 * (k + k01), w01 * wz0, value, variance)
+                    _add(flat_sums, 3 * (k + k10), w10 * wz0, value, variance)
+                    _add(flat_sums, 3 * (k + k11), w11 * wz0, value, variance)
+                    k1 = iz1 * plane
+                    _add(flat_sums, 3 * (k1 + k00), w00 * wz1, value, variance)
+                    _add(flat_sums, 3 * (k1 + k01), w01 * wz1, value, variance)
+                    _add(flat_sums, 3 * (k1 + k10), w10 * wz1, value, variance)
+                    _add(flat_sums, 3 * (k1 + k11), w11 * wz1, value, variance)
+                    if mark:
+                        word, bit = np.int64(e >> 6), np.uint64(1) << np.uint64(e & 63)
+                        _mark(flat_seen, words * (k + k00) + word, w00 * wz0, bit)
+                        _mark(flat_seen, words * (k + k01) + word, w01 * wz0, bit)
+                        _mark(flat_seen, words * (k + k10) + word, w10 * wz0, bit)
+                        _mark(flat_seen, words * (k + k11) + word, w11 * wz0, bit)
+                        _mark(flat_seen, words * (k1 + k00) + word, w00 * wz1, bit)
+                        _mark(flat_seen, words * (k1 + k01) + word, w01 * wz1, bit)
+                        _mark(flat_seen, words * (k1 + k10) + word, w10 * wz1, bit)
+                        _mark(flat_seen, words * (k1 + k11) + word, w11 * wz1, bit)
