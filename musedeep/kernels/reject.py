@@ -12,7 +12,7 @@ What the reference pipeline does was found by experiment (docs/rejection.md show
 
 Medians are the dear part: with 125 exposures a sample has more than 2000 rows. Most voxels hold nothing near the
 threshold, which `kernels.certify` proves by counting; the medians of the others are looked for near those of the
-voxel before. Bound by these and by the counting: about 200 ns a voxel with 8 exposures, 900 with 125.
+voxel before. Bound by these and by the counting: about 110 ns a voxel with 8 exposures, 800 with 125.
 """
 
 import math
@@ -27,11 +27,13 @@ from musedeep.kernels.certify import (
     FEW,
     MOST,
     SIMILAR,
-    add_planes,
-    add_sample,
     count_plane,
+    find_middles,
     nothing_above,
     plane_scale,
+    sum_columns,
+    sum_lines,
+    sum_planes,
 )
 
 IRAF, MEAN, MEDIAN = 0, 1, 2
@@ -213,9 +215,10 @@ def _reject_by_median(values, sample, start, shape, core, direction, crsigma, fi
     n_cells = ny * nx
     buffer, near = np.empty(1024, np.float64), np.empty(1024, np.float64)
     guess, guessed_spread = 0.0, 0.0
-    counts = np.empty((3, n_cells, BINS), np.uint16)
-    total = np.empty((n_cells, BINS), np.uint16)
-    histogram = np.empty(BINS, np.uint16)
+    counts = np.empty((3, ny, BINS, nx), np.uint16)
+    lines, columns = np.empty((3, BINS * nx), np.uint16), np.empty(BINS * nx, np.uint16)
+    cumulative = np.empty((BINS, nx), np.uint16)
+    lower, upper = np.empty(nx, np.uint16), np.empty(nx, np.uint16)
     scratch = np.empty(FEW, np.float64)
     held = np.full(3, -1, np.int64)
     slots, most = np.empty(3, np.int64), np.zeros(3, np.int64)
@@ -236,11 +239,18 @@ def _reject_by_median(values, sample, start, shape, core, direction, crsigma, fi
             for zz in range(below, above):
                 slots[zz - below] = zz % 3
                 if held[zz % 3] != zz:
-                    most[zz % 3] = count_plane(sample, start, zz * n_cells, n_cells, low, width, counts[zz % 3])
+                    most[zz % 3] = count_plane(sample, start, zz * n_cells, low, width, counts[zz % 3])
                     held[zz % 3] = zz
                 counted = counted and most[zz % 3] <= MOST
-            add_planes(counts, slots, above - below, n_cells, total)
+        summed = max(core[2] - 1, 0)
         for y in range(core[2], core[3]):
+            while counted and summed < min(y + 2, ny):
+                sum_planes(counts, slots, above - below, summed, lines[summed % 3])
+                summed += 1
+            if counted:
+                sum_lines(lines, y, ny, direction, columns)
+                sum_columns(columns.reshape(BINS, nx), counts[z % 3, y], direction, cumulative)
+                find_middles(cumulative, lower, upper)
             for x in range(nx):
                 cell = (z * ny + y) * nx + x
                 a, b = start[cell], start[cell + 1]
@@ -249,10 +259,8 @@ def _reject_by_median(values, sample, start, shape, core, direction, crsigma, fi
                 largest = values[a]
                 for i in range(a + 1, b):
                     largest = max(largest, values[i])
-                if counted:
-                    add_sample(total, counts[z % 3], y, x, ny, nx, direction, histogram)
-                    if nothing_above(histogram, low, width, np.float64(largest), crsigma):
-                        continue
+                if counted and nothing_above(cumulative, lower, upper, x, low, width, np.float64(largest), crsigma):
+                    continue
                 n_runs = _runs(z, y, x, shape, direction, start, first, last)
                 n = 0
                 for r in range(n_runs):
