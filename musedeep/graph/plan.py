@@ -33,7 +33,7 @@ BOX_BYTES = 4 * 1024**3
 LEAST_BOX_BYTES = 24 * 1024**2
 """Boxes of small jobs are made smaller, to keep the processors busy to the end, down to this."""
 
-BOXES_PER_PROCESSOR = 6
+BOXES_PER_PROCESSOR = 4
 """At least so many, so that the processors finish together."""
 
 FEW_PER_PROCESSOR = 16

@@ -229,9 +229,13 @@ class Workspace:
     def array(self, name: str, n: int, dtype: Any) -> NDArray:
         """An array of n values, whatever they are; the one of the same name is not to be used any more."""
         size = n * np.dtype(dtype).itemsize
-        if name not in self._buffers or self._buffers[name].size < size:
+        former = self._buffers.get(name)
+        if former is None or former.size < size:
+            # once more, and enough for the next as well: what is not used takes no memory
+            room = size + size // 2 if former is not None else size
+            del former
             self._buffers.pop(name, None)
-            self._buffers[name] = np.empty(size, np.uint8)
+            self._buffers[name] = np.empty(room, np.uint8)
         return self._buffers[name][:size].view(dtype)
 
 

@@ -71,7 +71,8 @@ def test_more_exposures(survey):
     few, many = (forecast(survey.of_exposures(n), 2, 1, 2 * GIB, Rates()) for n in (4, 40))
     assert many.plan.rows == pytest.approx(10 * few.plan.rows, rel=1e-3)
     assert many.exposures == 40
-    assert many.simulation.bytes_read >= 9.9 * few.simulation.bytes_read
+    # the boxes of more rows are fewer here, and read fewer rows twice
+    assert 5 * few.simulation.bytes_read < many.simulation.bytes_read < 10.1 * few.simulation.bytes_read
     assert many.simulation.seconds > few.simulation.seconds
     indexed = [f.simulation.stages[0].rows for f in (few, many)]
     assert indexed[1] == pytest.approx(10 * indexed[0])
