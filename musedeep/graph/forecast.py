@@ -18,7 +18,7 @@ from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
 from musedeep.graph.rates import Rates, box_seconds
 from musedeep.graph.reads import ReadRows
 from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Recorder
-from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate
+from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
 from musedeep.recipes.exp_combine_box import Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.storage.pixel_table import COLUMN_TYPES
@@ -171,12 +171,13 @@ def forecast(survey: Survey, workers: int, threads: int, memory: int, rates: Rat
         start_seconds=rates.start + (rates.cluster if workers > 1 else 0.0), end_seconds=rates.end,
         dispatch_seconds=rates.dispatch, bytes_per_second=rates.storage_bytes_per_second,
     )  # fmt: skip
-    simulation = simulate([*_indexing(survey, rates), _boxes(survey, plan, rates), _completion(survey, rates)], machine)
+    indexing = _indexing(survey, rates, workers * threads)
+    simulation = simulate([*indexing, _boxes(survey, plan, rates), _completion(survey, rates)], machine)
     written = plan.cube_bytes + (6 * survey.grid.n_voxels if survey.how.exposure_map else 0)
     return Forecast(n, workers, threads, memory, plan, simulation, written)
 
 
-def _indexing(survey: Survey, rates: Rates) -> list[SimulatedStage]:
+def _indexing(survey: Survey, rates: Rates, parallel: int) -> list[SimulatedStage]:
     scans, places = [], []
     for rows, scanned, segments in zip(survey.rows, survey.rows_scanned, survey.segments, strict=True):
         seconds = rates.scan + rates.scan_row * scanned + rates.scan_segment * segments
@@ -184,7 +185,10 @@ def _indexing(survey: Survey, rates: Rates) -> list[SimulatedStage]:
         scans.append(SimulatedTask(seconds, moved, rows=round(rows)))
         places.append(SimulatedTask(rates.locate + rates.locate_segment * segments, SEGMENT_BYTES * segments))
     serial = rates.indexing + rates.exposure * len(scans)
-    return [SimulatedStage(INDEXING, scans, serial, rates.first_scan), SimulatedStage(INDEXING, places)]
+    total = round(survey.rows.sum())
+    scan_tasks = together(scans, runs.exposures_together(total, len(scans), parallel, runs.ROWS_PER_SCAN))
+    place_tasks = together(places, runs.exposures_together(total, len(scans), parallel, runs.ROWS_PER_LOCATE))
+    return [SimulatedStage(INDEXING, scan_tasks, serial, rates.first_scan), SimulatedStage(INDEXING, place_tasks)]
 
 
 def _boxes(survey: Survey, plan: Plan, rates: Rates) -> SimulatedStage:

@@ -42,7 +42,7 @@ from musedeep.graph.records import (
 )
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
-from musedeep.recipes.exp_combine_job import Exposure, Job, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
@@ -171,7 +171,8 @@ def survey(
     names = [e.name for e in exposures]
     if executor.embedded:
         tasks.keep_open(exposures, [table for _, table in groups])
-    together = _together(exposures, executor.parallel, ROWS_PER_SCAN)
+    total, parallel = sum(e.n_rows for e in exposures), executor.parallel
+    together = exposures_together(total, len(exposures), parallel, ROWS_PER_SCAN)
     limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder, together)
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
@@ -185,17 +186,16 @@ def survey(
     tasks.load_job.cache_clear()
     density = None
     places = [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
-    together = _together(exposures, executor.parallel, ROWS_PER_LOCATE)
+    together = exposures_together(total, len(exposures), parallel, ROWS_PER_LOCATE)
     for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
     return job, density
 
 
-def _together(exposures: Sequence[Exposure], parallel: int, rows: int) -> int:
-    """How many exposures one task takes: so many rows at most, and each processor gets some tasks."""
-    per_exposure = max(1, sum(e.n_rows for e in exposures) // len(exposures))
-    return max(1, min(rows // per_exposure, len(exposures) // (4 * parallel)))
+def exposures_together(rows: int, exposures: int, parallel: int, most: int) -> int:
+    """How many exposures one task takes, of a number with so many rows: `most` rows, and some tasks a processor."""
+    return max(1, min(most * exposures // max(rows, 1), exposures // (4 * parallel)))
 
 
 def _measured_map(

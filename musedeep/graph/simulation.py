@@ -13,12 +13,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SimulatedTask:
-    """A task: seconds of computing, bytes to read, peak memory [bytes], rows."""
+    """A task: seconds of computing, bytes to read, peak memory [bytes], rows, calls made by it."""
 
     seconds: float
     bytes_read: float = 0.0
     memory: int = 0
     rows: int = 0
+    calls: int = 1
+
+
+def together(tasks: Sequence[SimulatedTask], number: int) -> list[SimulatedTask]:
+    """Tasks of so many calls each, made of such of one call."""
+    groups = [tasks[k : k + number] for k in range(0, len(tasks), number)]
+    return [
+        SimulatedTask(
+            sum(t.seconds for t in group), sum(t.bytes_read for t in group), max(t.memory for t in group),
+            sum(t.rows for t in group), len(group),
+        )
+        for group in groups
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,7 @@ def simulate(stages: Sequence[SimulatedStage], machine: Machine) -> Simulation:
         done.append(
             StageTimes(
                 name=stage.name,
-                tasks=len(stage.tasks),
+                tasks=sum(task.calls for task in stage.tasks),
                 rows=sum(task.rows for task in stage.tasks),
                 bytes_read=sum(task.bytes_read for task in stage.tasks),
                 seconds=now - began,
