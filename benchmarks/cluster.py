@@ -5,8 +5,9 @@
 On a real SLURM on this machine (`tests/slurm_node.py`; root, apt-get install slurm-wlm munge); of each worker one core.
 Makes its pixel tables (kept in DIRECTORY for the next time). Rounds are interleaved, figures are medians.
 
-workers   A combination bound by arithmetic (8 exposures, 10 IFUs, 480 planes, lanczos, rejection at 3 sigma) by one job
-          and by two; as the limit that the machine sets, two runs of one job each, beside each other.
+workers   A combination bound by arithmetic (8 exposures, 10 IFUs, 480 planes, lanczos with ld 2, rejection at 3 sigma)
+          by one job and by two; as the limit that the machine sets, two runs of one job each, beside each other. 25
+          minutes a round.
 tasks     A combination of about 10,000 boxes by two jobs, of the least rows that such boxes can have. What its two
           cores did not spend in tasks counts to the tasks as overhead, waiting included.
 security  Empty tasks with the results of boxes, through a scheduler to two workers, with and without TLS, by turns; and
@@ -134,7 +135,7 @@ def median(runs: list[Timed], name: str) -> float:
 
 def workers(directory: Path, rounds: int) -> None:
     """Two jobs against one."""
-    runs = Runs(directory, LARGE, "crsigma: 3, resample: lanczos")
+    runs = Runs(directory, LARGE, "crsigma: 3, resample: lanczos, ld: 2")
     profile = write_profile(directory / "cluster.yaml", local_scratch=directory / "scratch")
     cluster = ("--cluster=slurm", f"--cluster-profile={profile}")
     runs.time("warm", *cluster, "--workers=2")

@@ -51,27 +51,27 @@ class Rates:
     conditions : under which this was measured
     """
 
-    start: float = 1.5
-    cluster: float = 1.3
-    end: float = 0.4
+    start: float = 1.6
+    cluster: float = 1.5
+    end: float = 0.45
     dispatch: float = 0.003
-    indexing: float = 0.36
-    exposure: float = 0.002
+    indexing: float = 0.4
+    exposure: float = 0.004
     first_scan: float = 0.39
-    first_box: float = 0.11
-    scan: float = 0.008
-    scan_row: float = 1e-8
-    scan_segment: float = 1.3e-7
-    locate: float = 0.0018
-    locate_segment: float = 3.7e-7
-    read_exposure: float = 2e-4
-    read_row: float = 1.05e-8
+    first_box: float = 0.2
+    scan: float = 0.005
+    scan_row: float = 1.2e-8
+    scan_segment: float = 1.5e-7
+    locate: float = 0.0012
+    locate_segment: float = 5e-7
+    read_exposure: float = 3e-4
+    read_row: float = 8e-9
     box: float = 0.01
-    place_row: float = 1.5e-8
-    box_row: float = 6.5e-8
-    box_voxel: float = 1.6e-7
-    completion: float = 0.12
-    completion_voxel: float = 2.4e-8
+    place_row: float = 2e-9
+    box_row: float = 7.5e-8
+    box_voxel: float = 6e-8
+    completion: float = 0.13
+    completion_voxel: float = 2.5e-8
     combined_row: float = 2e-7
     storage_bytes_per_second: float | None = None
     conditions: str = "two cores of a virtual machine, FITS pixel tables in the page cache, drizzle, rejection"

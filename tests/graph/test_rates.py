@@ -86,7 +86,8 @@ def test_rates_are_found_again(tmp_path):
     write_log(tmp_path / "b.jsonl", exposures=40, seed=2)
     rates, fits = measure_rates(read_log(tmp_path / "a.jsonl") + read_log(tmp_path / "b.jsonl"), 5e8)
     for name in set(SECONDS) - {"dispatch", "completion", "completion_voxel", "cluster", "scan_row", "scan_segment"}:
-        assert getattr(rates, name) == pytest.approx(getattr(TRUE, name), rel=0.01, abs=1e-9), name
+        # the rates that musedeep brings along weigh a little, too
+        assert getattr(rates, name) == pytest.approx(getattr(TRUE, name), rel=0.03, abs=1e-9), name
     # every row of a FITS file is in a segment of 256: only their sum is known
     assert rates.scan_row + rates.scan_segment / 256 == pytest.approx(TRUE.scan_row, rel=0.01)
     # of two runs, what is known already is scaled
