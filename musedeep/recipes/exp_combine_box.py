@@ -170,6 +170,7 @@ def _load(
     filled = 0
     for reader in readers:
         geometry = exposures[reader.number]
+        wrong = 0
         for columns, ranges in reader.blocks(names, workspace.array):
             n = columns["xpos"].size
             local = workspace.array("local", n, np.int32)
@@ -182,18 +183,19 @@ def _load(
                 out["ra"][room], out["dec"][room], out["wavelength"][room], out["data"][room], out["stat"][room],
                 out["bad"][room], out["cell"][room], local,
             )  # fmt: skip
-            if not_finite:
-                raise MusedeepError(
-                    f"{geometry.name}: {not_finite} good rows (dq = 0) with NaN or infinite data or stat between "
-                    f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
-                    "flag them in the dq column or reduce the exposure again"
-                )
+            wrong += not_finite
             room = slice(filled, filled + kept)
             if how.list_rejected:
                 out["row"][room] = _row_numbers(local[:kept], ranges)
             if how.use_weight_column:
                 out["weight"][room] = columns["weight"][local[:kept]]
             filled += kept
+        if wrong:
+            raise MusedeepError(
+                f"{geometry.name}: {wrong} good rows (dq = 0) with NaN or infinite data or stat between "
+                f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
+                "flag them in the dq column or reduce the exposure again"
+            )
         ends.append((reader.number, filled))
     return {name: column[:filled] for name, column in out.items()}, ends
 

@@ -9,9 +9,10 @@ from boxes import GRID, STEP, how
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from musedeep.errors import MusedeepError
 from musedeep.graph.plan import Field
 from musedeep.kernels.voxels import Workspace
-from musedeep.recipes.exp_combine_box import Box, ExposureGeometry, Reader, combine_box
+from musedeep.recipes.exp_combine_box import COLUMNS, Box, ExposureGeometry, Reader, combine_box
 from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
 
 METHODS = ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos")
@@ -157,6 +158,18 @@ def test_drizzle_is_the_sum_over_all_pairs():
     np.testing.assert_allclose(result.data[solid], expected[solid], rtol=2e-3)
     np.testing.assert_array_equal(result.number[solid], seen.sum(-1)[solid])
     np.testing.assert_allclose(result.seconds[solid], 600.0 * seen.sum(-1)[solid])
+
+
+def test_all_rows_that_are_not_finite_are_counted():
+    geometries, readers = make_exposures(7)
+    columns = {name: np.concatenate([part[name] for part, _ in readers[1].blocks((name,), None)]) for name in COLUMNS}
+    inside = np.abs(columns["lambda"] - 7003) < 2
+    spoilt = np.flatnonzero(inside & (columns["dq"] == 0))[::100]
+    columns["data"][spoilt] = np.nan
+    readers[1] = Reader(1, inside.size, partial(blocks_of, columns, inside.size))
+    assert spoilt[-1] > 2 * inside.size // 3  # in more than one block
+    with pytest.raises(MusedeepError, match=f"^exposure 1: {spoilt.size} good rows"):
+        combine_box(Box(0, 6, 0, 12), GRID, how(), geometries, readers)
 
 
 def test_exposure_map_counts_and_nan_agree():
