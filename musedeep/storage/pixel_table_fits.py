@@ -1,7 +1,8 @@
 """FITS pixel tables: one image extension a column, or one binary table (manual A.3.2).
 
-Rows are read by pread, never mapped: the memory of a process is what it holds. Headers are read once, at opening, where the file's size is checked too. Files are open only
-while rows are read, so that thousands of them (24 an exposure) may take part in one combination.
+Rows are read by pread, never mapped: the memory of a process is what it holds. Headers are read once, at opening,
+where the file's size is checked too. Files are open only while rows are read, so that thousands of them (24 an
+exposure) may take part in one combination.
 """
 
 import os
