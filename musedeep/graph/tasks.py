@@ -8,7 +8,7 @@ twice writes the same bytes twice.
 import ctypes
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import get_ident
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Work, measured
 from musedeep.kernels.voxels import Workspace
-from musedeep.recipes.exp_combine_box import COLUMNS, Box, Reader, combine_box
+from musedeep.recipes.exp_combine_box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
@@ -28,7 +28,7 @@ from musedeep.storage import scratch
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
-from musedeep.storage.pixel_table import COLUMN_TYPES, PixelTable, read_blocks, row_count, table_format
+from musedeep.storage.pixel_table import COLUMN_TYPES, PixelTable, Rows, read_blocks, row_count, table_format
 
 LARGE = 4 << 20
 """Arrays that are mapped by themselves [bytes]."""
@@ -203,10 +203,12 @@ def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
     return Path(work) / "rejected-{:05d}-{:05d}-{:05d}-{:05d}.npy".format(*corners)
 
 
-def _reader(exposure: Exposure, ranges: NDArray[np.int64], spent: list[float]):  # type: ignore[no-untyped-def]
+def _reader(exposure: Exposure, ranges: NDArray[np.int64], spent: list[float]) -> Blocks:
     """Reads rows of an exposure, and adds the seconds it took to `spent`."""
 
-    def blocks(names: Sequence[str], array: Any):  # type: ignore[no-untyped-def]
+    def blocks(
+        names: Sequence[str], array: Callable[[str, int, Any], NDArray[Any]]
+    ) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
         began = time.perf_counter()
         table = _tables.get(exposure.paths, exposure.identity)
         for block in read_blocks(table, ranges, names, lambda name, n, dtype: array(f"{name} as read", n, dtype)):

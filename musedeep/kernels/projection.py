@@ -105,7 +105,7 @@ def relative_positions(xpos, ypos, declination, shift_ra, shift_dec, out_ra, out
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
-def rough_tangent(xpos, ypos, x, y):  # type: ignore[no-untyped-def]
+def rough_tangent(xpos, ypos, x, y):
     """Tangent-plane coordinates, to 2e-6 of the distance from the pointing.
 
     Parameters

@@ -229,13 +229,11 @@ class Workspace:
     def array(self, name: str, n: int, dtype: Any) -> NDArray:
         """An array of n values, whatever they are; the one of the same name is not to be used any more."""
         size = n * np.dtype(dtype).itemsize
-        former = self._buffers.get(name)
-        if former is None or former.size < size:
-            # once more, and enough for the next as well: what is not used takes no memory
-            room = size + size // 2 if former is not None else size
-            del former
+        grows = name in self._buffers
+        if not grows or self._buffers[name].size < size:
             self._buffers.pop(name, None)
-            self._buffers[name] = np.empty(room, np.uint8)
+            # once more, and enough for the next as well: what is not used takes no memory
+            self._buffers[name] = np.empty(size + size // 2 if grows else size, np.uint8)
         return self._buffers[name][:size].view(dtype)
 
 

@@ -19,6 +19,10 @@ from musedeep.recipes.exp_combine_grid import Grid
 
 COLUMNS = ("xpos", "ypos", "lambda", "data", "stat", "dq")
 
+Blocks = Callable[[Sequence[str], Callable[[str, int, Any], NDArray]], Iterator[tuple[Rows, NDArray[np.int64]]]]
+"""Takes names of columns, and what gives arrays to read into (`Workspace.array`); yields the columns of some rows, and
+the ranges (int64 (n, 2)) they came from, until it has yielded all."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -126,14 +130,13 @@ class Reader:
         Of the exposure.
     n_rows : int
         How many rows it reads.
-    blocks : callable
-        Takes names of columns and what gives arrays to read into (`Workspace.array`); yields the columns of some
-        of the rows, and the ranges (int64 (n, 2)) they came from, until it has yielded all.
+    blocks : Blocks
+        Reads them.
     """
 
     number: int
     n_rows: int
-    blocks: Callable[[Sequence[str], Callable[[str, int, Any], NDArray]], Iterator[tuple[Rows, NDArray[np.int64]]]]
+    blocks: Blocks
 
 
 def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -48,6 +48,19 @@ _pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uin
 _pwrite: Any = types.ExternalFunction("pwrite", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 
 
+@nb.njit(inline="always")
+def _read_whole(descriptor, place, left, position):  # type: ignore[no-untyped-def]
+    """Read so many bytes of a file to an address; -1, or the byte that could not be read."""
+    while left > 0:
+        got = _pread(descriptor, place, np.uint64(left), position)
+        if got <= 0:
+            return position
+        left -= got
+        place += np.uint64(got)
+        position += got
+    return -1
+
+
 @nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
 def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyped-def]
     """Read ranges of items of a file, one after the other.
@@ -68,15 +81,11 @@ def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyp
     """
     place = np.uint64(out.ctypes.data)
     for k in range(ranges.shape[0]):
-        position = offset + ranges[k, 0] * item
-        left = (ranges[k, 1] - ranges[k, 0]) * item
-        while left > 0:
-            got = _pread(descriptor, place, np.uint64(left), position)
-            if got <= 0:
-                return position
-            left -= got
-            place += np.uint64(got)
-            position += got
+        size = (ranges[k, 1] - ranges[k, 0]) * item
+        failed = _read_whole(descriptor, place, size, offset + ranges[k, 0] * item)
+        if failed >= 0:
+            return failed
+        place += np.uint64(size)
     return -1
 
 
@@ -124,13 +133,9 @@ def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[n
         while last < ranges.shape[0] and 0 <= ranges[last, 0] - end <= gap and ranges[last, 1] - begin <= scratch.size:
             end = ranges[last, 1]
             last += 1
-        done = 0
-        while done < 4 * (end - begin):
-            position = offset + 4 * begin + done
-            got = _pread(descriptor, buffer + np.uint64(done), np.uint64(4 * (end - begin) - done), position)
-            if got <= 0:
-                return position
-            done += got
+        failed = _read_whole(descriptor, buffer, 4 * (end - begin), offset + 4 * begin)
+        if failed >= 0:
+            return failed
         for r in range(k, last):
             first, n = max(ranges[r, 0], begin), min(ranges[r, 1], end) - max(ranges[r, 0], begin)
             source, target = scratch[first - begin : first - begin + n], out[place : place + n]
@@ -200,9 +205,8 @@ class FitsPixelTable(RowReader):
         return self.size
 
     def _read_raw(self, descriptor: int, offset: int, item: int, ranges: NDArray[np.int64], out: NDArray[Any]) -> None:
-        self._check(
-            descriptor, offset + self.n_rows * item, read_ranges(descriptor, offset, item, ranges, out.view("u1"))
-        )
+        failed = read_ranges(descriptor, offset, item, ranges, out.view(np.uint8))
+        self._check(descriptor, offset + self.n_rows * item, failed)
 
     def _check(self, descriptor: int, end: int, position: int) -> None:
         """Raise MusedeepError if a byte, of a column that ends there, could not be read."""
