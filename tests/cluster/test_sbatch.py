@@ -94,9 +94,10 @@ def test_before_the_walltime_it_stops_and_goes_on_after(slurm, run, submit, same
     slurm.wait("the job to be requeued", lambda: "Restarts=1" in slurm.output("scontrol", "show", "job", job))
     assert run.boxes() >= 3
     # the first start may still be coming to its end
-    slurm.wait("the job to wait again", lambda: state(slurm, job) in ("PENDING", "RUNNING"))
-    # SLURM waits two minutes before it starts a requeued job
-    slurm.output("scontrol", "update", f"JobId={job}", "StartTime=now")
+    slurm.wait("the job to wait again", lambda: state(slurm, job) == "PENDING")
+    # SLURM waits two minutes before it starts a requeued job; a node takes one that starts in the second
+    # in which its first start was ended for killed
+    slurm.output("scontrol", "update", f"JobId={job}", "StartTime=now+5")
     # until it has begun again, SLURM may still call it failed
     slurm.wait("its second start", lambda: "resuming: " in (run.directory / "job.log").read_text(), 120)
     log = ended(slurm, job, run)

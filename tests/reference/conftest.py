@@ -89,7 +89,7 @@ def night(tmp_path_factory, reference_installed):
     if not directory.exists():
         command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "1-2", "--small"]
         subprocess.run(command, check=True)
-    reduce_night(directory)
+    reduce_night(directory, together=2)
     yield Night(directory)
     if not kept:
         shutil.rmtree(directory)

@@ -15,7 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -139,8 +142,8 @@ def run_step(night: Path, step: Step, threads: int = 2) -> Cost:
         )
         _, status, usage = os.wait4(child.pid, 0)
     code = child.returncode = os.waitstatus_to_exitcode(status)
-    partial = PARTIAL.get(step.recipe)
-    if code != 0 and not (code == 255 and partial is not None and (work / partial).exists()):
+    despite = PARTIAL.get(step.recipe)
+    if code != 0 and not (code == 255 and despite is not None and (work / despite).exists()):
         raise StepFailed(f"{step.name}: {step.recipe} returned {code}; {log}:\n{_last_errors(log)}")
     for pattern in UNUSED:
         for path in work.glob(pattern):
@@ -165,9 +168,12 @@ def run_step(night: Path, step: Step, threads: int = 2) -> Cost:
     return cost
 
 
-def reduce_night(night: Path, until: str | None = None, ifus: Sequence[int] | None = None) -> list[Cost]:
+def reduce_night(
+    night: Path, until: str | None = None, ifus: Sequence[int] | None = None, together: int = 1
+) -> list[Cost]:
     """Run all steps of a night up to and including a kind (as "twilight"); progress goes to stdout.
 
+    The steps of several IFUs run `together` at a time, where a recipe takes one IFU.
 
     Raises
     ------
@@ -178,15 +184,19 @@ def reduce_night(night: Path, until: str | None = None, ifus: Sequence[int] | No
     if until is not None and until not in kinds:
         raise StepFailed(f"step '{until}' is unknown; the steps are {', '.join(kinds)}")
     costs = []
-    for step in steps(night, ifus):
-        if until is not None and kinds.index(step.kind) > kinds.index(until):
+    for kind, group in groupby(steps(night, ifus), key=lambda step: step.kind):
+        if until is not None and kinds.index(kind) > kinds.index(until):
             break
-        if step.kind == "geometry" and not survives(step):
+        these = list(group)
+        if kind == "geometry" and not survives(these[0]):
             print("geometry  left out: the recipe crashes on an IFU without data after one with data", flush=True)
             continue
-        cost = run_step(night, step)
-        costs.append(cost)
-        print(f"{cost.step:24s} {cost.seconds:7.1f} s {cost.peak:7.0f} MB  {' '.join(cost.products[:4])}", flush=True)
+        apart = together > 1 and these[0].ifu is not None
+        with ThreadPoolExecutor(together if apart else 1) as pool:
+            for cost in pool.map(partial(run_step, night, threads=1 if apart else 2), these):
+                costs.append(cost)
+                made = " ".join(cost.products[:4])
+                print(f"{cost.step:24s} {cost.seconds:7.1f} s {cost.peak:7.0f} MB  {made}", flush=True)
     return costs
 
 
