@@ -31,14 +31,15 @@ def correct_rows(
     xpos: NDArray[np.float32],
     ypos: NDArray[np.float32],
     wavelength: NDArray[np.float32],
+    origin: NDArray[np.int32],
     data: NDArray[np.float32],
     stat: NDArray[np.float32],
-    factor: Any,
+    factors: NDArray[np.float64],
     cube: NDArray[np.float32],
     start: NDArray[np.float64],
     step: NDArray[np.float64],
 ) -> None:
-    """Multiply rows of a pixel table by a factor, and divide them by a cube at their place.
+    """Multiply rows of a pixel table by the factor of their slice, and divide them by a cube at their place.
 
     The nearest pixel of the field counts; in wavelength the cube is interpolated linearly, and beyond its ends the
     last plane holds (found by experiments on the reference). Where the cube is not above 0 it changes nothing.
@@ -47,15 +48,17 @@ def correct_rows(
     ----------
     xpos, ypos, wavelength : float32 (rows,)
         In the units of the cube's axes.
+    origin : int32 (rows,)
+        Its lowest six bits are the number of the slice, from 1.
     data, stat : float32 (rows,), changed
-    factor : float
-    cube : float32 (wavelengths, y, x); with no wavelengths only the factor counts
+    factors : float64 (slices,)
+    cube : float32 (wavelengths, y, x); with no wavelengths only the factors count
     start, step : float64 (3,)
         Coordinate of the first pixel and step of x, y and wavelength.
     """
     n_planes, n_y, n_x = cube.shape
     for i in range(data.size):
-        total = np.float64(factor)
+        total = factors[(origin[i] & 63) - 1]
         if n_planes > 0:
             x = _nearest((xpos[i] - start[0]) / step[0], n_x)
             y = _nearest((ypos[i] - start[1]) / step[1], n_y)

@@ -100,8 +100,9 @@ def count_pixels(
     low: Any,
     high: Any,
     n_columns: Any,
-) -> Any:
-    """Pixels of a slice whose wavelength is within limits.
+    counts: NDArray[np.int64],
+) -> None:
+    """Pixels of a slice in each row of the CCD whose wavelength is within limits.
 
     Parameters
     ----------
@@ -115,26 +116,22 @@ def count_pixels(
         Limits of the shifted wavelength, both inside [Angstrom].
     n_columns : int
         Columns of the trimmed image.
-
-    Returns
-    -------
-    int
+    counts : int64 (rows,), filled
     """
     terms = np.empty(wavelength.shape[0])
-    n = 0
     for row in range(edges.shape[1]):
+        counts[row] = 0
         _row_terms(wavelength, row + 1.0, terms)
         first, last = _span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, shift)
         if low <= shortest and longest <= high:
-            n += last - first + 1
+            counts[row] = last - first + 1
         elif longest >= low and shortest <= high:
             for x in range(first, last + 1):
                 if low <= _wavelength(terms, float(x), shift) <= high:
-                    n += 1
-    return n
+                    counts[row] += 1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -201,51 +198,136 @@ def slice_spectrum(
 
 
 @nb.njit(nogil=True, cache=True)
-def slice_pixels(
+def row_wavelengths(
     ifu: int,
-    number: int,
     edges: NDArray[np.float64],
     wavelength: NDArray[np.float64],
-    geometry: NDArray[np.float64],
-    offset: Any,
+    offsets: NDArray[np.int64],
     shift: Any,
     low: Any,
     high: Any,
-    image: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]],
-    columns: tuple[
-        NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int32],
-        NDArray[np.float32], NDArray[np.int32],
-    ],
-) -> Any:  # fmt: skip
-    """Fill the rows of one slice.
+    n_columns: int,
+    starts: NDArray[np.int64],
+    first: int,
+    values: NDArray[np.float32],
+    origin: NDArray[np.int32],
+) -> None:
+    """Wavelengths and origins of successive rows of a pixel table.
 
-    Bounded by memory traffic: about 30 bytes a pixel, 15 million pixels an IFU.
+    Bounded by arithmetic: one polynomial a row.
 
     Parameters
     ----------
-    ifu, number : int
-        IFU, and slice on the CCD, both from 1.
-    edges, wavelength, shift, low, high
-        As for `count_pixels`.
-    geometry : float64 (4,)
-        x, y [pixel of the field], angle [rad], width [pixel] of the slice.
-    offset : int
+    ifu : int
+        From 1.
+    edges : float64 (slices, 2, rows of the CCD)
+    wavelength : float64 (slices, x order + 1, y order + 1)
+    offsets : int64 (slices,)
         Of x in `origin`, from `x_offsets`.
+    shift, low, high, n_columns
+        As for `count_pixels`.
+    starts : int64 (slices * rows of the CCD + 1,)
+        Rows of the table before each row of the CCD, slice by slice: sums of the counts of `count_pixels`.
+    first : int
+        Number of the first row, from 0.
+    values : float32 (n,), filled
+        [Angstrom]
+    origin : int32 (n,), filled
+        x - offset, y, IFU and slice (manual A.3.2).
+    """
+    terms = np.empty(wavelength.shape[1])
+    n_rows = edges.shape[2]
+    n = 0
+    at = np.searchsorted(starts, first, side="right") - 1
+    while n < values.size:
+        if starts[at + 1] > starts[at]:
+            k, row = at // n_rows, at % n_rows
+            _row_terms(wavelength[k], row + 1.0, terms)
+            left, right = _span(edges[k, 0, row], edges[k, 1, row], n_columns)
+            code = (row + 1) << 11 | ifu << 6 | (k + 1)
+            before = first + n - starts[at]
+            for x in range(left, right + 1):
+                value = _wavelength(terms, float(x), shift)
+                if not low <= value <= high:
+                    continue
+                if before > 0:
+                    before -= 1
+                    continue
+                if n == values.size:
+                    break
+                values[n], origin[n] = value, (x - offsets[k]) << 24 | code
+                n += 1
+        at += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def pixels_of_origin(
+    origin: NDArray[np.int32],
+    edges: NDArray[np.float64],
+    geometry: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    image: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]],
+    xpos: NDArray[np.float32],
+    ypos: NDArray[np.float32],
+    data: NDArray[np.float32],
+    dq: NDArray[np.int32],
+    stat: NDArray[np.float32],
+) -> None:
+    """Places in the field of view and values of rows of a pixel table, in any order.
+
+    Bounded by memory traffic: about 40 bytes a row, of which a slice's part of the image is read piece by piece.
+
+    Parameters
+    ----------
+    origin : int32 (n,)
+        From `row_wavelengths`.
+    edges : float64 (slices, 2, rows)
+        Left and right edge in each row [pixel, from 1].
+    geometry : float64 (slices, 4)
+        x, y [pixel of the field], angle [rad], width [pixel] of the slices.
+    offsets : int64 (slices,)
+        Of x in `origin`.
     image : (data, dq, stat)
         float32, int32, float32 (rows, columns), trimmed.
-    columns : (xpos, ypos, lambda, data, dq, stat, origin)
-        float32, int32 for dq and origin; (pixels,) each, filled.
-
-    Returns
-    -------
-    int : pixels filled
+    xpos, ypos, data, dq, stat : float32, int32 for dq; (n,) each, filled
     """
-    data, dq, stat = image
-    xpos, ypos, wavelengths, out_data, out_dq, out_stat, origin = columns
+    along_x, along_y = geometry[:, 3] * np.cos(geometry[:, 2]), geometry[:, 3] * np.sin(geometry[:, 2])
+    for i in range(origin.size):
+        code = np.int64(origin[i])
+        k = (code & 63) - 1
+        row = (code >> 11 & 8191) - 1
+        x = (code >> 24) + offsets[k]
+        left, right = edges[k, 0, row], edges[k, 1, row]
+        r = (x - 0.5 * (left + right)) / (right - left)
+        xpos[i] = geometry[k, 0] - r * along_x[k]
+        ypos[i] = geometry[k, 1] - r * along_y[k]
+        data[i], dq[i], stat[i] = image[0][row, x - 1], image[1][row, x - 1], image[2][row, x - 1]
+
+
+@nb.njit(nogil=True, cache=True)
+def row_limits(
+    edges: NDArray[np.float64],
+    wavelength: NDArray[np.float64],
+    geometry: NDArray[np.float64],
+    shift: Any,
+    low: Any,
+    high: Any,
+    n_columns: int,
+    limits: NDArray[np.float32],
+) -> None:
+    """Widen limits by the places and wavelengths of the rows of a slice.
+
+    Parameters
+    ----------
+    edges, wavelength, shift, low, high, n_columns
+        As for `count_pixels`.
+    geometry : float64 (4,)
+        Of the slice, see `pixels_of_origin`.
+    limits : float32 (3, 2), changed
+        Smallest and largest xpos, ypos [pixel] and wavelength [Angstrom].
+    """
     terms = np.empty(wavelength.shape[0])
-    n_columns = data.shape[1]
     along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
-    n = 0
     for row in range(edges.shape[1]):
         _row_terms(wavelength, row + 1.0, terms)
         left, right = edges[0, row], edges[1, row]
@@ -255,17 +337,19 @@ def slice_pixels(
         shortest, longest = _row_range(terms, first, last, shift)
         if longest < low or shortest > high:
             continue
-        middle, width = 0.5 * (left + right), right - left
-        code = (row + 1) << 11 | ifu << 6 | number
+        one, other = 0, -1
         for x in range(first, last + 1):
             value = _wavelength(terms, float(x), shift)
-            if not low <= value <= high:
-                continue
-            r = (x - middle) / width
-            xpos[n] = geometry[0] - r * along_x
-            ypos[n] = geometry[1] - r * along_y
-            wavelengths[n] = value
-            out_data[n], out_dq[n], out_stat[n] = data[row, x - 1], dq[row, x - 1], stat[row, x - 1]
-            origin[n] = (x - offset) << 24 | code
-            n += 1
-    return n
+            if low <= value <= high:
+                limits[2, 0], limits[2, 1] = min(limits[2, 0], value), max(limits[2, 1], value)
+                other = x
+                if one == 0:
+                    one = x
+        if one == 0:
+            continue
+        # places change evenly along a row
+        for x in (one, other):
+            r = (x - 0.5 * (left + right)) / (right - left)
+            xpos, ypos = np.float32(geometry[0] - r * along_x), np.float32(geometry[1] - r * along_y)
+            limits[0, 0], limits[0, 1] = min(limits[0, 0], xpos), max(limits[0, 1], xpos)
+            limits[1, 0], limits[1, 1] = min(limits[1, 0], ypos), max(limits[1, 1], ypos)

@@ -1,21 +1,27 @@
-"""Making a pixel table of a calibrated CCD image: its rows in memory, and the cards that describe them (manual 6.4)."""
+"""Making a pixel table of a calibrated CCD image: its rows, and the cards that describe them (manual 6.4)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.slice_pixels import count_pixels, slice_pixels, trace_edges, x_offsets
+from musedeep.kernels.slice_pixels import (
+    count_pixels,
+    pixels_of_origin,
+    row_limits,
+    row_wavelengths,
+    trace_edges,
+    x_offsets,
+)
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED, Rows, clean_ranges, empty_rows
-from musedeep.storage.pixel_table_zarr import copy_pieces
+from musedeep.storage.pixel_table import REQUIRED, Rows, clean_ranges, empty_rows
 
 UNITS: Final = {"xpos": "pix", "ypos": "pix", "lambda": "Angstrom", "data": "count", "stat": "count**2"}
 """Units of a pixel table with positions in the field of view, before flux calibration."""
@@ -75,7 +81,7 @@ class SliceMap:
 
 @dataclass
 class PixelRows:
-    """The rows of one IFU of one exposure, in memory: a `storage.store_writer.RowSource`.
+    """Rows of one IFU of one exposure, in memory.
 
     Attributes
     ----------
@@ -84,43 +90,153 @@ class PixelRows:
     rows : columns by name
     starts : int64 (49,)
         Rows starts[i] to starts[i + 1] are those of slice i + 1 on the CCD.
-    ifu : int
-    offsets : int64 (48,)
-        XOFFSET of each slice.
     """
 
     path: Path
     rows: Rows
     starts: NDArray[np.int64]
-    ifu: int
-    offsets: NDArray[np.int64]
-    names: tuple[str, ...] = REQUIRED
-    units: dict[str, str] = field(default_factory=lambda: dict(UNITS))
-    n_rows: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.n_rows = int(self.starts[-1])
+    @property
+    def n_rows(self) -> int:
+        """Rows of all slices."""
+        return int(self.starts[-1])
 
     def slice_rows(self, index: int) -> slice:
         """Rows of a slice, counted from 0 on the CCD."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
+
+class ImageRows:
+    """Rows of one IFU of one exposure, made of its image wherever they are read: a `storage.store_writer.RowSource`.
+
+    A whole table takes twice the memory of the image, and the time to get it from the system.
+
+    Attributes
+    ----------
+    path : Path
+        Of the table to be, for messages.
+    where : SliceMap
+    image : (data, dq, stat)
+    row_starts : int64 (slices * rows of the CCD + 1,)
+        Rows of the table before each row of the CCD, slice by slice.
+    n_rows : int
+    names, units : columns, and their units
+    """
+
+    names: tuple[str, ...] = REQUIRED
+
+    def __init__(
+        self,
+        path: Path,
+        where: SliceMap,
+        image: Image,
+        shift: float = 0.0,
+        limits: tuple[float, float] = EVERYWHERE,
+        correct: Callable[[Rows], None] | None = None,
+    ) -> None:
+        """The rows of an image.
+
+        Parameters
+        ----------
+        path, where, image
+            See the attributes.
+        shift : float
+            Added to the wavelengths [Angstrom].
+        limits : (low, high)
+            Wavelengths that are kept, both limits inside [Angstrom].
+        correct : callable, optional
+            Changes data, dq and stat of whole rows.
+
+        Raises
+        ------
+        MusedeepError
+            The image has another number of rows than the traces.
+        """
+        if image[0].shape[0] != where.edges.shape[2]:
+            raise MusedeepError(
+                f"{path}: image of {image[0].shape[0]} rows, the traces are for {where.edges.shape[2]}; give "
+                "calibrations and frames of one read-out"
+            )
+        self.path, self.where, self.image, self.units = path, where, image, dict(UNITS)
+        self._bounds = np.float32(shift), np.float32(limits[0]), np.float32(limits[1]), image[0].shape[1]
+        self._offsets, self._correct = where.offsets, correct
+        n_slices, n_ccd_rows = where.edges.shape[0], where.edges.shape[2]
+        counts = np.empty((n_slices, n_ccd_rows), np.int64)
+        in_threads(lambda k: count_pixels(where.edges[k], where.wavelength[k], *self._bounds, counts[k]), n_slices)
+        self.row_starts = np.concatenate([[0], np.cumsum(counts)])
+        self.n_rows = int(self.row_starts[-1])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Rows starts[i] to starts[i + 1] are those of slice i + 1 on the CCD, int64 (49,)."""
+        return self.row_starts[:: self.where.edges.shape[2]]
+
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `PixelTable.read`."""
         found = clean_ranges(ranges, self.n_rows)
-        if len(found) == 1:
-            a, b = found[0]
-            return {name: self.rows[name][a:b] for name in names}
         length = found[:, 1] - found[:, 0]
-        place = np.cumsum(length) - length
-        rows = empty_rows(names, int(length.sum()))
-        for name, column in rows.items():
-            copy_pieces(self.rows[name], found[:, 0], length, place, column)
+        rows = empty_rows(("lambda", "origin"), int(length.sum()))
+        where = self.where
+        at = 0
+        for first, n in zip(found[:, 0].tolist(), length.tolist(), strict=True):
+            values, origin = rows["lambda"][at : at + n], rows["origin"][at : at + n]
+            row_wavelengths(
+                where.ifu, where.edges, where.wavelength, self._offsets, *self._bounds, self.row_starts, first, values,
+                origin,
+            )  # fmt: skip
+            at += n
+        if not set(names) <= rows.keys():
+            rows = self.complete(rows)
+        return {name: rows[name] for name in names}
+
+    def complete(self, known: Rows) -> Rows:
+        """See `storage.store_writer.RowsByOrigin`."""
+        made = empty_rows(("xpos", "ypos", "data", "dq", "stat"), known["origin"].size)
+        where = self.where
+        pixels_of_origin(known["origin"], where.edges, where.geometry, self._offsets, self.image, *made.values())
+        rows = known | made
+        if self._correct is not None:
+            self._correct(rows)
         return rows
 
-    def take(self, numbers: NDArray[np.int64], name: str) -> NDArray[Any]:
-        """See `storage.store_writer.RowsInMemory`."""
-        return self.rows[name][numbers]
+    def whole(self) -> PixelRows:
+        """All rows, made in parallel threads."""
+        rows = empty_rows(REQUIRED, self.n_rows)
+        starts = self.starts
+
+        def fill(k: int) -> None:
+            here = slice(int(starts[k]), int(starts[k + 1]))
+            for name, values in self.read(np.array([[here.start, here.stop]]), REQUIRED).items():
+                rows[name][here] = values
+
+        in_threads(fill, starts.size - 1)
+        return PixelRows(self.path, rows, starts)
+
+    def limits(self) -> NDArray[np.float32]:
+        """Smallest and largest xpos, ypos [pixel] and wavelength [Angstrom]: float32 (3, 2), zeros without rows."""
+        where = self.where
+        n_slices = where.edges.shape[0]
+        found = np.tile(np.array([np.inf, -np.inf], np.float32), (n_slices, 3, 1))
+        in_threads(
+            lambda k: row_limits(where.edges[k], where.wavelength[k], where.geometry[k], *self._bounds, found[k]),
+            n_slices,
+        )
+        low, high = found[..., 0].min(0), found[..., 1].max(0)
+        return np.stack([low, high], axis=1) if self.n_rows else np.zeros((3, 2), np.float32)
+
+    def cards(self) -> list[Card]:
+        """What the primary header says of a pixel table: its type, the offsets of slices, limits (manual A.3.2)."""
+        cards: list[Card] = [(_PIXTABLE + "TYPE", "GEOFULL", "pixel table with full geometry information")]
+        ifu = self.where.ifu
+        for number, offset in enumerate(self._offsets, 1):
+            key = f"{_PIXTABLE}EXP0 IFU{ifu:02d} SLICE{number:02d} XOFFSET"
+            cards.append((key, int(offset), "x-offset of given slice"))
+        filled = np.flatnonzero(np.diff(self.starts)) + 1
+        ends = (int(filled[0]), int(filled[-1])) if filled.size else (1, N_SLICES)
+        limits = [*zip(("X", "Y", "LAMBDA"), self.limits(), strict=True), ("IFU", (ifu, ifu)), ("SLICE", ends)]
+        for axis, (low, high) in limits:
+            cards += [(f"{_PIXTABLE}LIMITS {axis} LOW", low, ""), (f"{_PIXTABLE}LIMITS {axis} HIGH", high, "")]
+        return cards
 
 
 def create_pixels(
@@ -130,69 +246,12 @@ def create_pixels(
     shift: float = 0.0,
     limits: tuple[float, float] = EVERYWHERE,
 ) -> PixelRows:
-    """Make the rows of a pixel table, slices in parallel threads.
-
-    Parameters
-    ----------
-    path : Path
-        Of the table to be, for messages.
-    where : SliceMap
-    image : (data, dq, stat)
-    shift : float
-        Added to the wavelengths [Angstrom].
-    limits : (low, high)
-        Wavelengths that are kept, both limits inside [Angstrom].
-
-    Returns
-    -------
-    PixelRows
-
-    Raises
-    ------
-    MusedeepError
-        The image has another number of rows than the traces.
-    """
-    if image[0].shape[0] != where.edges.shape[2]:
-        raise MusedeepError(
-            f"{path}: image of {image[0].shape[0]} rows, the traces are for {where.edges.shape[2]}; give calibrations "
-            "and frames of one read-out"
-        )
-    move, low, high = np.float32(shift), np.float32(limits[0]), np.float32(limits[1])
-    offsets = where.offsets
-    n_slices = where.edges.shape[0]
-    n_columns = image[0].shape[1]
-
-    def count(k: int) -> int:
-        return int(count_pixels(where.edges[k], where.wavelength[k], move, low, high, n_columns))
-
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, n_slices)) as pool:
-        starts = np.concatenate([[0], np.cumsum(list(pool.map(count, range(n_slices))))]).astype(np.int64)
-        rows = {name: np.empty(starts[-1], COLUMN_TYPES[name]) for name in REQUIRED}
-
-        def fill(k: int) -> None:
-            here = slice(starts[k], starts[k + 1])
-            slice_pixels(
-                where.ifu, k + 1, where.edges[k], where.wavelength[k], where.geometry[k], offsets[k], move, low, high,
-                image, tuple(rows[name][here] for name in REQUIRED),
-            )  # fmt: skip
-
-        list(pool.map(fill, range(n_slices)))
-    return PixelRows(path, rows, starts, where.ifu, offsets)
+    """All rows of an image, in memory; see `ImageRows`."""
+    return ImageRows(path, where, image, shift, limits).whole()
 
 
-def pixel_table_cards(table: PixelRows) -> list[Card]:
-    """What the primary header says of a pixel table: its type, the offsets of slices, and limits (manual A.3.2)."""
-    cards: list[Card] = [(_PIXTABLE + "TYPE", "GEOFULL", "pixel table with full geometry information")]
-    for number, offset in enumerate(table.offsets, 1):
-        key = f"{_PIXTABLE}EXP0 IFU{table.ifu:02d} SLICE{number:02d} XOFFSET"
-        cards.append((key, int(offset), "x-offset of given slice"))
-    for axis, name in (("X", "xpos"), ("Y", "ypos"), ("LAMBDA", "lambda")):
-        values = table.rows[name]
-        low, high = (values.min(), values.max()) if values.size else (0.0, 0.0)
-        cards += [(f"{_PIXTABLE}LIMITS {axis} LOW", np.float32(low), "")]
-        cards += [(f"{_PIXTABLE}LIMITS {axis} HIGH", np.float32(high), "")]
-    filled = np.flatnonzero(np.diff(table.starts)) + 1
-    ends = (int(filled[0]), int(filled[-1])) if filled.size else (1, N_SLICES)
-    for axis, (first, last) in (("IFU", (table.ifu, table.ifu)), ("SLICE", ends)):
-        cards += [(f"{_PIXTABLE}LIMITS {axis} LOW", first, ""), (f"{_PIXTABLE}LIMITS {axis} HIGH", last, "")]
-    return cards
+def in_threads(function: Callable[[int], object], number: int) -> None:
+    """Call a function with 0 to number - 1, on all processors."""
+    with ThreadPoolExecutor(max(min(os.cpu_count() or 1, number), 1)) as pool:
+        for _ in pool.map(function, range(number)):
+            pass

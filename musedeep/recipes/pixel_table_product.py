@@ -11,12 +11,12 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.recipes.pixel_creation import UNITS, PixelRows
+from musedeep.recipes.pixel_creation import UNITS, ImageRows
 from musedeep.storage.fits_parts import BLOCK, header_bytes, padded
 from musedeep.storage.hdus import whole_file
 from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.headers import raw_cards
-from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED
+from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED, Rows
 from musedeep.storage.store_writer import write_store
 
 STORE_MEMORY: Final = 64 << 20
@@ -37,16 +37,16 @@ def wants_fits() -> bool:
 
 @dataclass
 class PixelTableProduct:
-    """A pixel table in memory, ready to be written.
+    """A pixel table, ready to be written.
 
     Attributes
     ----------
-    rows : PixelRows
+    rows : ImageRows
     header : primary header
     flat_field : spectrum of the flat (PIXTABLE_FLAT_FIELD), if there is one
     """
 
-    rows: PixelRows
+    rows: ImageRows
     header: fits.Header
     flat_field: fits.BinTableHDU | None = None
 
@@ -77,16 +77,16 @@ class PixelTableProduct:
             The file exists and may not be replaced; no space.
         """
         as_table = saves_as_table()
+        columns = self.rows.whole().rows
         with whole_file(path, 4 * len(REQUIRED) * self.rows.n_rows, overwrite) as stream:
             for role, head in self._headers(as_table).items():
                 stream.write(head)
                 if role != "primary":
-                    self._write_rows(stream, REQUIRED if role == "rows" else (role,))
+                    self._write_rows(stream, columns, REQUIRED if role == "rows" else (role,))
             if self._flat_field:
                 stream.write(b"".join(self._flat_field))
 
-    def _write_rows(self, stream: Any, names: tuple[str, ...]) -> None:
-        columns = self.rows.rows
+    def _write_rows(self, stream: Any, columns: Rows, names: tuple[str, ...]) -> None:
         record = np.dtype([(name, COLUMN_TYPES[name].newbyteorder(">")) for name in names])
         for start in range(0, self.rows.n_rows, _ROWS):
             stop = min(start + _ROWS, self.rows.n_rows)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,10 +23,9 @@ from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.recipes.pixel_creation import (
     EVERYWHERE,
-    PixelRows,
+    ImageRows,
     SliceMap,
     create_pixels,
-    pixel_table_cards,
     useful_range,
 )
 from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
@@ -36,6 +36,7 @@ from musedeep.recipes.sodium import flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.geometry_table import read_geometry
 from musedeep.storage.image import ImageFile, MuseImage, open_image
+from musedeep.storage.pixel_table import Rows
 from musedeep.storage.raw_frames import RawFrame
 from musedeep.storage.twilight_cube import TwilightCube, read_twilight_cube
 
@@ -163,7 +164,7 @@ class IfuReduction:
         category: Callable[[str], str],
         cards: list[Card],
     ) -> Iterator[IfuProducts]:
-        """The pixel table; the image, in a list, is let go of as soon as it is in the table."""
+        """The pixel table; the image, in a list, is let go of as soon as the table has it."""
         parameters = self.call.parameters
         mode = str(frame.primary.get("ESO INS MODE", ""))
         limits = useful_range(mode) if parameters["crop"] else EVERYWHERE
@@ -171,8 +172,7 @@ class IfuReduction:
         shift = sky_line_shift(self.where, arrays, self.search)
         name = category("PIXTABLE")
         target = self.call.output / f"{name}-{self.ifu:02d}.zarr"
-        table = create_pixels(target, self.where, arrays, shift or 0.0, limits)
-        flag_blocked(table, mode)
+        table = ImageRows(target, self.where, arrays, shift or 0.0, limits, partial(self._correct, mode))
         image.clear()
         del arrays
         if not table.n_rows:
@@ -180,9 +180,8 @@ class IfuReduction:
                 f"{paths[0]}: no pixel of IFU {self.ifu} lies in {limits[0]:g} to {limits[1]:g} Angstrom; "
                 "give the TRACE_TABLE and WAVECAL_TABLE of this mode"
             )
-        self._correct(table)
         text = "[Angstrom] Shift in wavelength applied to the data using sky emission line(s)"
-        cards = [*cards, ("ESO QC SCIBASIC LAMBDA SHIFT", np.float32(shift or 0.0), text), *pixel_table_cards(table)]
+        cards = [*cards, ("ESO QC SCIBASIC LAMBDA SHIFT", np.float32(shift or 0.0), text), *table.cards()]
         if self.illumination is not None:
             cards += self.illumination.cards()
         cards += [("ESO DRS MUSE FLAT FLUX SKY", value, "") for cube in self.twilight[:1]
@@ -200,27 +199,18 @@ class IfuReduction:
         products.writers.append(lambda call, ifu: write_pixel_table(call, ifu, name, product))
         yield products
 
-    def _correct(self, table: PixelRows) -> None:
-        """Apply the factors of the slices and the twilight cubes, slices in parallel threads."""
-        cubes = self.twilight or [TwilightCube.nothing()]
-        factors = np.ones(N_SLICES)
+    def _correct(self, mode: str, rows: Rows) -> None:
+        """Flag what the notch filter blocks; apply the factors of the slices and the twilight cubes."""
+        flag_blocked(rows["lambda"], rows["dq"], mode)
         if self.illumination is None and not self.twilight:
             return
-        if self.illumination is not None:
-            factors = self.illumination.factors
-        rows = table.rows
-
-        def one(k: int) -> None:
-            at = table.slice_rows(k)
-            for number, cube in enumerate(cubes):
-                factor = factors[k] if number == 0 else 1.0
-                correct_rows(
-                    rows["xpos"][at], rows["ypos"][at], rows["lambda"][at], rows["data"][at], rows["stat"][at],
-                    factor, cube.data, cube.start, cube.step,
-                )  # fmt: skip
-
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, N_SLICES)) as pool:
-            list(pool.map(one, range(N_SLICES)))
+        factors = np.ones(N_SLICES) if self.illumination is None else self.illumination.factors
+        for cube in self.twilight or [TwilightCube.nothing()]:
+            correct_rows(
+                rows["xpos"], rows["ypos"], rows["lambda"], rows["origin"], rows["data"], rows["stat"], factors,
+                cube.data, cube.start, cube.step,
+            )  # fmt: skip
+            factors = np.ones(N_SLICES)
 
     def _flat_field(self, limits: tuple[float, float]) -> fits.BinTableHDU | None:
         """PIXTABLE_FLAT_FIELD: the spectrum of the flat over the wavelengths of the table, and a little more."""
@@ -277,6 +267,4 @@ def write_pixel_table(call: RecipeCall, ifu: int, name: str, product: PixelTable
         path = store.with_suffix(".fits")
         product.write_fits(path, call.overwrite)
         written.append((name, path))
-    # the next exposure needs the memory
-    product.rows.rows.clear()
     return written

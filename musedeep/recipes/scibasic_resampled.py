@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 from musedeep.kernels.slit_image import resample_slice
 from musedeep.recipes.basic_run import RecipeCall, Writer, Written, product_name
-from musedeep.recipes.pixel_creation import PixelRows
+from musedeep.recipes.pixel_creation import ImageRows
 from musedeep.storage.hdus import write_hdus
 from musedeep.storage.header_cards import add, checksum_cards
 from musedeep.storage.outputs import refuse_existing
 
 
-def resampled_rows(table: PixelRows, step: float) -> tuple[NDArray[np.float32], float]:
+def resampled_rows(table: ImageRows, step: float) -> tuple[NDArray[np.float32], float]:
     """The image, and its first wavelength.
 
     Parameters
     ----------
-    table : PixelRows
+    table : ImageRows
     step : float
         [Angstrom]
 
@@ -28,10 +28,11 @@ def resampled_rows(table: PixelRows, step: float) -> tuple[NDArray[np.float32], 
     -------
     float32 (wavelengths, columns of all slices), float [Angstrom]
     """
-    rows = table.rows
+    found = table.whole()
+    rows = found.rows
     start = float(rows["lambda"].min())
     n_z = int(np.ceil((float(rows["lambda"].max()) - start) / step)) + 1
-    slices = [table.slice_rows(k) for k in range(table.starts.size - 1)]
+    slices = [found.slice_rows(k) for k in range(found.starts.size - 1)]
     lows = [float(rows["xpos"][at].min()) if at.stop > at.start else 0.0 for at in slices]
     highs = [float(rows["xpos"][at].max()) if at.stop > at.start else -1.0 for at in slices]
     widths = [int(np.ceil(high - low)) + 1 for low, high in zip(lows, highs, strict=True)]
@@ -51,7 +52,7 @@ def resampled_rows(table: PixelRows, step: float) -> tuple[NDArray[np.float32], 
     return image, start
 
 
-def resampled_image(category: str, table: PixelRows, header: fits.Header, step: float) -> Writer:
+def resampled_image(category: str, table: ImageRows, header: fits.Header, step: float) -> Writer:
     """What writes the image of a pixel table; always one file an IFU."""
 
     def write(call: RecipeCall, ifu: int) -> Written:

@@ -148,7 +148,8 @@ class TwilightIfu:
         text = f"Flux integrated over all slices of IFU {self.ifu}"
         self.cards.append((f"ESO QC TWILIGHT{self.ifu} INTFLUX", np.float32(total), text))
         # in the notch, noise is divided by the noise of the flat: in the flux, IFUs would differ by more than a percent
-        flag_blocked(table, str(self.frames[0].primary.get("ESO INS MODE", "")))
+        mode = str(self.frames[0].primary.get("ESO INS MODE", ""))
+        flag_blocked(table.rows["lambda"], table.rows["dq"], mode)
         open_rows = (table.rows["dq"] & BLOCKED) == 0
         self.sky_flux = float(table.rows["data"].sum(dtype=np.float64, where=open_rows))
         if not self.sky_flux > 0:

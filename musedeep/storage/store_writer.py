@@ -23,7 +23,14 @@ from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.location import Location
 from musedeep.storage.new_store import create_group, new_store
 from musedeep.storage.outputs import Progress, silent
-from musedeep.storage.pixel_table import COLUMN_TYPES, ROWS_PER_SEGMENT, Rows, clean_ranges, split_ranges
+from musedeep.storage.pixel_table import (
+    COLUMN_TYPES,
+    ROWS_PER_SEGMENT,
+    Rows,
+    clean_ranges,
+    empty_rows,
+    split_ranges,
+)
 from musedeep.storage.pixel_table_fits import check_finite
 
 ROWS_PER_BLOCK = 1 << 20
@@ -56,11 +63,11 @@ class RowSource(Protocol):
 
 
 @runtime_checkable
-class RowsInMemory(Protocol):
-    """What a source may have besides, where rows can be had in any order at no cost."""
+class RowsByOrigin(Protocol):
+    """What a source may have besides, where wavelength and origin of a row say what is in its other columns."""
 
-    def take(self, numbers: NDArray[np.int64], name: str) -> NDArray[Any]:
-        """Rows of a column by their numbers."""
+    def complete(self, known: Rows) -> Rows:
+        """All columns of rows, in any order, of which `lambda` and `origin` are known."""
         ...
 
 
@@ -105,12 +112,14 @@ def write_store(
 
 @dataclass
 class _Group:
-    """Rows of successive keys: their numbers in the source, and the order that brings them into place."""
+    """Rows of successive keys: their ranges in the source, the order that brings them into place, their numbers in that
+    order, and what is known of them, in that order too."""
 
     ranges: NDArray[np.int64]
-    rows: NDArray[np.int64]
     order: NDArray[np.int64]
+    source: NDArray[np.int64]
     keys: range
+    known: Rows
 
 
 class _StoreWriter:
@@ -254,6 +263,7 @@ class _StoreWriter:
         wide = np.stack([marks * ROWS_PER_MARK, np.minimum((marks + 1) * ROWS_PER_MARK, n)], axis=1)
         total = int(counts[k0:k1].sum())
         numbers, keys = np.empty(total, np.int64), np.empty(total, np.int64)
+        known = empty_rows(("lambda", "origin"), total)
         filled = 0
         for piece in split_ranges(clean_ranges(wide, n), self.block):
             rows = self.table.read(piece, ("lambda", "origin"))
@@ -261,8 +271,11 @@ class _StoreWriter:
             inside = np.flatnonzero((found >= k0) & (found < k1))
             length = piece[:, 1] - piece[:, 0]
             shift = np.repeat(piece[:, 0] - (np.cumsum(length) - length), length)
-            keys[filled : filled + inside.size] = found[inside]
-            numbers[filled : filled + inside.size] = inside + shift[inside]
+            here = slice(filled, filled + inside.size)
+            keys[here] = found[inside]
+            numbers[here] = inside + shift[inside]
+            for name, column in known.items():
+                column[here] = rows[name][inside]
             filled += inside.size
         if filled != total:
             raise MusedeepError(f"{self.table.path}: changed while it was read; start again when it is complete")
@@ -270,7 +283,7 @@ class _StoreWriter:
         places = np.cumsum(counts[k0:k1]) - counts[k0:k1]
         stable_order(keys, k0, places, order)
         ranges = runs_of(numbers)
-        return _Group(ranges, numbers, order, group)
+        return _Group(ranges, order, numbers[order], group, {name: column[order] for name, column in known.items()})
 
     def _move(
         self, counts: NDArray[np.int64], columns: dict[str, ColumnWriter], edges: ColumnWriter, boxes: ColumnWriter
@@ -286,15 +299,16 @@ class _StoreWriter:
             group = following.result()
             following = self.pool.submit(self._plan, groups[k + 1], counts) if k + 1 < len(groups) else None
 
-            source = group.rows[group.order]
+            source = group.source
+            if isinstance(self.table, RowsByOrigin):
+                group.known = self.table.complete(group.known)
 
-            def move(name: str, group: _Group = group, source: NDArray[np.int64] = source) -> NDArray[Any]:
-                if isinstance(self.table, RowsInMemory):
-                    values = self.table.take(source, name)
-                else:
+            def move(name: str, group: _Group = group) -> NDArray[Any]:
+                values = group.known.get(name)
+                if values is None:
                     values = self.table.read(group.ranges, (name,))[name][group.order]
                 if name in ("xpos", "ypos"):
-                    self._check(name, values, source)
+                    self._check(name, values, group.source)
                 columns[name].append(values)
                 return values if name in ("xpos", "ypos", "lambda") else values[:0]
 
@@ -306,7 +320,7 @@ class _StoreWriter:
             delta = np.diff(source, prepend=source[:1])
             delta[starts] = 0
             columns["order"].append(delta)
-            del delta, source
+            del delta
             kept = {name: future.result() for name, future in futures.items()}
             inner = segment_edges(lengths)
             box = np.empty((inner.size - 1, 6), np.float32)
@@ -314,7 +328,7 @@ class _StoreWriter:
             segment_boxes(kept["xpos"], kept["ypos"], kept["lambda"], inner, native, box)
             edges.append(inner[:-1] + done)
             boxes.append(box)
-            done += group.rows.size
+            done += group.source.size
             self.progress(n + done, 2 * n)
         edges.append(np.array([n], np.int64))
         return firsts

@@ -22,20 +22,25 @@ def test_nearest_pixel_and_linear_in_wavelength(seed, factor, n_planes):
     wavelength = rng.uniform(4800, 6200, n).astype("f4")
     data, stat = rng.uniform(1, 2, n).astype("f4"), np.ones(n, "f4")
     before = data.copy()
-    correct_rows(x, y, wavelength, data, stat, factor, cube, start, step)
+    factors, number = rng.uniform(0.9, 1.1, 48), rng.integers(1, 49, n)
+    factors[number[0] - 1] = factor
+    origin = (rng.integers(0, 1 << 20, n) << 6 | number).astype("i4")
+    correct_rows(x, y, wavelength, origin, data, stat, factors, cube, start, step)
     i = np.clip(np.floor(x.astype(float) + 4.5), 0, 8).astype(int)
     j = np.clip(np.floor(y.astype(float) - 9.5), 0, 5).astype(int)
     planes = 5000.0 + 250.0 * np.arange(n_planes)
     expected = np.array([np.interp(w, planes, cube[:, b, a]) for w, a, b in zip(wavelength, i, j, strict=True)])
-    total = factor / np.where(expected > 0, expected, 1.0)
+    total = factors[number - 1] / np.where(expected > 0, expected, 1.0)
     assert data == pytest.approx(before * total, rel=1e-5)
     assert stat == pytest.approx(total**2, rel=1e-5)
 
 
 def test_without_planes_only_the_factor_counts():
     data, stat = np.ones(3, "f4"), np.ones(3, "f4")
-    place = np.zeros(3, "f4")
-    correct_rows(place, place, place, data, stat, 1.5, np.ones((0, 1, 1), "f4"), np.zeros(3), np.ones(3))
+    place, origin = np.zeros(3, "f4"), np.full(3, 7, "i4")
+    factors = np.where(np.arange(48) == 6, 1.5, 2.5)
+    nothing = np.ones((0, 1, 1), "f4"), np.zeros(3), np.ones(3)
+    correct_rows(place, place, place, origin, data, stat, factors, *nothing)
     assert data.tolist() == [1.5] * 3 and stat.tolist() == [2.25] * 3
 
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from musedeep.kernels.slice_pixels import (
     count_pixels,
+    pixels_of_origin,
+    row_limits,
+    row_wavelengths,
     slice_limits,
-    slice_pixels,
     slice_spectrum,
     trace_edges,
     x_offsets,
@@ -48,12 +50,30 @@ def plain(edges, wavelength, geometry, offset, shift, low, high):
 
 
 def filled(edges, wavelength, geometry, offset, shift, low, high, image):
-    move = np.float32(shift), np.float32(low), np.float32(high)
-    n = count_pixels(edges, wavelength, *move, N_COLUMNS)
-    types = ("f4", "f4", "f4", "f4", "i4", "f4", "i4")
-    columns = tuple(np.zeros(n, kind) for kind in types)
-    assert slice_pixels(5, 7, edges, wavelength, geometry, offset, *move, image, columns) == n
-    return columns
+    """All columns, made whole; pieces of them and their limits have to be the same."""
+    move = np.float32(shift), np.float32(low), np.float32(high), N_COLUMNS
+    counts = np.zeros(N_ROWS, np.int64)
+    count_pixels(edges, wavelength, *move, counts)
+    # as slice 7 of seven, the others of which have no pixels
+    all_edges = np.full((7, *edges.shape), np.nan)
+    all_edges[6] = edges
+    terms, places, offsets = (np.repeat(np.array(one)[None], 7, axis=0) for one in (wavelength, geometry, offset))
+    starts = np.concatenate([np.zeros(6 * N_ROWS + 1, np.int64), np.cumsum(counts)])
+    n = int(starts[-1])
+    values, origin = np.zeros(n, "f4"), np.zeros(n, "i4")
+    row_wavelengths(5, all_edges, terms, offsets, *move, starts, 0, values, origin)
+    for first, last in ((0, n // 3), (n // 3, n - n // 5), (n - n // 5, n)):
+        some, codes = np.zeros(last - first, "f4"), np.zeros(last - first, "i4")
+        row_wavelengths(5, all_edges, terms, offsets, *move, starts, first, some, codes)
+        assert np.array_equal(some, values[first:last]) and np.array_equal(codes, origin[first:last])
+    columns = [np.zeros(n, kind) for kind in ("f4", "f4", "f4", "i4", "f4")]
+    pixels_of_origin(origin, all_edges, places, offsets, image, *columns)
+    limits = np.tile(np.array([np.inf, -np.inf], np.float32), (3, 1))
+    row_limits(edges, wavelength, geometry, *move, limits)
+    if n:
+        assert np.array_equal(limits, [(c.min(), c.max()) for c in (columns[0], columns[1], values)])
+    xpos, ypos, data, dq, stat = columns
+    return xpos, ypos, values, data, dq, stat, origin
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,11 +1,8 @@
 """The notch of the adaptive optics: the flag that the reference sets in pixel tables."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from musedeep.recipes.pixel_creation import PixelRows
 from musedeep.recipes.sodium import BLOCKED, flag_blocked
 
 
@@ -15,7 +12,6 @@ from musedeep.recipes.sodium import BLOCKED, flag_blocked
 def test_what_the_notch_blocks_is_flagged(mode, blocked):
     wavelength = np.array([5700.0, 5804.5, 5805.0, 5900.0, 5966.0, 5966.5, 6100.0], np.float32)
     dq = np.full(wavelength.size, 512, np.int32)
-    table = PixelRows(Path("x"), {"lambda": wavelength, "dq": dq}, np.array([0, wavelength.size]), 1, np.zeros(1, int))
     expected = np.isin(wavelength, blocked) if blocked is not None else (wavelength > 5755.0) & (wavelength < 6008.0)
-    assert flag_blocked(table, mode) == expected.sum()
+    assert flag_blocked(wavelength, dq, mode) == expected.sum()
     assert (dq == np.where(expected, BLOCKED, 512)).all()
