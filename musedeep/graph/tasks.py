@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Work, measured
-from musedeep.kernels.voxels import Workspace
+from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job

@@ -159,6 +159,7 @@ def slice_spectrum(
     wavelength: NDArray[np.float64],
     data: NDArray[np.float32],
     dq: NDArray[np.int32],
+    first_row: int,
     start: float,
     step: float,
     sums: NDArray[np.float64],
@@ -169,8 +170,10 @@ def slice_spectrum(
     ----------
     edges, wavelength
         As for `count_pixels`.
-    data : float32 (rows, columns)
-    dq : int32 (rows, columns)
+    data : float32 (some rows, columns)
+    dq : int32 (some rows, columns)
+    first_row : int
+        Row of the CCD that is their first, from 0.
     start, step : float
         Centre of the first bin, and width of bins [Angstrom].
     sums : float64 (2, bins), added to
@@ -179,9 +182,10 @@ def slice_spectrum(
     terms = np.empty(wavelength.shape[0])
     nothing = np.float32(0.0)
     n = sums.shape[1]
-    for row in range(edges.shape[1]):
-        _row_terms(wavelength, row + 1.0, terms)
-        first, last = _span(edges[0, row], edges[1, row], data.shape[1])
+    for row in range(data.shape[0]):
+        y = first_row + row
+        _row_terms(wavelength, y + 1.0, terms)
+        first, last = _span(edges[0, y], edges[1, y], data.shape[1])
         for x in range(first, last + 1):
             if dq[row, x - 1] != 0:
                 continue

@@ -5,7 +5,6 @@ all columns. A cell is a voxel of the box that rows are nearest to; cells are nu
 """
 
 import math
-from typing import Any
 
 import numba as nb
 import numpy as np
@@ -19,6 +18,7 @@ from musedeep.kernels.projection import (
     to_vacuum,
     voxel_positions,
 )
+from musedeep.kernels.workspace import Workspace
 
 Rows = dict[str, NDArray]
 
@@ -218,23 +218,6 @@ def scatter_constant(value, place, out):
     """out[place] = value."""
     for i in range(place.size):
         out[place[i]] = value
-
-
-class Workspace:
-    """Arrays that are used again from box to box by one thread: fresh memory costs more than what is done to it."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, NDArray[np.uint8]] = {}
-
-    def array(self, name: str, n: int, dtype: Any) -> NDArray:
-        """An array of n values, whatever they are; the one of the same name is not to be used any more."""
-        size = n * np.dtype(dtype).itemsize
-        grows = name in self._buffers
-        if not grows or self._buffers[name].size < size:
-            self._buffers.pop(name, None)
-            # once more, and enough for the next as well: what is not used takes no memory
-            self._buffers[name] = np.empty(size + size // 2 if grows else size, np.uint8)
-        return self._buffers[name][:size].view(dtype)
 
 
 def sort_by_cell(

@@ -1,5 +1,6 @@
 """What every recipe on raw frames begins with: overscan, trimming, flags, bias, gain, dark, and combination."""
 
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from musedeep.kernels import calibrate
 from musedeep.kernels.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.overscan import VerticalFit, fit_vertical, level
 from musedeep.kernels.stack import METHODS, stack_rows
+from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.product_headers import Card
@@ -189,6 +191,7 @@ def combine(
     combination: Combination,
     with_statistics: bool = False,
     scale: bool = True,
+    rows: tuple[int, int] | None = None,
 ) -> Combined:
     """Calibrate frames and combine them, block of rows by block of rows: memory does not grow with their number.
 
@@ -199,11 +202,12 @@ def combine(
     measured : frames of one IFU
     overscan, calibration, combination : what to do
     with_statistics : also of the calibrated frames
+    rows : first row and row after the last that are wanted, of the trimmed image; None: all
 
     Returns
     -------
     Combined
-        In adu without a master bias, in count with one.
+        In adu without a master bias, in count with one; rows that are not wanted are 0, or may be.
     """
     work = _Work(measured, overscan, calibration, combination)
     work.scale = scale
@@ -211,7 +215,8 @@ def combine(
         work.statistics = [RunningStatistics() for _ in measured]
     threads = min(os.cpu_count() or 1, THREADS)
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work.block, work.starts()):
+        wanted = rows or (0, work.out.data.shape[0])
+        for _ in pool.map(work.block, [(a, b) for a, b in work.starts() if b > wanted[0] and a < wanted[1]]):
             pass
     work.out.inputs = [one.result() for one in work.statistics]
     return work.out
@@ -231,12 +236,13 @@ class _Work:
         self.statistics: list[RunningStatistics] = []
         self.scale = True
         self.lock = threading.Lock()
+        self.own = threading.local()
         ports = measured[0].frame.ports
         shape = max(p.trimmed_rows.stop for p in ports), max(p.trimmed_columns.stop for p in ports)
         for image in (calibration.bias, calibration.dark, calibration.flat):
             if image is not None and image.shape != shape:
                 raise MusedeepError(f"{image.path}: {image.shape} pixels, the raw frames have {shape}; give another")
-        self.out = Combined(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+        self.out = Combined(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
         reference = reference_levels(measured, calibration.bias)
         self.levels = [row_levels(m, overscan, reference) for m in measured]
         self.times = [exposure_time(m.frame) if calibration.bias else 1.0 for m in measured]
@@ -250,20 +256,30 @@ class _Work:
     def block(self, span: tuple[int, int]) -> None:
         """Calibrate and combine one block."""
         start, stop = span
-        n, shape = len(self.measured), (stop - start, self.out.data.shape[1])
-        data, stat = np.empty((n, *shape), np.float32), np.empty((n, *shape), np.float32)
-        dq = np.zeros((n, *shape), np.int32)
+        n, out = len(self.measured), self.out
+        # memory of this thread
+        workspace: Workspace = self.own.__dict__.setdefault("workspace", Workspace())
+        if n == 1:
+            # one frame is its own combination
+            data, dq, stat = (image[start:stop][None] for image in (out.data, out.dq, out.stat))
+        else:
+            shape = n, stop - start, out.data.shape[1]
+            data, dq, stat = (
+                workspace.array(name, math.prod(shape), kind).reshape(shape)
+                for name, kind in (("data", np.float32), ("dq", np.int32), ("stat", np.float32))
+            )
+        dq[:] = 0
         first, last = np.searchsorted(self.calibration.known_bad[0], span)
         y, x, flags = (values[first:last] for values in self.calibration.known_bad)
         for row, column, flag in zip(y - start, x, flags, strict=True):
             dq[:, row, column] |= flag
-        bias = self._rows(self.calibration.bias, span)
-        dark = self._rows(self.calibration.dark, span)
-        flat = self._rows(self.calibration.flat, span)
+        bias = _rows(self.calibration.bias, span, workspace)
+        dark = _rows(self.calibration.dark, span, workspace)
+        flat = _rows(self.calibration.flat, span, workspace)
         for k, one in enumerate(self.measured):
             ports = [p for p in one.frame.ports if p.trimmed_rows.start <= start < p.trimmed_rows.stop]
             shift = ports[0].rows.start - ports[0].trimmed_rows.start
-            raw = one.frame.read(start + shift, stop + shift)
+            raw = one.frame.read(start + shift, stop + shift, workspace)
             for port in ports:
                 self._quadrant(k, port, span, raw, (data[k], dq[k], stat[k]), bias)
             if dark is not None:
@@ -275,17 +291,13 @@ class _Work:
         for running, values in zip(self.statistics, data, strict=False):
             with self.lock:
                 running.add(values)
-        c, out = self.combination, self.out
+        if n == 1:
+            return
+        c = self.combination
         stack_rows(
             data, dq, stat, METHODS[c.method], c.n_low, c.n_high, c.n_keep, c.low_sigma, c.high_sigma,
             out.data[start:stop], out.dq[start:stop], out.stat[start:stop],
         )  # fmt: skip
-
-    @staticmethod
-    def _rows(image: ImageFile | None, span: tuple[int, int]) -> tuple[NDArray, NDArray, NDArray] | None:
-        if image is None:
-            return None
-        return image.rows("DATA", *span), image.rows("DQ", *span), image.rows("STAT", *span)
 
     def _quadrant(
         self,
@@ -305,6 +317,15 @@ class _Work:
             stat[:] = self.calibration.variance[port.number - 1]
         else:
             calibrate.subtract_bias(data, dq, stat, *(image[:, at] for image in bias), port.gain)
+
+
+def _rows(
+    image: ImageFile | None, span: tuple[int, int], workspace: Workspace
+) -> tuple[NDArray, NDArray, NDArray] | None:
+    if image is None:
+        return None
+    data, dq, stat = (image.rows(name, *span, workspace) for name in ("DATA", "DQ", "STAT"))
+    return data, dq, stat
 
 
 def overscan_cards(measured: Sequence[MeasuredFrame], overscan: Overscan) -> list[Card]:

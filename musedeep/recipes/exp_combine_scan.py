@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.projection import plane_positions, position_limits, relative_positions, voxel_positions
-from musedeep.kernels.voxels import Workspace
+from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.storage.pixel_table import PixelTable, read_blocks
 

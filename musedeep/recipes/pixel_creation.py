@@ -78,6 +78,28 @@ class SliceMap:
         """XOFFSET of each slice, int64 (48,)."""
         return x_offsets(np.nan_to_num(self.edges))
 
+    def counts(self, shift: float, limits: tuple[float, float], n_columns: int) -> NDArray[np.int64]:
+        """Pixels of each slice in each row of the CCD between wavelengths, int64 (slices, rows).
+
+        Parameters
+        ----------
+        shift : float
+            Added to the wavelengths [Angstrom].
+        limits : (low, high)
+            Both inside [Angstrom].
+        n_columns : int
+            Of the CCD.
+        """
+        counts = np.empty((self.edges.shape[0], self.edges.shape[2]), np.int64)
+        bounds = np.float32(shift), np.float32(limits[0]), np.float32(limits[1]), n_columns
+        in_threads(lambda k: count_pixels(self.edges[k], self.wavelength[k], *bounds, counts[k]), self.edges.shape[0])
+        return counts
+
+    def ccd_rows(self, limits: tuple[float, float], n_columns: int) -> tuple[int, int]:
+        """First row of the CCD that sees wavelengths, and the row after the last, from 0."""
+        seeing = np.flatnonzero(self.counts(0.0, limits, n_columns).any(0))
+        return (int(seeing[0]), int(seeing[-1]) + 1) if seeing.size else (0, 0)
+
 
 @dataclass
 class PixelRows:
@@ -160,10 +182,7 @@ class ImageRows:
         self.path, self.where, self.image, self.units = path, where, image, dict(UNITS)
         self._bounds = np.float32(shift), np.float32(limits[0]), np.float32(limits[1]), image[0].shape[1]
         self._offsets, self._correct = where.offsets, correct
-        n_slices, n_ccd_rows = where.edges.shape[0], where.edges.shape[2]
-        counts = np.empty((n_slices, n_ccd_rows), np.int64)
-        in_threads(lambda k: count_pixels(where.edges[k], where.wavelength[k], *self._bounds, counts[k]), n_slices)
-        self.row_starts = np.concatenate([[0], np.cumsum(counts)])
+        self.row_starts = np.concatenate([[0], np.cumsum(where.counts(shift, limits, image[0].shape[1]))])
         self.n_rows = int(self.row_starts[-1])
 
     @property

@@ -83,7 +83,7 @@ class IfuReduction:
     twilight: list[TwilightCube]
     images: ImageCalibration | None
     _illumination: Future[Illumination] | None = None
-    _flat: Future[tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None
+    _flat: Future[fits.BinTableHDU] | None = None
 
     @property
     def illumination(self) -> Illumination | None:
@@ -114,13 +114,14 @@ class IfuReduction:
             pool = ThreadPoolExecutor(2)
             if frames.get("ILLUM"):
                 made._illumination = pool.submit(made._measure_illumination, images, frames["ILLUM"][0])
-            made._flat = pool.submit(flat_spectrum, images.flat, where, DISPERSION)
+            made._flat = pool.submit(flat_field, images.flat, where)
             pool.shutdown(wait=False)
         return made
 
     def _measure_illumination(self, images: ImageCalibration, path: str) -> Illumination:
         """Factors from the lamp flat: the inverse of the median of each slice, of mean 1."""
-        image, measured = images.apply([path], self.ifu, "ILLUM")
+        rows = self.where.ccd_rows(ILLUM_RANGE, images.flat.shape[1])
+        image, measured = images.apply([path], self.ifu, "ILLUM", rows)
         table = create_pixels(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
         found = illumination_factors(table)
         # slices without a trace have no pixels; their factor is no matter
@@ -216,14 +217,11 @@ class IfuReduction:
         """PIXTABLE_FLAT_FIELD: the spectrum of the flat over the wavelengths of the table, and a little more."""
         if self._flat is None:
             return None
-        wavelength, values = self._flat.result()
+        whole = self._flat.result()
         margin = FLAT_MARGIN * DISPERSION
-        kept = np.isfinite(values) & (wavelength >= limits[0] - margin) & (wavelength <= limits[1] + margin)
-        columns = [
-            fits.Column("lambda", "1D", "Angstrom", array=wavelength[kept]),
-            fits.Column("data", "1D", "count", array=values[kept]),
-        ]
-        return fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD")
+        wavelength = whole.data["lambda"]
+        kept = (wavelength >= limits[0] - margin) & (wavelength <= limits[1] + margin)
+        return fits.BinTableHDU(whole.data[kept], whole.header)
 
     def _saturated(self, dq: NDArray[np.int32]) -> Card:
         text = "Number of saturated pixels in output data"
@@ -244,6 +242,17 @@ class IfuReduction:
         return product_header(
             self.recipe, frame, category, file_name, frames, self.call.parameters, cards, raws, science=True
         )
+
+
+def flat_field(flat: ImageFile, where: SliceMap) -> fits.BinTableHDU:
+    """The spectrum of a master flat as a table, without bins that have no pixels."""
+    wavelength, values = flat_spectrum(flat, where, DISPERSION)
+    there = np.isfinite(values)
+    columns = [
+        fits.Column("lambda", "1D", "Angstrom", array=wavelength[there]),
+        fits.Column("data", "1D", "count", array=values[there]),
+    ]
+    return fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD")
 
 
 def _reduced_image(path: str, ifu: int) -> ImageFile:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.calibrate import divide_flat
 from musedeep.kernels.cosmic_gaps import COSMIC, flag_cosmics
 from musedeep.kernels.slice_pixels import slice_limits, slice_spectrum
+from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import (
@@ -27,6 +28,9 @@ from musedeep.recipes.basic_processing import (
 from musedeep.recipes.pixel_creation import SliceMap
 from musedeep.storage.image import ImageFile
 from musedeep.storage.raw_frames import RawFrame
+
+FLAT_ROWS: Final = 512
+"""Rows of a flat that are looked at at a time."""
 
 SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
 """Of one frame."""
@@ -90,8 +94,12 @@ class ImageCalibration:
         bad = frames.get("BADPIX_TABLE", ())
         return cls(overscan, bias, dark, flat, bad, CosmicSearch.of(parameters), parameters)
 
-    def apply(self, paths: Sequence[str], ifu: int, tag: str) -> tuple[Combined, list[MeasuredFrame]]:
+    def apply(
+        self, paths: Sequence[str], ifu: int, tag: str, rows: tuple[int, int] | None = None
+    ) -> tuple[Combined, list[MeasuredFrame]]:
         """The calibrated image of a raw frame, or of several combined, in count, divided by the flat.
+
+        Of the rows that are wanted; a search for cosmic rays takes all.
 
         Raises
         ------
@@ -106,7 +114,8 @@ class ImageCalibration:
         calibration = Calibration(self.bias, self.dark, known_bad=known, flat=None if search else self.flat)
         measured = measure_all(frames, self.overscan)
         how = Combination.of(self.parameters, len(frames)) if len(frames) > 1 else SINGLE
-        image = combine(measured, self.overscan, calibration, how, scale=bool(self.parameters["scale"]))
+        scale = bool(self.parameters["scale"])
+        image = combine(measured, self.overscan, calibration, how, scale=scale, rows=None if search else rows)
         if search:
             found = self.cosmics
             flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)
@@ -150,21 +159,24 @@ def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArra
     -------
     float64 (bins,), wavelength [Angstrom] and value; NaN in bins without pixels
     """
-    data, dq = (flat.rows(name, 0, flat.shape[0]) for name in ("DATA", "DQ"))
     slices = range(where.edges.shape[0])
+    n_rows, n_columns = flat.shape
+    workspace = Workspace()
     with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
-        ends = list(pool.map(lambda k: slice_limits(where.edges[k], where.wavelength[k], data.shape[1]), slices))
+        ends = list(pool.map(lambda k: slice_limits(where.edges[k], where.wavelength[k], n_columns), slices))
         start, stop = min(low for low, _ in ends), max(high for _, high in ends)
         if not start <= stop:
             return np.empty(0), np.empty(0)
         bins = int((stop - start) / step) + 2
 
-        def add(k: int) -> NDArray[np.float64]:
-            sums = np.zeros((2, bins))
-            slice_spectrum(where.edges[k], where.wavelength[k], data, dq, start, step, sums)
-            return sums
+        sums = np.zeros((len(slices), 2, bins))
+        for first in range(0, n_rows, FLAT_ROWS):
+            data, dq = (flat.rows(n, first, min(first + FLAT_ROWS, n_rows), workspace) for n in ("DATA", "DQ"))
 
-        # added in the order of the slices, whatever thread was first
-        total = np.sum(list(pool.map(add, slices)), axis=0)
+            def add(k: int, first: int = first, data: NDArray = data, dq: NDArray = dq) -> None:
+                slice_spectrum(where.edges[k], where.wavelength[k], data, dq, first, start, step, sums[k])
+
+            list(pool.map(add, slices))
+    total = sums.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return start + step * np.arange(bins), total[1] / total[0]

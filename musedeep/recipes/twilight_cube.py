@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from musedeep.instrument import DISPERSION
 from musedeep.kernels import reject, resample
 from musedeep.kernels.field_cells import keep_good_rows, nearest_rows, slice_field_limits
-from musedeep.kernels.voxels import Workspace, sort_by_cell
+from musedeep.kernels.voxels import sort_by_cell
+from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.pixel_creation import PixelRows, SliceMap
 
 LOOP_DISTANCE: Final = 1

@@ -122,7 +122,9 @@ class TwilightIfu:
         """
         factors = np.ones(N_SLICES)
         if self.illum is not None:
-            lamp = combine(measure_all([self.illum], self.overscan), self.overscan, self.calibration, SINGLE)
+            measured = measure_all([self.illum], self.overscan)
+            seen = self.where.ccd_rows(ILLUM_RANGE, self.n_columns)
+            lamp = combine(measured, self.overscan, self.calibration, SINGLE, rows=seen)
             found = illumination_factors(
                 create_pixels(self.illum.path, self.where, (lamp.data, lamp.dq, lamp.stat), 0.0, ILLUM_RANGE)
             )

@@ -13,7 +13,7 @@ from musedeep.errors import MusedeepError
 
 BLOCK = 2880
 CARD = 80
-_CHUNK = 2880 * 4096
+_CHUNK = 2880 * 512
 _EMPTY_CHECKSUM = "0" * 16
 
 
@@ -141,6 +141,7 @@ def sign(path: Path) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     digest = hashlib.md5(usedforsecurity=False)
     found: list[tuple[int, bytearray, int]] = []
+    buffer = memoryview(bytearray(_CHUNK))
     with open(path, "r+b") as stream:
         while True:
             start = stream.tell()
@@ -149,7 +150,7 @@ def sign(path: Path) -> None:
                 break
             left, total = _data_bytes(fits.Header.fromstring(raw.decode("ascii"))), 0
             while left:
-                chunk = stream.read(min(_CHUNK, left))
+                chunk = buffer[: stream.readinto(buffer[: min(_CHUNK, left)])]
                 if len(chunk) % BLOCK or not chunk:
                     raise MusedeepError(f"{path}: truncated data at byte {stream.tell()}; write the file again")
                 digest.update(chunk)

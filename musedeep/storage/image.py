@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.kernels.workspace import Workspace
 from musedeep.storage.fits_parts import header_bytes, padded
 from musedeep.storage.hdus import whole_file
 from musedeep.storage.header_cards import add, checksum_cards
@@ -51,23 +52,33 @@ class ImageFile:
         h = units["DATA"].header
         self.shape = int(h["NAXIS2"]), int(h["NAXIS1"])
 
-    def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Rows [start, stop) of DATA, DQ or STAT.
+    def rows(self, name: str, start: int, stop: int, workspace: Workspace | None = None) -> NDArray[Any]:
+        """Rows [start, stop) of DATA, DQ or STAT, in memory of a workspace or of their own.
 
         Without a DQ extension, pixels that are NaN are flagged as missing (manual A.3.1).
 
         Returns
         -------
         float32 or int32 (stop - start, columns)
+
+        Raises
+        ------
+        MusedeepError
+            The file ends too early.
         """
         if name == "DQ" and "DQ" not in self._units:
             return np.where(np.isfinite(self.rows("DATA", start, stop)), 0, 1 << 30).astype(np.int32)
         unit = self._units[name]
         kind = np.dtype(_TYPES[name][0])
+        n = (stop - start) * self.shape[1]
+        values = workspace.array(f"{self.path} {name}", n, kind) if workspace else np.empty(n, kind)
         with open(self.path, "rb", buffering=0) as stream:
             stream.seek(unit.data_offset + start * self.shape[1] * 4)
-            raw = np.fromfile(stream, kind.newbyteorder(">"), (stop - start) * self.shape[1])
-        return raw.byteswap(inplace=True).view(kind).reshape(stop - start, self.shape[1])
+            if stream.readinto(values.data) != values.nbytes:
+                raise MusedeepError(f"{self.path}: truncated in {name}; copy the file again")
+        if np.little_endian:
+            values.byteswap(inplace=True)
+        return values.reshape(stop - start, self.shape[1])
 
 
 def open_image(path: str | Path, ifu: int) -> ImageFile | None:
@@ -182,9 +193,11 @@ def write_images(
                 if name == "DATA" and ifu is not None:
                     header.extend(_own_cards(image.header), unique=True, update=False)
                 stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
-                kind = np.dtype(_TYPES[name][0]).newbyteorder(">")
+                buffer = np.empty((_ROWS, values.shape[1]), np.dtype(_TYPES[name][0]).newbyteorder(">"))
                 for y in range(0, values.shape[0], _ROWS):
-                    stream.write(values[y : y + _ROWS].astype(kind).data)
+                    n = min(_ROWS, values.shape[0] - y)
+                    buffer[:n] = values[y : y + n]
+                    stream.write(buffer[:n].data)
                 stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
 
 

@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.kernels.workspace import Workspace
 from musedeep.storage.outputs import write_error
 from musedeep.storage.raw import extension_name, raw_ifus, read_raw
 
@@ -85,8 +86,8 @@ class RawFrame:
     _offset: int = -1
     _pixels: NDArray[np.uint16] | None = field(default=None, repr=False)
 
-    def read(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint16]:
-        """Rows [start, stop) of the raw image, adu.
+    def read(self, start: int = 0, stop: int | None = None, workspace: Workspace | None = None) -> NDArray[np.uint16]:
+        """Rows [start, stop) of the raw image, adu, in memory of a workspace or of their own.
 
         Returns
         -------
@@ -100,14 +101,15 @@ class RawFrame:
         stop = self.shape[0] if stop is None else stop
         if self._pixels is not None:
             return self._pixels[start:stop]
-        row = 2 * self.shape[1]
+        n = (stop - start) * self.shape[1]
+        pixels = workspace.array("raw", n, np.uint16) if workspace else np.empty(n, np.uint16)
         with open(self.path, "rb", buffering=0) as stream:
-            stream.seek(self._offset + start * row)
-            raw = np.fromfile(stream, ">i2", (stop - start) * self.shape[1])
-        if raw.size < (stop - start) * self.shape[1]:
-            raise _truncated(self.path, self.ifu)
+            stream.seek(self._offset + 2 * start * self.shape[1])
+            if stream.readinto(pixels.data) != pixels.nbytes:
+                raise _truncated(self.path, self.ifu)
+        if np.little_endian:
+            pixels.byteswap(inplace=True)
         # signed values that stand for value + 32768
-        pixels = raw.byteswap(inplace=True).view("<u2") if np.little_endian else raw.view(np.uint16)
         pixels ^= np.uint16(0x8000)
         return pixels.reshape(stop - start, self.shape[1])
 
