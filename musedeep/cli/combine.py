@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musedeep.cli.errors import UsageProblem, complain
-from musedeep.cli.report import print_outcome, print_plan
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
@@ -120,6 +119,7 @@ def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_defa
 def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_default: bool = False) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
+    from musedeep.cli.report import print_outcome, print_plan
     from musedeep.graph.interrupts import as_interrupts
     from musedeep.graph.run import combine
 

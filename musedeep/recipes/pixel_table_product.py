@@ -17,7 +17,6 @@ from musedeep.storage.hdus import whole_file
 from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.headers import raw_cards
 from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED, Rows
-from musedeep.storage.store_writer import write_store
 
 STORE_MEMORY: Final = 64 << 20
 """Working memory of the writing of a store, bytes."""
@@ -33,6 +32,11 @@ def saves_as_table() -> bool:
 def wants_fits() -> bool:
     """Whether an environment variable of the manual asks for FITS pixel tables."""
     return saves_as_table() or os.environ.get("MUSE_PIXTABLE_SAVE_AS_IMAGE", "0") not in ("", "0")
+
+
+def prepare_stores() -> None:
+    """Import what writes stores: a seventh of a second that may pass beside other work."""
+    import musedeep.storage.store_writer  # noqa: F401
 
 
 @dataclass
@@ -58,6 +62,9 @@ class PixelTableProduct:
         MusedeepError
             The store exists and may not be replaced; no space.
         """
+        # see `prepare_stores`
+        from musedeep.storage.store_writer import write_store
+
         as_table = saves_as_table()
         hdus: list[dict[str, Any]] = [
             {"cards": list(raw_cards(head)), "role": role} for role, head in self._headers(as_table).items()

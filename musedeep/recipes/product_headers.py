@@ -21,14 +21,17 @@ import datetime
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astropy.io import fits
 
 from musedeep import __version__
 from musedeep.recipes.declaration import Recipe
-from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_parameters import RECIPE
 from musedeep.storage.header_cards import card, checksum_cards
+
+if TYPE_CHECKING:
+    from musedeep.recipes.exp_combine_job import Job
 
 Card = tuple[str, object, str]
 
@@ -101,7 +104,7 @@ def recipe_cards(
     return cards
 
 
-def applied_cards(job: Job) -> list[Card]:
+def applied_cards(job: "Job") -> list[Card]:
     """Offsets and flux scales that were applied, exposure by exposure; none if there were none."""
     moved = any(e.offset != (0.0, 0.0) for e in job.exposures)
     scaled = any(e.flux_scale != 1.0 for e in job.exposures)
@@ -146,7 +149,7 @@ def slice_offset_cards(headers: Iterable[fits.Header]) -> list[Card]:
 
 def product_header(
     first: fits.Header,
-    job: Job,
+    job: "Job",
     category: str,
     file_name: str,
     parameters: Sequence[tuple[str, str]],

@@ -28,7 +28,7 @@ from musedeep.recipes.pixel_creation import (
     create_pixels,
     useful_range,
 )
-from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
+from musedeep.recipes.pixel_table_product import PixelTableProduct, prepare_stores, wants_fits
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.scibasic_image import ImageCalibration, flat_spectrum
 from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
@@ -111,7 +111,8 @@ class IfuReduction:
         made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
-            pool = ThreadPoolExecutor(2)
+            pool = ThreadPoolExecutor(3)
+            pool.submit(prepare_stores)
             if frames.get("ILLUM"):
                 made._illumination = pool.submit(made._measure_illumination, images, frames["ILLUM"][0])
             made._flat = pool.submit(flat_field, images.flat, where)

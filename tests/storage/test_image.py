@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.kernels.workspace import Workspace
 from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.image import MuseImage, join_images, open_image, write_image, write_images
 
@@ -76,3 +77,16 @@ def test_what_is_no_image_is_refused(tmp_path):
     write_image(tmp_path / "y.fits", image(1))
     with pytest.raises(MusedeepError, match="exists already"):
         write_image(tmp_path / "y.fits", image(1))
+
+
+def test_rows_in_used_memory_and_a_file_that_was_cut(tmp_path):
+    made = image(1)
+    write_image(tmp_path / "a.fits", made)
+    file, workspace = open_image(tmp_path / "a.fits", 1), Workspace()
+    for start, stop in ((0, 30), (30, 70), (3, 4)):
+        for name, values in (("DATA", made.data), ("DQ", made.dq), ("STAT", made.stat)):
+            assert np.array_equal(file.rows(name, start, stop, workspace), values[start:stop])
+    content = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(content[: len(content) - 2880 * 3])
+    with pytest.raises(MusedeepError, match=r"a\.fits: truncated in STAT; copy the file again"):
+        file.rows("STAT", 0, 70)
