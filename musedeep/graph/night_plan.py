@@ -64,7 +64,7 @@ COSTS: Final = {
     "muse_lsf": Cost(450 * MIB, 5.0),
     "muse_geometry": Cost(900 * MIB, 25.0),
     "muse_twilight": Cost(700 * MIB, 3.0, 20 * MIB),
-    "muse_scibasic": Cost(850 * MIB, 5.0),
+    "muse_scibasic": Cost(650 * MIB, 5.0),
 }
 """For the order of tasks and how many run at once; what is computed does not depend on it."""
 
