@@ -9,61 +9,6 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.slice_pixels import _row_range, _row_terms, _span, _wavelength
-
-
-@nb.njit(nogil=True, cache=True)
-def slice_field_limits(
-    edges: NDArray[np.float64],
-    wavelength: NDArray[np.float64],
-    geometry: NDArray[np.float64],
-    low: Any,
-    high: Any,
-    n_columns: Any,
-) -> NDArray[np.float64]:
-    """Limits of the pixels of a slice, in the field and in wavelength.
-
-    Parameters
-    ----------
-    edges, wavelength, geometry, low, high
-        As for `slice_pixels.slice_pixels`.
-    n_columns : int
-        Of the trimmed image.
-
-    Returns
-    -------
-    float64 (2, 3)
-        Lowest and highest x, y [pixel], wavelength [Angstrom]; infinite without pixels.
-    """
-    out = np.empty((2, 3))
-    out[0], out[1] = np.inf, -np.inf
-    terms = np.empty(wavelength.shape[0])
-    nothing = np.float32(0.0)
-    along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
-    for row in range(edges.shape[1]):
-        _row_terms(wavelength, row + 1.0, terms)
-        left, right = edges[0, row], edges[1, row]
-        first, last = _span(left, right, n_columns)
-        if last < first:
-            continue
-        shortest, longest = _row_range(terms, first, last, nothing)
-        if longest < low or shortest > high:
-            continue
-        # where all pixels count, the ends are the limits, but for wavelengths near those known so far
-        inside = low <= shortest and longest <= high and shortest >= out[0, 2] and longest <= out[1, 2]
-        step = max(last - first, 1) if inside else 1
-        middle, width = 0.5 * (left + right), right - left
-        for x in range(first, last + 1, step):
-            value = _wavelength(terms, float(x), nothing)
-            if not low <= value <= high:
-                continue
-            r = (x - middle) / width
-            px, py = np.float32(geometry[0] - r * along_x), np.float32(geometry[1] - r * along_y)
-            out[0, 0], out[1, 0] = min(out[0, 0], px), max(out[1, 0], px)
-            out[0, 1], out[1, 1] = min(out[0, 1], py), max(out[1, 1], py)
-            out[0, 2], out[1, 2] = min(out[0, 2], value), max(out[1, 2], value)
-    return out
-
 
 @nb.njit(nogil=True, cache=True)
 def keep_good_rows(

@@ -309,17 +309,16 @@ def pixels_of_origin(
 
 
 @nb.njit(nogil=True, cache=True)
-def row_limits(
+def slice_field_limits(
     edges: NDArray[np.float64],
     wavelength: NDArray[np.float64],
     geometry: NDArray[np.float64],
     shift: Any,
     low: Any,
     high: Any,
-    n_columns: int,
-    limits: NDArray[np.float32],
-) -> None:
-    """Widen limits by the places and wavelengths of the rows of a slice.
+    n_columns: Any,
+) -> NDArray[np.float64]:
+    """Limits of the pixels of a slice, in the field and in wavelength.
 
     Parameters
     ----------
@@ -327,9 +326,14 @@ def row_limits(
         As for `count_pixels`.
     geometry : float64 (4,)
         Of the slice, see `pixels_of_origin`.
-    limits : float32 (3, 2), changed
-        Smallest and largest xpos, ypos [pixel] and wavelength [Angstrom].
+
+    Returns
+    -------
+    float64 (2, 3)
+        Lowest and highest x, y [pixel], wavelength [Angstrom]; infinite without pixels.
     """
+    out = np.empty((2, 3))
+    out[0], out[1] = np.inf, -np.inf
     terms = np.empty(wavelength.shape[0])
     along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
     for row in range(edges.shape[1]):
@@ -341,19 +345,17 @@ def row_limits(
         shortest, longest = _row_range(terms, first, last, shift)
         if longest < low or shortest > high:
             continue
-        one, other = 0, -1
-        for x in range(first, last + 1):
+        # where all pixels count, the ends are the limits, but for wavelengths near those known so far
+        inside = low <= shortest and longest <= high and shortest >= out[0, 2] and longest <= out[1, 2]
+        step = max(last - first, 1) if inside else 1
+        middle, width = 0.5 * (left + right), right - left
+        for x in range(first, last + 1, step):
             value = _wavelength(terms, float(x), shift)
-            if low <= value <= high:
-                limits[2, 0], limits[2, 1] = min(limits[2, 0], value), max(limits[2, 1], value)
-                other = x
-                if one == 0:
-                    one = x
-        if one == 0:
-            continue
-        # places change evenly along a row
-        for x in (one, other):
-            r = (x - 0.5 * (left + right)) / (right - left)
-            xpos, ypos = np.float32(geometry[0] - r * along_x), np.float32(geometry[1] - r * along_y)
-            limits[0, 0], limits[0, 1] = min(limits[0, 0], xpos), max(limits[0, 1], xpos)
-            limits[1, 0], limits[1, 1] = min(limits[1, 0], ypos), max(limits[1, 1], ypos)
+            if not low <= value <= high:
+                continue
+            r = (x - middle) / width
+            px, py = np.float32(geometry[0] - r * along_x), np.float32(geometry[1] - r * along_y)
+            out[0, 0], out[1, 0] = min(out[0, 0], px), max(out[1, 0], px)
+            out[0, 1], out[1, 1] = min(out[0, 1], py), max(out[1, 1], py)
+            out[0, 2], out[1, 2] = min(out[0, 2], value), max(out[1, 2], value)
+    return out

@@ -207,7 +207,7 @@ def combine(
     Returns
     -------
     Combined
-        In adu without a master bias, in count with one; rows that are not wanted are 0, or may be.
+        In adu without a master bias, in count with one; rows that are not wanted are calibrated like the others, or 0.
     """
     work = _Work(measured, overscan, calibration, combination)
     work.scale = scale
@@ -268,7 +268,7 @@ class _Work:
                 workspace.array(name, math.prod(shape), kind).reshape(shape)
                 for name, kind in (("data", np.float32), ("dq", np.int32), ("stat", np.float32))
             )
-        dq[:] = 0
+            dq[:] = 0
         first, last = np.searchsorted(self.calibration.known_bad[0], span)
         y, x, flags = (values[first:last] for values in self.calibration.known_bad)
         for row, column, flag in zip(y - start, x, flags, strict=True):

@@ -15,8 +15,8 @@ from musedeep.instrument import N_SLICES
 from musedeep.kernels.slice_pixels import (
     count_pixels,
     pixels_of_origin,
-    row_limits,
     row_wavelengths,
+    slice_field_limits,
     trace_edges,
     x_offsets,
 )
@@ -32,6 +32,10 @@ _PIXTABLE: Final = "ESO DRS MUSE PIXTABLE "
 
 Image = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]
 """data, dq, stat of a trimmed image, (rows, columns) each."""
+
+
+Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lowest and highest x, y [pixel] and wavelength [Angstrom], float64 (3,) each."""
 
 
 def useful_range(mode: str) -> tuple[float, float]:
@@ -78,26 +82,37 @@ class SliceMap:
         """XOFFSET of each slice, int64 (48,)."""
         return x_offsets(np.nan_to_num(self.edges))
 
-    def counts(self, shift: float, limits: tuple[float, float], n_columns: int) -> NDArray[np.int64]:
+    def counts(self, shift: float, wavelengths: tuple[float, float], n_columns: int) -> NDArray[np.int64]:
         """Pixels of each slice in each row of the CCD between wavelengths, int64 (slices, rows).
 
         Parameters
         ----------
         shift : float
             Added to the wavelengths [Angstrom].
-        limits : (low, high)
+        wavelengths : (low, high)
             Both inside [Angstrom].
         n_columns : int
             Of the CCD.
         """
         counts = np.empty((self.edges.shape[0], self.edges.shape[2]), np.int64)
-        bounds = np.float32(shift), np.float32(limits[0]), np.float32(limits[1]), n_columns
-        in_threads(lambda k: count_pixels(self.edges[k], self.wavelength[k], *bounds, counts[k]), self.edges.shape[0])
+        bounds = _bounds(shift, wavelengths, n_columns)
+        in_threads(lambda k: count_pixels(self.edges[k], self.wavelength[k], *bounds, counts[k]), counts.shape[0])
         return counts
 
-    def ccd_rows(self, limits: tuple[float, float], n_columns: int) -> tuple[int, int]:
+    def limits(self, shift: float, wavelengths: tuple[float, float], n_columns: int) -> Limits:
+        """Limits of the pixels of all slices; infinite if there are none. Parameters as for `counts`."""
+        found = np.empty((self.edges.shape[0], 2, 3))
+        bounds = _bounds(shift, wavelengths, n_columns)
+
+        def one(k: int) -> None:
+            found[k] = slice_field_limits(self.edges[k], self.wavelength[k], self.geometry[k], *bounds)
+
+        in_threads(one, found.shape[0])
+        return found[:, 0].min(axis=0), found[:, 1].max(axis=0)
+
+    def ccd_rows(self, wavelengths: tuple[float, float], n_columns: int) -> tuple[int, int]:
         """First row of the CCD that sees wavelengths, and the row after the last, from 0."""
-        seeing = np.flatnonzero(self.counts(0.0, limits, n_columns).any(0))
+        seeing = np.flatnonzero(self.counts(0.0, wavelengths, n_columns).any(0))
         return (int(seeing[0]), int(seeing[-1]) + 1) if seeing.size else (0, 0)
 
 
@@ -180,9 +195,9 @@ class ImageRows:
                 "calibrations and frames of one read-out"
             )
         self.path, self.where, self.image, self.units = path, where, image, dict(UNITS)
-        self._bounds = np.float32(shift), np.float32(limits[0]), np.float32(limits[1]), image[0].shape[1]
+        self._kept = shift, limits, image[0].shape[1]
         self._offsets, self._correct = where.offsets, correct
-        self.row_starts = np.concatenate([[0], np.cumsum(where.counts(shift, limits, image[0].shape[1]))])
+        self.row_starts = np.concatenate([[0], np.cumsum(where.counts(*self._kept))])
         self.n_rows = int(self.row_starts[-1])
 
     @property
@@ -195,12 +210,12 @@ class ImageRows:
         found = clean_ranges(ranges, self.n_rows)
         length = found[:, 1] - found[:, 0]
         rows = empty_rows(("lambda", "origin"), int(length.sum()))
-        where = self.where
+        where, bounds = self.where, _bounds(*self._kept)
         at = 0
         for first, n in zip(found[:, 0].tolist(), length.tolist(), strict=True):
             values, origin = rows["lambda"][at : at + n], rows["origin"][at : at + n]
             row_wavelengths(
-                where.ifu, where.edges, where.wavelength, self._offsets, *self._bounds, self.row_starts, first, values,
+                where.ifu, where.edges, where.wavelength, self._offsets, *bounds, self.row_starts, first, values,
                 origin,
             )  # fmt: skip
             at += n
@@ -233,15 +248,9 @@ class ImageRows:
 
     def limits(self) -> NDArray[np.float32]:
         """Smallest and largest xpos, ypos [pixel] and wavelength [Angstrom]: float32 (3, 2), zeros without rows."""
-        where = self.where
-        n_slices = where.edges.shape[0]
-        found = np.tile(np.array([np.inf, -np.inf], np.float32), (n_slices, 3, 1))
-        in_threads(
-            lambda k: row_limits(where.edges[k], where.wavelength[k], where.geometry[k], *self._bounds, found[k]),
-            n_slices,
-        )
-        low, high = found[..., 0].min(0), found[..., 1].max(0)
-        return np.stack([low, high], axis=1) if self.n_rows else np.zeros((3, 2), np.float32)
+        if not self.n_rows:
+            return np.zeros((3, 2), np.float32)
+        return np.stack(self.where.limits(*self._kept), axis=1).astype(np.float32)
 
     def cards(self) -> list[Card]:
         """What the primary header says of a pixel table: its type, the offsets of slices, limits (manual A.3.2)."""
@@ -267,6 +276,13 @@ def create_pixels(
 ) -> PixelRows:
     """All rows of an image, in memory; see `ImageRows`."""
     return ImageRows(path, where, image, shift, limits).whole()
+
+
+def _bounds(
+    shift: float, wavelengths: tuple[float, float], n_columns: int
+) -> tuple[np.float32, np.float32, np.float32, int]:
+    """As kernels take them: wavelengths of rows are float32."""
+    return np.float32(shift), np.float32(wavelengths[0]), np.float32(wavelengths[1]), n_columns
 
 
 def in_threads(function: Callable[[int], object], number: int) -> None:

@@ -34,11 +34,6 @@ def wants_fits() -> bool:
     return saves_as_table() or os.environ.get("MUSE_PIXTABLE_SAVE_AS_IMAGE", "0") not in ("", "0")
 
 
-def prepare_stores() -> None:
-    """Import what writes stores: a seventh of a second that may pass beside other work."""
-    import musedeep.storage.store_writer  # noqa: F401
-
-
 @dataclass
 class PixelTableProduct:
     """A pixel table, ready to be written.
@@ -62,7 +57,7 @@ class PixelTableProduct:
         MusedeepError
             The store exists and may not be replaced; no space.
         """
-        # see `prepare_stores`
+        # a seventh of a second, which muse_scibasic lets pass beside other work
         from musedeep.storage.store_writer import write_store
 
         as_table = saves_as_table()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -28,7 +29,7 @@ from musedeep.recipes.pixel_creation import (
     create_pixels,
     useful_range,
 )
-from musedeep.recipes.pixel_table_product import PixelTableProduct, prepare_stores, wants_fits
+from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.scibasic_image import ImageCalibration, flat_spectrum
 from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
@@ -112,7 +113,8 @@ class IfuReduction:
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
             pool = ThreadPoolExecutor(3)
-            pool.submit(prepare_stores)
+            # what `PixelTableProduct` will import
+            pool.submit(import_module, "musedeep.storage.store_writer")
             if frames.get("ILLUM"):
                 made._illumination = pool.submit(made._measure_illumination, images, frames["ILLUM"][0])
             made._flat = pool.submit(flat_field, images.flat, where)

@@ -1,15 +1,12 @@
 """TAG_RESAMPLED: the slices of a pixel table side by side, wavelengths along the columns (manual 9.8)."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.kernels.slit_image import resample_slice
 from musedeep.recipes.basic_run import RecipeCall, Writer, Written, product_name
-from musedeep.recipes.pixel_creation import ImageRows
+from musedeep.recipes.pixel_creation import ImageRows, in_threads
 from musedeep.storage.hdus import write_hdus
 from musedeep.storage.header_cards import add, checksum_cards
 from musedeep.storage.outputs import refuse_existing
@@ -47,8 +44,7 @@ def resampled_rows(table: ImageRows, step: float) -> tuple[NDArray[np.float32], 
         )
         image[:, edges[k] : edges[k + 1]] = part
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(one, range(len(slices))))
+    in_threads(one, len(slices))
     return image, start
 
 

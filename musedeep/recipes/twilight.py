@@ -12,9 +12,9 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
 from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
-from musedeep.recipes.pixel_creation import PixelRows
+from musedeep.recipes.pixel_creation import Limits, PixelRows
 from musedeep.recipes.product_headers import Card
-from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Limits, field_limits, white_image
+from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, white_image
 from musedeep.recipes.twilight_ifu import TwilightIfu
 from musedeep.recipes.twilight_products import Extension, units
 from musedeep.recipes.twilight_smooth import Smoothing, Vignetting, smooth_cube
@@ -194,7 +194,7 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) 
     for ifu in held:
         try:
             one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
-            found = field_limits(one.where, one.n_columns, wavelengths)
+            found = one.where.limits(0.0, wavelengths, one.n_columns)
             if not np.isfinite(found[0]).all():
                 raise MusedeepError(
                     f"no pixel lies between lambdamin={wavelengths[0]:g} and lambdamax={wavelengths[1]:g}; "

@@ -10,19 +10,16 @@ from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
 from musedeep.kernels import reject, resample
-from musedeep.kernels.field_cells import keep_good_rows, nearest_rows, slice_field_limits
+from musedeep.kernels.field_cells import keep_good_rows, nearest_rows
 from musedeep.kernels.voxels import sort_by_cell
 from musedeep.kernels.workspace import Workspace
-from musedeep.recipes.pixel_creation import PixelRows, SliceMap
+from musedeep.recipes.pixel_creation import Limits, PixelRows
 
 LOOP_DISTANCE: Final = 1
 """Voxels around its own that a pixel can reach; this and the next two are those of the reference (its log, tests)."""
 
 PIXFRAC: Final = 1.0
 CRITICAL_RADIUS: Final = 1.25
-
-Limits = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Lowest and highest x, y [pixel] and wavelength [Angstrom], float64 (3,) each."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,6 @@ class HowToResample:
     method: str
     crtype: str
     crsigma: float
-
-
-def field_limits(where: SliceMap, n_columns: int, wavelengths: tuple[float, float]) -> Limits:
-    """Limits of the pixels of an IFU, infinite if there are none."""
-    low, high = np.float32(wavelengths[0]), np.float32(wavelengths[1])
-
-    def one(k: int) -> NDArray[np.float64]:
-        return np.asarray(
-            slice_field_limits(where.edges[k], where.wavelength[k], where.geometry[k], low, high, n_columns)
-        )
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = np.array(list(pool.map(one, range(where.edges.shape[0]))))
-    return found[:, 0].min(axis=0), found[:, 1].max(axis=0)
 
 
 class FieldGrid:

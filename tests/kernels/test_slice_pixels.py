@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from musedeep.kernels.slice_pixels import (
     count_pixels,
     pixels_of_origin,
-    row_limits,
     row_wavelengths,
+    slice_field_limits,
     slice_limits,
     slice_spectrum,
     trace_edges,
@@ -68,10 +68,9 @@ def filled(edges, wavelength, geometry, offset, shift, low, high, image):
         assert np.array_equal(some, values[first:last]) and np.array_equal(codes, origin[first:last])
     columns = [np.zeros(n, kind) for kind in ("f4", "f4", "f4", "i4", "f4")]
     pixels_of_origin(origin, all_edges, places, offsets, image, *columns)
-    limits = np.tile(np.array([np.inf, -np.inf], np.float32), (3, 1))
-    row_limits(edges, wavelength, geometry, *move, limits)
+    limits = slice_field_limits(edges, wavelength, geometry, *move)
     if n:
-        assert np.array_equal(limits, [(c.min(), c.max()) for c in (columns[0], columns[1], values)])
+        assert np.array_equal(limits.T, [(c.min(), c.max()) for c in (columns[0], columns[1], values)])
     xpos, ypos, data, dq, stat = columns
     return xpos, ypos, values, data, dq, stat, origin
 
