@@ -117,7 +117,7 @@ def survey_exposures(request: runs.Request, progress: runs.Progress) -> Survey:
     with scratch as work, runs.executor_for(request, counts) as executor:
         job, density = runs.survey(request, executor, counts, Path(work), Recorder(counts))
         numbers = range(len(job.exposures))
-        reads = ReadRows.of_segments((np.load(tasks.segments_path(work, k)) for k in numbers), job.grid.shape)
+        reads = ReadRows.of_segments((tasks.segments(work, k) for k in numbers), job.grid.shape)
     rows, scanned, segments = np.array(counts.scanned, np.float64).T
     return Survey(job.grid, job.how, density, reads, rows, scanned, segments)
 

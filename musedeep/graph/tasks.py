@@ -23,12 +23,18 @@ from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job
-from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments, row_density, select_ranges
+from musedeep.recipes.exp_combine_scan import (
+    VOXEL_SEGMENT,
+    exposure_limits,
+    locate_segments,
+    row_density,
+    select_ranges,
+)
 from musedeep.storage import scratch
 from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
-from musedeep.storage.pixel_table import COLUMN_TYPES, PixelTable, Rows, read_blocks, row_count, table_format
+from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count, table_format
 
 LARGE = 4 << 20
 """Arrays that are mapped by themselves [bytes]."""
@@ -64,14 +70,27 @@ def _save(path: Path, array: NDArray[Any]) -> None:
     os.replace(partial, path)
 
 
-def index_path(work: str, number: int) -> Path:
+def _save_records(path: Path, array: NDArray[Any]) -> None:
+    """Keep an array whose type the reader knows, without the header of numpy's own format: Python 3.11 cannot always
+    parse one while another thread does (gh-106905)."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    array.tofile(partial)
+    os.replace(partial, path)
+
+
+def _index_path(work: str, number: int) -> Path:
     """Where the index of an exposure is kept."""
-    return Path(work) / f"index-{number:05d}.npy"
+    return Path(work) / f"index-{number:05d}"
 
 
-def segments_path(work: str, number: int) -> Path:
+def _segments_path(work: str, number: int) -> Path:
     """Where the voxel ranges of an exposure's segments are kept."""
-    return Path(work) / f"segments-{number:05d}.npy"
+    return Path(work) / f"segments-{number:05d}"
+
+
+def segments(work: str, number: int) -> NDArray[Any]:
+    """The voxel ranges of an exposure's segments, VOXEL_SEGMENT (n,), as `locate` found them."""
+    return np.fromfile(_segments_path(work, number), VOXEL_SEGMENT)
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +120,7 @@ def scan(
     return_large_arrays()
     table = _tables.get(paths)
     index = table.index()
-    _save(index_path(work, number), index)
+    _save_records(_index_path(work, number), index)
     limits = exposure_limits(table, index, declination, shift, low, high)
     # a store brings its index along; of a FITS file all positions and wavelengths are read
     scanned = 0 if table_format(table).endswith("zarr store") else table.n_rows
@@ -114,17 +133,17 @@ def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDA
     """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows."""
     job = load_job(job_path, fingerprint)
     geometry = job.geometries()[number]
-    index = np.load(index_path(work, number))
+    index = np.fromfile(_index_path(work, number), SEGMENT)
     inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
-    segments = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
-    _save(segments_path(work, number), segments)
-    density = row_density(segments, job.grid)
-    return density, Work(0, index.nbytes, segments.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
+    found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
+    _save_records(_segments_path(work, number), found)
+    density = row_density(found, job.grid)
+    return density, Work(0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
 
 
 @lru_cache(maxsize=2048)
 def _segments(path: str, fingerprint: str) -> NDArray[Any]:
-    return np.load(path, mmap_mode="r")
+    return np.memmap(path, VOXEL_SEGMENT, "r") if os.path.getsize(path) else np.empty(0, VOXEL_SEGMENT)
 
 
 @measured
@@ -152,8 +171,8 @@ def compute_box(
     readers = []
     spent: list[float] = []
     for number, exposure in enumerate(job.exposures):
-        segments = _segments(str(segments_path(work, number)), fingerprint)
-        ranges = select_ranges(segments, outer.z0, outer.z1, outer.y0, outer.y1)
+        found = _segments(str(_segments_path(work, number)), fingerprint)
+        ranges = select_ranges(found, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
             readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
     select_seconds = time.perf_counter() - began

@@ -2,7 +2,8 @@
 
 A store has an array `checksums`, the last that is written. Its bytes are a line of JSON and the SHA-256 of that line:
 
-- `chunks`: for each array the CRC-32 of its chunks in order, little-endian uint32 as base64;
+- `chunks`: for each array the CRC-32 of its encoded chunks in order, little-endian uint32 as base64;
+- `sizes`: in the same form, the bytes of each, from which follows where it lies (`column_writer`);
 - `files`: for each other object (the metadata) its CRC-32;
 - `bytes`: size of all objects together.
 
@@ -13,6 +14,7 @@ equal for equal contents.
 import base64
 import hashlib
 import json
+import os
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -20,23 +22,37 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import ByteRequest, RangeByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, WrapperStore
 
 from musedeep.errors import MusedeepError
-from musedeep.storage import scratch
 
 CHECKSUMS = "checksums"
 _OWN = f"{CHECKSUMS}/c/0"
 _AGAIN = "ingest the exposure again"
 
 
-def split_key(key: str) -> tuple[str, int | None]:
-    """Array and number (along the first axis) of a chunk; for other objects the key and None."""
-    name, found, index = key.partition("/c/")
-    return (name, int(index.split("/")[0])) if found else (key, None)
+def chunk_key(name: str, number: int, dimensions: int) -> str:
+    """Of the object with a chunk or shard of an array that is cut along its first axis alone."""
+    return f"{name}/c/{number}" + "/0" * (dimensions - 1)
+
+
+@dataclass(frozen=True)
+class ChunkSums:
+    """What the chunks of an array have to be.
+
+    Attributes
+    ----------
+    sums : uint32 (chunks,)
+        CRC-32 of each, encoded.
+    sizes : uint32 (chunks,)
+        Bytes of each, encoded.
+    """
+
+    sums: NDArray[np.uint32]
+    sizes: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -45,14 +61,14 @@ class Checksums:
 
     Attributes
     ----------
-    chunks : dict of uint32 (chunks,)
+    chunks : dict of ChunkSums
     files : dict of int
     nbytes : int
     identity : str
         SHA-256 over all checksums, hexadecimal.
     """
 
-    chunks: dict[str, NDArray[np.uint32]]
+    chunks: dict[str, ChunkSums]
     files: dict[str, int]
     nbytes: int
     identity: str
@@ -70,20 +86,14 @@ class Checksums:
         if hashlib.sha256(line).hexdigest().encode() != digest:
             raise ValueError("damaged")
         content = json.loads(line)
-        chunks = {k: np.frombuffer(base64.b64decode(v), "<u4") for k, v in content["chunks"].items()}
+        # a store of an older version has none; its version is refused when its attributes are read
+        sizes = content.get("sizes", {})
+        chunks = {name: ChunkSums(_unpacked(content["chunks"][name]), _unpacked(sizes[name])) for name in sizes}
         return Checksums(chunks, content["files"], content["bytes"], digest.decode())
-
-    def of(self, key: str) -> int | None:
-        """The checksum that an object has to have; None if the store has no such object."""
-        name, number = split_key(key)
-        if number is None:
-            return self.files.get(key)
-        values = self.chunks.get(name)
-        return int(values[number]) if values is not None and number < values.size else None
 
 
 class CheckedStore(WrapperStore[Store]):
-    """A zarr store to read from, which gives nothing but what was written.
+    """A store to read from, which gives nothing but what was written: to zarr its metadata, to others parts of objects.
 
     Parameters
     ----------
@@ -124,25 +134,8 @@ class CheckedStore(WrapperStore[Store]):
     __hash__ = object.__hash__
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """See `zarr.abc.store.Store`; whole objects only."""
-        assert byte_range is None, "the arrays of a store are read in whole chunks"
-        array, number = split_key(key)
-        if number is None:
-            return await self._get_metadata(key, prototype)
-        cache = scratch.active() if self.checksums and "/" not in array else None
-        if cache is None or cache.stopped or self.checksums is None:
-            return await self._get_checked(key, prototype)
-        store = self.checksums.identity
-        async with cache.turn(store, key):  # boxes side by side want the same chunk at the same time
-            kept = await cache.get(store, key)
-            if kept is not None and zlib.crc32(kept) == self.checksums.of(key):
-                return prototype.buffer.from_bytes(kept)
-            value = await self._get_checked(key, prototype)
-            if value is not None:
-                await cache.put(store, key, _bytes(value))
-            return value
-
-    async def _get_metadata(self, key: str, prototype: BufferPrototype) -> Buffer | None:
+        """See `zarr.abc.store.Store`; metadata only, the arrays of a store are read by `column_reader`."""
+        assert byte_range is None and "/c/" not in key, f"{key} is read by column_reader"
         if key in self._metadata:
             return prototype.buffer.from_bytes(zlib.decompress(self._metadata[key]))
         value = await self._get_checked(key, prototype)
@@ -152,18 +145,15 @@ class CheckedStore(WrapperStore[Store]):
 
     async def _get_checked(self, key: str, prototype: BufferPrototype) -> Buffer | None:
         value = await self._fetch(key, prototype)
-        chunk = split_key(key)[1] is not None
         if self.checksums is None:  # only to tell what else it is
             return value
-        expected = self.checksums.of(key)
+        expected = self.checksums.files.get(key)
         if expected is None:
-            if value is not None and chunk:
-                raise self._problem(key, "is none of this store")
             return None
         if value is None:
-            raise self._problem(key, "is missing")
+            raise self._file_problem(key, "is missing")
         if zlib.crc32(_bytes(value)) != expected:
-            raise self._problem(key, "is damaged (its checksum is wrong)")
+            raise self._file_problem(key, "is damaged (its checksum is wrong)")
         return value
 
     async def _fetch(self, key: str, prototype: BufferPrototype) -> Buffer | None:
@@ -172,15 +162,46 @@ class CheckedStore(WrapperStore[Store]):
         except (NotADirectoryError, IsADirectoryError):
             return None
         except Exception as error:  # of every kind, from the clients of object storage
-            raise MusedeepError(
-                f"{self.name}: {key} cannot be read ({reason(error)}); check the path or URL, its rights, and the "
-                "connection"
-            ) from error
+            raise self._unreadable(key, error) from error
 
-    def _problem(self, key: str, what: str) -> MusedeepError:
-        array, number = split_key(key)
-        if number is not None:
-            return MusedeepError(f"{self.name}: chunk {number} of {array} {what}; {_AGAIN}")
+    def read(self, key: str, start: int, size: int) -> Any:
+        """Bytes of an object, not checked: less where it ends before, None where it is missing.
+
+        Raises
+        ------
+        MusedeepError
+            It cannot be read.
+        """
+        try:
+            if not isinstance(self._store, LocalStore):
+                asked = RangeByteRequest(start, start + size)
+                found = sync(self._store.get(key, default_buffer_prototype(), asked))
+                return None if found is None else _bytes(found)
+            descriptor = os.open(self._store.root / key, os.O_RDONLY)
+            try:
+                return os.pread(descriptor, size, start)
+            finally:
+                os.close(descriptor)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except Exception as error:  # of every kind, from the clients of object storage
+            raise self._unreadable(key, error) from error
+
+    def _unreadable(self, key: str, error: Exception) -> MusedeepError:
+        return MusedeepError(
+            f"{self.name}: {key} cannot be read ({reason(error)}); check the path or URL, its rights, and the "
+            "connection"
+        )
+
+    def chunk_problem(self, array: str, number: int, what: str) -> MusedeepError:
+        """What to raise for a chunk."""
+        return MusedeepError(f"{self.name}: chunk {number} of {array} {what}; {_AGAIN}")
+
+    def array_problem(self, array: str) -> MusedeepError:
+        """What to raise for an array that is not as this version writes them."""
+        return MusedeepError(f"{self.name}: {array} does not agree with the checksums of the store; {_AGAIN}")
+
+    def _file_problem(self, key: str, what: str) -> MusedeepError:
         column = key.removesuffix("/zarr.json")
         subject = f"the metadata of {column}" if column != key else f"the header ({key})"
         return MusedeepError(f"{self.name}: {subject} {what}; {_AGAIN}")
@@ -199,35 +220,52 @@ class RecordedStore(WrapperStore[Store]):
     def __init__(self, store: Store, name: str | None = None) -> None:
         super().__init__(store)
         self.name = name
-        self.sums: dict[str, tuple[int, int]] = {}
+        self.files: dict[str, tuple[int, int]] = {}
+        self.chunks: dict[str, list[tuple[int, int]]] = {}
+        self._parts: dict[str, bytearray] = {}
+        self._other_bytes = 0
 
     async def set(self, key: str, value: Buffer) -> None:
-        """See `zarr.abc.store.Store`."""
+        """See `zarr.abc.store.Store`; metadata only, the arrays of a store are written by `column_writer`."""
+        assert "/c/" not in key or key == _OWN, f"{key} is written by column_writer"
         content = _bytes(value)
-        self.sums[key] = zlib.crc32(content), content.nbytes
+        self.files[key] = zlib.crc32(content), content.nbytes
         await self._guarded(self._store.set(key, value))
 
-    def put(self, key: str, content: bytes) -> None:
-        """Write an object that is not there yet, at once."""
+    def append_chunk(self, array: str, key: str, content: bytes) -> None:
+        """Append the next chunk of an array to an object; one that is not on disk is in memory until it ends."""
+        self.chunks.setdefault(array, []).append((zlib.crc32(content), len(content)))
+        self._append(key, content)
+
+    def end_chunks(self, key: str, content: bytes) -> None:
+        """Append what comes after the chunks of an object; with it the object is whole."""
+        self._other_bytes += len(content)
+        self._append(key, content)
+        whole = self._parts.pop(key, None)
+        if whole is not None:
+            sync(self._guarded(self._store.set(key, default_buffer_prototype().buffer.from_bytes(bytes(whole)))))
+
+    def _append(self, key: str, content: bytes) -> None:
         if not isinstance(self._store, LocalStore):
-            sync(self.set(key, default_buffer_prototype().buffer.from_bytes(content)))
+            self._parts.setdefault(key, bytearray()).extend(content)
             return
-        self.sums[key] = zlib.crc32(content), len(content)
         path = self._store.root / key
         try:
-            path.write_bytes(content)
+            stream = path.open("ab")
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            stream = path.open("ab")
+        with stream:
+            stream.write(content)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
         """See `zarr.abc.store.Store`; the store is new, and all that it has went through here."""
-        if key not in self.sums:
+        if key not in self.files:
             await self.set(key, value)
 
     async def delete(self, key: str) -> None:
         """See `zarr.abc.store.Store`."""
-        self.sums.pop(key, None)
+        self.files.pop(key, None)
         await self._guarded(self._store.delete(key))
 
     async def _guarded(self, call: Any) -> None:
@@ -242,18 +280,13 @@ class RecordedStore(WrapperStore[Store]):
 
     def finish(self) -> None:
         """Write the checksums; with them the store is whole."""
-        chunks: dict[str, dict[int, int]] = {}
-        files = {}
-        for key, (crc, _) in self.sums.items():
-            name, number = split_key(key)
-            if number is None:
-                files[key] = crc
-            else:
-                chunks.setdefault(name, {})[number] = crc
+        names = sorted(self.chunks)
+        sums, sizes = ({name: [chunk[k] for chunk in self.chunks[name]] for name in names} for k in range(2))
         content = {
-            "bytes": sum(size for _, size in self.sums.values()),
-            "chunks": {name: _packed(chunks[name]) for name in sorted(chunks)},
-            "files": {name: files[name] for name in sorted(files)},
+            "bytes": sum(map(sum, sizes.values())) + sum(size for _, size in self.files.values()) + self._other_bytes,
+            "chunks": {name: _packed(values) for name, values in sums.items()},
+            "sizes": {name: _packed(values) for name, values in sizes.items()},
+            "files": {name: self.files[name][0] for name in sorted(self.files)},
         }
         line = json.dumps(content).encode()
         raw = np.frombuffer(line + b"\n" + hashlib.sha256(line).hexdigest().encode(), np.uint8)
@@ -268,9 +301,12 @@ def _bytes(value: Buffer) -> memoryview:
     return memoryview(value.as_numpy_array())  # type: ignore[arg-type]
 
 
-def _packed(values: dict[int, int]) -> str:
-    assert sorted(values) == list(range(len(values))), "a chunk was never written"
-    return base64.b64encode(np.array([values[k] for k in range(len(values))], "<u4").tobytes()).decode()
+def _packed(values: list[int]) -> str:
+    return base64.b64encode(np.array(values, "<u4").tobytes()).decode()
+
+
+def _unpacked(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(base64.b64decode(text), "<u4")
 
 
 def reason(error: BaseException) -> str:

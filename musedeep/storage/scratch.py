@@ -5,7 +5,6 @@ chunk; it gets its name when it is whole, and what is read from it is checked as
 nothing that a killed worker or another program leaves there can do harm. The oldest files make room for new ones.
 """
 
-import asyncio
 import os
 import shutil
 import socket
@@ -53,30 +52,22 @@ class ChunkCache:
     notice: str | None = None
     _unseen: int = RECHECK
     _lock: Lock = field(default_factory=Lock)
-    _turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    _turns: WeakValueDictionary[tuple[str, str], Lock] = field(default_factory=WeakValueDictionary)
+    _turns_lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.path = self.scratch.path()
         limit = self.scratch.limit
         self._recheck = RECHECK if limit is None else min(RECHECK, limit // 32)
 
-    def turn(self, store: str, key: str) -> asyncio.Lock:
-        """For a chunk, a lock that is shared by all who want it now in this process (and event loop)."""
-        return self._turns.setdefault((store, key), asyncio.Lock())
+    def turn(self, store: str, name: str) -> Lock:
+        """For a chunk, a lock that is shared by all who want it now in this process."""
+        with self._turns_lock:
+            return self._turns.setdefault((store, name), Lock())
 
-    async def get(self, store: str, key: str) -> bytes | None:
+    def get(self, store: str, name: str) -> bytes | None:
         """The bytes of a chunk, not checked; None if it is not there."""
-        return await asyncio.to_thread(self._read, self._file(store, key))
-
-    async def put(self, store: str, key: str, content: memoryview) -> None:
-        """Keep a chunk, if that is possible."""
-        if not self.stopped:
-            await asyncio.to_thread(self._write, self._file(store, key), content)
-
-    def _file(self, store: str, key: str) -> Path:
-        return self.path / store[:32] / key.replace("/", "-")
-
-    def _read(self, file: Path) -> bytes | None:
+        file = self._file(store, name)
         try:
             content = file.read_bytes()
             os.utime(file)  # the oldest are those not used for longest
@@ -84,7 +75,12 @@ class ChunkCache:
             return None
         return content
 
-    def _write(self, file: Path, content: memoryview) -> None:
+    def _file(self, store: str, name: str) -> Path:
+        return self.path / store[:32] / name
+
+    def put(self, store: str, name: str, content: memoryview) -> None:
+        """Keep a chunk, if that is possible."""
+        file = self._file(store, name)
         partial = file.with_name(f"{file.name}.{os.getpid()}-{get_ident()}.part")
         with self._lock:
             if self.stopped:

@@ -180,6 +180,12 @@ class _StoreWriter:
     def _column(self, array: Any) -> ColumnWriter:
         return ColumnWriter(array, self.target)
 
+    def _whole(self, group: Any, name: str, values: NDArray[Any]) -> None:
+        """A smaller array, at once."""
+        column = self._column(store_format.create_rows(group, name, values.shape, values.dtype))
+        column.append(values)
+        column.finish()
+
     def _keys(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         keys = np.empty(rows["lambda"].size, np.int64)
         row_keys(rows["lambda"], rows["origin"], store_format.BAND_ORIGIN, self.band_width, self.n_bands, keys)
@@ -354,20 +360,20 @@ class _StoreWriter:
             ],
             axis=1,
         )  # fmt: skip
-        store_format.create_rows(index, "runs", runs.shape, runs.dtype)[...] = runs
+        self._whole(index, "runs", runs)
 
     def _save_other_hdus(self, group: Any, layout: dict[str, Any]) -> None:
         hdus = group.create_group("hdus")
         for number, hdu in enumerate(layout["hdus"]):
             if "raw" in hdu:
                 raw = np.frombuffer(hdu.pop("raw"), np.uint8)
-                store_format.create_rows(hdus, str(number), raw.shape, raw.dtype)[...] = raw
+                self._whole(hdus, str(number), raw)
                 hdu["array"] = f"hdus/{number}"
             elif "bytes" in hdu:
                 with open(layout["path"], "rb") as stream:
                     stream.seek(hdu.pop("offset"))
                     raw = np.frombuffer(stream.read(hdu.pop("bytes")), np.uint8)
-                store_format.create_rows(hdus, str(number), raw.shape, raw.dtype)[...] = raw
+                self._whole(hdus, str(number), raw)
                 hdu["array"] = f"hdus/{number}"
 
 

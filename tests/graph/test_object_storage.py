@@ -12,6 +12,7 @@ import pytest
 from astropy.io import fits
 from pixel_tables import write_dithers, write_exposure
 from s3_server import SECRET, s3_server
+from shards import chunk_place
 from store_runs import assert_same, run, voxels
 
 from musedeep.cli.main import run as musedeep
@@ -183,15 +184,17 @@ def test_without_s3fs(tmp_path, monkeypatch, capsys):
 def test_damage_and_loss(urls, stores, files, undisturbed, tmp_path):
     url = StoreUrl(f"{BUCKET}/damaged.zarr")
     ingest([stores[0].with_suffix(".fits")], url, chunk_rows=CHUNK)
-    chunk = f"{url}/data/c/2"
-    raw = files.cat_file(chunk)
-    files.pipe_file(chunk, raw[:100] + bytes([raw[100] ^ 4]) + raw[101:])
+    file, start, _ = chunk_place(stores[0], "data", 2)
+    shard = f"{url}/{file.relative_to(stores[0])}"
+    raw = files.cat_file(shard)
+    k = start + 100
+    files.pipe_file(shard, raw[:k] + bytes([raw[k] ^ 4]) + raw[k + 1 :])
     with pytest.raises(MusedeepError, match=r"s3://muse/damaged\.zarr: chunk 2 of data is damaged .*ingest"):
         run([url, urls[1]], tmp_path / "out")
-    files.rm_file(chunk)
-    with pytest.raises(MusedeepError, match=r"s3://muse/damaged\.zarr: chunk 2 of data is missing; ingest"):
+    files.rm_file(shard)
+    with pytest.raises(MusedeepError, match=r"s3://muse/damaged\.zarr: chunk \d of data is missing; ingest"):
         run([url, urls[1]], tmp_path / "out")
-    files.pipe_file(chunk, raw)
+    files.pipe_file(shard, raw)
     run([url, urls[1]], tmp_path / "out")
     assert_same(tmp_path / "out", undisturbed)
 

@@ -12,9 +12,11 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pixel_tables import exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
+from shards import chunk_count, chunk_place, flip_chunk
 
 from musedeep.errors import MusedeepError
 from musedeep.storage import column_writer
+from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import BYTES_PER_ROW, export
 from musedeep.storage.ingest import ingest
 from musedeep.storage.pixel_table import describe, open_exposure, open_pixel_table
@@ -220,7 +222,8 @@ def test_progress_ends_at_the_total(tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_format, "CHUNKS_PER_SHARD", 3)
     write_exposure(tmp_path / "a.fits", **SMALL)
     return ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)
 
@@ -230,17 +233,9 @@ def read_all(path):
     return table.read(np.array([[0, table.n_rows]]), table.names)
 
 
-def flip(file, position=0.5):
-    """Change one bit of a file."""
-    raw = bytearray(file.read_bytes())
-    raw[int(position * (len(raw) - 1))] ^= 1
-    file.write_bytes(raw)
-
-
 @pytest.mark.parametrize("name", ["lambda", "data", "dq"])
 def test_damaged_chunk(store, name):
-    chunk = store / name / "c" / "2"
-    flip(chunk)
+    flip_chunk(store, name, 2)
     with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 2 of {name} is damaged .*ingest the exposure again"):
         read_all(store)
     with pytest.raises(MusedeepError, match="damaged"):
@@ -249,16 +244,17 @@ def test_damaged_chunk(store, name):
 
 
 @pytest.mark.parametrize("name", ["stat", "dq", "order"])
-def test_lost_chunk(store, name):
+def test_lost_shard(store, name):
     (store / name / "c" / "1").unlink()
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 1 of {name} is missing"):
+    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 3 of {name} is missing"):
         export(store, store.with_name("b.fits"))
 
 
-def test_truncated_chunk(store):
-    chunk = store / "stat" / "c" / "0"
-    chunk.write_bytes(chunk.read_bytes()[:3])
-    with pytest.raises(MusedeepError, match="chunk 0 of stat is damaged"):
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_truncated_shard(store, number):
+    file, start, size = chunk_place(store, "stat", number)
+    file.write_bytes(file.read_bytes()[: start + size - 3])
+    with pytest.raises(MusedeepError, match=f"chunk {number} of stat is damaged"):
         read_all(store)
 
 
@@ -288,13 +284,13 @@ def give_version(store, version):
     """A store without checksums, as those of version 1 are."""
     shutil.rmtree(store / "checksums")
     text = (store / "zarr.json").read_text()
-    (store / "zarr.json").write_text(text.replace('"version": 2', f'"version": {version}'))
+    (store / "zarr.json").write_text(text.replace('"version": 3', f'"version": {version}'))
 
 
-@pytest.mark.parametrize("version", [1, 99])
+@pytest.mark.parametrize("version", [1, 2, 99])
 def test_store_of_another_version(store, version):
     give_version(store, version)
-    with pytest.raises(MusedeepError, match=f"store of version {version}, expected 2; ingest it again"):
+    with pytest.raises(MusedeepError, match=f"store of version {version}, expected 3; ingest it again"):
         open_pixel_table(store)
 
 
@@ -308,7 +304,7 @@ def test_chunk_of_another_store(store, tmp_path):
     write_exposure(tmp_path / "b.fits", seed=5, **SMALL)
     other = ingest([tmp_path / "b.fits"], tmp_path / "b.zarr", chunk_rows=4000)
     shutil.copy(other / "data" / "c" / "1", store / "data" / "c" / "1")
-    with pytest.raises(MusedeepError, match="chunk 1 of data is damaged"):
+    with pytest.raises(MusedeepError, match="chunk 3 of data is damaged"):
         read_all(store)
 
 
@@ -415,13 +411,29 @@ def test_table_with_columns_of_other_types(tmp_path):
         ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
 
 
-@pytest.mark.parametrize("name", ["xpos", "data", "order", "index/boxes"])
-def test_chunks_are_those_that_zarr_writes(store, tmp_path, name):
+@pytest.mark.parametrize("name", ["xpos", "data", "order", "index/boxes", "index/runs"])
+def test_shards_are_those_that_zarr_writes(store, tmp_path, name):
     array = zarr.open_group(store, mode="r")[name]
     again = zarr.create_array(
-        tmp_path / "again", shape=array.shape, chunks=array.chunks, dtype=array.dtype, fill_value=0,
-        compressors=array.compressors, config={"write_empty_chunks": True},
+        tmp_path / "again", shape=array.shape, chunks=array.chunks, shards=array.shards, dtype=array.dtype,
+        fill_value=0, compressors=array.compressors, config={"write_empty_chunks": True},
     )  # fmt: skip
     again[...] = array[...]
     written = files_of(store / name / "c")
-    assert len(written) >= 1 and written == files_of(tmp_path / "again" / "c")
+    assert len(written) >= (1 if "/" in name else 2)
+    assert written == files_of(tmp_path / "again" / "c")
+
+
+def test_zarr_reads_the_same(store):
+    group, table = zarr.open_group(store, mode="r"), open_pixel_table(store)
+    for name, column in read_all(store).items():
+        np.testing.assert_array_equal(group[name][...], column)
+    for name in ("index/runs", "index/edges", "index/boxes"):
+        np.testing.assert_array_equal(group[name][...], table.whole(name))
+
+
+def test_a_shard_is_a_file(store):
+    """Files of a store: what each array is divided into, not its chunks."""
+    for name in open_pixel_table(store).names:
+        chunks = chunk_count(store, name)
+        assert chunks > 3 and len(list((store / name / "c").iterdir())) == -(-chunks // 3)

@@ -1,6 +1,5 @@
 """Chunks kept on a node's disk: what is read is right whatever happens to them, and the disk is not filled."""
 
-import asyncio
 import errno
 import os
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pixel_tables import write_exposure
+from shards import chunk_count, flip_chunk
 
 from musedeep.storage import scratch
 from musedeep.storage.ingest import ingest
@@ -51,7 +51,7 @@ def assert_equal(rows, expected):
 
 def test_what_is_kept_is_not_read_from_the_store(store, keep):
     rows = read(store)
-    n = sum(len(list((store / name / "c").iterdir())) for name in rows)
+    n = sum(chunk_count(store, name) for name in rows)
     assert len(kept(keep)) == n
     for name in rows:
         for chunk in (store / name / "c").iterdir():
@@ -79,30 +79,28 @@ def test_harm_to_what_is_kept_does_none(store, keep, harm):
 
 
 def test_a_damaged_chunk_of_the_store_is_not_kept(store, keep):
-    chunk = store / "data" / "c" / "1"
-    raw = chunk.read_bytes()
-    chunk.write_bytes(raw[:50] + bytes([raw[50] ^ 1]) + raw[51:])
+    flip_chunk(store, "data", 1)
     with pytest.raises(Exception, match="chunk 1 of data is damaged"):
         read(store)
-    assert not any(f.name == "data-c-1" for f in kept(keep))
+    assert not any(f.name == "data-1" for f in kept(keep))
 
 
-def put(cache, key, content):
-    asyncio.run(cache.put("store", key, memoryview(content)))
+def put(cache, name, content):
+    cache.put("store", name, memoryview(content))
 
 
 def test_the_limit_holds_and_the_oldest_go(tmp_path):
     cache = ChunkCache(Scratch(str(tmp_path), "run", 100_000))
     for k in range(100):
-        put(cache, f"data/c/{k}", bytes(5000))
-        os.utime(tmp_path / "run" / "store" / f"data-c-{k}", ns=(0, k * 10**9))
+        put(cache, f"data-{k}", bytes(5000))
+        os.utime(tmp_path / "run" / "store" / f"data-{k}", ns=(0, k * 10**9))
         if k == 10:
-            assert asyncio.run(cache.get("store", "data/c/3")) == bytes(5000)  # used again
+            assert cache.get("store", "data-3") == bytes(5000)  # used again
         files = {p.name: p.stat().st_size for p in (tmp_path / "run").rglob("data*")}
         assert sum(files.values()) <= 100_000
-        assert f"data-c-{k}" in files
+        assert f"data-{k}" in files
     assert len(files) > 10
-    assert "data-c-3" in files and "data-c-4" not in files
+    assert "data-3" in files and "data-4" not in files
     assert cache.notice is None
     cache.end()
 
@@ -118,10 +116,10 @@ def test_a_disk_that_others_fill_is_left_free(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scratch.shutil, "disk_usage", disk)
     for k in range(8):
-        put(cache, f"data/c/{k}", bytes(5000))
+        put(cache, f"data-{k}", bytes(5000))
     assert len(list((tmp_path / "run").rglob("data*"))) == 8
     free = 1000
-    put(cache, "data/c/8", bytes(5000))
+    put(cache, "data-8", bytes(5000))
     assert len(list((tmp_path / "run").rglob("data*"))) == 8  # one went for 4000 bytes, and one came
     cache.end()
 
