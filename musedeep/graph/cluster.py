@@ -27,7 +27,7 @@ from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.credentials import make_credentials
 from musedeep.graph.interrupts import uninterrupted
 from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line
+from musedeep.graph.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
 
 DIRECTORY = ".musedeep-cluster"
 """In the output directory: certificate, key, output of the jobs; gone at the end."""
@@ -127,6 +127,7 @@ class SlurmWorkers:
             raise MusedeepError(
                 f"{profile.path}: interface: there is no {profile.interface} here, but {', '.join(interfaces)}"
             )
+        require_slurm()
         self.profile, self.most, self.say = profile, most, say
         self.directory = output.absolute() / DIRECTORY
         self.problem = ""
@@ -258,6 +259,8 @@ class SlurmWorkers:
             return None
         states = job_states(self.name)
         if states is None:
+            if self._refusal and not self._arrived:
+                self._judge([])
             return None
         ended = [name for name, job in unseen.items() if job is not None and job not in states]
         for name in ended:

@@ -1,9 +1,12 @@
 """What SLURM says about jobs, and why, in its commands' words and in ours."""
 
+import os
 import re
 import subprocess
 import time
 from pathlib import Path
+
+from musedeep.errors import MusedeepError
 
 TIMEOUT = 30.0
 """For an answer of the controller [s]."""
@@ -29,6 +32,29 @@ HOPELESS = {
     "JobHeldUser": "it is held",
 }
 """Reasons of a pending job that time does not heal (squeue(1), JOB REASON CODES), for the user."""
+
+
+def require_slurm() -> None:
+    """Ask SLURM for its queue, once.
+
+    Raises
+    ------
+    MusedeepError
+        It cannot be asked here: no configuration, no controller, no right to ask. (That it takes long is no reason.)
+    """
+    command = ["squeue", "--noheader", f"--name=musedeep-{os.getpid()}"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return
+    except OSError as error:
+        raise MusedeepError(
+            f"--cluster slurm: squeue cannot be run ({error.strerror}); install it, or correct PATH"
+        ) from error
+    if done.returncode != 0:
+        said = [line.partition(":")[2].strip() for line in done.stderr.splitlines() if line.startswith("squeue:")]
+        why = said[-1] if said else f"squeue: status {done.returncode}"
+        raise MusedeepError(f"--cluster slurm: SLURM does not answer here ({why}); run it where squeue works")
 
 
 def job_states(name: str) -> dict[str, tuple[str, str]] | None:

@@ -102,6 +102,26 @@ def test_no_slurm_here(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["cluster.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("squeue", "said"),
+    [
+        ("echo 'squeue: error: fetch_config: DNS SRV lookup failed' >&2; exit 1", "DNS SRV lookup failed"),
+        ("exit 3", "squeue: status 3"),
+    ],
+)
+def test_slurm_that_does_not_answer(tmp_path, monkeypatch, squeue, said):
+    """Its commands are there, but no configuration: no job would ever come, and nobody be told."""
+    (tmp_path / "bin").mkdir()
+    for name, text in (("sbatch", "exit 1"), ("squeue", squeue)):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    profile = load_profile(write_profile(tmp_path / "cluster.yaml"))
+    with pytest.raises(MusedeepError, match=rf"SLURM does not answer here \(.*{said}\); run it where squeue works"):
+        open_executor(Resources(1, 1, 2**30, cluster=profile), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "cluster.yaml"]
+
+
 def test_without_dask_jobqueue(tmp_path, monkeypatch):
     for name in ("dask_jobqueue", "dask_jobqueue.slurm"):
         monkeypatch.setitem(sys.modules, name, None)
