@@ -1,49 +1,80 @@
-"""Where compiled kernels are kept.
+"""Where compiled kernels are kept: in a directory that belongs to these very sources.
 
-numba keeps them beside the package. Where that cannot be written (a container, the installation of somebody else) it
-takes a directory of the user's cache by the path of the package, which all containers have in common, and takes what it
-finds there for valid as long as the one file is the same, though another file that the kernel calls may differ; and
-without such a directory it fails. So there it gets one that belongs to these very sources, or one of this process.
+numba would keep them beside each source, and take them for valid as long as that one file is the same, though another
+file whose kernels it calls may have changed: after an upgrade, old code would run. And where the package cannot be
+written (a container, the installation of somebody else) it takes a directory by the path of the package, which all
+containers have in common, or fails.
 """
 
 import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-SOURCES = ("kernels", "storage")
-"""Directories of the package with compiled functions."""
+PREFIX = "musedeep-kernels-"
 
 
 def keep_compiled(package: Path = PACKAGE) -> None:
-    """Before numba is imported: say where it is to keep what it compiles, if not beside the package."""
-    if "NUMBA_CACHE_DIR" in os.environ or all(os.access(package / name, os.W_OK) for name in SOURCES):
+    """Before numba is imported: say where it is to keep what it compiles.
+
+    Beside the package, or else in the cache of the user, or else for this process alone. What the user says in
+    NUMBA_CACHE_DIR comes first, but not what another installation has said, of which we inherited the environment.
+    """
+    given = os.environ.get("NUMBA_CACHE_DIR", "")
+    if given and not Path(given).name.startswith(PREFIX):
         return
-    os.environ["NUMBA_CACHE_DIR"] = _of_user(package) or _of_process()
+    name = PREFIX + _state(package / "kernels")
+    os.environ["NUMBA_CACHE_DIR"] = (
+        _beside(package / "__pycache__", name) or _of_user(name) or _writable(Path(given) if given else None) or _own()
+    )
 
 
-def _of_user(package: Path) -> str:
-    """A directory for these sources in the user's cache; empty if it cannot be written."""
+def _state(directory: Path) -> str:
+    """Names, sizes and times of change of the sources, in 16 characters."""
     import hashlib
 
-    sources = hashlib.sha256()
-    for name in SOURCES:
-        for path in sorted((package / name).glob("*.py")):
-            sources.update(path.read_bytes())
+    with os.scandir(directory) as entries:
+        files = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.endswith(".py"))
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+
+
+def _beside(directory: Path, name: str) -> str:
+    """A directory in the package, in place of those for former sources; empty if it cannot be written."""
+    new = not (directory / name).is_dir()
+    made = _writable(directory / name)
+    if made and new:
+        import shutil
+
+        for former in directory.glob(f"{PREFIX}*"):
+            if former.name != name:
+                shutil.rmtree(former, ignore_errors=True)
+    return made
+
+
+def _of_user(name: str) -> str:
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        directory = cache / "musedeep" / f"kernels-{sources.hexdigest()[:16]}"
+    except RuntimeError:  # nobody knows a home
+        return ""
+    return _writable(cache / "musedeep" / name)
+
+
+def _writable(directory: Path | None) -> str:
+    """The directory, made if need be; empty if it cannot be written."""
+    if directory is None:
+        return ""
+    try:
         directory.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: nobody knows a home
+    except OSError:
         return ""
     return str(directory) if os.access(directory, os.W_OK) else ""
 
 
-def _of_process() -> str:
+def _own() -> str:
     """A directory for this process and those it starts; it goes at the end."""
     import atexit
     import shutil
     import tempfile
 
-    directory = tempfile.mkdtemp(prefix="musedeep-kernels-")
+    directory = tempfile.mkdtemp(prefix=PREFIX)
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory
