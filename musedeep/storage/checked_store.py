@@ -223,7 +223,7 @@ class RecordedStore(WrapperStore[Store]):
         self.files: dict[str, tuple[int, int]] = {}
         self.chunks: dict[str, list[tuple[int, int]]] = {}
         self._parts: dict[str, bytearray] = {}
-        self._other_bytes = 0
+        self._ends: list[int] = []
 
     async def set(self, key: str, value: Buffer) -> None:
         """See `zarr.abc.store.Store`; metadata only, the arrays of a store are written by `column_writer`."""
@@ -239,7 +239,7 @@ class RecordedStore(WrapperStore[Store]):
 
     def end_chunks(self, key: str, content: bytes) -> None:
         """Append what comes after the chunks of an object; with it the object is whole."""
-        self._other_bytes += len(content)
+        self._ends.append(len(content))  # by several threads
         self._append(key, content)
         whole = self._parts.pop(key, None)
         if whole is not None:
@@ -282,8 +282,9 @@ class RecordedStore(WrapperStore[Store]):
         """Write the checksums; with them the store is whole."""
         names = sorted(self.chunks)
         sums, sizes = ({name: [chunk[k] for chunk in self.chunks[name]] for name in names} for k in range(2))
+        nbytes = sum(map(sum, sizes.values())) + sum(size for _, size in self.files.values()) + sum(self._ends)
         content = {
-            "bytes": sum(map(sum, sizes.values())) + sum(size for _, size in self.files.values()) + self._other_bytes,
+            "bytes": nbytes,
             "chunks": {name: _packed(values) for name, values in sums.items()},
             "sizes": {name: _packed(values) for name, values in sizes.items()},
             "files": {name: self.files[name][0] for name in sorted(self.files)},
