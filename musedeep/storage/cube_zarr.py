@@ -25,6 +25,9 @@ from musedeep.storage.exposure_map import ExposureMapFile
 CHUNK = (32, 64, 64)
 """Planes, lines, columns of a chunk: 512 KiB of float32. A spectrum reads nz / 32 chunks, a plane one in 32 of all."""
 
+CHUNKS_PER_SHARD = (1, 8, 8)
+"""Chunks along each axis that share a file: of most fields, all of 32 planes, in 115 files an array."""
+
 _DIMENSIONS = ("wavelength", "y", "x")
 
 
@@ -41,7 +44,7 @@ def write_cube_store(
 ) -> None:
     """Write the store of a cube, and of its exposure map if there is one; it gets its name when it is whole.
 
-    Memory is bounded: one chunk row (32 planes of 64 lines) at a time.
+    Memory is bounded: 32 planes of 512 lines at a time.
 
     Parameters
     ----------
@@ -119,8 +122,8 @@ def _write(path: Path, cube: CubeFile, exposure_map: ExposureMapFile | None, wcs
 
     for z in range(0, nz, CHUNK[0]):
         z1 = min(z + CHUNK[0], nz)
-        for y0 in range(0, ny, CHUNK[1]):
-            y1 = min(y0 + CHUNK[1], ny)
+        for y0 in range(0, ny, CHUNK[1] * CHUNKS_PER_SHARD[1]):
+            y1 = min(y0 + CHUNK[1] * CHUNKS_PER_SHARD[1], ny)
             for source, array in sources:
                 array[z:z1, y0:y1] = source.read_box(z, z1, y0, y1).astype(array.dtype, copy=False)
 
@@ -137,11 +140,14 @@ def _compressor() -> zarr.codecs.BloscCodec:
 def _cube_array(
     group: zarr.Group, name: str, shape: tuple[int, int, int], dtype: DTypeLike, attributes: dict[str, Any]
 ) -> zarr.Array:
+    chunks = tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True))
+    number = (min(m, -(-n // c)) for m, n, c in zip(CHUNKS_PER_SHARD, shape, chunks, strict=True))
     return group.create_array(
         name,
         shape=shape,
         dtype=dtype,
-        chunks=tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True)),
+        chunks=chunks,
+        shards=tuple(m * c for m, c in zip(number, chunks, strict=True)),
         compressors=_compressor(),
         fill_value=np.nan if np.dtype(dtype).kind == "f" else 0,
         dimension_names=_DIMENSIONS,

@@ -9,6 +9,8 @@ from musedeep.storage import cube_zarr
 from musedeep.storage.exposure_map import ExposureMapFile
 
 SHAPE = (40, 6, 9)
+LARGE = (70, 30, 41)
+"""With chunks of 32 x 8 x 8, in shards of 1 x 2 x 3 of them."""
 
 
 @pytest.mark.parametrize("ctype3", ["AWAV", "AWAV-LOG"])
@@ -39,3 +41,21 @@ def test_xarray_opens_the_store(tmp_path, ctype3):
     assert store.ra.values[3, 4] > store.ra.values[3, 5]
     assert store.data.attrs["units"] == "10**(-20)*erg/s/cm**2/Angstrom"
     assert sorted(p.name for p in tmp_path.iterdir() if "zarr" in p.name) == ["c.zarr"]
+
+
+def test_a_cube_of_many_chunks_in_few_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(cube_zarr, "CHUNK", (32, 8, 8))
+    monkeypatch.setattr(cube_zarr, "CHUNKS_PER_SHARD", (1, 2, 3))
+    data, stat = cubes.values(LARGE)
+    data[:32, 16:, :24] = np.nan
+    cube = cubes.create(tmp_path / "work.fits", LARGE)
+    cube.write_box(0, 0, data, stat)
+    cube_zarr.write_cube_store(tmp_path / "c.zarr", cube, None, cubes.wcs(), "field")
+    store = xr.open_zarr(tmp_path / "c.zarr", chunks=None)
+    np.testing.assert_array_equal(store.data, data)
+    np.testing.assert_array_equal(store.stat, stat)
+    files = {
+        p.relative_to(tmp_path / "c.zarr" / "data").as_posix() for p in (tmp_path / "c.zarr/data").rglob("c/*/*/*")
+    }
+    # 3 x 2 x 2 shards, but for the one in which there is nothing
+    assert files == {f"c/{z}/{y}/{x}" for z in range(3) for y in range(2) for x in range(2)} - {"c/0/1/0"}
