@@ -25,6 +25,7 @@ def _group(item: pytest.Item) -> str:
     return "cluster" if item.path.parent.name == "cluster" else str(item.path)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the tests (`pytest -n`): which go together, and those that take longest first."""
     if not hasattr(config, "workerinput"):
