@@ -23,7 +23,7 @@ check: install
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations=15
+	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
 
 demo: install
 	$(BIN)/python demo/make_exposures.py

@@ -1,7 +1,7 @@
 """Settings of all tests."""
 
 import signal
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -14,28 +14,35 @@ settings.load_profile("musedeep")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TOGETHER = ("a night", "cluster")
-"""Tests that share what takes long to make, the longest first."""
+NIGHT = ["geometry", "lsf", "night", "reduce_night", "scibasic", "twilight", "wavelengths"]
+"""Files of tests/reference that need a night reduced by the reference, which takes ten minutes."""
+
+LONGEST = ("night", "cluster", "tests/reference/test_first_stage.py", "tests/recipes/test_geometry_truth.py")
 
 
-def _group(item: pytest.Item) -> str:
-    """Tests that one process runs: of the night that the reference reduces, of SLURM, else of one file."""
-    if "night" in getattr(item, "fixturenames", ()) and item.path.parent.name == "reference":
-        return "a night"
-    return "cluster" if item.path.parent.name == "cluster" else str(item.path)
+def group(nodeid: str) -> str:
+    """Tests that one process runs, where several share them: those of a night, of SLURM, else of one file."""
+    file = nodeid.split("::")[0]
+    directory, _, name = file.rpartition("/")
+    if directory == "tests/reference" and name.removeprefix("test_").removesuffix(".py") in NIGHT:
+        return "night"
+    return "cluster" if directory == "tests/cluster" else file
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests (`pytest -n`): which go together, and those that take longest first."""
-    if not hasattr(config, "workerinput"):
-        return
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    """In one of several processes: what takes longest first. All of them come to the same order."""
+    if hasattr(config, "workerinput"):
+        turns = {name: k for k, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: turns.get(group(item.nodeid), len(turns)))
 
-    def turn(item: pytest.Item) -> tuple[int, bool]:
-        group = groups[item]
-        return TOGETHER.index(group) if group in TOGETHER else len(TOGETHER), "reference" not in Path(item.path).parts
 
-    items.sort(key=turn)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests by group."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Groups(config, log)
