@@ -8,6 +8,7 @@ containers have in common, or fails.
 
 import os
 from pathlib import Path
+from zlib import crc32
 
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
@@ -24,17 +25,15 @@ def keep_compiled(package: Path = PACKAGE) -> None:
         return
     name = PREFIX + _state(package / "kernels")
     os.environ["NUMBA_CACHE_DIR"] = (
-        _beside(package / "__pycache__", name) or _of_user(name) or _writable(Path(given) if given else None) or _own()
+        _beside(package / "__pycache__", name) or _of_user(name) or (given and _writable(Path(given))) or _own()
     )
 
 
 def _state(directory: Path) -> str:
-    """Names, sizes and times of change of the sources, in 16 characters."""
-    import hashlib
-
+    """The last change of the sources, and a sum of their names, sizes and times of change."""
     with os.scandir(directory) as entries:
         files = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.endswith(".py"))
-    return hashlib.sha256(repr(files).encode()).hexdigest()[:16]
+    return f"{max(changed for _, _, changed in files):x}-{crc32(repr(files).encode()):08x}"
 
 
 def _beside(directory: Path, name: str) -> str:
@@ -58,10 +57,8 @@ def _of_user(name: str) -> str:
     return _writable(cache / "musedeep" / name)
 
 
-def _writable(directory: Path | None) -> str:
+def _writable(directory: Path) -> str:
     """The directory, made if need be; empty if it cannot be written."""
-    if directory is None:
-        return ""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:
