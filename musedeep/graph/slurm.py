@@ -1,6 +1,5 @@
 """What SLURM says about jobs, and why, in its commands' words and in ours."""
 
-import os
 import re
 import subprocess
 import time
@@ -42,9 +41,8 @@ def require_slurm() -> None:
     MusedeepError
         It cannot be asked here: no configuration, no controller, no right to ask. (That it takes long is no reason.)
     """
-    command = ["squeue", "--noheader", f"--name=musedeep-{os.getpid()}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        done = _squeue("musedeep")
     except subprocess.TimeoutExpired:
         return
     except OSError as error:
@@ -52,19 +50,24 @@ def require_slurm() -> None:
             f"--cluster slurm: squeue cannot be run ({error.strerror}); install it, or correct PATH"
         ) from error
     if done.returncode != 0:
-        said = [line.partition(":")[2].strip() for line in done.stderr.splitlines() if line.startswith("squeue:")]
-        why = said[-1] if said else f"squeue: status {done.returncode}"
+        why = refusal_line(done.stderr or f"squeue: status {done.returncode}", "squeue")
         raise MusedeepError(f"--cluster slurm: SLURM does not answer here ({why}); run it where squeue works")
+
+
+def _squeue(name: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["squeue", "--noheader", f"--name={name}", "--format=%A|%T|%r"],
+        capture_output=True, text=True, timeout=TIMEOUT, check=False,
+    )  # fmt: skip
 
 
 def job_states(name: str) -> dict[str, tuple[str, str]] | None:
     """State and reason of the jobs of a name that have not ended, by number; None if SLURM does not answer."""
     try:
-        done = subprocess.run(
-            ["squeue", "--noheader", f"--name={name}", "--format=%A|%T|%r"],
-            capture_output=True, text=True, timeout=TIMEOUT, check=True,
-        )  # fmt: skip
+        done = _squeue(name)
     except (OSError, subprocess.SubprocessError):
+        return None
+    if done.returncode != 0:
         return None
     found = {}
     for line in done.stdout.split("\n"):
@@ -91,9 +94,9 @@ def cancel_named(name: str, seconds: float = 10.0) -> None:
         time.sleep(0.3)
 
 
-def refusal_line(text: str) -> str:
-    """What sbatch says of a refusal, in one line, from all that it and its caller say."""
-    said = [line.split("error:", 1)[1].strip() for line in text.splitlines() if line.startswith("sbatch: error:")]
+def refusal_line(text: str, command: str = "sbatch") -> str:
+    """What a command says of a refusal, in one line, from all that it and its caller say."""
+    said = [line.split("error:", 1)[1].strip() for line in text.splitlines() if line.startswith(f"{command}: error:")]
     if said:
         # the last line is the reason, the one before what it is about
         return ": ".join(dict.fromkeys(reversed(said[-2:])))

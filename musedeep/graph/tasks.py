@@ -9,10 +9,10 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +63,15 @@ def load_job(path: str, fingerprint: str) -> Job:
     return Job.from_json(Path(path).read_text())
 
 
-def _save(path: Path, array: NDArray[Any]) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with open(partial, "wb") as stream:
-        np.save(stream, array)
-    os.replace(partial, path)
+def _save(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with open(unfinished, "wb") as stream:
+        write(stream)
+    os.replace(unfinished, path)
 
 
-def _save_records(path: Path, array: NDArray[Any]) -> None:
-    """Keep an array whose type the reader knows, without the header of numpy's own format: Python 3.11 cannot always
-    parse one while another thread does (gh-106905)."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    array.tofile(partial)
-    os.replace(partial, path)
+# Indexes and segments are kept without the header of numpy's own format: their types are known, and Python 3.11 cannot
+# always parse a header while another thread does (gh-106905).
 
 
 def _index_path(work: str, number: int) -> Path:
@@ -89,8 +85,11 @@ def _segments_path(work: str, number: int) -> Path:
 
 
 def segments(work: str, number: int) -> NDArray[Any]:
-    """The voxel ranges of an exposure's segments, VOXEL_SEGMENT (n,), as `locate` found them."""
-    return np.fromfile(_segments_path(work, number), VOXEL_SEGMENT)
+    """The voxel ranges of an exposure's segments, VOXEL_SEGMENT (n,), mapped from the file that `locate` has made."""
+    path = _segments_path(work, number)
+    if not path.stat().st_size:  # nothing to map
+        return np.empty(0, VOXEL_SEGMENT)
+    return np.asarray(np.memmap(path, VOXEL_SEGMENT, "r"))  # without what makes a mapped file slow to look at
 
 
 @lru_cache(maxsize=1)
@@ -120,7 +119,7 @@ def scan(
     return_large_arrays()
     table = _tables.get(paths)
     index = table.index()
-    _save_records(_index_path(work, number), index)
+    _save(_index_path(work, number), index.tofile)
     limits = exposure_limits(table, index, declination, shift, low, high)
     # a store brings its index along; of a FITS file all positions and wavelengths are read
     scanned = 0 if table_format(table).endswith("zarr store") else table.n_rows
@@ -136,14 +135,14 @@ def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDA
     index = np.fromfile(_index_path(work, number), SEGMENT)
     inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
     found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
-    _save_records(_segments_path(work, number), found)
+    _save(_segments_path(work, number), found.tofile)
     density = row_density(found, job.grid)
     return density, Work(0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
 
 
 @lru_cache(maxsize=2048)
-def _segments(path: str, fingerprint: str) -> NDArray[Any]:
-    return np.memmap(path, VOXEL_SEGMENT, "r") if os.path.getsize(path) else np.empty(0, VOXEL_SEGMENT)
+def _segments(work: str, number: int, fingerprint: str) -> NDArray[Any]:
+    return segments(work, number)
 
 
 @measured
@@ -171,7 +170,7 @@ def compute_box(
     readers = []
     spent: list[float] = []
     for number, exposure in enumerate(job.exposures):
-        found = _segments(str(_segments_path(work, number)), fingerprint)
+        found = _segments(work, number, fingerprint)
         ranges = select_ranges(found, outer.z0, outer.z1, outer.y0, outer.y1)
         if ranges.size:
             readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
@@ -184,7 +183,7 @@ def compute_box(
         if result.number is not None and result.seconds is not None:
             ExposureMapFile.reopen(map_path(work)).write_box(box.z0, box.y0, result.number, result.seconds)
         if result.rejected is not None:
-            _save(rejected_path(work, corners), result.rejected)
+            _save(rejected_path(work, corners), partial(np.save, arr=result.rejected))
     except OSError as error:
         raise MusedeepError(
             f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume"

@@ -179,7 +179,6 @@ def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDAr
     z0, z1, y0, y1 : int
         Planes [z0, z1) and lines [y0, y1).
     """
-    segments = np.asarray(segments)  # without what makes a mapped file slow to look at
     begin, end = segments["z0"], segments["z1"]
     everything = range(segments.size)
     n_thick = bisect_left(everything, True, key=lambda k: end[k] - begin[k] <= THICK)

@@ -55,6 +55,10 @@ class ChunkSums:
     sizes: NDArray[np.uint32]
 
 
+NO_CHUNKS = ChunkSums(np.empty(0, np.uint32), np.empty(0, np.uint32))
+"""Those of an array without values."""
+
+
 @dataclass(frozen=True)
 class Checksums:
     """What a store has to hold.
@@ -280,13 +284,13 @@ class RecordedStore(WrapperStore[Store]):
 
     def finish(self) -> None:
         """Write the checksums; with them the store is whole."""
-        names = sorted(self.chunks)
-        sums, sizes = ({name: [chunk[k] for chunk in self.chunks[name]] for name in names} for k in range(2))
-        nbytes = sum(map(sum, sizes.values())) + sum(size for _, size in self.files.values()) + sum(self._ends)
+        chunks = {name: np.array(self.chunks[name], "<u4") for name in sorted(self.chunks)}
+        in_chunks = sum(int(values[:, 1].sum()) for values in chunks.values())
+        nbytes = in_chunks + sum(size for _, size in self.files.values()) + sum(self._ends)
         content = {
             "bytes": nbytes,
-            "chunks": {name: _packed(values) for name, values in sums.items()},
-            "sizes": {name: _packed(values) for name, values in sizes.items()},
+            "chunks": {name: _packed(values[:, 0]) for name, values in chunks.items()},
+            "sizes": {name: _packed(values[:, 1]) for name, values in chunks.items()},
             "files": {name: self.files[name][0] for name in sorted(self.files)},
         }
         line = json.dumps(content).encode()
@@ -302,8 +306,8 @@ def _bytes(value: Buffer) -> memoryview:
     return memoryview(value.as_numpy_array())  # type: ignore[arg-type]
 
 
-def _packed(values: list[int]) -> str:
-    return base64.b64encode(np.array(values, "<u4").tobytes()).decode()
+def _packed(values: NDArray[np.uint32]) -> str:
+    return base64.b64encode(values.tobytes()).decode()
 
 
 def _unpacked(text: str) -> NDArray[np.uint32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from musedeep.storage import scratch
-from musedeep.storage.checked_store import CheckedStore, chunk_key
+from musedeep.storage.checked_store import NO_CHUNKS, CheckedStore, chunk_key
 
 
 class ColumnReader:
@@ -50,15 +50,13 @@ class ColumnReader:
         if array.shards is None or [type(codec) for codec in array.compressors] != [BloscCodec]:
             raise store.array_problem(self._name)
         self._per_shard = int(array.shards[0]) // self.chunk_rows
-        chunks = store.checksums.chunks.get(self._name)
+        chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
         number = -(-self.shape[0] // self.chunk_rows)
-        if (0 if chunks is None else chunks.sizes.size) != number:
+        if chunks.sizes.size != number:
             raise store.array_problem(self._name)
-        if chunks is not None:
-            self._sums = chunks.sums
-            ends = np.cumsum(chunks.sizes, dtype=np.int64)
-            self._sizes, begins = chunks.sizes, ends - chunks.sizes
-            self._offsets = begins - begins[np.arange(number) // self._per_shard * self._per_shard]
+        self._sums, self._sizes = chunks.sums, chunks.sizes
+        begins = np.cumsum(chunks.sizes, dtype=np.int64) - chunks.sizes
+        self._offsets = begins - begins[np.arange(number) // self._per_shard * self._per_shard]
 
     def values(self, first: int, last: int) -> NDArray[Any]:
         """Values of the chunks [first, last), without what is beyond the end of the array.

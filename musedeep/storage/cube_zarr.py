@@ -120,10 +120,11 @@ def _write(path: Path, cube: CubeFile, exposure_map: ExposureMapFile | None, wcs
     ):
         _small_array(group, name, values, ("y", "x"), {"long_name": long_name, "units": "deg"})
 
+    lines = CHUNK[1] * CHUNKS_PER_SHARD[1]
     for z in range(0, nz, CHUNK[0]):
         z1 = min(z + CHUNK[0], nz)
-        for y0 in range(0, ny, CHUNK[1] * CHUNKS_PER_SHARD[1]):
-            y1 = min(y0 + CHUNK[1] * CHUNKS_PER_SHARD[1], ny)
+        for y0 in range(0, ny, lines):
+            y1 = min(y0 + lines, ny)
             for source, array in sources:
                 array[z:z1, y0:y1] = source.read_box(z, z1, y0, y1).astype(array.dtype, copy=False)
 

@@ -223,7 +223,7 @@ class ZarrPixelTable(RowReader):
         place = np.cumsum(length) - length
         order = np.argsort(chunk, kind="stable")
         chunk, start, length, place = chunk[order], start[order], length[order], place[order]
-        # chunks that follow each other are decoded together
+        # chunks that follow each other are read together
         wanted = np.unique(chunk)
         group = np.cumsum(np.r_[0, np.diff(wanted) != 1])
         calls = []

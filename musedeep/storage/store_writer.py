@@ -366,15 +366,15 @@ class _StoreWriter:
         hdus = group.create_group("hdus")
         for number, hdu in enumerate(layout["hdus"]):
             if "raw" in hdu:
-                raw = np.frombuffer(hdu.pop("raw"), np.uint8)
-                self._whole(hdus, str(number), raw)
-                hdu["array"] = f"hdus/{number}"
+                content = hdu.pop("raw")
             elif "bytes" in hdu:
                 with open(layout["path"], "rb") as stream:
                     stream.seek(hdu.pop("offset"))
-                    raw = np.frombuffer(stream.read(hdu.pop("bytes")), np.uint8)
-                self._whole(hdus, str(number), raw)
-                hdu["array"] = f"hdus/{number}"
+                    content = stream.read(hdu.pop("bytes"))
+            else:
+                continue
+            self._whole(hdus, str(number), np.frombuffer(content, np.uint8))
+            hdu["array"] = f"hdus/{number}"
 
 
 def segment_edges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
