@@ -92,6 +92,12 @@ def _row_range(terms, first, last, shift):  # type: ignore[no-untyped-def]
     return min(one, other) - bend, max(one, other) + bend
 
 
+@nb.njit(nogil=True, cache=True, inline="always")
+def _from_both_ends(k, n):  # type: ignore[no-untyped-def]
+    """The rows 0, n - 1, 1, n - 2 and so on: wavelengths rise with them, and the limits are among the first."""
+    return n - 1 - k // 2 if k % 2 else k // 2
+
+
 @nb.njit(nogil=True, cache=True)
 def count_pixels(
     edges: NDArray[np.float64],
@@ -140,7 +146,8 @@ def slice_limits(edges: NDArray[np.float64], wavelength: NDArray[np.float64], n_
     terms = np.empty(wavelength.shape[0])
     low, high = np.inf, -np.inf
     nothing = np.float32(0.0)
-    for row in range(edges.shape[1]):
+    for k in range(edges.shape[1]):
+        row = _from_both_ends(k, edges.shape[1])
         _row_terms(wavelength, row + 1.0, terms)
         first, last = _span(edges[0, row], edges[1, row], n_columns)
         if last < first:
@@ -336,7 +343,8 @@ def slice_field_limits(
     out[0], out[1] = np.inf, -np.inf
     terms = np.empty(wavelength.shape[0])
     along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
-    for row in range(edges.shape[1]):
+    for k in range(edges.shape[1]):
+        row = _from_both_ends(k, edges.shape[1])
         _row_terms(wavelength, row + 1.0, terms)
         left, right = edges[0, row], edges[1, row]
         first, last = _span(left, right, n_columns)

@@ -11,6 +11,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from musedeep.allocation import keep_freed_memory
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.recipes.declaration import Recipe
@@ -175,6 +176,7 @@ def _results(
 
 def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str, list[str]]:
     process, call, ifu, merge = task
+    keep_freed_memory()
     written: Written = []
     notes: list[str] = []
     try:

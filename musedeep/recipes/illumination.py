@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.pixel_creation import PixelRows
+from musedeep.recipes.pixel_creation import ImageRows, in_threads
 
 ILLUM_RANGE: Final = 6500.0, 7500.0
 """Wavelengths of the lamp flat by which slices are compared, Angstrom (found by experiments on the reference)."""
 
 
-def illumination_factors(table: PixelRows) -> NDArray[np.float64]:
+def illumination_factors(table: ImageRows) -> NDArray[np.float64]:
     """Factors by which the slices of an IFU are multiplied: the inverse of their medians, of mean 1.
 
     Parameters
     ----------
-    table : PixelRows
+    table : ImageRows
         Of the lamp flat, between the wavelengths `ILLUM_RANGE`.
 
     Returns
@@ -31,12 +31,15 @@ def illumination_factors(table: PixelRows) -> NDArray[np.float64]:
     """
     n = table.starts.size - 1
     inverse = np.full(n, np.nan)
-    for k in range(n):
-        here = table.slice_rows(k)
-        values = table.rows["data"][here][table.rows["dq"][here] == 0]
+
+    def measure(k: int) -> None:
+        rows = table.read(table.starts[None, k : k + 2], ("data", "dq"))
+        values = rows["data"][rows["dq"] == 0]
         middle = float(np.median(values)) if values.size else 0.0
         if middle > 0:
             inverse[k] = 1.0 / middle
+
+    in_threads(measure, n)
     if not np.isfinite(inverse).any():
         raise MusedeepError(f"{table.path}: no light in the ILLUM; give one with the lamp on, or none")
     return np.asarray(inverse / np.nanmean(inverse))

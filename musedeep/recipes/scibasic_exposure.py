@@ -26,7 +26,6 @@ from musedeep.recipes.pixel_creation import (
     EVERYWHERE,
     ImageRows,
     SliceMap,
-    create_pixels,
     useful_range,
 )
 from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
@@ -125,7 +124,7 @@ class IfuReduction:
         """Factors from the lamp flat: the inverse of the median of each slice, of mean 1."""
         rows = self.where.ccd_rows(ILLUM_RANGE, images.flat.shape[1])
         image, measured = images.apply([path], self.ifu, "ILLUM", rows)
-        table = create_pixels(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
+        table = ImageRows(Path(path), self.where, (image.data, image.dq, image.stat), 0.0, ILLUM_RANGE)
         found = illumination_factors(table)
         # slices without a trace have no pixels; their factor is no matter
         if np.isnan(found[np.diff(table.starts) > 0]).any():

@@ -15,7 +15,7 @@ from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.recipes.geometry import find_table
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
-from musedeep.recipes.pixel_creation import PixelRows, SliceMap, create_pixels
+from musedeep.recipes.pixel_creation import ImageRows, PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.sodium import BLOCKED, flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
@@ -126,7 +126,7 @@ class TwilightIfu:
             seen = self.where.ccd_rows(ILLUM_RANGE, self.n_columns)
             lamp = combine(measured, self.overscan, self.calibration, SINGLE, rows=seen)
             found = illumination_factors(
-                create_pixels(self.illum.path, self.where, (lamp.data, lamp.dq, lamp.stat), 0.0, ILLUM_RANGE)
+                ImageRows(self.illum.path, self.where, (lamp.data, lamp.dq, lamp.stat), 0.0, ILLUM_RANGE)
             )
             factors = np.where(np.isfinite(found), found, 1.0)
             del lamp
