@@ -1,28 +1,44 @@
-"""Memory that arrays leave is kept for the next ones, and not given back to the system each time."""
+"""What the C library (that of GNU; others are left alone) does with memory that arrays leave."""
 
 import ctypes
-import sys
 from functools import cache
 from typing import Final
 
-_TRIM, _MMAP, _ARENAS = -1, -3, -8
+LARGE: Final = 4 << 20
+"""`return_large_arrays`: arrays that are mapped by themselves [bytes]."""
+
+KEPT: Final = 32 << 20
+"""`keep_freed_memory`: arrays up to this are made from memory that is kept [bytes]; the most that mallopt takes."""
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of mallopt(3)."""
 
-LARGEST: Final = 1 << 25
-"""Arrays up to this are made from memory that is kept, bytes: the largest that the C library allows."""
+
+def _mallopt(**values: int) -> None:
+    numbers = {"trim": _TRIM_THRESHOLD, "mmap": _MMAP_THRESHOLD, "arenas": _ARENA_MAX}
+    try:
+        for name, value in values.items():
+            ctypes.CDLL(None).mallopt(numbers[name], value)
+    except (AttributeError, OSError):
+        pass  # another C library
+
+
+@cache
+def return_large_arrays() -> None:
+    """Make this process give large arrays back to the system as soon as they are freed: for boxes of many sizes.
+
+    The C library would learn from the first of them to keep up to 32 MiB each for later, in pieces that do not fit:
+    with many exposures a process would grow to twice what its boxes need.
+    """
+    _mallopt(mmap=LARGE)
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Let this process keep memory that arrays of up to `LARGEST` bytes leave; what is larger goes back at once.
+    """Make this process keep the memory of all but the largest arrays for the next ones: for recipes on raw frames.
 
-    The system fills pages with zeros when they are touched first, which costs more than most kernels: with this,
-    muse_scibasic touches half as many (benchmarks/RESULTS.md). One arena, as threads would each keep their own. Does
-    nothing where the C library is not that of GNU.
+    They make arrays of the same sizes again and again, and pages that are touched first, which the system fills with
+    zeros, cost more than most kernels: muse_scibasic touches half as many (benchmarks/RESULTS.md). One arena, as
+    threads would keep memory each for itself.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in ((_MMAP, LARGEST), (_TRIM, 1 << 30), (_ARENAS, 1)):
-            mallopt(parameter, value)
+    _mallopt(mmap=KEPT, trim=1 << 30, arenas=1)

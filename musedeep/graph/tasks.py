@@ -5,7 +5,6 @@ voxels into the cube files of the work directory, at places no other task writes
 twice writes the same bytes twice.
 """
 
-import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Work, measured
 from musedeep.kernels.workspace import Workspace
@@ -35,11 +35,6 @@ from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
 from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count, table_format
-
-LARGE = 4 << 20
-"""Arrays that are mapped by themselves [bytes]."""
-
-_M_MMAP_THRESHOLD = -3
 
 _tables = OpenTables()
 _workspaces: dict[int, Workspace] = {}
@@ -90,19 +85,6 @@ def segments(work: str, number: int) -> NDArray[Any]:
     if not path.stat().st_size:  # nothing to map
         return np.empty(0, VOXEL_SEGMENT)
     return np.asarray(np.memmap(path, VOXEL_SEGMENT, "r"))  # without what makes a mapped file slow to look at
-
-
-@lru_cache(maxsize=1)
-def return_large_arrays() -> None:
-    """Make this process give large arrays back to the system as soon as they are freed.
-
-    The C library (glibc) would learn from the first of them to keep up to 32 MiB each for later, in pieces that do
-    not fit: with many exposures a process would grow to twice what its boxes need.
-    """
-    try:
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE)
-    except (AttributeError, OSError):
-        pass  # another C library
 
 
 @measured
