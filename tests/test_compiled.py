@@ -106,3 +106,22 @@ def test_a_kernel_is_compiled_again_when_one_that_it_calls_has_changed(tmp_path)
         )  # fmt: skip
         said.append(done.stdout.split())
     assert said == [["2", "0"], ["2", "1"], ["30", "0"]]
+
+
+def test_numba_comes_without_what_it_only_looks_for():
+    """No kernel of ours uses a BLAS; those of others find it."""
+    code = """
+import sys
+import numpy as np
+from musedeep.kernels.calibrate import scale
+scale(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32), 2.0)
+assert "scipy.linalg" not in sys.modules
+import numba
+from numba.np import arraymath
+assert arraymath._HAVE_BLAS
+square = numba.njit(lambda a: np.dot(a, a))
+assert (square(np.full((2, 2), 2.0)) == 8.0).all()
+assert "scipy.linalg" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
