@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept: in a directory that belongs to these very sources.
+"""How numba is loaded, and where compiled kernels are kept: in a directory that belongs to these very sources.
 
 numba would keep them beside each source, and take them for valid as long as that one file is the same, though another
 file whose kernels it calls may have changed: after an upgrade, old code would run. And where the package cannot be
@@ -44,6 +44,8 @@ def load_numba() -> None:
     sys.modules[probed] = None  # type: ignore[assignment]  # an import of it fails at once
     try:
         vars(importlib.import_module("numba.np.arraymath"))["_HAVE_BLAS"] = True
+    except ImportError:
+        pass  # another numba, which may look as it likes
     finally:
         del sys.modules[probed]
 
