@@ -13,7 +13,7 @@ from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
 
 BYTES_PER_ROW = 33
-"""A row in a box: five columns and one to sort into, cell, flags, exposure (`kernels.workspace.Workspace`)."""
+"""A row in a box: five columns and one to sort into, cell, flags, exposure (`musedeep.workspace.Workspace`)."""
 
 BYTES_PER_READ_ROW = 28
 """Columns as read of the one exposure being read, and their numbers."""

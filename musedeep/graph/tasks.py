@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Work, measured
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job
@@ -35,6 +34,7 @@ from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
 from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count, table_format
+from musedeep.workspace import Workspace
 
 _tables = OpenTables()
 _workspaces: dict[int, Workspace] = {}

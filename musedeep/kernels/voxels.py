@@ -18,7 +18,7 @@ from musedeep.kernels.projection import (
     to_vacuum,
     voxel_positions,
 )
-from musedeep.kernels.workspace import Workspace
+from musedeep.workspace import Workspace
 
 Rows = dict[str, NDArray]
 

@@ -16,12 +16,12 @@ from musedeep.kernels import calibrate
 from musedeep.kernels.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.overscan import VerticalFit, fit_vertical, level
 from musedeep.kernels.stack import METHODS, stack_rows
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.image import ImageFile
 from musedeep.storage.raw_frames import Port, RawFrame
+from musedeep.workspace import Workspace
 
 BLOCK_ROWS: Final = 32
 """Rows of all frames that are in work at once in a thread; of few frames up to four times as many."""

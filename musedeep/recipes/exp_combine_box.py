@@ -15,8 +15,8 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels import reject, resample
 from musedeep.kernels.reject_stars import reject_sparing_stars
 from musedeep.kernels.voxels import Rows, place_rows, sort_by_cell
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.workspace import Workspace
 
 COLUMNS = ("xpos", "ypos", "lambda", "data", "stat", "dq")
 

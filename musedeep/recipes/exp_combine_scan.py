@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.projection import plane_positions, position_limits, relative_positions, voxel_positions
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.storage.pixel_table import PixelTable, read_blocks
+from musedeep.workspace import Workspace
 
 VOXEL_SEGMENT = np.dtype([("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")])
 """Rows [start, stop) lie in planes [z0, z1) and lines [y0, y1)."""

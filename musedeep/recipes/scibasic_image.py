@@ -13,7 +13,6 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.calibrate import divide_flat
 from musedeep.kernels.cosmic_gaps import COSMIC, flag_cosmics
 from musedeep.kernels.slice_pixels import slice_limits, slice_spectrum
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import (
@@ -28,6 +27,7 @@ from musedeep.recipes.basic_processing import (
 from musedeep.recipes.pixel_creation import SliceMap
 from musedeep.storage.image import ImageFile
 from musedeep.storage.raw_frames import RawFrame
+from musedeep.workspace import Workspace
 
 FLAT_ROWS: Final = 512
 """Rows of a flat that are looked at at a time."""

@@ -12,8 +12,8 @@ from musedeep.instrument import DISPERSION
 from musedeep.kernels import reject, resample
 from musedeep.kernels.field_cells import keep_good_rows, nearest_rows
 from musedeep.kernels.voxels import sort_by_cell
-from musedeep.kernels.workspace import Workspace
 from musedeep.recipes.pixel_creation import Limits, PixelRows
+from musedeep.workspace import Workspace
 
 LOOP_DISTANCE: Final = 1
 """Voxels around its own that a pixel can reach; this and the next two are those of the reference (its log, tests)."""

@@ -11,12 +11,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.workspace import Workspace
 from musedeep.storage.fits_parts import header_bytes, padded
 from musedeep.storage.hdus import whole_file
 from musedeep.storage.header_cards import add, checksum_cards
 from musedeep.storage.headers import HeaderUnit, scan_file
 from musedeep.storage.raw import extension_name
+from musedeep.workspace import Workspace
 
 _TYPES: Final = {"DATA": ("f4", -32), "DQ": ("i4", 32), "STAT": ("f4", -32)}
 _ROWS: Final = 256

@@ -10,9 +10,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.workspace import Workspace
 from musedeep.storage.outputs import write_error
 from musedeep.storage.raw import extension_name, raw_ifus, read_raw
+from musedeep.workspace import Workspace
 
 __all__ = ["Port", "RawFrame", "check_same_setup", "open_raw_frame", "raw_ifus"]
 

@@ -192,9 +192,19 @@ def test_version_and_module(capsys):
     assert done.returncode == 0
 
 
-def test_importing_the_command_line_is_cheap():
-    heavy = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "pydantic", "yaml", "psutil"]
-    code = f"import sys, musedeep.cli.main\nprint([m for m in {heavy} if m in sys.modules])"
+HEAVY = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "pydantic", "yaml", "psutil"]
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("musedeep.cli.main", HEAVY),
+        ("musedeep.storage.raw_frames", ["numba"]),
+        ("musedeep.graph.night_task", ["numba"]),
+    ],
+)
+def test_importing_what_computes_nothing_is_cheap(module, heavy):
+    code = f"import sys, {module}\nprint([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": os.getcwd()},

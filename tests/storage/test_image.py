@@ -5,9 +5,9 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.workspace import Workspace
 from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.image import MuseImage, join_images, open_image, write_image, write_images
+from musedeep.workspace import Workspace
 
 
 def image(ifu):
