@@ -14,11 +14,11 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of mallopt(3)."""
 
 
-def _mallopt(**values: int) -> None:
-    numbers = {"trim": _TRIM_THRESHOLD, "mmap": _MMAP_THRESHOLD, "arenas": _ARENA_MAX}
+def _mallopt(*settings: tuple[int, int]) -> None:
+    """Set parameters to values."""
     try:
-        for name, value in values.items():
-            ctypes.CDLL(None).mallopt(numbers[name], value)
+        for parameter, value in settings:
+            ctypes.CDLL(None).mallopt(parameter, value)
     except (AttributeError, OSError):
         pass  # another C library
 
@@ -30,7 +30,7 @@ def return_large_arrays() -> None:
     The C library would learn from the first of them to keep up to 32 MiB each for later, in pieces that do not fit:
     with many exposures a process would grow to twice what its boxes need.
     """
-    _mallopt(mmap=LARGE)
+    _mallopt((_MMAP_THRESHOLD, LARGE))
 
 
 @cache
@@ -41,4 +41,4 @@ def keep_freed_memory() -> None:
     zeros, cost more than most kernels: muse_scibasic touches half as many (benchmarks/RESULTS.md). One arena, as
     threads would keep memory each for itself.
     """
-    _mallopt(mmap=KEPT, trim=1 << 30, arenas=1)
+    _mallopt((_MMAP_THRESHOLD, KEPT), (_TRIM_THRESHOLD, 1 << 30), (_ARENA_MAX, 1))

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 PACKAGE = Path(__file__).resolve().parent
@@ -38,16 +39,17 @@ def load_numba() -> None:
     where a kernel uses one.
     """
     probed = "scipy.linalg.cython_blas"
-    if probed in sys.modules or "numba.np.arraymath" in sys.modules:
+    modules: dict[str, Any] = sys.modules
+    if probed in modules or "numba.np.arraymath" in modules:
         return
     importlib.import_module("numba")  # whole, before a part of it
-    sys.modules[probed] = None  # type: ignore[assignment]  # an import of it fails at once
+    modules[probed] = None  # an import of it fails at once
     try:
         vars(importlib.import_module("numba.np.arraymath"))["_HAVE_BLAS"] = True
     except ImportError:
         pass  # another numba, which may look as it likes
     finally:
-        del sys.modules[probed]
+        del modules[probed]
 
 
 def _state(directory: Path) -> str:

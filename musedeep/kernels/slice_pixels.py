@@ -93,7 +93,7 @@ def _row_range(terms, first, last, shift):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _from_both_ends(k, n):  # type: ignore[no-untyped-def]
+def _from_both_ends(k: int, n: int) -> int:
     """The rows 0, n - 1, 1, n - 2 and so on: wavelengths rise with them, and the limits are among the first."""
     return n - 1 - k // 2 if k % 2 else k // 2
 
