@@ -24,7 +24,8 @@ from musedeep.recipes.lsf_lines import lamp_lines
 from musedeep.recipes.lsf_products import profile_hdu, write_subtracted
 from musedeep.recipes.lsf_samples import Sampler, SliceSamples
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.calibration_tables import find_trace_table, find_wavecal_table
+from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.line_catalog import read_line_catalog
 from musedeep.storage.raw_frames import RawFrame
 
@@ -121,8 +122,8 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     overscan = Overscan.of(p)
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
     lamps = by_lamp(frames, p["combine"])
-    trace = find_trace_table(call.frames["TRACE_TABLE"], ifu)
-    solution = find_wavecal_table(call.frames["WAVECAL_TABLE"], ifu)
+    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+    solution = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
     calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
     reach = p["lsf_range"] + p["lsf_regression_window"]

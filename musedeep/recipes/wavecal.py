@@ -32,7 +32,8 @@ from musedeep.recipes.product_headers import Card
 from musedeep.recipes.wavecal_images import write_resampled, write_wave_map
 from musedeep.recipes.wavecal_quality import quality_cards, residuals_table, wavecal_table
 from musedeep.recipes.wavecal_slices import ArcImage, Settings, SliceResult, solve_slice
-from musedeep.storage.calibration_tables import TraceTable, find_trace_table
+from musedeep.storage.calibration_tables import TraceTable, read_trace_table
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.image import MuseImage
 from musedeep.storage.line_catalog import LineCatalog, read_line_catalog
 from musedeep.storage.raw_frames import open_raw_frame
@@ -161,7 +162,7 @@ def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.tags[0].minimum, RECIPE.name)
     settings = settings_of(parameters, str(frames[0].primary.get("ESO INS MODE", "")))
     lamps = by_lamp(frames, parameters["combine"])
-    trace = find_trace_table(call.frames["TRACE_TABLE"], ifu)
+    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
     calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
     combined = [combine_lamp(lamp, overscan, calibration, parameters) for lamp in lamps]

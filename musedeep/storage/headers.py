@@ -1,7 +1,9 @@
 """FITS headers as they stand in a file: the raw 80-character cards beside the parsed header."""
 
+import gzip
 import weakref
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.packed import GZIP, packing_of
 
 BLOCK = 2880
 CARD = 80
@@ -60,8 +63,12 @@ class HeaderUnit:
 
     @property
     def name(self) -> str:
-        """EXTNAME as written, empty if there is none."""
-        return str(self.header.get("EXTNAME", "")).strip()
+        """EXTNAME as written, empty if there is none; from its card alone: to parse a header takes longer."""
+        found = next((card for card in self.cards if card.startswith("EXTNAME ")), None)
+        try:
+            return str(fits.Card.fromstring(found).value).strip() if found else ""
+        except fits.VerifyError:
+            return ""
 
 
 def parse_cards(cards: Sequence[str]) -> fits.Header:
@@ -113,38 +120,83 @@ def header_cards(header: fits.Header) -> tuple[str, ...]:
 
 
 def scan_file(path: Path) -> list[HeaderUnit]:
-    """All headers of a FITS file; no data are read.
+    """All headers of a FITS file that is not packed; no data are read.
 
     Raises
     ------
     MusedeepError
-        The file cannot be read, is no FITS file, or ends before its last HDU does.
+        The file cannot be read, is packed or no FITS file, or ends before its last HDU does.
     """
-    units: list[HeaderUnit] = []
+    return list(scan_units(path))
+
+
+def scan_units(path: Path, unpack: bool = False) -> Iterator[HeaderUnit]:
+    """The headers of a FITS file, one after the other.
+
+    Parameters
+    ----------
+    path : Path
+    unpack : bool
+        Read a file packed by gzip as well, from its unpacked stream (see `open_unpacked`), where the offsets are.
+
+    Raises
+    ------
+    MusedeepError
+        The file cannot be read, is packed in a way that is not read, is no FITS file, or ends before an HDU does.
+    """
+    number = 0
     try:
         size = path.stat().st_size
         if size == 0:
             raise MusedeepError(f"{path}: empty file; copy or make it again")
-        with open(path, "rb") as stream:
-            position = 0
-            while position < size:
-                unit = _read_unit(path, stream, position, size, first=not units)
+        packing = packing_of(path)
+        if packing and not (unpack and packing == GZIP):
+            raise packing.refusal(path)
+        position = 0
+        with open_unpacked(path) if packing else open(path, "rb") as stream:
+            # the length of a packed file is known at its end
+            while packing or position < size:
+                unit = _read_unit(path, stream, position, size, first=not number)
                 if unit is None:
                     break
-                if unit.data_offset + unit.data_bytes > size:
-                    raise MusedeepError(
-                        f"{path}: truncated, has {size} bytes but HDU {len(units)} ({unit.name or 'no EXTNAME'}) "
-                        f"ends at {unit.data_offset + unit.data_bytes}; copy or make it again"
-                    )
-                units.append(unit)
+                stop = unit.data_offset + unit.data_bytes
+                if not packing and stop > size:
+                    raise _truncated(path, size, number, unit, stop)
+                yield unit
+                if packing and (reached := stream.seek(stop)) < stop:
+                    raise _truncated(path, reached, number, unit, stop)
                 position = unit.end
+                number += 1
     except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise MusedeepError(f"{path}: HDU {len(units)} has no valid FITS header ({reason}); make it again") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise MusedeepError(f"{path}: cannot be read ({reason}); check the path and its rights") from error
-    return units
+        raise MusedeepError(f"{path}: HDU {number} has no valid FITS header ({reason}); make it again") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise unreadable(path, error) from error
+
+
+def primary_header(path: Path) -> fits.Header:
+    """The primary header of a FITS file, packed by gzip or not; raises as `scan_units`."""
+    return next(scan_units(path, unpack=True)).header
+
+
+def open_unpacked(path: Path) -> gzip.GzipFile:
+    """The unpacked stream of a file packed by gzip; to seek in it is to unpack what lies before."""
+    return gzip.open(path, "rb")
+
+
+def unreadable(path: Path, error: Exception) -> MusedeepError:
+    """The error to raise for one that came up while a file was read."""
+    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile):
+        return MusedeepError(f"{path}: the packed file is damaged or cut off ({error}); copy it again")
+    reason = getattr(error, "strerror", None) or str(error)
+    return MusedeepError(f"{path}: cannot be read ({reason}); check the path and its rights")
+
+
+def _truncated(path: Path, size: int, number: int, unit: HeaderUnit, stop: int) -> MusedeepError:
+    return MusedeepError(
+        f"{path}: truncated, has {size} bytes but HDU {number} ({unit.name or 'no EXTNAME'}) ends at {stop}; "
+        "copy or make it again"
+    )
 
 
 def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> HeaderUnit | None:  # type: ignore[no-untyped-def]
@@ -158,9 +210,7 @@ def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> Hea
             if not start.startswith(b"SIMPLE  =" if first else b"XTENSION="):
                 if not first and not block.strip(b"\0 "):
                     return None
-                raise MusedeepError(
-                    f"{path}: no FITS header at byte {position} of {size}; a FITS pixel table or a store is expected"
-                )
+                raise MusedeepError(f"{path}: no FITS header at byte {position} of {size}; a FITS file is expected")
         if len(block) < BLOCK:
             raise MusedeepError(
                 f"{path}: truncated, has {size} bytes, ends inside the header at byte {position}; copy or make it again"

@@ -6,6 +6,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.header_cards import checksum_cards
+from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.image import MuseImage, join_images, open_image, write_image, write_images
 from musedeep.workspace import Workspace
 
@@ -31,7 +32,8 @@ def test_one_ifu_comes_back_with_its_header(tmp_path):
     write_image(path, made)
     same(open_image(path, 4), made)
     assert open_image(path, 4).header["ESO QC N"] == 4
-    assert open_image(path, 5) is None
+    with pytest.raises(OtherIfu, match="image of CHAN04, not of CHAN05"):
+        open_image(path, 5)
     with fits.open(path, checksum=True) as hdus, fits.conf.set_temp("extension_name_case_sensitive", True):
         assert [h.name for h in hdus] == ["CHAN04", "DATA", "DQ", "STAT"]
         assert hdus["DATA"].header["BUNIT"] == "adu" and hdus["STAT"].header["BUNIT"] == "(adu)**2"
@@ -52,7 +54,8 @@ def test_many_ifus_in_one_file(tmp_path):
     for ifu, one in made.items():
         same(open_image(path, ifu), one)
         assert open_image(path, ifu).header["ESO QC N"] == ifu
-    assert open_image(path, 3) is None
+    with pytest.raises(OtherIfu, match=r"image of CHAN02, CHAN05, not of CHAN03"):
+        open_image(path, 3)
     with fits.open(path) as hdus:
         assert [h.name for h in hdus[1:]] == [f"CHAN{i:02d}.{n}" for i in made for n in ("DATA", "DQ", "STAT")]
         assert "EXTNAME" not in hdus[0].header and "ESO QC N" not in hdus[0].header

@@ -50,11 +50,11 @@ def test_what_is_no_raw_frame_is_refused(tmp_path):
     with pytest.raises(MusedeepError, match="empty file"):
         open_raw_frame(tmp_path / "empty.fits", 1)
     (tmp_path / "text.fits").write_text("no FITS\n" * 500)
-    with pytest.raises(MusedeepError, match="not a FITS file"):
+    with pytest.raises(MusedeepError, match="no FITS header at byte 0"):
         open_raw_frame(tmp_path / "text.fits", 1)
     cut = tmp_path / "cut.fits"
     cut.write_bytes(path.read_bytes()[:100000])
-    with pytest.raises(MusedeepError, match="truncated inside CHAN01"):
+    with pytest.raises(MusedeepError, match=r"truncated.*CHAN01"):
         open_raw_frame(cut, 1)
     missing = write_raw(tmp_path / "missing.fits", [extension(raw_image(), cards={"ESO DET OUT2 GAIN": None})])
     with pytest.raises(MusedeepError, match="no number in ESO DET OUT2 GAIN"):
