@@ -1,6 +1,7 @@
-"""FITS headers as they stand in a file: the raw 80-character cards beside the parsed header."""
+"""FITS headers as they stand in a file: the raw 80-character cards beside the parsed header, and its values."""
 
 import gzip
+import math
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -8,15 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from astropy.io import fits
+from astropy.io.fits.card import Undefined
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.legal_cards import legal_cards
 from musedeep.storage.packed import GZIP, packing_of
 
 BLOCK = 2880
 CARD = 80
 _CARDS = BLOCK // CARD
+_BITPIX = (8, 16, 32, 64, -32, -64)
 _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _END = "END".ljust(CARD)
 
@@ -51,10 +54,12 @@ class HeaderUnit:
         """Bytes of data, without the fill of the last block (FITS standard 4.4.1)."""
         # the cards that matter come first (FITS standard 4.4.1), and often there are no others
         h = self.header if len(self.cards) == _CARDS else parse_cards((*self.cards[:_CARDS], _END))
-        if h.get("NAXIS", 0) == 0:
+        lengths = [_size(h, f"NAXIS{i + 1}") for i in range(_size(h, "NAXIS", 0, 999))]
+        if not lengths:
             return 0
-        n = int(np.prod([h[f"NAXIS{i + 1}"] for i in range(h["NAXIS"])], dtype=np.int64))
-        return abs(h["BITPIX"]) // 8 * h.get("GCOUNT", 1) * (h.get("PCOUNT", 0) + n)
+        if h["BITPIX"] not in _BITPIX:
+            raise ValueError(f"BITPIX is {h['BITPIX']}")
+        return abs(h["BITPIX"]) // 8 * _size(h, "GCOUNT", 1) * (_size(h, "PCOUNT", 0) + math.prod(lengths))
 
     @property
     def end(self) -> int:
@@ -64,16 +69,19 @@ class HeaderUnit:
     @property
     def name(self) -> str:
         """EXTNAME as written, empty if there is none; from its card alone: to parse a header takes longer."""
-        found = next((card for card in self.cards if card.startswith("EXTNAME ")), None)
-        try:
-            return str(fits.Card.fromstring(found).value).strip() if found else ""
-        except fits.VerifyError:
-            return ""
+        return text_of(parse_cards([card for card in self.cards if card.startswith("EXTNAME ")][:1]), "EXTNAME", "", "")
+
+
+def _size(header: fits.Header, key: str, default: int | None = None, most: int = 2**62) -> int:
+    value = header[key] if default is None else header.get(key, default)
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{key} is {value}")
+    return value
 
 
 def parse_cards(cards: Sequence[str]) -> fits.Header:
-    """The header that these raw cards make."""
-    return fits.Header.fromstring("".join(cards))
+    """The header that these raw cards make; those that are not legal FITS are made so (`legal_cards`)."""
+    return fits.Header.fromstring("".join(legal_cards(cards)))
 
 
 class SharedHeader:
@@ -116,7 +124,7 @@ def raw_cards(raw: bytes) -> tuple[str, ...]:
 
 def header_cards(header: fits.Header) -> tuple[str, ...]:
     """Raw cards of a header, with END and blank fill."""
-    return raw_cards(header.tostring(sep="", endcard=True, padding=True).encode("latin-1"))
+    return raw_cards(header.tostring(sep="", endcard=True, padding=True).encode("ascii"))
 
 
 def scan_file(path: Path) -> list[HeaderUnit]:
@@ -210,7 +218,9 @@ def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> Hea
             if not start.startswith(b"SIMPLE  =" if first else b"XTENSION="):
                 if not first and not block.strip(b"\0 "):
                     return None
-                raise MusedeepError(f"{path}: no FITS header at byte {position} of {size}; a FITS file is expected")
+                raise MusedeepError(
+                    f"{path}: no FITS header at byte {position} of {size}; give a FITS file, or copy it again"
+                )
         if len(block) < BLOCK:
             raise MusedeepError(
                 f"{path}: truncated, has {size} bytes, ends inside the header at byte {position}; copy or make it again"
@@ -219,6 +229,91 @@ def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> Hea
         cards += [text[i : i + CARD] for i in range(0, BLOCK, CARD)]
         if _END in cards[-BLOCK // CARD :]:
             return HeaderUnit(tuple(cards), position)
+
+
+def value_of(header: fits.Header, key: str) -> str | bool | int | float | complex | None:
+    """The value of a keyword; None where it is missing or has no value."""
+    value = header.get(key)
+    return None if isinstance(value, Undefined) else value
+
+
+def number_or_none(header: fits.Header, key: str) -> float | None:
+    """The value of a keyword if it is a finite number, for what can be done without."""
+    value = value_of(header, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def number_of(
+    header: fits.Header,
+    key: str,
+    path: object,
+    default: float | None = None,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> float:
+    """The value of a keyword that has to be a finite number.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Of `parse_cards`.
+    key : str
+    path : path or str
+        The file, for messages.
+    default : float, optional
+        For a header without the keyword; default: it has to be there.
+    low, high : float
+        The number lies in [low, high].
+
+    Raises
+    ------
+    MusedeepError
+        The keyword is missing, or is no such number.
+    """
+    value = value_of(header, key)
+    if value is None:
+        if default is None:
+            raise MusedeepError(f"{path}: keyword {key} is missing in the header; restore it")
+        return default
+    found = number_or_none(header, key)
+    if found is None or not low <= found <= high:
+        span = "" if -low == high == math.inf else f" from {low:g} to {high:g}" if high < math.inf else f" >= {low:g}"
+        raise MusedeepError(f"{path}: keyword {key} is {value!r}, expected a number{span}; correct it")
+    return found
+
+
+def integer_of(
+    header: fits.Header, key: str, path: object, default: int | None = None, *, low: int = 0, high: int = 2**62
+) -> int:
+    """The same for a whole number; a float is one if it has no fraction."""
+    found = number_of(header, key, path, default, low=low, high=high)
+    if found != int(found):
+        raise MusedeepError(f"{path}: keyword {key} is {found!r}, expected a whole number; correct it")
+    value = value_of(header, key)
+    return value if isinstance(value, int) else int(found)
+
+
+def text_of(header: fits.Header, key: str, path: object, default: str | None = None) -> str:
+    """The value of a keyword as text, without blanks around it; see `number_of`.
+
+    A number or logical value is taken as it is written in Python.
+
+    Raises
+    ------
+    MusedeepError
+        The keyword is missing or empty, and there is no default.
+    """
+    found = str("" if (value := value_of(header, key)) is None else value).strip()
+    if found:
+        return found
+    if default is None:
+        raise MusedeepError(
+            f"{path}: keyword {key} is {'empty' if key in header else 'missing'} in the header; restore it"
+        )
+    return default
 
 
 def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
@@ -235,12 +330,12 @@ def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     for axis in ("X", "Y", "LAMBDA", "IFU", "SLICE"):
         for end, choose in (("LOW", min), ("HIGH", max)):
             key = f"{_PIXTABLE}LIMITS {axis} {end}"
-            values = [h[key] for h in headers if key in h]
+            values = [h[key] for h in headers if number_or_none(h, key) is not None]
             if values:
                 merged[_hierarch(key)] = choose(values)
     key = f"{_PIXTABLE}MERGED"
     if any(key in h for h in headers):
-        merged[_hierarch(key)] = sum(int(h.get(key, 1)) for h in headers)
+        merged[_hierarch(key)] = int(sum(number_or_none(h, key) or 1 for h in headers))
     for header in headers[1:]:
         for card in header.cards:
             if card.keyword.startswith(f"{_PIXTABLE}EXP") and card.keyword not in merged:

@@ -86,13 +86,15 @@ def _source_layout(table: PixelTable) -> dict[str, Any]:
         if role == "other" or (role == "primary" and unit.data_bytes):
             hdu |= {"offset": unit.data_offset, "bytes": unit.end - unit.data_offset}
         hdus.append(hdu)
-    if isinstance(first, TableFormatTable):
-        for name in first.record.names or ():
-            if COLUMN_TYPES.get(name) != first.record[name].newbyteorder("="):
-                raise MusedeepError(
-                    f"{first.path}: column {name} of type {first.record[name]} cannot be kept in a store; "
-                    "remove it or make the table again (manual A.3.2)"
-                )
+    record = first.record if isinstance(first, TableFormatTable) else None
+    for name in (record.names or ()) if record is not None else first.names:
+        scaled = name in first.stored and first.stored[name].scaled
+        if scaled or (record is not None and COLUMN_TYPES.get(name) != record[name].newbyteorder("=")):
+            what = "with a scale or zero" if scaled or record is None else f"of type {record[name]}"
+            raise MusedeepError(
+                f"{first.path}: column {name} {what} cannot be kept in a store; "
+                "remove it or make the table again (manual A.3.2)"
+            )
     kind = "table" if isinstance(first, TableFormatTable) else "image"
     return {"format": kind, "path": first.path, "hdus": hdus}
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from zarr.abc.store import Store
 
-from musedeep.errors import MusedeepError
-from musedeep.storage.checked_store import reason
+from musedeep.errors import MusedeepError, reason
 from musedeep.storage.location import StoreUrl
 
 OPTIONS: dict[str, dict[str, Any]] = {

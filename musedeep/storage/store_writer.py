@@ -32,6 +32,7 @@ from musedeep.storage.pixel_table import (
     split_ranges,
 )
 from musedeep.storage.pixel_table_fits import check_finite
+from musedeep.storage.units import same_unit
 
 ROWS_PER_BLOCK = 1 << 20
 """Rows of the source looked at at a time, at most."""
@@ -332,7 +333,7 @@ class _StoreWriter:
             kept = {name: future.result() for name, future in futures.items()}
             inner = segment_edges(lengths)
             box = np.empty((inner.size - 1, 6), np.float32)
-            native = self.table.units.get("xpos") == "rad"
+            native = same_unit(self.table.units.get("xpos", ""), "rad")
             segment_boxes(kept["xpos"], kept["ypos"], kept["lambda"], inner, native, box)
             edges.append(inner[:-1] + done)
             boxes.append(box)
