@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from musedeep import instrument
 from musedeep.errors import MusedeepError
 from musedeep.kernels.projection import plane_positions, spectral_coefficients
+from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.output_wcs import OutputWCS
 
 AXIS_KINDS = {"AWAV": 0, "AWAV-LOG": 1, "WAVE": 2, "WAVE-LOG": 3}
@@ -221,11 +222,11 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, refere
     grid = Grid(
         shape=(nz, ny, nx),
         crpix=(wcs.crpix[0], wcs.crpix[1], spectral[0]),
-        crval=(wcs.crval[0], wcs.crval[1], spectral[1]),
+        crval=(ra_on_circle(wcs.crval[0]), wcs.crval[1], spectral[1]),
         cd=wcs.cd,
         step=spectral[2],
         ctype3=spectral[3],
-        offset=(reference[0] - wcs.crval[0], reference[1] - wcs.crval[1]),
+        offset=(ra_difference(reference[0], ra_on_circle(wcs.crval[0])), reference[1] - wcs.crval[1]),
         scale=(
             automatic.scale[0] * abs(wcs.cd[0] / automatic.cd[0]),
             automatic.scale[1] * abs(wcs.cd[3] / automatic.cd[3]),

@@ -17,6 +17,7 @@ from musedeep.kernels.reject import slice_direction
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.location import Location, absolute
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_table import PixelTable, check_reduced, open_exposure, open_pixel_table
@@ -32,7 +33,7 @@ class Exposure:
         Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
     date_obs, mode, target : str
     ra, dec : float
-        Pointing after the offset of the OFFSET_LIST [deg].
+        Pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360.
     offset : (float, float)
         RA_OFFSET, DEC_OFFSET applied [deg].
     flux_scale : float
@@ -74,7 +75,7 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
     """What the projection needs of an exposure."""
     return ExposureGeometry(
         declination=math.radians(exposure.dec),
-        shift=(exposure.ra - reference[0], exposure.dec - reference[1]),
+        shift=(ra_difference(exposure.ra, reference[0]), exposure.dec - reference[1]),
         flux_scale=exposure.flux_scale,
         weight=exposure.weight,
         seconds=exposure.exptime,
@@ -183,7 +184,7 @@ def load_exposures(
                 f"of {exposures[0].name}; combine each mode by itself"
             )
         row = offsets.for_date(str(header["DATE-OBS"])) if offsets else None
-        offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
+        offset = (ra_difference(row.ra_offset, 0.0), row.dec_offset) if row else (0.0, 0.0)
         scale = row.flux_scale if row and row.flux_scale is not None else 1.0
         exposures.append(
             Exposure(
@@ -191,7 +192,7 @@ def load_exposures(
                 date_obs=str(header["DATE-OBS"]),
                 mode=mode,
                 target=str(header.get("OBJECT", "")),
-                ra=float(header["RA"]) - offset[0],
+                ra=ra_on_circle(float(header["RA"]) - offset[0]),
                 dec=float(header["DEC"]) - offset[1],
                 offset=offset,
                 flux_scale=scale,
