@@ -14,8 +14,9 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.reject import slice_direction
+from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
-from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.location import Location, absolute
@@ -232,10 +233,22 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs to compute any box."""
+    """Everything that a worker needs to compute any box.
+
+    Attributes
+    ----------
+    exposures : tuple of Exposure
+    reference : (float, float)
+        Position of the first exposure, to which rows are relative [deg].
+    limits : Limits
+        Of all rows, relative to `reference`.
+    grid : Grid
+    how : Resampling
+    """
 
     exposures: tuple[Exposure, ...]
     reference: tuple[float, float]
+    limits: Limits
     grid: Grid
     how: Resampling
 
@@ -258,10 +271,11 @@ class Job:
         return Job(
             exposures=tuple(Exposure(**fields(e)) for e in raw["exposures"]),
             reference=tuple(raw["reference"]),
+            limits=Limits(**fields(raw["limits"])),
             grid=Grid(**fields(raw["grid"])),
             how=Resampling(**fields(raw["how"])),
         )
 
     def fingerprint(self) -> str:
-        """A hash of the job, which includes the identity of its inputs."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """A hash of the job, which includes the identity of its inputs, and of the code that does it."""
+        return hashlib.sha256(f"{code_state()} {self.to_json()}".encode()).hexdigest()

@@ -16,8 +16,8 @@ from musedeep.simulate.pinholes import MASK_TIME
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, zenith_distance
 from musedeep.simulate.scene import Scene, make_scene
 from musedeep.simulate.spectrum import FINE
-from musedeep.sky_angles import ra_on_circle
 from musedeep.simulate.sun import MINUTE, sun_altitude, sunset
+from musedeep.sky_angles import ra_on_circle
 from musedeep.statics.fields import field_names, load_astrometric_field
 from musedeep.statics.load import load_standard, standard_names
 
