@@ -34,6 +34,11 @@ class Box:
     y0: int
     y1: int
 
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """As a tuple."""
+        return self.z0, self.z1, self.y0, self.y1
+
     def grown(self, margin: int, shape: tuple[int, int, int]) -> "Box":
         """The box with a margin on all sides, cut at the edges of the cube."""
         nz, ny, _ = shape

@@ -15,9 +15,11 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.kernels.reject import slice_direction
+from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
-from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.headers import integer_of, number_of, number_or_none, text_of, value_of
 from musedeep.storage.location import Location, absolute
 from musedeep.storage.offset_list import OffsetList
@@ -34,7 +36,7 @@ class Exposure:
         Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
     date_obs, mode, target : str
     ra, dec : float
-        Pointing after the offset of the OFFSET_LIST [deg].
+        Pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360.
     offset : (float, float)
         RA_OFFSET, DEC_OFFSET applied [deg].
     flux_scale : float
@@ -76,7 +78,7 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
     """What the projection needs of an exposure."""
     return ExposureGeometry(
         declination=math.radians(exposure.dec),
-        shift=(exposure.ra - reference[0], exposure.dec - reference[1]),
+        shift=(ra_difference(exposure.ra, reference[0]), exposure.dec - reference[1]),
         flux_scale=exposure.flux_scale,
         weight=exposure.weight,
         seconds=exposure.exptime,
@@ -198,7 +200,7 @@ def load_exposures(
                 f"of {exposures[0].name}; combine each mode by itself"
             )
         row = offsets.for_date(date) if offsets else None
-        offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
+        offset = (ra_difference(row.ra_offset, 0.0), row.dec_offset) if row else (0.0, 0.0)
         scale = row.flux_scale if row and row.flux_scale is not None else 1.0
         exposures.append(
             Exposure(
@@ -206,7 +208,7 @@ def load_exposures(
                 date_obs=date,
                 mode=mode,
                 target=str(value_of(header, "OBJECT") or ""),
-                ra=number_of(header, "RA", name) - offset[0],
+                ra=ra_on_circle(number_of(header, "RA", name) - offset[0]),
                 dec=number_of(header, "DEC", name) - offset[1],
                 offset=offset,
                 flux_scale=scale,
@@ -246,10 +248,22 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs to compute any box."""
+    """Everything that a worker needs to compute any box.
+
+    Attributes
+    ----------
+    exposures : tuple of Exposure
+    reference : (float, float)
+        Position of the first exposure, to which rows are relative [deg].
+    limits : Limits
+        Of all rows, relative to `reference`.
+    grid : Grid
+    how : Resampling
+    """
 
     exposures: tuple[Exposure, ...]
     reference: tuple[float, float]
+    limits: Limits
     grid: Grid
     how: Resampling
 
@@ -272,10 +286,11 @@ class Job:
         return Job(
             exposures=tuple(Exposure(**fields(e)) for e in raw["exposures"]),
             reference=tuple(raw["reference"]),
+            limits=Limits(**fields(raw["limits"])),
             grid=Grid(**fields(raw["grid"])),
             how=Resampling(**fields(raw["how"])),
         )
 
     def fingerprint(self) -> str:
-        """A hash of the job, which includes the identity of its inputs."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """A hash of the job, which includes the identity of its inputs, and of the code that does it."""
+        return hashlib.sha256(f"{code_state()} {self.to_json()}".encode()).hexdigest()

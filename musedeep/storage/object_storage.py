@@ -4,6 +4,7 @@ Where the service is, and who asks, comes from the environment and the usual fil
 AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ..., ~/.aws), on every machine that reads.
 """
 
+import glob
 import logging
 from typing import Any
 
@@ -94,9 +95,14 @@ def exists(where: StoreUrl) -> bool:
 
 
 def find(pattern: str) -> list[str]:
-    """URLs that match a pattern, sorted."""
+    """URLs that match a pattern, sorted; as much of it as there is, from its beginning, is no pattern."""
     files, path = file_system(pattern)
     try:
+        parts = path.split("/")
+        there = 1
+        while there < len(parts) and (not glob.has_magic(parts[there]) or files.exists("/".join(parts[: there + 1]))):
+            there += 1
+        path = "/".join([*map(glob.escape, parts[:there]), *parts[there:]])
         return sorted(files.unstrip_protocol(found) for found in files.glob(path))
     except Exception as error:
         raise unreachable(pattern, error) from error
@@ -109,7 +115,10 @@ def remove(where: StoreUrl) -> None:
         last = f"{path}/checksums/c/0"
         if files.exists(last):
             files.rm_file(last)
-        if files.exists(path):
+        if glob.has_magic(path):  # which `rm` would take for a pattern
+            for name in files.find(path):
+                files.rm_file(name)
+        elif files.exists(path):
             files.rm(path, recursive=True)
     except Exception as error:
         raise unreachable(where.url, error) from error

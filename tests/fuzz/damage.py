@@ -225,7 +225,8 @@ def table_damage(path: Path) -> st.SearchStrategy[Damage] | None:
                 return instead("J", values.astype(np.uint32), 2**31)
             return columns
 
-        return Damage(f"table {number}: column {name}: {how}", _with_columns(number, change), how in ("reordered", "unsigned"))
+        same = ("reordered", "unsigned")
+        return Damage(f"table {number}: column {name}: {how}", _with_columns(number, change), how in same)
 
     hows = (
         "dropped", "reordered", "upper case", "text", "vectors", "double", "NaN", "negative", "unsigned", "no rows",

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from exposure_frames import (
-    DISPERSION, FIRST, ILLUMINATION, LINE, NAMES, NX, NY, ROWS, SHIFT, sky_light, wavelengths, write_set,
+    DISPERSION,
+    FIRST,
+    ILLUMINATION,
+    LINE,
+    NAMES,
+    NX,
+    NY,
+    ROWS,
+    SHIFT,
+    sky_light,
+    wavelengths,
+    write_set,
 )  # fmt: skip
 from raw_frames import extension, flat_light, raw_image, write_raw
 
