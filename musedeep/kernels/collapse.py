@@ -1,4 +1,4 @@
-"""Images from cubes: integration over a filter curve."""
+"""One pass over a cube: images by integration over a filter curve, histograms."""
 
 import numba as nb
 
@@ -26,3 +26,21 @@ def add_planes(data, weights, total, norm):
                 if value == value:
                     total[y, x] += w * value
                     norm[y, x] += w
+
+
+@nb.njit(nogil=True, cache=True)
+def count_values(values, step, largest, counts):
+    """Add the values from 0 to `largest` to a histogram.
+
+    Parameters
+    ----------
+    values : float32 (planes, ny, nx)
+        NaN is not counted.
+    step, largest : float
+        Width of the bins, the first of which begins at 0; largest value counted.
+    counts : int64 (bins,)
+        Added to; bin k holds k * step <= value < (k + 1) * step.
+    """
+    for value in values.ravel():
+        if 0.0 <= value <= largest:
+            counts[int(value / step)] += 1

@@ -11,7 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.collapse import add_planes
+from musedeep.quality.depth import collapse_cube
 from musedeep.quality.exp_combine import source_cards
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_job import Job
@@ -180,10 +180,15 @@ class Products:
     ) -> list[str]:
         """Complete the cube and its field images; returns their names."""
         quality = source_cards(cube, job.grid)
-        images = collapse_filters(cube, job.grid, filters)
+        waves = job.grid.wavelengths()
+        # planes count alike, in logarithmic cubes too, as in the reference
+        weights = [curve.at(waves) for curve in filters]
+        if self.science:
+            weights.append(np.ones_like(waves))
+        images, variances = collapse_cube(cube, weights, count_variances=self.science)
         ready: list[str] = []
         parts = []
-        for number, (curve, image) in enumerate(zip(filters, images, strict=True), 1):
+        for number, (curve, image) in enumerate(zip(filters, images, strict=False), 1):
             cards = curve.cards(*_covered(job.grid))
             if self.extended:
                 euro = self.parameters.format == "xEuro3D"
@@ -199,7 +204,7 @@ class Products:
         if self.science:
             from musedeep.recipes.science_data_product import science_cards
 
-            extra += science_cards(cube, job, first, list(ready))
+            extra += science_cards(job, first, images[-1], variances, list(ready))
         primary = self._header(first, job, "DATACUBE_FINAL", CUBE, extra)
         if self.parameters.format.endswith("Euro3D"):
             from musedeep.storage.euro3d import write_euro3d
@@ -243,25 +248,6 @@ def _covered(grid: Grid) -> tuple[float, float]:
     """Wavelengths of the first plane, and of the last plus one step."""
     waves = grid.wavelengths()
     return float(waves[0]), float(waves[-1] + (waves[-1] - waves[-2] if waves.size > 1 else grid.step))
-
-
-def collapse_filters(cube: CubeFile, grid: Grid, filters: Sequence[Filter]) -> list[NDArray[np.float32]]:
-    """Field-of-view images of all filters, in one pass over the cube (manual 7.3.5); NaN where nothing is.
-
-    Planes count alike, in logarithmic cubes too, as in the reference.
-    """
-    waves = grid.wavelengths()
-    weights = [curve.at(waves) for curve in filters]
-    sums = [(np.zeros(cube.shape[1:]), np.zeros(cube.shape[1:])) for _ in filters]
-    if filters:
-        for z, data, _ in cube.blocks():
-            for weight, (total, norm) in zip(weights, sums, strict=True):
-                add_planes(data, weight[z : z + data.shape[0]], total, norm)
-    images = []
-    for total, norm in sums:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            images.append(np.where(norm > 0, total / norm, np.nan).astype(np.float32))
-    return images
 
 
 def _write_image(path: Path, primary: fits.Header, header: fits.Header, image: NDArray[np.float32]) -> None:

@@ -10,27 +10,23 @@ Where the values come from, found by comparing the reference's cubes with their 
 - FLUXCAL: ABSOLUTE if the pixel table was flux-calibrated, else UNCALIBRATED.
 - WAVELMIN, WAVELMAX: first and last plane [nm].
 - SPEC_RES: nominal resolving power at the mean of these, see `resolving_power`.
-- SKY_RES: mean over the exposures of the seeing (ESO TEL IA FWHMLIN) brought to 700 nm and their airmass with an outer
-  scale of 25 m, see `image_quality` (equal within 1e-6); SKY_RERR: 0.3.
-- PIXNOISE: median error of the pixels of the pixel tables, after FLUX_SCALE (here of a sample of their rows).
-- ABMAGLIM: 5 sigma limit for point sources in the cube's mean over wavelength, smoothed with a Gaussian of SKY_RES; the
-  zero point is equal within 0.002 mag, the limit within 0.2 mag (another noise estimate, see `limiting_magnitude`).
+- SKY_RES: mean over the exposures of the seeing (ESO TEL IA FWHMLIN) brought to 700 nm and their airmass, see
+  `image_quality`; an exposure without that keyword counts with a default, and then SKY_RERR is larger.
+- PIXNOISE, ABMAGLIM: see `quality.depth`.
 - PROCSOFT names musedeep. CRDER3 and the units of the extensions: `cube_fits.extension_header(science=True)`.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from musedeep import __version__
+from musedeep.quality.depth import limiting_magnitude, pixel_noise
 from musedeep.recipes.exp_combine_job import Exposure, Job
-from musedeep.storage.cube_fits import CubeFile
 from musedeep.storage.pixel_table import open_exposure
 
 Card = tuple[str, object, str]
@@ -38,11 +34,14 @@ Card = tuple[str, object, str]
 FIELD_SPAXELS = 300 * 300
 """Spaxels of the nominal wide field."""
 
-OUTER_SCALE = 25.0
-"""Outer scale of the turbulence [m]."""
+OUTER_SCALE_FACTOR = 0.3611061204843886
+"""2.183 times the ratio of Fried's parameter at 700 nm and 1 arcsec to the outer scale, to the power 0.356."""
 
-SKY_RES_ERROR = 0.3
-_SAMPLE_RANGES, _SAMPLE_ROWS = 32, 2000
+SKY_RES_ERROR = 0.304138126514911
+"""SKY_RERR where every exposure has its seeing [arcsec]."""
+
+DEFAULT_SKY_RES, DEFAULT_SKY_RES_ERROR = 0.853823, 0.495547
+"""Width of a point source in an exposure without its seeing, and SKY_RERR then [arcsec]."""
 
 
 def resolving_power(wavelength: float) -> float:
@@ -57,126 +56,79 @@ def resolving_power(wavelength: float) -> float:
 def image_quality(seeing: float, airmass: float) -> float:
     """Width of a point source at 700 nm [arcsec], for a seeing at 500 nm and zenith [arcsec].
 
-    Outer scale of the turbulence as in Tokovinin (2002, PASP 114, 1156).
+    The outer scale of the turbulence counts as in Tokovinin (2002, PASP 114, 1156), with a factor that matches ESO
+    2.8.7 (an outer scale of about 23 m). 0 where the seeing is too good for this formula (below some 0.1 arcsec).
     """
-    fried = 0.9758 * 500e-9 / math.radians(seeing / 3600.0) * 1.4**1.2
-    damping = 1.0 - 2.183 * (fried / OUTER_SCALE) ** 0.356
+    damping = 1.0 - OUTER_SCALE_FACTOR * (airmass**-0.6 / seeing) ** 0.356
     return seeing * airmass**0.6 * 1.4**-0.2 * math.sqrt(max(damping, 0.0))
 
 
-def zero_point(wavelength: float) -> float:
-    """AB magnitude of 1e-20 erg/s/cm2/Angstrom at a wavelength [Angstrom]."""
-    return -2.5 * math.log10(1e-20 * wavelength**2 / 2.99792458e18) - 48.6
-
-
-def limiting_magnitude(image: NDArray[np.floating], wavelength: float, width: float) -> float | None:
-    """5 sigma AB magnitude limit for point sources of an image.
-
-    Parameters
-    ----------
-    image : float (ny, nx)
-        Flux density [1e-20 erg/s/cm2/Angstrom]; NaN where there are no data.
-    wavelength : float
-        [Angstrom]
-    width : float
-        Full width at half maximum of a point source [pixel].
-
-    Notes
-    -----
-    The image is smoothed with a Gaussian of that width; its noise is the scatter below the mode (sources
-    are above it), and a point source has 4 pi sigma^2 times the flux of its smoothed peak.
-    """
-    sigma = width / 2.3548
-    finite = np.isfinite(image)
-    if finite.sum() < 100 or not sigma > 0:
-        return None
-    filled = np.where(finite, image, np.median(image[finite])).astype(np.float64)
-    smooth = ndimage.gaussian_filter(filled, sigma, truncate=3.0)[finite]
-    middle = float(np.median(smooth))
-    below = smooth[smooth < middle] - middle
-    noise = 1.4826 * float(np.median(np.abs(below))) if below.size else 0.0
-    if noise <= 0:
-        return None
-    return zero_point(wavelength) - 2.5 * math.log10(5.0 * noise * 4.0 * math.pi * sigma**2)
-
-
-@dataclass(frozen=True)
-class _Collected:
-    """What one pass over the exposures gives."""
-
-    headers: list[fits.Header]
-    noise: float
-
-
-def _collect(exposures: Sequence[Exposure]) -> _Collected:
-    headers, errors = [], []
+def _headers(exposures: Sequence[Exposure]) -> list[fits.Header]:
+    headers = []
     for exposure in exposures:
         table = open_exposure(exposure.paths)
         try:
             headers.append(table.header)
-            n = table.n_rows
-            starts = np.unique(np.linspace(0, max(n - _SAMPLE_ROWS, 0), _SAMPLE_RANGES).astype(np.int64))
-            ranges = np.stack([starts, np.minimum(starts + _SAMPLE_ROWS, n)], axis=1)
-            # overlapping ranges of a short table are read once
-            ranges[1:, 0] = np.maximum(ranges[1:, 0], ranges[:-1, 1])
-            variance = table.read(ranges[ranges[:, 1] > ranges[:, 0]], ("stat",))["stat"]
-            errors.append(np.sqrt(np.maximum(variance, 0)) * exposure.flux_scale)
         finally:
             table.close()
-    return _Collected(headers, float(np.median(np.concatenate(errors))))
-
-
-def _mean_image(cube: CubeFile) -> NDArray[np.float64]:
-    """Mean over wavelength, float64 (ny, nx); NaN where there are no data."""
-    total, number = np.zeros(cube.shape[1:]), np.zeros(cube.shape[1:])
-    for _, data, _ in cube.blocks():
-        finite = np.isfinite(data)
-        total += np.where(finite, data, 0).sum(0, dtype=np.float64)
-        number += finite.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(number > 0, total / number, np.nan)
+    return headers
 
 
 def _distinct(headers: Sequence[fits.Header], keyword: str) -> list[str | int]:
     return list(dict.fromkeys(h[keyword] for h in headers if keyword in h))
 
 
-def _seeing(headers: Sequence[fits.Header]) -> float | None:
-    widths = []
+def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | None:
+    """Width of a point source and its error [arcsec], and "measured" or "default"; None if a seeing is no such."""
+    widths, measured = [], True
     for header in headers:
-        value = header.get("ESO TEL IA FWHMLIN")
+        seeing = header.get("ESO TEL IA FWHMLIN")
+        if not isinstance(seeing, int | float):
+            widths.append(DEFAULT_SKY_RES)
+            measured = False
+            continue
         ends = [header.get("ESO TEL AIRM START"), header.get("ESO TEL AIRM END")]
         airmass = [float(a) for a in ends if isinstance(a, int | float) and a >= 1]
-        if isinstance(value, int | float) and value > 0:
-            widths.append(image_quality(float(value), sum(airmass) / len(airmass) if airmass else 1.0))
-    return sum(widths) / len(widths) if widths else None
+        width = image_quality(float(seeing), sum(airmass) / len(airmass) if airmass else 1.0) if seeing > 0 else 0.0
+        if not width > 0:
+            return None
+        widths.append(width)
+    error, word = (SKY_RES_ERROR, "measured") if measured else (DEFAULT_SKY_RES_ERROR, "default")
+    return sum(widths) / len(widths), error, word
 
 
-def science_cards(cube: CubeFile, job: Job, first: fits.Header, images: Sequence[str] = ()) -> list[Card]:
+def science_cards(
+    job: Job,
+    first: fits.Header,
+    image: NDArray[np.float32],
+    variances: NDArray[np.int64],
+    images: Sequence[str] = (),
+) -> list[Card]:
     """Cards of the primary header of a science data product.
 
     Parameters
     ----------
-    cube : CubeFile
     job : Job
     first : fits.Header
         Primary header of the first exposure.
+    image : float32 (ny, nx)
+        The cube's mean over wavelength; NaN where there are no data.
+    variances : int64 (bins,)
+        Histogram of the cube's STAT, see `depth.collapse_cube`.
     images : sequence of str
         File names of the field images (ASSONi).
 
     Returns
     -------
     list of (keyword, value, comment)
-        A keyword for which the inputs have no value (ARCFILE, ESO OBS ID, ESO TEL IA FWHMLIN) is left out; the
-        reference refuses such inputs.
+        A keyword for which there is no value is left out: where the inputs lack ARCFILE or ESO OBS ID (the reference
+        refuses such inputs), and PIXNOISE and ABMAGLIM of a cube that has none.
     """
-    collected = _collect(job.exposures)
-    headers = collected.headers
+    headers = _headers(job.exposures)
     grid = job.grid
     _, ny, nx = grid.shape
     waves = grid.wavelengths()
-    middle = 0.5 * float(waves[0] + waves[-1])
-    image = _mean_image(cube)
+    shortest, longest = float(waves[0]), float(waves[-1])
     filled = int(np.isfinite(image).sum())
     total = float(sum(e.exptime for e in job.exposures))
     wcs = WCS(naxis=2)
@@ -211,17 +163,21 @@ def science_cards(cube: CubeFile, job: Job, first: fits.Header, images: Sequence
         ("PROCSOFT", f"musedeep/{__version__}", "Processing software"),
         ("OBSTECH", "IFU", "Technique for observation"),
         ("FLUXCAL", "ABSOLUTE" if calibrated else "UNCALIBRATED", "Type of flux calibration"),
-        ("WAVELMIN", float(waves[0]) / 10.0, "[nm] Minimum wavelength"),
-        ("WAVELMAX", float(waves[-1]) / 10.0, "[nm] Maximum wavelength"),
-        ("SPEC_RES", resolving_power(middle), "Spectral resolving power at central wavelength"),
-        ("PIXNOISE", collected.noise * 1e-20, "[erg.s**(-1).cm**(-2).angstrom**(-1)] pixel-to-pixel noise"),
+        ("WAVELMIN", shortest / 10.0, "[nm] Minimum wavelength"),
+        ("WAVELMAX", longest / 10.0, "[nm] Maximum wavelength"),
+        ("SPEC_RES", resolving_power(0.5 * (shortest + longest)), "Spectral resolving power at central wavelength"),
     ]
-    width = _seeing(headers)
-    if width:
+    resolution = _resolution(headers)
+    if resolution:
+        width, error, word = resolution
         cards.append(("SKY_RES", width, "[arcsec] FWHM effective spatial resolution"))
-        cards.append(("SKY_RERR", SKY_RES_ERROR, "[arcsec] Error of SKY_RES"))
-        spaxel = math.sqrt(abs(grid.cd[0] * grid.cd[3] - grid.cd[1] * grid.cd[2])) * 3600.0
-        limit = limiting_magnitude(image, middle, width / spaxel)
+        cards.append(("SKY_RERR", error, f"[arcsec] Error of SKY_RES ({word})"))
+    noise = pixel_noise(variances)
+    if noise is not None:
+        cards.append(("PIXNOISE", noise * 1e-20, "[erg.s**(-1).cm**(-2).angstrom**(-1)] pixel-to-pixel noise"))
+    if resolution:
+        spaxel = max(math.hypot(*grid.cd[0::2]), math.hypot(*grid.cd[1::2])) * 3600.0
+        limit = limiting_magnitude(image, resolution[0] / spaxel, (shortest, longest))
         if limit is not None:
             cards.append(("ABMAGLIM", limit, "5-sigma magnitude limit for point sources"))
     cards.append(("REFERENC", "", "Reference publication"))

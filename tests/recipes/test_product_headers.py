@@ -5,7 +5,6 @@ import pytest
 from astropy.io import fits
 
 from musedeep.recipes.product_headers import pixel_table_cards, product_header, slice_offset_cards
-from musedeep.recipes.science_data_product import image_quality, resolving_power, zero_point
 
 
 def exposure(number, offset=(0.0, 0.0), scale=1.0):
@@ -97,10 +96,3 @@ def test_combined_pixel_table(first):
     assert header["ESO DRS MUSE PIXTABLE EXP2 LAST"] == 29
     assert header["ESO DRS MUSE PIXTABLE EXP2 IFU01 SLICE01 XOFFSET"] == -3
     assert header["ESO DRS MUSE PIXTABLE COMBINED"] == 2
-
-
-def test_science_values_of_the_reference():
-    assert image_quality(1.0, 1.1) == pytest.approx(0.795763014348912, rel=1e-5)
-    assert resolving_power(7020.0283) == pytest.approx(3011.6257, rel=1e-4)
-    assert resolving_power(4500) == 1674.77
-    assert zero_point(7020.0283) == pytest.approx(28.3590, abs=2e-3)
