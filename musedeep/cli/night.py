@@ -15,7 +15,7 @@ from rich.table import Table
 
 from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
-from musedeep.cli.progress import duration
+from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError
@@ -211,7 +211,6 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         for line in problems[:-1]:
             complain(line)
         raise MusedeepError(problems[-1])
-    from musedeep.cli.night_progress import NightTerminalProgress
     from musedeep.graph.interrupts import as_interrupts
     from musedeep.graph.night_run import NightRequest, reduce_night
 
@@ -232,7 +231,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     from musedeep.cli.run_log import RunLog
 
     log = RunLog(resources.log, late=False) if resources.log is not None and not dry_run else None
-    with as_interrupts(), log or nullcontext(), NightTerminalProgress(memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), TerminalProgress(memory, log=log) as progress:
 
         def leave() -> None:
             # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next

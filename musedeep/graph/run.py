@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import psutil
@@ -35,12 +35,12 @@ from musedeep.graph.records import (
     COMPLETION,
     INDEXING,
     Measured,
-    Record,
     Recorder,
     StageSummary,
     Work,
     peak_memory,
 )
+from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine_grid import (
     Grid,
     Limits,
@@ -68,44 +68,6 @@ ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
 
 LEAST_MEMORY = 32 * 2**20
 """Working memory for the completion of products where the limit leaves less [bytes]."""
-
-
-class Progress(Protocol):
-    """What a run tells while it works."""
-
-    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
-        """The plan is made; `done` boxes were finished by an earlier start."""
-
-    def advance(self, rows: int) -> None:
-        """A box is finished."""
-
-    def stop(self) -> None:
-        """No more boxes."""
-
-    def say(self, text: str) -> None:
-        """One line for the user."""
-
-    def record(self, record: Record) -> None:
-        """Something happened, in numbers: for logs."""
-
-
-class Silent:
-    """No progress at all."""
-
-    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
-        """See Progress."""
-
-    def advance(self, rows: int) -> None:
-        """See Progress."""
-
-    def stop(self) -> None:
-        """See Progress."""
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-
-    def record(self, record: Record) -> None:
-        """See Progress."""
 
 
 @dataclass
@@ -171,6 +133,7 @@ def survey(
     reference = (first.ra, first.dec)
     how = resampling(parameters, exposures)
     progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    progress.begin(0, "indexing")
     calls = []
     for number, exposure in enumerate(exposures):
         g = geometry(exposure, reference)
@@ -353,7 +316,7 @@ def _combine(
             _record_plan(recorder, job, plan, len(done))
             if address := dashboard_address(executor):
                 progress.say(f"dashboard: {address}")
-            progress.start(len(plan.tasks), plan.rows, len(done))
+            progress.begin(len(plan.tasks), "boxes", len(done))
             with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
             progress.stop()
@@ -368,8 +331,10 @@ def _combine(
         tasks.forget()
         with recorder.stage(COMPLETION):
             began = time.monotonic()
+            progress.begin(0, "completing the products")
             made = products.finish(work, job, filters, progress.say)
             shutil.rmtree(work)
+            progress.stop()
             took = time.monotonic() - began
             details = {"voxels": job.grid.n_voxels, "combined_seconds": products.combined_seconds}
             work_done = Work(rows if products.combined_seconds else 0, plan.cube_bytes, 0, details)
@@ -462,7 +427,7 @@ def _execute(
             if result["notice"] and result["notice"] not in notices:
                 notices.add(result["notice"])
                 progress.say(result["notice"])
-            progress.advance(result["rows"])
+            progress.advance(rows=result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
         executor.run(tasks.compute_box, calls, finished, plan.parallel)

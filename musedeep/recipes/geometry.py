@@ -148,13 +148,16 @@ def run(call: RecipeCall) -> Outcome:
     lines = read_lines(call.frames["LINE_CATALOG"][0])
     overscan = Overscan.of({p.name: p.default for p in OVERSCAN})
     outcome, done = Outcome(), []
+    call.progress.begin(len(ifus), "IFUs")
     for ifu in ifus:
         try:
             done.append(reduce_ifu(call, ifu, lines, overscan, outcome))
         except MusedeepError as error:
             outcome.failures[ifu] = f"IFU {ifu}: {error}"
+        call.progress.advance()
     if not done:
         raise MusedeepError("; ".join(outcome.failures.values()))
+    call.progress.begin(0, "making the table of all IFUs")
     found = [one.peaks for one in done]
     table = geometry(found)
     final, changed = smoothed(table, float(call.parameters["smooth"]))
@@ -177,6 +180,7 @@ def run(call: RecipeCall) -> Outcome:
         outcome.paths.append(path)
     outcome.paths.append(write_cube(call, done, final, header))
     outcome.paths += write_checks(call, done, final, header, overscan)
+    call.progress.stop()
     return outcome
 
 

@@ -122,19 +122,23 @@ def run(call: RecipeCall) -> Outcome:
     how = HowToResample(str(parameters["resample"]), str(parameters["crtype"]), float(parameters["crsigma"]))
     grid = FieldGrid(limits, float(parameters["dlambda"]), how.method)
     done: list[TwilightIfu] = []
+    call.progress.begin(len(ifus), "IFUs")
     for ifu in ifus:
         try:
             one = TwilightIfu.of(call.frames, parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
             table: PixelRows = one.pixel_table(wavelengths)
         except MusedeepError as error:
             outcome.failures[ifu] = f"IFU {ifu}: {error}"
+            call.progress.advance()
             continue
         one.release()
         done.append(one)
         grid.add(table, done[0].sky_flux / one.sky_flux, how)
         del table
+        call.progress.advance()
     if not done:
         raise MusedeepError("; ".join(outcome.failures.values()))
+    call.progress.begin(0, "making the cube")
     data, stat = grid.finish()
     white = white_image(data)
     target = str(done[0].frames[0].primary.get("OBJECT", ""))
@@ -157,6 +161,7 @@ def run(call: RecipeCall) -> Outcome:
         made = units(extensions, grid.start.tolist(), grid.step)
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), *made]), call.overwrite)
         outcome.paths.append(path)
+    call.progress.stop()
     return outcome
 
 
@@ -191,6 +196,7 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) 
     if not held:
         raise MusedeepError(f"{path}: no extension CHANnn; give raw MUSE frames")
     ifus, low, high = [], np.full(3, np.inf), np.full(3, -np.inf)
+    call.progress.begin(0, f"looking at {len(held)} IFUs")
     for ifu in held:
         try:
             one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import Progress
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import MEMORY, export
 from musedeep.storage.headers import HeaderUnit, header_cards, parse_cards, scan_file
 from musedeep.storage.location import Location, location
 from musedeep.storage.new_store import refuse_existing_store
-from musedeep.storage.outputs import Progress
 from musedeep.storage.pixel_table import COLUMN_TYPES, JoinedPixelTable, PixelTable, open_exposure
 from musedeep.storage.pixel_table_fits import ImageFormatTable, TableFormatTable
 from musedeep.storage.store_writer import write_store
@@ -43,8 +43,8 @@ def ingest(
         Working memory [bytes].
     overwrite : bool
         Replace an existing store, once the new one is whole.
-    progress : callable, optional
-        Called with the rows done and the rows to do (each row counts in both passes).
+    progress : Progress, optional
+        Of rows; each counts in both passes.
     band_width : float
         [Angstrom]
     chunk_rows : int
