@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from musedeep.cli import progress as shared
-from musedeep.cli.progress import TerminalProgress, duration
+from musedeep.cli.progress import TerminalProgress, duration, working_seconds
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
@@ -59,7 +59,7 @@ class NightTerminalProgress(TerminalProgress):
             self.console.print(self._text(), soft_wrap=True)
 
     def _text(self) -> str:
-        elapsed = max(time.monotonic() - self.began, 1e-3)
+        elapsed = working_seconds(self.began)
         left = "starting"
         if self.made:
             left = duration((self.expected - self.seconds_over) * elapsed / self.made_seconds) + " left"

@@ -9,6 +9,8 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from musedeep.compiled import compiling_seconds
+
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
     from musedeep.graph.records import Record
@@ -41,6 +43,12 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def working_seconds(began: float) -> float:
+    """Time since then (of the monotonic clock) without that of compiling kernels, for rates [s]."""
+    elapsed = max(time.monotonic() - began, 1e-3)
+    return max(elapsed - compiling_seconds(time.time() - elapsed), 0.1 * elapsed)
 
 
 class _Memory:
@@ -148,7 +156,7 @@ class TerminalProgress:
             self._bar = None
 
     def _text(self) -> str:
-        elapsed = max(time.monotonic() - self.began, 1e-3)
+        elapsed = working_seconds(self.began)
         made = self.done - self.skipped
         left = duration((self.total - self.done) * elapsed / made) + " left" if made else "starting"
         return (
