@@ -11,6 +11,7 @@ import typer
 
 from musedeep import __version__
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.compiled import announced
 
 app = typer.Typer(
     name="musedeep",
@@ -430,10 +431,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(200_000, 50, 100)
     # BLAS has nothing to do that is worth threads, which wait for it in busy loops; read when numpy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    status = guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
-    if arguments is None:
-        # the process ends: nothing needs to be looked through once more
-        gc.freeze()
+    if arguments is not None:
+        return guarded(lambda: _invoke(arguments))
+    with announced():
+        status = guarded(lambda: _invoke(sys.argv[1:]))
+    # the process ends: nothing needs to be looked through once more
+    gc.freeze()
     return status
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 import psutil
 
 from musedeep.cli.output import Output
+from musedeep.compiled import compiling_seconds
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
@@ -43,6 +44,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def working_seconds(elapsed: float) -> float:
+    """Of the last `elapsed` seconds those in which no kernels were compiled, for rates [s]."""
+    return max(elapsed - compiling_seconds(time.time() - elapsed), 0.1 * elapsed, 1e-3)
 
 
 class TerminalProgress:
@@ -146,7 +152,7 @@ class TerminalProgress:
         self.peak_bytes = max(self.peak_bytes, self.memory)
 
     def _text(self) -> str:
-        elapsed = max(clock() - self._began, 1e-3)
+        elapsed = working_seconds(clock() - self._began)
         words = [f"{self.done:,}/{self.total:,} {self._unit}"] if self.total else [self._unit, duration(elapsed)]
         if self.total and not self._made:
             words.append("starting")

@@ -263,7 +263,9 @@ class Executor:
         except Exception:  # the scheduler is gone, and they with it
             pass
 
-    def check_workers(self, paths: Sequence[str | Location], mark: Path | None) -> None:
+    def check_workers(
+        self, paths: Sequence[str | Location], mark: Path | None, first: tuple[Any, ...] | None = None
+    ) -> None:
         """Make sure that workers elsewhere, now and later, are of our versions and see our files.
 
         Parameters
@@ -272,6 +274,8 @@ class Executor:
             Have to exist there; those in object storage are left out.
         mark : Path, optional
             A file of this run that has to have the same content there.
+        first : (function, argument, ...), optional
+            To be called once in every worker process before its first task.
 
         Raises
         ------
@@ -295,11 +299,16 @@ class Executor:
         name = f"musedeep-{uuid.uuid4().hex}"
         local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
         content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
-        self.client.register_plugin(worker_check.Needs(name, versions, local, content))
+        self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
         self._check = name
         for problem in self.client.run(worker_check.refusal, name).values():
             if problem:
                 raise MusedeepError(problem)
+        # one each for the workers that are there; those to come do it before their first task
+        self.client.gather([
+            self.client.submit(worker_check.prepared, name, workers=[address], pure=False)
+            for address in self.client.nthreads()
+        ], errors="skip")  # fmt: skip
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in every worker process; those that do not answer within a minute are left alone."""

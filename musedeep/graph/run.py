@@ -23,6 +23,7 @@ import psutil
 from numpy.typing import NDArray
 
 from musedeep import __version__
+from musedeep.compiled import LEAST, compiling_seconds
 from musedeep.errors import MusedeepError
 from musedeep.graph import combine_journal as journal
 from musedeep.graph import tasks
@@ -40,6 +41,7 @@ from musedeep.graph.records import (
     Work,
     peak_memory,
 )
+from musedeep.graph.rehearsal import rehearsal, rehearse
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine_grid import (
     Grid,
@@ -55,7 +57,7 @@ from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
 from musedeep.storage import scratch
 from musedeep.storage.filters import Filter, read_filters
-from musedeep.storage.location import Location
+from musedeep.storage.location import Location, StoreUrl
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
@@ -272,13 +274,22 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with executor_for(request, progress) as executor:
+        stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in request.pixel_tables)
+        elsewhere = request.scheduler is not None or request.cluster is not None
+        with (
+            rehearsal(request.parameters, stores, wanted=not elsewhere) as kernels,
+            executor_for(request, progress) as executor,
+        ):
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
             # all jobs that there is work for, at once: they may have to wait in a queue
             executor.want(len(request.pixel_tables))
-            executor.check_workers(request.inputs, request.output / LOCK)
+            began = time.monotonic()
+            executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
+            kernels.wait(progress.say)
+            if compiling_seconds(kernels.since) >= LEAST:
+                recorder.leave_out("compiled", time.monotonic() - began)
             return _combine(request, executor, products, filters, progress, recorder)
 
 

@@ -63,7 +63,7 @@ def _read_whole(descriptor, place, left, position):  # type: ignore[no-untyped-d
     return -1
 
 
-@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyped-def]
     """Read ranges of items of a file, one after the other.
 
@@ -102,7 +102,7 @@ def _swapped(v):  # type: ignore[no-untyped-def]
     )
 
 
-@nb.njit("int64(int32,int64,int64[:,::1],int64,uint32[::1],uint32[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[no-untyped-def]
     """Read ranges of big-endian 32-bit words of a file, one after the other.
 
@@ -152,7 +152,7 @@ def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[n
     return -1
 
 
-@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-untyped-def]
     """Write items to ranges of a file; the counterpart of `read_ranges`."""
     place = np.uint64(values.ctypes.data)
@@ -169,7 +169,7 @@ def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-u
     return -1
 
 
-@nb.njit("void(uint32[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def swap_bytes(words):  # type: ignore[no-untyped-def]
     """Turn 32-bit words between big and little endian, in place."""
     for i in range(words.size):
