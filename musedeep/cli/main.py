@@ -28,9 +28,9 @@ Workers = Annotated[
     ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one a processor.")
+    int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one per processor.")
 ]
-IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")]
+IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one per processor.")]
 Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address, or scheduler file, of a running dask scheduler to use.")]
 Cluster = Annotated[str | None, typer.Option(help="Start workers as jobs of a cluster: slurm.", metavar="KIND")]
@@ -270,7 +270,7 @@ def reduce(
     until: Annotated[str, typer.Option(help="Last step, as in flat.")] = "scibasic",
     workers: Workers = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one a processor.")
+        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one per processor.")
     ] = None,
     memory: Memory = "4GiB",
     scheduler: Scheduler = None,
@@ -333,7 +333,7 @@ Declination = Annotated[float | None, typer.Option("--dec", help="Put the scene 
 FillNan = Annotated[bool, typer.Option("--fill-nan", help="Fill NaN of a cube from their neighbours.")]
 Without = Annotated[str, typer.Option(help="Effects to leave out, as in cosmic_rays,telluric.")]
 Compress = Annotated[bool, typer.Option("--compress", help="Write tile-compressed files, .fits.fz.")]
-Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")]
 NewDirectory = Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory to make.", show_default=False)]
 
 

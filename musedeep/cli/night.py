@@ -19,6 +19,7 @@ from musedeep.cli.progress import duration
 from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
     from musedeep.graph.night_run import NightOutcome, NightRequest
@@ -224,7 +225,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
         workers=resources.workers,
-        threads=resources.threads or len(os.sched_getaffinity(0)),
+        threads=resources.threads or available_processors(),
         memory=memory,
         scheduler=resources.scheduler,
         cluster=profile,

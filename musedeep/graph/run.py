@@ -8,7 +8,6 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +39,7 @@ from musedeep.graph.records import (
     Work,
     peak_memory,
 )
+from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine_box import Box
 from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
 from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
@@ -114,7 +114,7 @@ class Request:
     filter_list: Path | None = None
     overwrite: bool = False
     workers: int | None = None
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=available_processors)
     memory: int = 4 * 2**30
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
@@ -267,7 +267,7 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         check_report(request.report)
     recorder.event(
         "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
-        scheduler=request.scheduler is not None, processors=len(os.sched_getaffinity(0)),
+        scheduler=request.scheduler is not None, processors=available_processors(),
         process_seconds=round(time.time() - psutil.Process().create_time(), 3),
     )  # fmt: skip
     auxiliary = (

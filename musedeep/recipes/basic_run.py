@@ -14,6 +14,7 @@ from astropy.io import fits
 from musedeep.allocation import keep_freed_memory
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
+from musedeep.processors import available_processors
 from musedeep.recipes.declaration import Recipe
 from musedeep.storage.image import MuseImage, join_images, write_image, write_images
 from musedeep.storage.outputs import refuse_existing
@@ -31,7 +32,7 @@ class RecipeCall:
     parameters : all of the recipe, parsed
     output : directory of the products
     overwrite : replace existing products
-    workers : processes with nifu=-1; None: one a processor
+    workers : processes with nifu=-1; None: one per processor
     save_fits : write pixel tables as FITS files, too
     """
 
@@ -157,7 +158,7 @@ def _results(
     process: Process, call: RecipeCall, ifus: Sequence[int], merge: bool, outcome: Outcome
 ) -> list[tuple[int, Written]]:
     tasks = [(process, call, ifu, merge) for ifu in ifus]
-    workers = min(call.workers or os.cpu_count() or 1, len(ifus))
+    workers = min(call.workers or available_processors(), len(ifus))
     if call.parameters["nifu"] == -1 and workers > 1:
         # spawned, not forked: threads of this process would be left behind locked
         with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:

@@ -1,7 +1,6 @@
 """A whole night of raw frames, its static calibrations, sets-of-frames and truth, made by parallel processes."""
 
 import multiprocessing
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 from musedeep.simulate.detector import RAW_SHAPE
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure, templates
@@ -142,7 +142,7 @@ def _in_new_directory(
     new = partial_name(final)
     new.mkdir()
     try:
-        _make_raw(_made(new / raw), job, workers or os.cpu_count() or 1, progress)
+        _make_raw(_made(new / raw), job, workers or available_processors(), progress)
         finish(new, final)
         replace_directory(new, final)
     except BrokenProcessPool:
