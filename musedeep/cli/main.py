@@ -229,6 +229,7 @@ Directories = Annotated[
 ChosenMode = Annotated[str, typer.Option("--mode", help="INS MODE, as in WFM-NOAO-N, where there are several.")]
 ChosenNight = Annotated[str, typer.Option("--night", help="Date of the evening, as in 2014-12-09, where several.")]
 ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, as in 1,5,11-13; default: all there are.")]
+Darks = Annotated[bool, typer.Option("--darks", help="Make master darks, and subtract them in all later recipes.")]
 
 
 @app.command()
@@ -254,13 +255,14 @@ def associate(
     mode: ChosenMode = "",
     night: ChosenNight = "",
     ifus: ChosenIfus = "",
+    darks: Darks = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the sets and write nothing.")] = False,
     overwrite: Overwrite = False,
 ) -> int | None:
     """Write the sets-of-frames of a whole night, for either pipeline."""
     from musedeep.cli.night import NightChoice, associate_command
 
-    choice = NightChoice(directories, reduced, mode, night, ifus)
+    choice = NightChoice(directories, reduced, mode, night, ifus, darks)
     return associate_command(choice, output_dir, dry_run, overwrite)
 
 
@@ -280,6 +282,7 @@ def reduce(
     ifus: ChosenIfus = "",
     mode: ChosenMode = "",
     night: ChosenNight = "",
+    darks: Darks = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
@@ -297,7 +300,7 @@ def reduce(
     from musedeep.cli.combine import Resources
     from musedeep.cli.night import NightChoice, reduce_command
 
-    choice = NightChoice(directories, output_dir, mode, night, ifus)
+    choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark")
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
         log=log, cluster=cluster, cluster_profile=cluster_profile,

@@ -36,6 +36,7 @@ class NightChoice:
     mode: str
     night: str
     ifus: str
+    darks: bool = False
 
     @property
     def products(self) -> Path:
@@ -124,7 +125,7 @@ def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
     frames = classify_files(paths)
-    wish = Wish(choice.products, choice.mode, choice.night, ifus)
+    wish = Wish(choice.products, choice.mode, choice.night, ifus, choice.darks)
     unread = [f"{f.path}: {f.reason}; left out" for f in frames if not f.tag]
     try:
         return associate(frames, wish), unread
