@@ -1,6 +1,5 @@
 """`musedeep ingest` and `musedeep export`: FITS pixel tables to stores and back."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.report import size_on_disk, size_text
 from musedeep.errors import MusedeepError
 from musedeep.graph.interrupts import as_interrupts
+from musedeep.processors import available_processors
 from musedeep.storage.location import location
 
 
@@ -24,7 +24,7 @@ def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwri
 
     began = time.monotonic()
     with _told() as progress:
-        ingest(paths, target, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+        ingest(paths, target, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     before, after = sum(p.stat().st_size for p in paths), size_on_disk(target)
     print(f"{target}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
 
@@ -38,12 +38,8 @@ def export_store(store: str, file: Path, workers: int | None, overwrite: bool) -
 
     began = time.monotonic()
     with _told() as progress:
-        export(source, file, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+        export(source, file, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     print(f"{file}: {size_text(size_on_disk(file))}, in {duration(time.monotonic() - began)}")
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
     from musedeep.graph.night_run import NightOutcome, NightRequest
@@ -35,6 +36,7 @@ class NightChoice:
     mode: str
     night: str
     ifus: str
+    darks: bool = False
 
     @property
     def products(self) -> Path:
@@ -123,7 +125,7 @@ def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
     frames = classify_files(paths)
-    wish = Wish(choice.products, choice.mode, choice.night, ifus)
+    wish = Wish(choice.products, choice.mode, choice.night, ifus, choice.darks)
     unread = [f"{f.path}: {f.reason}; left out" for f in frames if not f.tag]
     try:
         return associate(frames, wish), unread
@@ -223,7 +225,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
         workers=resources.workers,
-        threads=resources.threads or len(os.sched_getaffinity(0)),
+        threads=resources.threads or available_processors(),
         memory=memory,
         scheduler=resources.scheduler,
         cluster=profile,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.interrupts import handlers_kept
+from musedeep.processors import available_processors
 from musedeep.storage.location import Location, is_url
 
 if TYPE_CHECKING:
@@ -388,6 +389,8 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0 if embedded else resources.memory // workers,
         silence_logs=level,
+        # dask would tell them 1: a recipe in a worker uses that worker's share of the processors
+        **({} if embedded else {"env": {"OMP_NUM_THREADS": max(1, available_processors() // workers)}}),
     )
     client = Client(cluster)
     return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)

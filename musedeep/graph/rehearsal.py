@@ -28,7 +28,7 @@ from musedeep.kernels.collapse import add_planes
 from musedeep.kernels.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.reject_stars import reject_sparing_stars
 from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
-from musedeep.recipes.exp_combine_grid import grid_from_limits
+from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits
 from musedeep.recipes.exp_combine_job import Exposure, geometry, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments
@@ -226,7 +226,7 @@ def _combine(parameters: ExpCombineParameters, crsigma: float) -> None:
         resampling(parameters, [one]), crsigma=crsigma, lambda_low=WAVELENGTHS[0] - 1, lambda_high=WAVELENGTHS[1] + 1
     )
     limits = exposure_limits(table, index, own.declination, own.shift, how.lambda_low, how.lambda_high)
-    assert limits is not None
+    assert isinstance(limits, Limits)
     grid = grid_from_limits(limits, POINTING, 0.0, 0.0, 0.0, False)
     locate_segments(index, grid, own.declination, own.shift)
     every_row = np.array([[0, N_ROWS]])

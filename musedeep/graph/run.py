@@ -8,7 +8,6 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,7 @@ from musedeep.graph.records import (
     peak_memory,
 )
 from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine_grid import (
     Grid,
@@ -85,7 +85,7 @@ class Request:
     filter_list: Path | None = None
     overwrite: bool = False
     workers: int | None = None
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=available_processors)
     memory: int = 4 * 2**30
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
@@ -242,7 +242,7 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         check_report(request.report)
     recorder.event(
         "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
-        scheduler=request.scheduler is not None, processors=len(os.sched_getaffinity(0)),
+        scheduler=request.scheduler is not None, processors=available_processors(),
         process_seconds=round(time.time() - psutil.Process().create_time(), 3),
     )  # fmt: skip
     auxiliary = (

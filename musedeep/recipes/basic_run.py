@@ -15,6 +15,7 @@ from musedeep.allocation import keep_freed_memory
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.processes import worker_processes
+from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.declaration import Recipe
 from musedeep.storage.image import MuseImage, join_images, write_image, write_images
@@ -33,7 +34,7 @@ class RecipeCall:
     parameters : all of the recipe, parsed
     output : directory of the products
     overwrite : replace existing products
-    workers : processes with nifu=-1; None: one a processor
+    workers : processes with nifu=-1; None: one per processor
     save_fits : write pixel tables as FITS files, too
     progress : is told of the IFUs
     """
@@ -162,7 +163,7 @@ def _results(
 ) -> list[tuple[int, Written]]:
     # what shows the progress stays in this process
     tasks = [(process, replace(call, progress=Silent()), ifu, merge) for ifu in ifus]
-    workers = min(call.workers or os.cpu_count() or 1, len(ifus))
+    workers = min(call.workers or available_processors(), len(ifus))
     call.progress.begin(len(ifus), "IFUs")
     found = {}
     if call.parameters["nifu"] == -1 and workers > 1:

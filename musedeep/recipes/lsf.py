@@ -1,6 +1,5 @@
 """muse_lsf: arc exposures to the line-spread functions of the slices (manual 6.4, 9.5, A.3.9)."""
 
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf_profile import full_widths, normalised, profile_image, scaled
+from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
 from musedeep.recipes.basic_inputs import open_frames
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_DARK, MERGE, NIFU, OVERSCAN, Overscan
@@ -221,7 +221,7 @@ def profiles(
         image = profile_image(offset, u, values, offsets, p["lsf_regression_window"], wavelengths)
         return normalised(image, float(offsets[1] - offsets[0]))
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         return np.stack(list(pool.map(one, slices))), offsets
 
 

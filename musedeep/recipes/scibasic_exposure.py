@@ -1,6 +1,5 @@
 """muse_scibasic on one IFU: calibrations opened once, then exposure after exposure."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, N_SLICES
 from musedeep.kernels.calibrate import SATURATED
 from musedeep.kernels.illumination import correct_rows, count_flag
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_processing import overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
@@ -253,7 +253,7 @@ _OVERSCAN: Final = "ESO DRS MUSE OVSC"
 def write_pixel_table(call: RecipeCall, ifu: int, name: str, product: PixelTableProduct) -> Written:
     """Write a pixel table as a store, and as a FITS file if that is wanted."""
     store = call.output / f"{name}-{ifu:02d}.zarr"
-    product.write_store(store, os.cpu_count() or 1, call.overwrite)
+    product.write_store(store, available_processors(), call.overwrite)
     written: Written = [(name, store)]
     if call.save_fits or wants_fits():
         path = store.with_suffix(".fits")

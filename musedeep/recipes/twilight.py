@@ -1,6 +1,5 @@
 """muse_twilight: exposures of the twilight sky to a smooth cube of the illumination of the field (manual 9.7)."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS, MASTER_DARK, OVERSCAN
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
@@ -144,7 +144,7 @@ def run(call: RecipeCall) -> Outcome:
     target = str(done[0].frames[0].primary.get("OBJECT", ""))
     mode = str(done[0].frames[0].primary.get("ESO INS MODE", ""))
     vignetting = Vignetting.of(parameters, mask, mode)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_processors()) as pool:
         smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
     cube = [
         Extension("DATA", target, data, "count"),

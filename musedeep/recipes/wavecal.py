@@ -1,6 +1,5 @@
 """muse_wavecal: arc exposures to wavelength solutions (manual 6.3.4, 9.4)."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.dispersion import WEIGHTINGS
+from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import (
     LampImage,
     by_lamp,
@@ -252,7 +252,7 @@ class _Headers:
 
 def _solve(images: list[ArcImage], catalog: LineCatalog, trace: TraceTable, settings: Settings) -> list[SliceResult]:
     """All slices, in threads."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         return list(
             pool.map(lambda k: solve_slice(k + 1, images, catalog, trace.coefficients[k], settings), range(N_SLICES))
         )

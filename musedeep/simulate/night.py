@@ -3,7 +3,6 @@
 Each frame gets its name when it is whole. A simulation that was interrupted goes on with what is missing.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
@@ -15,6 +14,7 @@ from typing import Final
 
 from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
+from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.simulate.detector import RAW_SHAPE
 from musedeep.simulate.effects import Effects
@@ -178,7 +178,7 @@ class _Simulation:
         home = directory_to_fill(final, request, overwrite)
         try:
             with output_lock(home):
-                self._fill(home, final, request, overwrite, workers or os.cpu_count() or 1, progress)
+                self._fill(home, final, request, overwrite, workers or available_processors(), progress)
             if home != final:
                 replace_directory(home, final)
         except BrokenProcessPool:

@@ -44,7 +44,7 @@ def night(tmp_path_factory):
 
 
 def sets_of(night, output):
-    return associate(classify_files(fits_files([night / "raw", night / "static"])), Wish(output)).sets
+    return associate(classify_files(fits_files([night / "raw", night / "static"])), Wish(output, darks=True)).sets
 
 
 def reduce_tiny(night, output, progress=None, dry_run=False, **options):

@@ -190,7 +190,7 @@ def test_cosmic_rays_get_their_flag(directory, tmp_path):
 def test_same_bits_with_any_number_of_threads(directory, tmp_path, monkeypatch):
     found = []
     for n in (1, 5):
-        monkeypatch.setattr("os.cpu_count", lambda n=n: n)
+        monkeypatch.setattr("musedeep.processors.limits", lambda n=n: [n])
         out = reduced(frames(directory, tmp_path), tmp_path / str(n), "--saveimage=false")
         found.append(everything(out / "PIXTABLE_OBJECT_0001-01.zarr")[1])
     for name in REQUIRED:
