@@ -7,6 +7,7 @@ from typing import Any
 from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.location import Location, StoreUrl, location
+from musedeep.storage.packed import packing_of
 
 MANY = 12
 """Files listed of a selection before the rest is only counted."""
@@ -34,6 +35,8 @@ def describe(path: Location) -> tuple[str, Facts]:
         return "selection file", selection_facts(path)
     if path.is_dir():
         return _store(path)
+    if packing := packing_of(path):
+        raise packing.refusal(path)
     with open(path, "rb") as stream:
         fits_file = stream.read(6) == b"SIMPLE"
     if not fits_file:

@@ -142,7 +142,7 @@ def _slices(
         named = {_ifu_name(hdus[0].header, hdu.header, len(tables)): hdu for hdu in tables}
         if wanted not in named and "" not in named:
             held = ", ".join(sorted(named))
-            raise OtherIfu(f"{path}: {kind} of {held}, not of {wanted}; give that of IFU {ifu}")
+            raise OtherIfu(f"{path}: {kind} of {held}, not of {wanted}; give that of IFU {ifu}", held)
         table = named[wanted if wanted in named else ""]
         slices = whole_numbers(table, "SliceNo")
         # rows of slices that failed have number 0 in tables of the reference

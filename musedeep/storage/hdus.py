@@ -15,7 +15,9 @@ from musedeep.storage.header_cards import sign
 from musedeep.storage.headers import scan_units, unreadable
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
-DAMAGE: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, fits.VerifyError)
+DAMAGE: Final = (
+    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, fits.VerifyError
+)  # fmt: skip
 """What astropy raises for headers and data that are not as the FITS standard has them."""
 
 

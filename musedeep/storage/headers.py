@@ -22,6 +22,8 @@ _CARDS = BLOCK // CARD
 _BITPIX = (8, 16, 32, 64, -32, -64)
 _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _END = "END".ljust(CARD)
+_MOST_CARDS = 1_000_000
+"""Of a header; more is no header, and would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def scan_units(path: Path, unpack: bool = False) -> Iterator[HeaderUnit]:
         with open_unpacked(path) if packing else open(path, "rb") as stream:
             # the length of a packed file is known at its end
             while packing or position < size:
-                unit = _read_unit(path, stream, position, size, first=not number)
+                unit = _read_unit(path, stream, position, "a packed file" if packing else size, first=not number)
                 if unit is None:
                     break
                 stop = unit.data_offset + unit.data_bytes
@@ -207,7 +209,7 @@ def _truncated(path: Path, size: int, number: int, unit: HeaderUnit, stop: int) 
     )
 
 
-def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> HeaderUnit | None:  # type: ignore[no-untyped-def]
+def _read_unit(path: Path, stream, position: int, size: int | str, first: bool) -> HeaderUnit | None:  # type: ignore[no-untyped-def]
     """The header at a position; None at the fill some programs leave after the last HDU."""
     stream.seek(position)
     cards: list[str] = []
@@ -223,8 +225,10 @@ def _read_unit(path: Path, stream, position: int, size: int, first: bool) -> Hea
                 )
         if len(block) < BLOCK:
             raise MusedeepError(
-                f"{path}: truncated, has {size} bytes, ends inside the header at byte {position}; copy or make it again"
+                f"{path}: truncated, ends inside the header at byte {position} of {size}; copy or make it again"
             )
+        if len(cards) > _MOST_CARDS:
+            raise MusedeepError(f"{path}: the header at byte {position} of {size} has no END; copy or make it again")
         text = block.decode("latin-1")
         cards += [text[i : i + CARD] for i in range(0, BLOCK, CARD)]
         if _END in cards[-BLOCK // CARD :]:

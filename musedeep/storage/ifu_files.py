@@ -1,7 +1,6 @@
 """Files of one IFU each, or of several: which of them holds an IFU."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +11,18 @@ T = TypeVar("T")
 
 
 class OtherIfu(MusedeepError):
-    """The file is good, but of another IFU."""
+    """The file is good, but of another IFU.
+
+    Parameters
+    ----------
+    message : str
+    held : str
+        The IFUs that it holds: CHANnn, ...
+    """
+
+    def __init__(self, message: str, held: str = "") -> None:
+        super().__init__(message)
+        self.held = held
 
 
 def read_of_ifu(read: Callable[[str | Path, int], T], paths: Sequence[str | Path], ifu: int, kind: str) -> T:
@@ -32,8 +42,12 @@ def read_of_ifu(read: Callable[[str | Path, int], T], paths: Sequence[str | Path
     MusedeepError
         No file holds the IFU, or a file cannot be read or is wrong: that file is named.
     """
+    held = []
     for path in paths:
-        with suppress(OtherIfu):
+        try:
             return read(path, ifu)
+        except OtherIfu as error:
+            held.append(error.held)
     where = f"{', '.join(map(str, paths))}: " if paths else ""
-    raise MusedeepError(f"{where}no {kind} of IFU {ifu} ({extension_name(ifu)}); give one")
+    others = f", only of {', '.join(held)}" if any(held) else ""
+    raise MusedeepError(f"{where}no {kind} of IFU {ifu} ({extension_name(ifu)}){others}; give one")

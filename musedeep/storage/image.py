@@ -122,7 +122,7 @@ def open_image(path: str | Path, ifu: int) -> ImageFile:
 
 
 def _other(path: Path, held: str, ifu: int) -> OtherIfu:
-    return OtherIfu(f"{path}: image of {held}, not of {extension_name(ifu)}; give that of IFU {ifu}")
+    return OtherIfu(f"{path}: image of {held}, not of {extension_name(ifu)}; give that of IFU {ifu}", held)
 
 
 def _check_stored(path: Path, unit: HeaderUnit, bitpix: int, data: fits.Header) -> None:

@@ -139,9 +139,13 @@ def read_raw(path: str | Path, ifu: int) -> RawImage:
                 continue
             if not hdu.is_image or hdu.data is None or hdu.data.ndim != 2:
                 raise MusedeepError(f"{path}: {name} holds no image; give a raw MUSE frame")
+            # astropy takes no notice of BLANK in unsigned integers
+            blank = hdu.header.get("BLANK")
             counts = hdu.data
-            if counts.dtype != np.uint16:
+            if counts.dtype != np.uint16 or blank is not None:
                 whole = (counts >= 0) & (counts <= 65535) & (counts == np.round(counts))
+                if counts.dtype == np.uint16:
+                    whole &= counts != blank + 32768
                 if not whole.all():
                     raise MusedeepError(
                         f"{path}: {name} has {np.count_nonzero(~whole)} pixels that are no integers from 0 to 65535; "

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.hdus import reading
-from musedeep.storage.headers import open_unpacked, scan_units
+from musedeep.storage.headers import header_cards, open_unpacked, parse_cards, scan_units
 from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.outputs import write_error
 from musedeep.storage.packed import packing_of
@@ -198,7 +198,8 @@ def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
                 frame.unpack()
         else:
             image = read_raw(path, ifu)
-            frame = RawFrame(path, ifu, image.primary, image.header, image.data.shape, _pixels=image.data)
+            header = parse_cards(header_cards(image.header))
+            frame = RawFrame(path, ifu, primary, header, (image.data.shape[0], image.data.shape[1]), _pixels=image.data)
         frame.ports = tuple(_ports(frame))
     return frame
 

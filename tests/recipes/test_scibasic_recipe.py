@@ -1,5 +1,7 @@
 """muse_scibasic on frames of full width and few rows: places, wavelengths and fluxes that are put in come out."""
 
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -248,6 +250,19 @@ def test_bad_frames_are_named(directory, tmp_path, capsys, monkeypatch):
     bad = frames(directory, tmp_path, f"{tmp_path}/failed.fits TRACE_TABLE", without=("TRACE_TABLE-01",))
     assert "8.2" in failure(capsys, 1, bad)
     assert "exists already" in failure_of_second_run(directory, tmp_path, capsys)
+
+
+def test_a_damaged_calibration_is_named_beside_good_ones_of_other_ifus(directory, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        kind, whole = name.removesuffix("-01"), (directory / f"{name}.fits").read_bytes()
+        damaged, other = tmp_path / f"{name}.fits", tmp_path / "other.fits"
+        other.write_bytes(whole.replace(b"CHAN01", b"CHAN02"))
+        lines = [f"{damaged} {kind}"] + [f"{other} {kind}"] * name.endswith("-01")
+        for content in (whole[:-2880], b"no FITS file" * 300, gzip.compress(whole)[:-9]):
+            damaged.write_bytes(content)
+            assert f"{damaged}: " in failure(capsys, 1, frames(directory, tmp_path, *lines, without=(name,)))
+    assert not list(tmp_path.glob("PIXTABLE*"))
 
 
 def failure_of_second_run(directory, tmp_path, capsys):

@@ -58,7 +58,9 @@ def test_the_file_of_an_ifu_is_found_among_several(tmp_path):
     traces = [write_trace(tmp_path / f"t{ifu}.fits", ifu) for ifu in (1, 2)]
     for read, paths, kind in ((read_wavecal_table, waves, "WAVECAL_TABLE"), (read_trace_table, traces, "TRACE_TABLE")):
         assert read_of_ifu(read, paths, 2, kind).path == paths[1]
-        with pytest.raises(MusedeepError, match=rf"{paths[0]}, {paths[1]}: no {kind} of IFU 3 \(CHAN03\); give one"):
+        with pytest.raises(
+            MusedeepError, match=rf"{paths[0]}, {paths[1]}: no {kind} of IFU 3 \(CHAN03\), only of CHAN01, CHAN02; give"
+        ):
             read_of_ifu(read, paths, 3, kind)
         # a damaged file is named, and not another one that is good
         paths[0].write_bytes(paths[0].read_bytes()[:-2880])
