@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -14,11 +14,6 @@ from musedeep.errors import MusedeepError
 from musedeep.storage.header_cards import sign
 from musedeep.storage.headers import scan_units, unreadable
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
-
-DAMAGE: Final = (
-    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, fits.VerifyError
-)  # fmt: skip
-"""What astropy raises for headers and data that are not as the FITS standard has them."""
 
 
 @contextmanager
@@ -37,11 +32,14 @@ def reading(path: Path, what: str) -> Iterator[None]:
     """
     try:
         yield
+    except MusedeepError:
+        raise
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
-    except DAMAGE as error:
+    except Exception as error:
+        # astropy has no type for damage: it raises whatever its parsers meet, and a private type of its C code
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise MusedeepError(f"{path}: no valid {what} ({reason}); make it again or give another") from error
+        raise MusedeepError(f"{path}: no valid {what} ({reason}); copy or make it again, or give another") from error
 
 
 @contextmanager
