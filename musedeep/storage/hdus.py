@@ -1,5 +1,6 @@
 """FITS files that are read by astropy, and such that are written whole or not at all, with their checksums."""
 
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
@@ -31,7 +33,10 @@ def reading(path: Path, what: str) -> Iterator[None]:
         The file cannot be read, or is damaged.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # of cards that break the standard; what matters of them is checked by the readers
+            warnings.simplefilter("ignore", AstropyWarning)
+            yield
     except MusedeepError:
         raise
     except (OSError, EOFError, zlib.error) as error:
@@ -43,8 +48,14 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_hdus(path: Path, what: str) -> Iterator[fits.HDUList]:
-    """The HDUs of a small FITS file, packed by gzip or not, to be read inside `with`; see `reading`.
+def open_hdus(path: Path, what: str, memmap: bool = False) -> Iterator[fits.HDUList]:
+    """The HDUs of a FITS file, packed by gzip or not, to be read inside `with`; see `reading`.
+
+    Parameters
+    ----------
+    path : Path
+    what : what is expected in the file
+    memmap : map large data that are not packed, which are not to be kept in memory all at once
 
     Raises
     ------
@@ -58,7 +69,7 @@ def open_hdus(path: Path, what: str) -> Iterator[fits.HDUList]:
         # astropy takes the bytes of a compressed table for its rows
         if any(card.startswith("ZTABLE  =") for card in unit.cards):
             raise MusedeepError(f"{path}: a table compressed by fpack; uncompress it with funpack and give the result")
-    with reading(path, what), fits.open(path, memmap=False) as hdus:
+    with reading(path, what), fits.open(path, memmap=memmap) as hdus:
         yield hdus
 
 
