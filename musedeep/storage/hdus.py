@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from astropy.io import fits
 
-from musedeep.storage.header_cards import sign
+from musedeep.storage.header_cards import keep_checksum_places, sign
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
 
@@ -31,7 +31,7 @@ def whole_file(path: Path, need: int, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
-    """Write HDUs that are in memory; see `whole_file`.
+    """Write HDUs that are in memory, all with checksums; see `whole_file`.
 
     Raises
     ------
@@ -39,4 +39,6 @@ def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
         The file exists and may not be replaced, or cannot be written.
     """
     with whole_file(path, sum(hdu.size for hdu in hdus), overwrite) as stream:
+        for hdu in hdus:
+            keep_checksum_places(hdu.header)
         hdus.writeto(stream)
