@@ -127,14 +127,3 @@ class Combination:
         return cls(
             str(parameters["combine"]), low, high, keep, float(parameters["lsigma"]), float(parameters["hsigma"])
         )
-
-
-def parameter_texts(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Parameters as they are recorded in products."""
-    out = []
-    for name, value in parameters.items():
-        if isinstance(value, bool):
-            out.append((name, str(value).lower()))
-        else:
-            out.append((name, f"{value:g}" if isinstance(value, float) else str(value)))
-    return out

@@ -14,7 +14,6 @@ from typing import Any
 
 from astropy.io import fits
 
-from musedeep.recipes.basic_parameters import parameter_texts
 from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.product_headers import Card, ordered, recipe_cards
 from musedeep.storage.header_cards import card
@@ -90,7 +89,7 @@ def product_header(
         ("ESO PRO TYPE", "REDUCED", "Product type"),
         ("ESO PRO TECH", "IFU", "Observation technique"),
         ("ESO PRO SCIENCE", science, "Scientific product if T"),
-        *recipe_cards(number, used, calibrations, parameter_texts(parameters), recipe),
+        *recipe_cards(recipe, number, used, calibrations, parameters),
         *_checksum_cards([path for path, _ in files], number),
         ("ESO PRO DATANCOM", len(used), "Number of combined frames"),
         *extra,

@@ -24,12 +24,16 @@ class Tag:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: name, default (which gives the type), choices if few, and one line of help."""
+    """A parameter: name, default (which gives the type), choices if few, and one line of help.
+
+    `neutral` is given where the recipe of the ESO pipeline has no such parameter: the value that does the same as it.
+    """
 
     name: str
     default: str | float | int | bool
     help: str
     choices: tuple[str, ...] = ()
+    neutral: str | float | int | bool | None = None
 
     def parse(self, value: Any, recipe: str) -> str | float | int | bool:
         """The value in the parameter's type.

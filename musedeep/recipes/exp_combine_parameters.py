@@ -54,7 +54,7 @@ RECIPE = Recipe(
         Parameter(
             "rejection", "reference",
             "reference: outliers as the reference pipeline finds them; stars: fewer false ones, cores of stars spared.",
-            ("reference", "stars"),
+            ("reference", "stars"), neutral="reference",
         ),
     ),
     products=(

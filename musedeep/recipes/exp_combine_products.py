@@ -15,7 +15,7 @@ from musedeep.quality.depth import collapse_cube
 from musedeep.quality.exp_combine import source_cards
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_job import Job
-from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.recipes.exp_combine_parameters import RECIPE, ExpCombineParameters
 from musedeep.recipes.product_headers import product_header
 from musedeep.storage.cube_fits import (
     CubeFile,
@@ -49,7 +49,7 @@ class Products:
     output : Path
     parameters : ExpCombineParameters
     texts : sequence of (name, value)
-        The parameters, for the headers.
+        The parameters that were given, for the headers.
     calibrations : sequence of (file name, category)
         Auxiliary inputs, for the headers.
     combined_format : set of str
@@ -108,7 +108,8 @@ class Products:
     def _header(
         self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()
     ) -> fits.Header:
-        return product_header(first, job, category, name, self.texts, extra, calibrations=self.calibrations)
+        given = dict(self.texts)
+        return product_header(RECIPE, first, job, category, name, given, extra, calibrations=self.calibrations)
 
     def create(self, work: Path, job: Job) -> None:
         """Lay out the files that boxes are written into."""

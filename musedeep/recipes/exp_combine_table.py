@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.recipes.exp_combine_job import Job
+from musedeep.recipes.exp_combine_parameters import RECIPE
 from musedeep.recipes.exp_combine_rows import CombinedRows, row_blocks
 from musedeep.recipes.product_headers import pixel_table_cards, product_header, slice_offset_cards
 from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve
@@ -38,7 +39,7 @@ class CombinedTable:
     first : fits.Header
         Primary header of the first exposure.
     texts : sequence of (name, value)
-        Parameters of the recipe.
+        Parameters of the recipe that were given.
     weighted : bool
         Whether the table gets a weight column.
 
@@ -67,8 +68,9 @@ class CombinedTable:
         cards += [("CRVAL1", job.reference[0], ""), ("CRVAL2", job.reference[1], "")]
         if "weight" not in rows.names:
             cards = [c for c in cards if not c[0].endswith("PIXTABLE WEIGHTED")]
-        texts = self._texts
-        primary = product_header(self._first, job, "PIXTABLE_COMBINED", self._name, texts, cards, keep_pixel_table=True)
+        primary = product_header(
+            RECIPE, self._first, job, "PIXTABLE_COMBINED", self._name, dict(self._texts), cards, keep_pixel_table=True
+        )
         found = {"primary": header_bytes(primary, False, 8, ())}
         for name in rows.names:
             header = fits.Header([fits.Card("EXTNAME", name)])

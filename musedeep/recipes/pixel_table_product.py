@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from musedeep.recipes.pixel_creation import UNITS, ImageRows
 from musedeep.storage.fits_parts import BLOCK, header_bytes, padded
 from musedeep.storage.hdus import whole_file
-from musedeep.storage.header_cards import checksum_cards
+from musedeep.storage.header_cards import keep_checksum_places
 from musedeep.storage.headers import raw_cards
 from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED, Rows
 
@@ -106,15 +106,12 @@ class PixelTableProduct:
             empty = [fits.Column(n, "1J" if COLUMN_TYPES[n].kind == "i" else "1E", UNITS.get(n)) for n in REQUIRED]
             header = fits.BinTableHDU.from_columns(empty).header
             header["NAXIS2"] = self.rows.n_rows
-            for one in checksum_cards():
-                header.append(one, end=True)
+            keep_checksum_places(header)
             return found | {"rows": header.tostring(sep="", endcard=True, padding=True).encode("ascii")}
         for name in REQUIRED:
             header = fits.Header([fits.Card("EXTNAME", name)])
             if name in UNITS:
                 header["BUNIT"] = UNITS[name]
-            for one in checksum_cards():
-                header.append(one, end=True)
             bitpix = 32 if COLUMN_TYPES[name].kind == "i" else -32
             found[name] = header_bytes(header, True, bitpix, (self.rows.n_rows, 1))
         return found
@@ -124,8 +121,7 @@ class PixelTableProduct:
         """Header and data of the spectrum of the flat, as they stand in the file."""
         if self.flat_field is None:
             return None
-        for one in checksum_cards():
-            self.flat_field.header.append(one, end=True)
+        keep_checksum_places(self.flat_field.header)
         buffer = io.BytesIO()
         fits.HDUList([fits.PrimaryHDU(), self.flat_field]).writeto(buffer)
         raw = buffer.getvalue()[BLOCK:]

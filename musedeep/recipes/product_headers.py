@@ -19,15 +19,14 @@ itself a product of this recipe (dropped here, they describe that product).
 import copy
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from astropy.io import fits
 
 from musedeep import __version__
 from musedeep.recipes.declaration import Recipe
-from musedeep.recipes.exp_combine_parameters import RECIPE
 from musedeep.storage.header_cards import card, checksum_cards
 
 if TYPE_CHECKING:
@@ -69,22 +68,31 @@ def inherited(first: fits.Header, keep_pixel_table: bool = False) -> fits.Header
 
 
 def recipe_cards(
+    recipe: Recipe,
     number: int,
     files: Sequence[tuple[str, str]],
     calibrations: Sequence[tuple[str, str]],
-    parameters: Sequence[tuple[str, str]],
-    recipe: Recipe = RECIPE,
+    parameters: Mapping[str, Any],
 ) -> list[Card]:
     """ESO PRO RECn of this step.
 
+    All parameters of the recipe are recorded, in the order of its declaration. Those that the ESO pipeline does not
+    have follow, where they make a difference.
+
     Parameters
     ----------
+    recipe : Recipe
+        The recipe that made the product.
     number : int
         n.
     files, calibrations : sequence of (file name, category)
-    parameters : sequence of (name, value)
-    recipe : Recipe
-        What made the product.
+    parameters : mapping of name to value
+        Those that were given; the others have their defaults.
+
+    Raises
+    ------
+    MusedeepError
+        A parameter that the recipe does not have.
     """
     record = f"ESO PRO REC{number} "
     cards: list[Card] = [
@@ -96,12 +104,22 @@ def recipe_cards(
         for i, (name, category) in enumerate(frames, 1):
             cards.append((f"{record}{kind}{i} NAME", name, f"File name of {word} frame"))
             cards.append((f"{record}{kind}{i} CATG", category, f"Category of {word} frame"))
-    declared = {p.name: p for p in recipe.parameters}
-    for i, (name, value) in enumerate(parameters, 1):
-        known = declared.get(name)
-        cards.append((f"{record}PARAM{i} NAME", name, known.help if known else ""))
-        cards.append((f"{record}PARAM{i} VALUE", str(value), f"Default: {known.default}" if known else ""))
+    values = recipe.parse(parameters)
+    shared = [p for p in recipe.parameters if p.neutral is None]
+    own = [p for p in recipe.parameters if p.neutral is not None and values[p.name] != p.neutral]
+    for i, parameter in enumerate([*shared, *own], 1):
+        default = _text(parameter.default)
+        quote = "'" if isinstance(parameter.default, str) else ""
+        cards.append((f"{record}PARAM{i} NAME", parameter.name, parameter.help))
+        cards.append((f"{record}PARAM{i} VALUE", _text(values[parameter.name]), f"Default: {quote}{default}{quote}"))
     return cards
+
+
+def _text(value: str | float | int | bool) -> str:
+    """The value of a parameter as the reference writes it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def applied_cards(job: "Job") -> list[Card]:
@@ -148,11 +166,12 @@ def slice_offset_cards(headers: Iterable[fits.Header]) -> list[Card]:
 
 
 def product_header(
+    recipe: Recipe,
     first: fits.Header,
     job: "Job",
     category: str,
     file_name: str,
-    parameters: Sequence[tuple[str, str]],
+    parameters: Mapping[str, Any],
     extra: Sequence[Card] = (),
     keep_pixel_table: bool = False,
     calibrations: Sequence[tuple[str, str]] = (),
@@ -161,6 +180,8 @@ def product_header(
 
     Parameters
     ----------
+    recipe : Recipe
+        The recipe that makes it.
     first : fits.Header
         Primary header of the first exposure.
     job : Job
@@ -168,8 +189,8 @@ def product_header(
         PRO CATG.
     file_name : str
         PIPEFILE.
-    parameters : sequence of (name, value)
-        Of the recipe, for PRO RECn PARAMi.
+    parameters : mapping of name to value
+        Parameters of the recipe that were given, for PRO RECn PARAMi.
     extra : sequence of (keyword without HIERARCH, value, comment)
         Further cards: quality control, filter. They replace inherited ones.
     keep_pixel_table : bool
@@ -200,7 +221,7 @@ def product_header(
         ("ESO PRO TYPE", "REDUCED", "Product type"),
         ("ESO PRO TECH", "IFU", "Observation technique"),
         ("ESO PRO SCIENCE", True, "Scientific product if T"),
-        *recipe_cards(max(numbers, default=0) + 1, files, calibrations, parameters),
+        *recipe_cards(recipe, max(numbers, default=0) + 1, files, calibrations, parameters),
         ("ESO PRO DATANCOM", len(job.exposures), "Number of combined frames"),
     ]
     if "ESO DRS MUSE PIXTABLE FFCORR" in first:

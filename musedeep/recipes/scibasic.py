@@ -87,6 +87,7 @@ RECIPE = Recipe(
             True,
             "Fit the known faint lines beside each sky line, too. false: a lone Gaussian, as the reference does, whose "
             "shift is wrong by 0.01 to 0.03 Angstrom a line.",
+            neutral=False,
         ),
         Parameter("resample", False, "Write an image with wavelengths along the columns, for a look."),
         Parameter("dlambda", 1.25, "Step of wavelength of that image, Angstrom."),

@@ -157,6 +157,9 @@ def _write(files: Mapping[Path, fits.HDUList], overwrite: bool) -> None:
     try:
         for path, hdus in files.items():
             try:
+                for hdu in hdus:
+                    # without a date: the same data make the same bits
+                    hdu.add_checksum(when="ones' complement sum")
                 with partial[path].open("wb") as file:
                     hdus.writeto(file)
             except OSError as error:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.header_cards import keep_checksum_places
 
 BLOCK = 2880
 
@@ -23,7 +24,7 @@ def padded(n: int) -> int:
 
 
 def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Sequence[int], spare: int = 0) -> bytes:
-    """A header with its structural cards, padded to whole blocks.
+    """A header with its structural cards and places for its checksums, padded to whole blocks.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Seque
     for card in header.cards:
         if card.keyword not in taken:
             full.append(card, end=True)
+    keep_checksum_places(full)
     for _ in range(spare):
         full.append("", end=True, bottom=True)
     return full.tostring(sep="", endcard=True, padding=True).encode("ascii")

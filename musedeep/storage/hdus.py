@@ -13,7 +13,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.header_cards import sign
+from musedeep.storage.header_cards import keep_checksum_places, sign
 from musedeep.storage.headers import scan_units, unreadable
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
@@ -120,7 +120,7 @@ def whole_file(path: Path, need: int, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
-    """Write HDUs that are in memory; see `whole_file`.
+    """Write HDUs that are in memory, all with checksums; see `whole_file`.
 
     Raises
     ------
@@ -128,4 +128,6 @@ def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
         The file exists and may not be replaced, or cannot be written.
     """
     with whole_file(path, sum(hdu.size for hdu in hdus), overwrite) as stream:
+        for hdu in hdus:
+            keep_checksum_places(hdu.header)
         hdus.writeto(stream)

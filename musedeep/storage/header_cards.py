@@ -65,6 +65,13 @@ def checksum_cards() -> list[fits.Card]:
     ]
 
 
+def keep_checksum_places(header: fits.Header) -> None:
+    """Append places for CHECKSUM and DATASUM to a header that has none."""
+    for one in checksum_cards():
+        if one.keyword not in header:
+            header.append(one, end=True)
+
+
 def _fold(total: int) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from astropy.io import fits
+
 from musedeep.errors import MusedeepError
 from musedeep.progress import Progress
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import MEMORY, export
+from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.headers import HeaderUnit, header_cards, parse_cards, scan_file
 from musedeep.storage.location import Location, location
 from musedeep.storage.new_store import refuse_existing_store
@@ -82,6 +85,7 @@ def _source_layout(table: PixelTable) -> dict[str, Any]:
         cards = unit.cards
         if joined:
             cards = header_cards(table.header) if number == 0 else _of_length(unit, role, first.n_rows, table.n_rows)
+            cards = _with_places(unit, cards)
         hdu: dict[str, Any] = {"cards": list(cards), "role": role}
         if role == "other" or (role == "primary" and unit.data_bytes):
             hdu |= {"offset": unit.data_offset, "bytes": unit.end - unit.data_offset}
@@ -96,7 +100,7 @@ def _source_layout(table: PixelTable) -> dict[str, Any]:
                 "remove it or make the table again (manual A.3.2)"
             )
     kind = "table" if isinstance(first, TableFormatTable) else "image"
-    return {"format": kind, "path": first.path, "hdus": hdus}
+    return {"format": kind, "path": first.path, "hdus": hdus, **({"unsigned": True} if joined else {})}
 
 
 def _role(table: ImageFormatTable | TableFormatTable, unit: HeaderUnit) -> str:
@@ -104,6 +108,16 @@ def _role(table: ImageFormatTable | TableFormatTable, unit: HeaderUnit) -> str:
     if isinstance(table, TableFormatTable):
         return "rows" if unit.data_offset == table.offset else "other"
     return next((name for name, offset in table.offsets.items() if offset == unit.data_offset), "other")
+
+
+def _with_places(unit: HeaderUnit, cards: tuple[str, ...]) -> tuple[str, ...]:
+    """The cards with places for the checksums that the HDU of the first file has; `export` fills them in."""
+    header = parse_cards(cards)
+    places = (fits.Card("DATAMD5", "0" * 32, "MD5 checksum"), *checksum_cards())
+    gone = [one for one in places if one.keyword in unit.header and one.keyword not in header]
+    for one in gone:
+        header.append(one, end=True)
+    return header_cards(header) if gone else cards
 
 
 def _of_length(unit: HeaderUnit, role: str, old: int, new: int) -> tuple[str, ...]:

@@ -129,5 +129,5 @@ def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:
     primary = fits.PrimaryHDU()
     primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
     partial = path.with_name(f".{path.name}.part")
-    fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(partial, overwrite=True)
+    fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(partial, overwrite=True, checksum=True)
     os.replace(partial, path)

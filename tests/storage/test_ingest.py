@@ -197,6 +197,21 @@ def test_files_of_the_ifus_become_one_store(tmp_path, shuffle):
     fits.open(tmp_path / "b.fits").verify("exception")
 
 
+@pytest.mark.filterwarnings("error::astropy.utils.exceptions.AstropyUserWarning")
+def test_files_of_the_ifus_have_checksums_again(tmp_path):
+    write_exposure(tmp_path / "part.fits", fmt="per-ifu", flat_field=True, **{**SMALL, "ifus": (3, 4)})
+    paths = ifu_paths(tmp_path / "part.fits", (3, 4))
+    for path in paths:
+        with fits.open(path, mode="update") as hdus:
+            hdus[0].header["DATAMD5"] = "of this file alone"
+            for hdu in hdus:
+                hdu.add_checksum()
+    export(ingest(paths, tmp_path / "a.zarr"), tmp_path / "b.fits")
+    with fits.open(tmp_path / "b.fits", checksum=True) as hdus:
+        assert len(hdus) == 9 and all(hdu.verify_checksum() == hdu.verify_datasum() == 1 for hdu in hdus)
+        assert set(hdus[0].header["DATAMD5"]) <= set("0123456789abcdef") and hdus[0].header["DATAMD5"] != "0" * 32
+
+
 def test_memory_does_not_grow_with_the_table(tmp_path):
     peaks = []
     for k, lines in enumerate((60.0, 480.0)):
