@@ -126,7 +126,7 @@ def test_scaled_pixels_and_those_without_a_value_are_refused(tmp_path, replaced,
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("OUT2 GAIN", 0.0, "OUT2 GAIN is 0.0"), ("OUT3 GAIN", "high", "no number in ESO DET OUT3 GAIN"),
+        ("OUT2 GAIN", 0.0, "OUT2 GAIN is 0"), ("OUT3 GAIN", "high", "no number in ESO DET OUT3 GAIN"),
         ("OUT1 PRSCX", -32, "OUT1 PRSCX is -32"), ("OUT1 NY", 149.5, "OUT1 NY is 149.5"),
         ("OUT4 OVSCY", 30, r"428 rows do not fit the read-out of port 4 \(ESO DET OUT4 NY, PRSCY, OVSCY\)"),
         ("OUT2 NX", 90, "528 columns do not fit the read-out of port 2"), ("OUT2 X", 1, "no four equal quadrants"),
