@@ -175,7 +175,7 @@ def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
         yield headers.image("ARC_RED_0001", Combined(total.data, total.dq, total.stat), combined)
     chosen = images if parameters["lampwise"] or total is None else [total]
     results = _solve(chosen, catalog, trace, settings)
-    _check(results, combined, parameters["lampwise"])
+    _check(results, combined, parameters["lampwise"], catalog)
     shape = images[0].data.shape
     made = IfuProducts()
     cards = quality_cards(results, combined, catalog, trace, shape[0])
@@ -252,19 +252,19 @@ def _solve(images: list[ArcImage], catalog: LineCatalog, trace: TraceTable, sett
         )
 
 
-def _check(results: list[SliceResult], combined: list[LampImage], lampwise: bool) -> None:
+def _check(results: list[SliceResult], combined: list[LampImage], lampwise: bool, catalog: LineCatalog) -> None:
     """Raise MusedeepError if a lamp has no line at all, or no slice a solution."""
     for lamp in combined if lampwise else []:
         if not any((result.lamps == lamp.lamp.number).any() for result in results):
             raise MusedeepError(
                 f"{lamp.lamp.frames[0].path}: no line of lamp {lamp.lamp.name} found in any slice; give exposures in "
-                "which the lamp burns, or leave this lamp out"
+                f"which the lamp burns and a LINE_CATALOG with its lines ({catalog.path}), or leave this lamp out"
             )
     if all(result.solution is None for result in results):
         reason = next(r.why for r in results if r.why)
         raise MusedeepError(
             f"{combined[0].lamp.frames[0].path}: no wavelength solution in any slice ({reason}); check the lamps and "
-            "the LINE_CATALOG, or change --sigma and --dres"
+            f"the LINE_CATALOG ({catalog.path}), or change --sigma and --dres"
         )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 from astropy import units
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from musedeep.instrument import COLLECTING_AREA
 from musedeep.simulate.spectrum import FINE, STEP
 from musedeep.simulate.tangent import sky_position
 from musedeep.simulate.templates import photons, vacuum_of_air
+from musedeep.storage.hdus import open_hdus
+from musedeep.storage.headers import scan_units
 
 Array = NDArray[np.float64]
 
@@ -64,7 +66,7 @@ class SceneCube:
     def values(self) -> NDArray[Any]:
         """The data, mapped from the file where its format allows."""
         if "data" not in self._opened:
-            with fits.open(self.path, memmap=True) as file:
+            with _open(self.path) as file:
                 self._opened["data"] = file[self.extension].data
         return self._opened["data"]
 
@@ -171,24 +173,26 @@ def read_scene_cube(path: Path, fill_nan: bool = False) -> SceneCube:
     MusedeepError
         No readable cube; without WCS or unit; with NaN.
     """
-    try:
-        with warnings.catch_warnings(), fits.open(path, memmap=True) as file:
-            # a file that ends too early is refused below, when its data are asked for
-            warnings.simplefilter("ignore", AstropyUserWarning)
-            number = _find_cube(file, path)
-            header, data = file[number].header, file[number].data
-            wave, scale = _wavelengths(header, path), _flux_scale(header, path)
-            celestial, area = _celestial(header, file, path)
-            if not fill_nan:
-                _refuse_nan(data, path)
-            planes, rows, columns = (int(length) for length in data.shape)
-    except FileNotFoundError:
-        raise MusedeepError(f"{path}: there is no such file; give a FITS cube as scene") from None
-    except (OSError, TypeError) as error:
-        raise MusedeepError(f"{path}: cannot be read as a FITS cube ({error})") from None
-    place = _place(celestial, rows, columns)
+    with _open(path) as file:
+        number = _find_cube(file, path)
+        header, data = file[number].header, file[number].data
+        wave, scale = _wavelengths(header, path), _flux_scale(header, path)
+        celestial, area = _celestial(header, file, path)
+        if not fill_nan:
+            _refuse_nan(data, path)
+        planes, rows, columns = (int(length) for length in data.shape)
+        place = _place(celestial, rows, columns)
     radius = 0.5 * float(np.sqrt(area) * np.hypot(rows, columns))
     return SceneCube(path, number, (planes, rows, columns), *place, *wave, scale / area, radius)
+
+
+def _open(path: Path) -> AbstractContextManager[fits.HDUList]:
+    """The file, to be read inside `with`; mapped, unless its values are scaled."""
+    if not path.is_file():
+        raise MusedeepError(f"{path}: there is no such file; give a FITS cube as scene")
+    cards = (card for unit in scan_units(path, unpack=True) for card in unit.cards)
+    scaled = any(card.startswith(("BSCALE  =", "BZERO   =", "BLANK   =")) for card in cards)
+    return open_hdus(path, "FITS cube", memmap=not scaled)
 
 
 def _find_cube(file: fits.HDUList, path: Path) -> int:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from musedeep.errors import MusedeepError, reason
-from musedeep.storage.headers import scan_file
+from musedeep.errors import MusedeepError
+from musedeep.storage.hdus import open_hdus
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -70,16 +69,9 @@ def read_offset_list(path: str | Path) -> OffsetList:
         Missing file, table or column; a column that holds no numbers.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give an OFFSET_LIST, as muse_exp_align writes it")
-    scan_file(path)  # names what is damaged better than astropy does
-    try:
-        with warnings.catch_warnings(), fits.open(path) as hdus:
-            warnings.simplefilter("ignore")
-            table = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
-            rows = None if table is None else _rows(path, table)
-    except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
-        raise MusedeepError(f"{path}: not a readable FITS file ({reason(error)})") from error
+    with open_hdus(path, "OFFSET_LIST, as muse_exp_align writes it") as hdus:
+        table = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        rows = None if table is None else _rows(path, table)
     if rows is None:
         raise MusedeepError(f"{path}: no table; an OFFSET_LIST has {', '.join(COLUMNS)}")
     return OffsetList(path, rows)

@@ -34,7 +34,7 @@ class Damage:
     text : says it
     apply : does it to the file of this path, in place
     harmless : the file means what it meant before
-    replaced : it is another sound file, which may leave something else missing
+    replaced : it is another sound file, or without a part or a value; another file may then be the one that is named
     """
 
     text: str
@@ -268,10 +268,10 @@ def image_damage(path: Path) -> st.SearchStrategy[Damage] | None:
             elif how == "twice" and number:
                 hdus.append(hdus[number].copy())
 
-        return Damage(f"image {number}: {how}", _edit(change))
+        return Damage(f"image {number}: {how}", _edit(change), replaced=how in ("NaN", "infinite"))
 
     def without(number: int) -> Damage:
-        return Damage(f"without HDU {number}", _edit(lambda hdus: hdus.pop(number)))
+        return Damage(f"without HDU {number}", _edit(lambda hdus: hdus.pop(number)), replaced=True)
 
     hows = (
         "double", "16 bits", "unsigned", "one line", "three axes", "cut", "no data", "NaN", "infinite", "twice"

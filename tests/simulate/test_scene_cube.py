@@ -199,10 +199,21 @@ def test_files_that_are_no_cubes_are_refused(tmp_path: Path) -> None:
     none = tmp_path / "none.fits"
     for path, words in (
         (image, "has no cube"),
-        (text, "cannot be read"),
-        (cut, "cannot be read"),
+        (text, "no FITS header"),
+        (cut, "truncated"),
         (none, "no such file"),
     ):
         with pytest.raises(MusedeepError, match=words) as error:
             make_scene(str(path))
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_scaled_cubes_are_read_as_they_are_meant(tmp_path: Path, values: np.ndarray, kind: type) -> None:
+    plain = write(tmp_path / "plain.fits", np.round(values), header())
+    with fits.open(plain) as hdus:
+        hdus["DATA"].data = np.round(values).astype(kind)
+        hdus.writeto(tmp_path / "whole.fits")
+    assert (fits.getheader(tmp_path / "whole.fits", "DATA").get("BZERO") == 32768) == (kind is np.uint16)
+    one, other = (read_scene_cube(tmp_path / name) for name in ("plain.fits", "whole.fits"))
+    np.testing.assert_array_equal(np.asarray(one.values(), float), np.asarray(other.values(), float))
