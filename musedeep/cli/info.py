@@ -123,7 +123,7 @@ def _of(header: Any) -> Callable[[str, str], str]:
     def value(key: str, form: str = "") -> str:
         found = value_of(header, key)
         try:
-            return "-" if found is None else format(found, form)
+            return "-" if found is None else str(found) if isinstance(found, bool) else format(found, form)
         except ValueError:
             return str(found)
 

@@ -72,3 +72,34 @@ def test_any_other_fits_file_lists_its_extensions(tmp_path):
     title, facts = describe(tmp_path / "f.fits")
     assert title == "FITS file"
     assert ("SKY", "3x2") in facts
+
+
+@pytest.mark.parametrize("value", ["nan", "'text'", "T", "(1,2)", "", "'Sombrero \xe9"])
+def test_values_of_any_kind_are_shown(tmp_path, value):
+    """A summary needs no keyword: what is there is shown, what has no value as '-'."""
+    write_exposure(tmp_path / "p.fits", slices=(1,), wavelength=(7000.0, 7003.0))
+    raw = (tmp_path / "p.fits").read_bytes()
+    pixtable = "HIERARCH ESO DRS MUSE PIXTABLE "
+    for key in ("OBJECT  ", "RA      ", "EXPTIME ", pixtable + "LIMITS IFU LOW ", pixtable + "LIMITS LAMBDA HIGH "):
+        place = raw.index(key.encode())
+        raw = raw[:place] + f"{key}= {value}".encode("latin-1").ljust(80) + raw[place + 80 :]
+    (tmp_path / "p.fits").write_bytes(raw)
+    found = dict(describe(tmp_path / "p.fits")[1])
+    shown = {"nan": "nan", "'text'": "text", "T": "True", "(1,2)": "1+2j", "": "-"}.get(value, "Sombrero e")
+    assert found["target"] == (shown if value != "(1,2)" else "(1+2j)")
+    assert shown.split("+")[0] in found["pointing"] and found["IFUs"].endswith(" to 12")
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    write_exposure(tmp_path / "p.fits", slices=(1,), wavelength=(7000.0, 7003.0))
+    (tmp_path / "p.fits").write_bytes((tmp_path / "p.fits").read_bytes()[:-2800])
+    with pytest.raises(MusedeepError, match=r"p\.fits: truncated"):
+        describe(tmp_path / "p.fits")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"zarr_format": 3, "node_type": "tree"}', '{"zarr_format": 9}'])
+def test_a_foreign_store_is_named(tmp_path, text):
+    (tmp_path / "s.zarr").mkdir()
+    (tmp_path / "s.zarr" / "zarr.json").write_text(text)
+    with pytest.raises(MusedeepError, match=r"s\.zarr: a damaged or foreign zarr store"):
+        describe(tmp_path / "s.zarr")

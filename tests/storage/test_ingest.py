@@ -1,9 +1,12 @@
 """FITS pixel tables into stores and back."""
 
 import errno
+import hashlib
+import json
 import os
 import shutil
 import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -101,6 +104,22 @@ def test_header_with_odd_cards_and_extra_hdus(tmp_path):
     assert open_pixel_table(tmp_path / "a.zarr").header["EXPTIME"] == 1500.0
     export(tmp_path / "a.zarr", tmp_path / "b.fits")
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_cards_that_are_no_fits_stay_as_they_are(tmp_path, encoding):
+    """Byte for byte in the store and its export; legal for those who read the header."""
+    write_exposure(tmp_path / "a.fits", slices=(5,), wavelength=(7000.0, 7010.0))
+    raw = (tmp_path / "a.fits").read_bytes()
+    for key, card in (("OBJECT", "'Nébuleuse' / vue à l'œil"), ("MJD-OBS", "nan"), ("TELESCOP", "'VLT\n\0")):
+        place = raw.index(f"{key:8}=".encode())
+        raw = raw[:place] + f"{key:8}= {card}".encode(encoding, "replace").ljust(80) + raw[place + 80 :]
+    (tmp_path / "a.fits").write_bytes(raw)
+    ingest([tmp_path / "a.fits"], tmp_path / "a.zarr")
+    header = open_pixel_table(tmp_path / "a.zarr").header
+    assert (header["OBJECT"], header["MJD-OBS"], header["TELESCOP"]) == ("Nebuleuse", "nan", "VLT")
+    export(tmp_path / "a.zarr", tmp_path / "b.fits")
+    assert (tmp_path / "b.fits").read_bytes() == raw
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +325,32 @@ def test_not_a_store(tmp_path, store):
     (tmp_path / "empty" / "zarr.json").write_text("{")
     with pytest.raises(MusedeepError, match="not a pixel-table store"):
         open_pixel_table(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("rows", None), ("rows", "many"), ("columns", ["xpos", "mass"]), ("columns", 7), ("units", ["rad"]),
+        ("units", {"xpos": 1}), ("hdus", []), ("hdus", [{"role": "primary"}]),
+        ("hdus", [{"role": "x", "cards": ["é"]}]), ("bands", 2.5), ("band_width", 0), ("band_origin", "4000"),
+    ],
+)  # fmt: skip
+def test_attributes_of_another_kind(store, name, value):
+    """As a store would have them that another program wrote, with checksums."""
+    metadata = json.loads((store / "zarr.json").read_text())
+    attributes = metadata["attributes"]
+    attributes.pop(name) if value is None else attributes.update({name: value})
+    raw = json.dumps(metadata).encode()
+    (store / "zarr.json").write_bytes(raw)
+    own = store / "checksums" / "c" / "0"
+    sums = json.loads(own.read_bytes().partition(b"\n")[0])
+    sums["files"]["zarr.json"] = zlib.crc32(raw)
+    line = json.dumps(sums).encode()
+    own.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode())
+    with pytest.raises(
+        MusedeepError, match=rf"a\.zarr: attribute {name} of the store is missing or damaged; ingest it"
+    ):
+        open_pixel_table(store)
 
 
 def give_version(store, version):

@@ -1,9 +1,11 @@
 """Set-of-frames files."""
 
+import os
+
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.set_of_frames import read_set_of_frames
+from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 
 
 @pytest.fixture
@@ -56,3 +58,15 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     (tmp_path / "b.sof").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(MusedeepError, match=r"b\.sof: not a set-of-frames"):
         read_set_of_frames(tmp_path / "b.sof")
+
+
+@pytest.mark.parametrize("name", ["größe-漢🙂.fits".encode(), b"m\xe9li.fits", "a\u3000b\x85c\u00a0d.fits".encode()])
+def test_names_of_any_characters(tmp_path, name):
+    """Also those that are no UTF-8, and blanks and ends of lines of other scripts, which file systems do not know."""
+    frame = os.path.join(os.fsencode(tmp_path), name)
+    open(frame, "w").close()
+    (tmp_path / "x.sof").write_bytes(b"\xef\xbb\xbf# caf\xe9\n" + frame + b"  RAW\r\n")
+    found = read_set_of_frames(tmp_path / "x.sof")
+    assert found == [(os.fsdecode(frame), "RAW")]
+    write_set_of_frames(tmp_path / "y.sof", found)
+    assert (tmp_path / "y.sof").read_bytes() == frame + b" RAW\n"

@@ -107,8 +107,8 @@ def test_rows_without_a_value_are_refused(tmp_path):
         (
             "origin",
             ("K", np.int64),
-            {"TZERO7": 2**31},
-            "column origin has values from 21.* expected numbers of 32 bits",
+            {"TSCAL7": 9},
+            "column origin has values from 1.* expected numbers of 32 bits",
         ),
         ("dq", ("J", np.int32), {"TSCAL5": 0.5}, "column dq has TSCAL5 0.5 and TZERO5 0, expected whole numbers"),
         ("data", ("J", np.int32), {"TSCAL4": "nan"}, "keyword TSCAL4 is 'nan', expected a number"),
