@@ -1,4 +1,6 @@
-"""How numba is loaded, and where compiled kernels are kept: in a directory that belongs to these very sources.
+"""How numba is loaded, where compiled kernels are kept, and what is said while they are compiled.
+
+They are kept in a directory that belongs to these very sources.
 
 numba would keep them beside each source, and take them for valid as long as that one file is the same, though another
 file whose kernels it calls may have changed: after an upgrade, old code would run. And where the package cannot be
@@ -6,15 +8,40 @@ written (a container, the installation of somebody else) it takes a directory by
 containers have in common, or fails.
 """
 
+import fcntl
 import importlib
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
+
+SOURCES = ("kernels", "storage/pixel_table_fits.py", "storage/pixel_table_zarr.py")
+"""Directories and files of the package that hold kernels."""
+
+JOURNAL = "musedeep-compiled"
+"""In the directory of the compiled kernels: when each was compiled, and which commands have said so."""
+
+COMMAND = "MUSEDEEP_COMMAND"
+"""Variable with the name of the command, for all its processes."""
+
+QUIET = "quiet"
+"""Name of a command that says nothing of kernels."""
+
+LEAST = 0.05
+"""What is not worth a word [s]."""
+
+COMPILING = "compiling kernels (once after an installation) ..."
+
+_said: set[str] = set()
+_say: list[Callable[[str], None]] = []
+_reported = [0.0]
 
 
 def keep_compiled(package: Path = PACKAGE) -> None:
@@ -26,7 +53,7 @@ def keep_compiled(package: Path = PACKAGE) -> None:
     given = os.environ.get("NUMBA_CACHE_DIR", "")
     if given and not Path(given).name.startswith(PREFIX):
         return
-    name = PREFIX + _state(package / "kernels")
+    name = PREFIX + kernel_state(package)
     os.environ["NUMBA_CACHE_DIR"] = (
         _beside(package / "__pycache__", name) or _of_user(name) or (given and _writable(Path(given))) or _own()
     )
@@ -40,9 +67,10 @@ def load_numba() -> None:
     """
     probed = "scipy.linalg.cython_blas"
     modules: dict[str, Any] = sys.modules
+    importlib.import_module("numba")  # whole, before a part of it
+    importlib.import_module("musedeep.kernel_cache").install()
     if probed in modules or "numba.np.arraymath" in modules:
         return
-    importlib.import_module("numba")  # whole, before a part of it
     modules[probed] = None  # an import of it fails at once
     try:
         vars(importlib.import_module("numba.np.arraymath"))["_HAVE_BLAS"] = True
@@ -52,10 +80,114 @@ def load_numba() -> None:
         del modules[probed]
 
 
-def _state(directory: Path) -> str:
-    """The last change of the sources, and a sum of their names, sizes and times of change."""
-    with os.scandir(directory) as entries:
-        files = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.endswith(".py"))
+@contextmanager
+def announced() -> Iterator[None]:
+    """A command: the first of its processes that compiles a kernel says so; at the end it says how long that took."""
+    if COMMAND in os.environ:  # of a command that has started this one, or quiet
+        yield
+        return
+    since = time.time()
+    os.environ[COMMAND] = f"{os.getpid()}-{since:.6f}"
+    try:
+        yield
+    finally:
+        report(since)
+        del os.environ[COMMAND]
+
+
+def report(since: float) -> None:
+    """Say how long kernels were compiled since then (seconds since the epoch), unless they were not, or it was said."""
+    if os.environ.get(COMMAND, QUIET) == QUIET:
+        return
+    since = max(since, _reported[0])
+    seconds = compiling_seconds(since)
+    if seconds >= LEAST:
+        _reported[0] = time.time()
+        _tell(f"compiled kernels in {seconds:.1f} s")
+
+
+def announce_by(say: Callable[[str], None]) -> None:
+    """Let this process say by other means than standard error that it compiles kernels."""
+    _say[:] = [say]
+
+
+def announce() -> None:
+    """Say that kernels are compiled, unless a process of the same command has said so."""
+    command = os.environ.get(COMMAND, QUIET)
+    if command == QUIET:
+        return
+    said = f"said {command}\n"
+    if said in _said:
+        return
+    _said.add(said)
+    try:
+        with open(_journal(), "a+") as journal:
+            fcntl.flock(journal, fcntl.LOCK_EX)
+            journal.seek(0)
+            if said in journal.readlines():
+                return
+            journal.write(said)
+    except OSError:
+        pass  # no file, or no locks: rather twice than not at all
+    _tell(COMPILING)
+
+
+def note_compiled(began: float, kernel: str) -> None:
+    """Note that a kernel was compiled, or waited for, since a time (seconds since the epoch) until now."""
+    try:
+        with open(_journal(), "a") as journal:
+            journal.write(f"{began:.3f} {time.time():.3f} {os.getpid()} {kernel}\n")
+    except OSError:
+        pass
+
+
+def compiling_seconds(since: float) -> float:
+    """Time since then (seconds since the epoch) in which any process has compiled kernels [s]."""
+    try:
+        lines = _journal().read_text().splitlines()
+    except OSError:
+        return 0.0
+    spans = []
+    for line in lines:
+        try:
+            began, ended = (float(word) for word in line.split()[:2])
+        except ValueError:  # not of a kernel, or torn
+            continue
+        if ended > since:
+            spans.append((max(began, since), ended))
+    total, until = 0.0, since
+    for began, ended in sorted(spans):
+        total += max(ended - max(began, until), 0.0)
+        until = max(until, ended)
+    return total
+
+
+def _journal() -> Path:
+    return Path(os.environ.get("NUMBA_CACHE_DIR", "")) / JOURNAL
+
+
+def _tell(text: str) -> None:
+    if _say:
+        _say[-1](text)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+def kernel_state(package: Path = PACKAGE) -> str:
+    """The last change of the sources of kernels, and a sum of their names, sizes and times of change."""
+    paths = []
+    for source in SOURCES:
+        if source.endswith(".py"):
+            paths.append(package / source)
+        for directory, _, names in os.walk(package / source):
+            paths += [Path(directory, name) for name in names if name.endswith(".py")]
+    files = []
+    for path in sorted(paths):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        files.append((str(path.relative_to(package)), status.st_size, status.st_mtime_ns))
     return f"{max(changed for _, _, changed in files):x}-{crc32(repr(files).encode()):08x}"
 
 

@@ -1,14 +1,20 @@
 """Settings of all tests."""
 
+import os
 import signal
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from musedeep.compiled import COMMAND, QUIET
+
 # the first example of a test compiles kernels, which takes longer than any deadline
 settings.register_profile("musedeep", deadline=None)
 settings.load_profile("musedeep")
+
+# nor does what commands say depend on what other tests have had compiled
+os.environ[COMMAND] = QUIET
 
 # what a shell runs in the background ignores interrupts, and so would the processes that tests interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

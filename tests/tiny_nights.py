@@ -27,7 +27,10 @@ class Here:
 
     def submit(self, function, *arguments):
         future = Future()
-        future.set_result(function(*arguments))
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
 
@@ -41,7 +44,7 @@ def make_tiny_night(directory, ifus=(3, 7), mode="WFM-NOAO-N", compress=False, *
     exposures = night_schedule(mode, make_scene("empty"), 1, replace(SMALL, **counts), len(ifus))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(night, "simulate_ifu", tiny_images)
-        patch.setattr(night, "ProcessPoolExecutor", Here)
+        patch.setattr(night, "worker_processes", Here)
         patch.setattr(night, "check_space", lambda path, need: None)
         patch.setattr(night, "guiding_extensions", lambda exposure, seed: [])
         simulate_night(directory, Job(tuple(exposures), Instrument(mode, 1, ifus), compress=compress))

@@ -1,17 +1,16 @@
 """`musedeep ingest` and `musedeep export`: FITS pixel tables to stores and back."""
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from musedeep.cli.progress import duration
+from musedeep.cli.errors import Interrupted
+from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.report import size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.graph.interrupts import as_interrupts
+from musedeep.processors import available_processors
 from musedeep.storage.location import location
 
 
@@ -24,8 +23,8 @@ def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwri
     from musedeep.storage.ingest import ingest
 
     began = time.monotonic()
-    with _rows() as progress:
-        ingest(paths, target, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+    with _told() as progress:
+        ingest(paths, target, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     before, after = sum(p.stat().st_size for p in paths), size_on_disk(target)
     print(f"{target}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
 
@@ -38,20 +37,16 @@ def export_store(store: str, file: Path, workers: int | None, overwrite: bool) -
     from musedeep.storage.ingest import export
 
     began = time.monotonic()
-    with _rows() as progress:
-        export(source, file, workers=workers or _processors(), overwrite=overwrite, progress=progress)
+    with _told() as progress:
+        export(source, file, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     print(f"{file}: {size_text(size_on_disk(file))}, in {duration(time.monotonic() - began)}")
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 @contextmanager
-def _rows() -> Iterator[Callable[[int, int], None]]:
-    """A bar for rows done of rows to do, where standard error is a terminal."""
-    console = Console(stderr=True)
-    columns = (BarColumn(28), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("rows")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def _told() -> Iterator[TerminalProgress]:
+    """Progress of a conversion, which leaves nothing when it is interrupted."""
+    with as_interrupts(), TerminalProgress() as progress:
+        try:
+            yield progress
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; nothing was written, start again") from None

@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from musedeep.cli.output import Output, silence
 from musedeep.errors import MusedeepError
 
 OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -23,7 +24,7 @@ class UsageProblem(Exception):
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    print("musedeep: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    Output().line("musedeep: " + " ".join(message.split()))
 
 
 def guarded(action: Callable[[], int | None]) -> int:
@@ -52,7 +53,7 @@ def guarded(action: Callable[[], int | None]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # the reader of our output has gone (as in `| head`): nothing to say, and nowhere to say it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return BAD_INPUT
     except Exception as error:
         complain(_line(error))

@@ -1,13 +1,13 @@
 """`musedeep info`: what a file holds, on one screen."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, reason
 from musedeep.storage.location import Location, StoreUrl, location
+from musedeep.storage.packed import packing_of
 
 MANY = 12
 """Files listed of a selection before the rest is only counted."""
@@ -35,6 +35,8 @@ def describe(path: Location) -> tuple[str, Facts]:
         return "selection file", selection_facts(path)
     if path.is_dir():
         return _store(path)
+    if packing := packing_of(path):
+        raise packing.refusal(path)
     with open(path, "rb") as stream:
         fits_file = stream.read(6) == b"SIMPLE"
     if not fits_file:
@@ -69,8 +71,11 @@ def _store(path: Path) -> tuple[str, Facts]:
     import numpy as np
     import zarr
 
-    group: Any = zarr.open(path, mode="r")
-    arrays = dict(group.arrays()) if isinstance(group, zarr.Group) else {}
+    try:
+        group: Any = zarr.open(path, mode="r")
+        arrays = dict(group.arrays()) if isinstance(group, zarr.Group) else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MusedeepError(f"{path}: a damaged or foreign zarr store ({reason(error)}); make it again") from error
     if "xpos" in arrays:
         return "pixel-table store", pixel_table_facts(path)
     data = arrays.get("data")
@@ -91,40 +96,32 @@ def _disk(path: Path) -> str:
 
 
 def _fits_file(path: Path) -> tuple[str, Facts]:
-    from astropy.io import fits
+    from musedeep.storage.headers import scan_file, text_of
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with fits.open(path) as hdus:
-                names = {h.name.lower() for h in hdus} | {
-                    c.lower() for h in hdus if isinstance(h, fits.BinTableHDU) for c in h.columns.names
-                }
-                if {"xpos", "ypos", "lambda"} <= names:
-                    kind, read = "pixel table", pixel_table_facts
-                elif "data" in names and hdus["DATA"].header.get("NAXIS") == 3:
-                    return "cube", cube_facts(path, hdus)
-                elif "exposures" in names:
-                    return "exposure map", cube_facts(path, hdus, "EXPOSURES")
-                else:
-                    return "FITS file", _extensions(hdus)
-        except OSError as error:
-            raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
-    return kind, read(path)
+    hdus = scan_file(path)
+    names = {h.name.lower() for h in hdus}
+    for hdu in hdus[1:]:
+        columns = range(1, 1000) if hdu.cards[0].startswith("XTENSION= 'BINTABLE") else ()
+        names |= {text_of(hdu.header, f"TTYPE{i}", path).lower() for i in columns if f"TTYPE{i}" in hdu.header}
+    if {"xpos", "ypos", "lambda"} <= names:
+        return "pixel table", pixel_table_facts(path)
+    for kind, name in (("cube", "DATA"), ("exposure map", "EXPOSURES")):
+        found = next((h for h in hdus if h.name.upper() == name and h.header.get("NAXIS") == 3), None)
+        if found is not None:
+            return kind, cube_facts(path, hdus, found.header)
+    return "FITS file", [(h.name or "primary", "x".join(map(str, _shape(h.header))) or "-") for h in hdus]
 
 
-def _extensions(hdus: Any) -> Facts:
-    return [
-        (h.name or "primary", "x".join(str(h.header[f"NAXIS{i + 1}"]) for i in range(h.header.get("NAXIS", 0))) or "-")
-        for h in hdus
-    ]
+def _shape(header: Any) -> list[int]:
+    return [header[f"NAXIS{i + 1}"] for i in range(header.get("NAXIS", 0))]
 
 
 def _of(header: Any) -> Callable[[str, str], str]:
-    """Keywords of a header in a format, '-' where they are missing."""
+    """Keywords of a header in a format, '-' where they are missing; as they are where they are no numbers."""
+    from musedeep.storage.headers import value_of
 
     def value(key: str, form: str = "") -> str:
-        found = header.get(key)
+        found = value_of(header, key)
         try:
             return "-" if found is None else format(found, form)
         except ValueError:
@@ -156,10 +153,10 @@ def pixel_table_facts(path: Location) -> Facts:
         value = _of(header)
         limits = "ESO DRS MUSE PIXTABLE LIMITS "
         n = table.nbytes
-        combined = header.get("ESO DRS MUSE PIXTABLE COMBINED", 1)
+        combined = value("ESO DRS MUSE PIXTABLE COMBINED", "")
         return [
             *_pointing(header),
-            *([("exposures combined", str(combined))] if combined > 1 else []),
+            *([("exposures combined", combined)] if combined not in ("-", "1") else []),
             ("stage", value("ESO DRS MUSE PIXTABLE WCS", "")),
             ("rows", f"{table.n_rows:,}"),
             ("IFUs", f"{value(limits + 'IFU LOW', '')} to {value(limits + 'IFU HIGH', '')}"),
@@ -171,9 +168,9 @@ def pixel_table_facts(path: Location) -> Facts:
         table.close()
 
 
-def cube_facts(path: Path, hdus: Any, name: str = "DATA") -> Facts:
-    """A cube or an exposure map in FITS."""
-    primary, header = hdus[0].header, hdus[name].header
+def cube_facts(path: Path, hdus: Any, header: Any) -> Facts:
+    """A cube or an exposure map in FITS: all its HDUs, and the header of the one with three axes."""
+    primary = hdus[0].header
     value = _of(header)
     facts = _pointing(primary)
     facts += [
@@ -191,9 +188,11 @@ def cube_facts(path: Path, hdus: Any, name: str = "DATA") -> Facts:
     ]
     for key, text in (("NDET", "sources detected"), ("FWHM MEDIAN", "median FWHM")):
         if f"ESO QC EXPCOMB {key}" in primary:
-            facts.append((text, f"{primary[f'ESO QC EXPCOMB {key}']:.3g}" + (" arcsec" if "FWHM" in key else "")))
+            facts.append((text, _of(primary)(f"ESO QC EXPCOMB {key}", ".3g") + (" arcsec" if "FWHM" in key else "")))
     return facts
 
 
 def _arcsec(header: Any, *keys: str) -> str:
-    return f"{sum(float(header.get(k, 0.0)) ** 2 for k in keys) ** 0.5 * 3600:.4g}"
+    from musedeep.storage.headers import number_or_none
+
+    return f"{sum((number_or_none(header, k) or 0.0) ** 2 for k in keys) ** 0.5 * 3600:.4g}"

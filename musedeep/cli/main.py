@@ -11,6 +11,7 @@ import typer
 
 from musedeep import __version__
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.compiled import announced
 
 app = typer.Typer(
     name="musedeep",
@@ -28,9 +29,9 @@ Workers = Annotated[
     ),
 ]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one a processor.")
+    int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one per processor.")
 ]
-IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one a processor.")]
+IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one per processor.")]
 Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address, or scheduler file, of a running dask scheduler to use.")]
 Cluster = Annotated[str | None, typer.Option(help="Start workers as jobs of a cluster: slurm.", metavar="KIND")]
@@ -229,6 +230,7 @@ Directories = Annotated[
 ChosenMode = Annotated[str, typer.Option("--mode", help="INS MODE, as in WFM-NOAO-N, where there are several.")]
 ChosenNight = Annotated[str, typer.Option("--night", help="Date of the evening, as in 2014-12-09, where several.")]
 ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, as in 1,5,11-13; default: all there are.")]
+Darks = Annotated[bool, typer.Option("--darks", help="Make master darks, and subtract them in all later recipes.")]
 
 
 @app.command()
@@ -254,13 +256,14 @@ def associate(
     mode: ChosenMode = "",
     night: ChosenNight = "",
     ifus: ChosenIfus = "",
+    darks: Darks = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the sets and write nothing.")] = False,
     overwrite: Overwrite = False,
 ) -> int | None:
     """Write the sets-of-frames of a whole night, for either pipeline."""
     from musedeep.cli.night import NightChoice, associate_command
 
-    choice = NightChoice(directories, reduced, mode, night, ifus)
+    choice = NightChoice(directories, reduced, mode, night, ifus, darks)
     return associate_command(choice, output_dir, dry_run, overwrite)
 
 
@@ -270,7 +273,7 @@ def reduce(
     until: Annotated[str, typer.Option(help="Last step, as in flat.")] = "scibasic",
     workers: Workers = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one a processor.")
+        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one per processor.")
     ] = None,
     memory: Memory = "4GiB",
     scheduler: Scheduler = None,
@@ -280,6 +283,7 @@ def reduce(
     ifus: ChosenIfus = "",
     mode: ChosenMode = "",
     night: ChosenNight = "",
+    darks: Darks = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
@@ -297,7 +301,7 @@ def reduce(
     from musedeep.cli.combine import Resources
     from musedeep.cli.night import NightChoice, reduce_command
 
-    choice = NightChoice(directories, output_dir, mode, night, ifus)
+    choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark")
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
         log=log, cluster=cluster, cluster_profile=cluster_profile,
@@ -333,7 +337,7 @@ Declination = Annotated[float | None, typer.Option("--dec", help="Put the scene 
 FillNan = Annotated[bool, typer.Option("--fill-nan", help="Fill NaN of a cube from their neighbours.")]
 Without = Annotated[str, typer.Option(help="Effects to leave out, as in cosmic_rays,telluric.")]
 Compress = Annotated[bool, typer.Option("--compress", help="Write tile-compressed files, .fits.fz.")]
-Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a processor.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")]
 NewDirectory = Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory to make.", show_default=False)]
 
 
@@ -430,10 +434,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     gc.set_threshold(200_000, 50, 100)
     # BLAS has nothing to do that is worth threads, which wait for it in busy loops; read when numpy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    status = guarded(lambda: _invoke(sys.argv[1:] if arguments is None else arguments))
-    if arguments is None:
-        # the process ends: nothing needs to be looked through once more
-        gc.freeze()
+    if arguments is not None:
+        return guarded(lambda: _invoke(arguments))
+    with announced():
+        status = guarded(lambda: _invoke(sys.argv[1:]))
+    # the process ends: nothing needs to be looked through once more
+    gc.freeze()
     return status
 
 

@@ -15,10 +15,11 @@ from rich.table import Table
 
 from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
-from musedeep.cli.progress import duration
+from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import print_facts, size_on_disk, size_text
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
     from musedeep.graph.night_run import NightOutcome, NightRequest
@@ -35,6 +36,7 @@ class NightChoice:
     mode: str
     night: str
     ifus: str
+    darks: bool = False
 
     @property
     def products(self) -> Path:
@@ -123,7 +125,7 @@ def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
     frames = classify_files(paths)
-    wish = Wish(choice.products, choice.mode, choice.night, ifus)
+    wish = Wish(choice.products, choice.mode, choice.night, ifus, choice.darks)
     unread = [f"{f.path}: {f.reason}; left out" for f in frames if not f.tag]
     try:
         return associate(frames, wish), unread
@@ -211,7 +213,6 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         for line in problems[:-1]:
             complain(line)
         raise MusedeepError(problems[-1])
-    from musedeep.cli.night_progress import NightTerminalProgress
     from musedeep.graph.interrupts import as_interrupts
     from musedeep.graph.night_run import NightRequest, reduce_night
 
@@ -224,7 +225,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
         workers=resources.workers,
-        threads=resources.threads or len(os.sched_getaffinity(0)),
+        threads=resources.threads or available_processors(),
         memory=memory,
         scheduler=resources.scheduler,
         cluster=profile,
@@ -232,7 +233,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     from musedeep.cli.run_log import RunLog
 
     log = RunLog(resources.log, late=False) if resources.log is not None and not dry_run else None
-    with as_interrupts(), log or nullcontext(), NightTerminalProgress(memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), TerminalProgress(memory, log=log) as progress:
 
         def leave() -> None:
             # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next

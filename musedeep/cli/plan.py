@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.cli.progress import TerminalProgress, duration
 from musedeep.cli.report import print_facts, size_text
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
     from musedeep.graph.forecast import Forecast, Survey
@@ -139,7 +139,7 @@ def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
         output=chosen.output,
         offset_list=chosen.offset_list,
         output_wcs=chosen.output_wcs,
-        threads=len(os.sched_getaffinity(0)),
+        threads=available_processors(),
     )
     with TerminalProgress(request.memory) as progress:
         survey = survey_exposures(request, progress)

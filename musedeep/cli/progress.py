@@ -1,13 +1,14 @@
-"""Progress of a run: boxes done, rate, time left, memory of the process tree; on standard error."""
+"""Progress of long work: done of all, rate, time left, memory of the process tree; on standard error."""
 
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, TextIO
 
 import psutil
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from musedeep.cli.output import Output
+from musedeep.compiled import compiling_seconds
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
@@ -17,7 +18,9 @@ QUIET_SECONDS = 10.0
 """Between two lines where the output is not a terminal."""
 
 SAMPLE_SECONDS = 0.5
-"""Between two looks at the memory."""
+"""Between two looks at the memory, and between two pictures of the bar."""
+
+clock = time.monotonic
 
 
 def tree_memory() -> int:
@@ -43,115 +46,120 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-class _Memory:
-    """Watches the memory of the process tree from a thread of its own."""
-
-    def __init__(self) -> None:
-        self.now = self.peak = tree_memory()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self.look()
-
-    def look(self) -> None:
-        self.now = tree_memory()
-        self.peak = max(self.peak, self.now)
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join()
+def working_seconds(elapsed: float) -> float:
+    """Of the last `elapsed` seconds those in which no kernels were compiled, for rates [s]."""
+    return max(elapsed - compiling_seconds(time.time() - elapsed), 0.1 * elapsed, 1e-3)
 
 
 class TerminalProgress:
-    """A bar on a terminal, a line now and then elsewhere. A context; `graph.run.Progress` tells what it is told.
+    """A bar on a terminal, a line every ten seconds elsewhere: a `musedeep.progress.Progress`, and a context.
+
+    A thread shows it, so that the user sees that work goes on while nothing ends. What goes wrong in showing it is no
+    matter of the work.
 
     Parameters
     ----------
-    limit : int
+    limit : int, optional
         Memory limit, shown beside what is used [bytes].
-    console : rich.console.Console, optional
+    stream : text stream, optional
         Default: standard error.
     log : RunLog, optional
         Gets all records.
     """
 
-    def __init__(self, limit: int, console: Console | None = None, log: "RunLog | None" = None) -> None:
+    def __init__(self, limit: int | None = None, stream: TextIO | None = None, log: "RunLog | None" = None) -> None:
         self.log = log
         self.limit = limit
-        self.console = console or Console(stderr=True, highlight=False)
-        self.total = self.done = self.skipped = self.rows = self.all_rows = 0
-        self.began = self.shown = time.monotonic()
+        self.total = self.done = self.rows = 0
         self.open = False
-        self.memory = _Memory()
-        self._bar: Progress | None = None
+        self.memory = self.peak_bytes = tree_memory()
+        self._output = Output(stream)
+        self._unit = ""
+        self._cost = self._over = self._made = 0.0
+        self._todo = self._rows_before = 0
+        self._began = self._shown = clock()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
-    def __enter__(self) -> "TerminalProgress":
+    def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close_bar()
-        self.memory.stop()
+        self.stop()
+        self._ended.set()
+        self._thread.join()
 
-    @property
-    def peak_bytes(self) -> int:
-        """Largest memory of the process tree seen so far [bytes]."""
-        return self.memory.peak
-
-    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
-        """Work begins: boxes in all, rows in all, and boxes that an earlier start has finished."""
-        self.total, self.all_rows, self.done, self.skipped = n_tasks, n_rows, done, done
-        self.rows = 0
-        self.began = self.shown = time.monotonic()
+    def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
+        """See `musedeep.progress.Progress`."""
+        self.total, self.done, self._unit, self._todo = total, done, unit, total - done
+        self._cost, self._over, self._made = float(self._todo if cost is None else cost), 0.0, 0.0
+        self._rows_before = self.rows
+        self._began = clock()
         self.open = True
         if done:
-            self.say(f"resuming: {done} of {n_tasks} boxes are done")
-        if self.console.is_terminal:
-            self._bar = Progress(
-                SpinnerColumn(), BarColumn(28), TextColumn("{task.description}"), console=self.console, transient=True
-            )
-            self._bar.start()
-            self._task = self._bar.add_task(self._text(), total=n_tasks, completed=done)
+            self.say(f"resuming: {done} of {total} {unit} are done")
 
-    def advance(self, rows: int) -> None:
-        """A box of so many rows is finished."""
-        self.done += 1
+    def advance(self, n: int = 1, *, rows: int = 0, cost: float | None = None, made: bool = True) -> None:
+        """See `musedeep.progress.Progress`."""
+        cost = n if cost is None else cost
+        self.done += n
         self.rows += rows
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, description=self._text())
-        elif time.monotonic() - self.shown >= QUIET_SECONDS:
-            self.shown = time.monotonic()
-            self.console.print(self._text(), soft_wrap=True)
+        self._over += cost
+        if made:
+            self._made += cost
 
     def stop(self) -> None:
-        """No more boxes."""
-        self.memory.look()
-        self._close_bar()
-        self.open = False
+        """See `musedeep.progress.Progress`."""
+        self._look()
+        with self._lock:
+            self.open = False
+            self._output.clear()
 
     def say(self, text: str) -> None:
         """One line for the user."""
-        self.console.print(text, soft_wrap=True, markup=False)
+        self._output.line(text)
+        self._shown = clock()
 
     def record(self, record: "Record") -> None:
         """Something happened: for the log."""
         if self.log is not None:
             self.log.record(record)
 
-    def _close_bar(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def _watch(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            self.tick()
+
+    def tick(self) -> None:
+        """Look at the memory, and show what there is to show now."""
+        self._look()
+        with self._lock:
+            if not self.open:
+                return
+            if self._output.terminal:
+                self._output.draw(self._text(), self.done / self.total if self.total else None)
+            elif clock() - self._shown >= QUIET_SECONDS:
+                self.say(self._text())
+
+    def _look(self) -> None:
+        try:
+            self.memory = tree_memory()
+        except psutil.Error:
+            return
+        self.peak_bytes = max(self.peak_bytes, self.memory)
 
     def _text(self) -> str:
-        elapsed = max(time.monotonic() - self.began, 1e-3)
-        made = self.done - self.skipped
-        left = duration((self.total - self.done) * elapsed / made) + " left" if made else "starting"
-        return (
-            f"{self.done}/{self.total} boxes, {self.rows / elapsed / 1e6:.1f} million rows/s, {left}, "
-            f"{self.memory.now / 2**30:.2f} of {self.limit / 2**30:.2f} GiB"
-        )
+        elapsed = working_seconds(clock() - self._began)
+        words = [f"{self.done:,}/{self.total:,} {self._unit}"] if self.total else [self._unit, duration(elapsed)]
+        if self.total and not self._made:
+            words.append("starting")
+        elif self.total:
+            a_minute = 60 * self._todo * self._made / self._cost / elapsed
+            rows = self.rows - self._rows_before
+            words.append(f"{rows / elapsed / 1e6:.1f} million rows/s" if rows else f"{a_minute:.1f} a minute")
+            words.append(f"{duration(max(self._cost - self._over, 0.0) * elapsed / self._made)} left")
+        of_limit = f" of {self.limit / 2**30:.2f}" if self.limit is not None else ""
+        return ", ".join([*words, f"{self.memory / 2**30:.2f}{of_limit} GiB"])

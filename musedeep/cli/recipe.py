@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from musedeep.cli.combine import Resources, run_request
-from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
+from musedeep.cli.errors import BAD_INPUT, OK, Interrupted, UsageProblem, complain
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import Recipe, nearest
 
@@ -108,11 +108,18 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         for tag, paths in found.items():
             print(f"{tag:<18} {len(paths)}")
         return OK
+    from musedeep.cli.progress import TerminalProgress
+    from musedeep.graph.interrupts import as_interrupts
     from musedeep.recipes.basic_run import RecipeCall
 
     output.mkdir(parents=True, exist_ok=True)
     workers = resources.workers if (resources.workers or 1) > 1 else None
-    outcome = module.run(RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits))
+    with as_interrupts(), TerminalProgress() as progress:
+        call = RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits, progress)
+        try:
+            outcome = module.run(call)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; products that are whole stay, start again") from None
     for path in outcome.paths:
         print(path)
     for message in (*outcome.notes, *outcome.failures.values()):

@@ -1,17 +1,14 @@
 """`musedeep simulate`: nights and frames of the simulated instrument."""
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from musedeep.cli.errors import Interrupted, UsageProblem
+from musedeep.cli.progress import TerminalProgress
 from musedeep.errors import MusedeepError
+from musedeep.graph.interrupts import as_interrupts
 
 if TYPE_CHECKING:
     from musedeep.simulate.effects import Effects
@@ -112,22 +109,12 @@ def _prepare(choice: Choice) -> "tuple[Scene, Instrument, Effects]":
     return scene, instrument, effects
 
 
-def _run(work: Callable[[Callable[[int, int], None]], None]) -> None:
-    """Do the work with a bar on standard error."""
-    console = Console(stderr=True, highlight=False)
-    columns = TextColumn("raw images"), BarColumn(28), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("raw images", total=None)
-        # a batch system ends a job by a signal: the processes must end too
-        former = signal.signal(signal.SIGTERM, _interrupt)
+def _run(work: Callable[[TerminalProgress], None]) -> None:
+    """Do the work and show how far it is."""
+    # a batch system ends a job by a signal: the processes must end too
+    with as_interrupts(), TerminalProgress() as progress:
         try:
-            work(lambda done, total: bar.update(task, completed=done, total=total))
+            work(progress)
         except KeyboardInterrupt:
-            raise Interrupted("interrupted; nothing was written, start again") from None
-        finally:
-            signal.signal(signal.SIGTERM, former)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Take a signal as Ctrl-C."""
-    raise KeyboardInterrupt
+            made = f"{progress.done} of {progress.total} frames are made; " if progress.total else ""
+            raise Interrupted(f"interrupted; {made}the same command goes on") from None

@@ -205,6 +205,8 @@ class SlurmWorkers:
             *modules,
             *self.profile.prologue,
             *(f"export {name}={value}" for name, value in _WORKER_SETTINGS.items()),
+            # dask would make it 1 in the worker; recipes use so many threads
+            f'export OMP_NUM_THREADS="${{OMP_NUM_THREADS:-{self.profile.cores}}}"',
             f'scratch="{self.profile.local_scratch}/musedeep-$SLURM_JOB_ID"',
             # without a trap the shell would not wait for the end of the worker, which still writes there
             "trap : TERM",

@@ -138,7 +138,7 @@ KEYS = [key for key in ClusterProfile.model_fields if key != "path"]
 
 def user_profile() -> Path:
     """Where the user's own profile is."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "musedeep" / "cluster.yaml"
+    return Path(os.path.expanduser(os.environ.get("XDG_CONFIG_HOME") or "~/.config")) / "musedeep" / "cluster.yaml"
 
 
 def load_profile(path: Path | None) -> ClusterProfile:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.interrupts import handlers_kept
+from musedeep.processors import available_processors
 from musedeep.storage.location import Location, is_url
 
 if TYPE_CHECKING:
@@ -263,7 +264,9 @@ class Executor:
         except Exception:  # the scheduler is gone, and they with it
             pass
 
-    def check_workers(self, paths: Sequence[str | Location], mark: Path | None) -> None:
+    def check_workers(
+        self, paths: Sequence[str | Location], mark: Path | None, first: tuple[Any, ...] | None = None
+    ) -> None:
         """Make sure that workers elsewhere, now and later, are of our versions and see our files.
 
         Parameters
@@ -272,6 +275,8 @@ class Executor:
             Have to exist there; those in object storage are left out.
         mark : Path, optional
             A file of this run that has to have the same content there.
+        first : (function, argument, ...), optional
+            To be called once in every worker process before its first task.
 
         Raises
         ------
@@ -295,11 +300,16 @@ class Executor:
         name = f"musedeep-{uuid.uuid4().hex}"
         local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
         content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
-        self.client.register_plugin(worker_check.Needs(name, versions, local, content))
+        self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
         self._check = name
         for problem in self.client.run(worker_check.refusal, name).values():
             if problem:
                 raise MusedeepError(problem)
+        # one each for the workers that are there; those to come do it before their first task
+        self.client.gather([
+            self.client.submit(worker_check.prepared, name, workers=[address], pure=False)
+            for address in self.client.nthreads()
+        ], errors="skip")  # fmt: skip
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in every worker process; those that do not answer within a minute are left alone."""
@@ -379,6 +389,8 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0 if embedded else resources.memory // workers,
         silence_logs=level,
+        # dask would tell them 1: a recipe in a worker uses that worker's share of the processors
+        **({} if embedded else {"env": {"OMP_NUM_THREADS": max(1, available_processors() // workers)}}),
     )
     client = Client(cluster)
     return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)

@@ -17,8 +17,9 @@ from musedeep.graph import tasks
 from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
 from musedeep.graph.rates import Rates, box_seconds
 from musedeep.graph.reads import ReadRows
-from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Recorder
+from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Record, Recorder
 from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
+from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine_box import Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.storage.pixel_table import COLUMN_TYPES
@@ -87,24 +88,27 @@ class Survey:
         )  # fmt: skip
 
 
-class _Counts(runs.Silent):
+class _Counts(Silent):
     """Keeps what the tasks of the first stage count."""
 
-    def __init__(self, progress: runs.Progress) -> None:
+    def __init__(self, progress: Progress) -> None:
         self.progress = progress
         # rows, those read for the index, segments
         self.scanned: list[tuple[float, float, float]] = []
 
+    def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
+        self.progress.begin(total, unit, done, cost)
+
     def say(self, text: str) -> None:
         self.progress.say(text)
 
-    def record(self, record: runs.Record) -> None:
+    def record(self, record: Record) -> None:
         facts = record.facts
         if record.event == "task" and facts["task"].startswith("scan "):
             self.scanned.append((facts["rows"], facts["rows_scanned"], facts["segments"]))
 
 
-def survey_exposures(request: runs.Request, progress: runs.Progress) -> Survey:
+def survey_exposures(request: runs.Request, progress: Progress) -> Survey:
     """Index the exposures of a request, in a directory that is gone afterwards.
 
     Raises

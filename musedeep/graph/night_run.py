@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.cluster_profile import ClusterProfile
@@ -21,25 +21,10 @@ from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once,
 from musedeep.graph.night_task import TaskResult, run_task
 from musedeep.graph.performance import dashboard_address
 from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.records import Measured, Record, Recorder, Work
+from musedeep.graph.records import Measured, Recorder, Work
+from musedeep.progress import Progress
 from musedeep.recipes.declaration import Recipe, nearest
 from musedeep.storage.lock import LOCK, output_lock
-
-
-class NightProgress(Protocol):
-    """What a run tells while it works."""
-
-    def begin(self, n_tasks: int, seconds: float, parallel: int) -> None:
-        """Work begins: tasks in all, and the seconds that they are expected to take."""
-
-    def task_over(self, task: str, seconds: float, made: bool) -> None:
-        """A task is over, of which so many seconds were expected; `made` now, or by an earlier start."""
-
-    def say(self, text: str) -> None:
-        """One line for the user."""
-
-    def record(self, record: Record) -> None:
-        """Something happened, in numbers: for logs."""
 
 
 @dataclass
@@ -129,7 +114,7 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]
 
 def reduce_night(
     request: NightRequest,
-    progress: NightProgress,
+    progress: Progress,
     dry_run: bool = False,
     interrupted: Callable[[], None] | None = None,
 ) -> NightOutcome:
@@ -200,7 +185,7 @@ class _Run:
         request: NightRequest,
         plan: NightPlan,
         parameters: dict[str, dict[str, Any]],
-        progress: NightProgress,
+        progress: Progress,
         executor: Executor | None,
         parallel: int,
     ) -> None:
@@ -251,7 +236,7 @@ class _Run:
         """Run everything."""
         assert self.executor is not None
         executor = self.executor
-        self.progress.begin(len(self.plan.tasks), self.plan.seconds, self.parallel)
+        self.progress.begin(len(self.plan.tasks), "tasks", cost=self.plan.seconds)
         running: dict[Any, Task] = {}
         memory = (executor.memory or self.request.memory) - BASE_BYTES
 
@@ -310,7 +295,7 @@ class _Run:
         if frames is None:
             out = self.outcome
             out.skipped[task.name] = [n for n in task.needs if n in out.failed or n in out.skipped]
-            self.progress.task_over(task.name, task.cost.seconds, False)
+            self.progress.advance(cost=task.cost.seconds, made=False)
             return True
         try:
             key = self._key(task, frames)
@@ -320,7 +305,7 @@ class _Run:
         if self.journal.done(task.name, key):
             self._know(task, key)
             self.outcome.earlier.append(task.name)
-            self.progress.task_over(task.name, task.cost.seconds, False)
+            self.progress.advance(cost=task.cost.seconds, made=False)
             return True
         return False
 
@@ -377,10 +362,10 @@ class _Run:
         self.outcome.took[task.name] = result.seconds
         took = Measured(None, Work(), result.ended, result.seconds, result.peak_memory, result.worker)
         self.recorder.task(task.frames.step, task.name, took, {"frames": len(task.frames.frames)})
-        self.progress.task_over(task.name, task.cost.seconds, True)
+        self.progress.advance(cost=task.cost.seconds)
 
     def _fail(self, task: Task, failure: str) -> None:
         self.outcome.failed[task.name] = failure
         self.recorder.event("task failed", stage=task.frames.step, task=task.name, reason=failure)
         self.progress.say(f"{task.name} failed: {failure}")
-        self.progress.task_over(task.name, task.cost.seconds, False)
+        self.progress.advance(cost=task.cost.seconds, made=False)

@@ -351,7 +351,7 @@ def _overheads(runs: Sequence[LoggedRun], rates: Rates) -> dict[str, float]:
 
     for run in runs:
         start, ready, plan, end = (run.events.get(name) for name in ("start", "ready", "plan", "end"))
-        if start and ready:
+        if start and ready and "compiled" not in run.events:  # which slows the start
             own = start["process_seconds"] + ready["seconds"]
             note("start" if ready["processes"] == 1 else "with_cluster", own)
         for task in _first(run, BOXES)[0]:

@@ -104,7 +104,7 @@ class Record:
     Attributes
     ----------
     time : float, seconds since the epoch
-    event : start, ready, plan, task, stage, end, failed, interrupted, or task failed
+    event : start, compiled, ready, plan, task, stage, end, failed, interrupted, or task failed
     facts : numbers and texts by name; of a task its stage, task, rows, bytes, seconds, peak_memory, worker and more
     """
 
@@ -187,6 +187,12 @@ class Recorder:
     def seconds(self) -> float:
         """Since the recorder was made."""
         return time.monotonic() - self.began
+
+    def leave_out(self, event: str, seconds: float) -> None:
+        """Something happened that takes time at the first run only: its seconds do not count."""
+        if seconds > 0:
+            self.began += seconds
+            self.event(event, seconds=round(seconds, 3))
 
     def event(self, event: str, **facts: Any) -> None:
         """Something other than a task."""

@@ -8,7 +8,6 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,14 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from musedeep import __version__
+from musedeep.compiled import LEAST, compiling_seconds
 from musedeep.errors import MusedeepError
+from musedeep.graph import combine_journal as journal
 from musedeep.graph import tasks
 from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.executor import Executor, Resources, count_on_cluster, open_executor
@@ -34,21 +35,29 @@ from musedeep.graph.records import (
     COMPLETION,
     INDEXING,
     Measured,
-    Record,
     Recorder,
     StageSummary,
     Work,
     peak_memory,
 )
-from musedeep.recipes.exp_combine_box import Box
-from musedeep.recipes.exp_combine_grid import Grid, Limits, check_grid, grid_from_limits, grid_from_output_wcs
+from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.processors import available_processors
+from musedeep.progress import Progress, Silent
+from musedeep.recipes.exp_combine_grid import (
+    Grid,
+    Limits,
+    check_grid,
+    grid_from_limits,
+    grid_from_output_wcs,
+    nothing_in_cube,
+)
 from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
 from musedeep.storage import scratch
 from musedeep.storage.filters import Filter, read_filters
-from musedeep.storage.location import Location
+from musedeep.storage.location import Location, StoreUrl
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.output_wcs import read_output_wcs
@@ -61,44 +70,6 @@ ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
 
 LEAST_MEMORY = 32 * 2**20
 """Working memory for the completion of products where the limit leaves less [bytes]."""
-
-
-class Progress(Protocol):
-    """What a run tells while it works."""
-
-    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
-        """The plan is made; `done` boxes were finished by an earlier start."""
-
-    def advance(self, rows: int) -> None:
-        """A box is finished."""
-
-    def stop(self) -> None:
-        """No more boxes."""
-
-    def say(self, text: str) -> None:
-        """One line for the user."""
-
-    def record(self, record: Record) -> None:
-        """Something happened, in numbers: for logs."""
-
-
-class Silent:
-    """No progress at all."""
-
-    def start(self, n_tasks: int, n_rows: int, done: int = 0) -> None:
-        """See Progress."""
-
-    def advance(self, rows: int) -> None:
-        """See Progress."""
-
-    def stop(self) -> None:
-        """See Progress."""
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-
-    def record(self, record: Record) -> None:
-        """See Progress."""
 
 
 @dataclass
@@ -114,7 +85,7 @@ class Request:
     filter_list: Path | None = None
     overwrite: bool = False
     workers: int | None = None
-    threads: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    threads: int = field(default_factory=available_processors)
     memory: int = 4 * 2**30
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
@@ -164,10 +135,12 @@ def survey(
     reference = (first.ra, first.dec)
     how = resampling(parameters, exposures)
     progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    progress.begin(0, "indexing")
     calls = []
     for number, exposure in enumerate(exposures):
         g = geometry(exposure, reference)
-        calls.append((str(work), number, exposure.paths, g.declination, g.shift, how.lambda_low, how.lambda_high))
+        what = (str(work), number, exposure.paths, exposure.identity)
+        calls.append((*what, g.declination, g.shift, how.lambda_low, how.lambda_high))
     names = [e.name for e in exposures]
     if executor.embedded:
         tasks.keep_open(exposures, [table for _, table in groups])
@@ -179,8 +152,8 @@ def survey(
     grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
     if wcs:
         grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
-    check_grid(grid)
-    job = Job(tuple(exposures), reference, grid, how)
+    check_grid(grid, wcs)
+    job = Job(tuple(exposures), reference, limits_all, grid, how)
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
@@ -190,6 +163,8 @@ def survey(
     for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
+    if not density.any():
+        raise nothing_in_cube(grid, limits_all, reference, request.output_wcs)
     return job, density
 
 
@@ -267,7 +242,7 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         check_report(request.report)
     recorder.event(
         "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
-        scheduler=request.scheduler is not None, processors=len(os.sched_getaffinity(0)),
+        scheduler=request.scheduler is not None, processors=available_processors(),
         process_seconds=round(time.time() - psutil.Process().create_time(), 3),
     )  # fmt: skip
     auxiliary = (
@@ -299,13 +274,22 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(request.output):
         products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        with executor_for(request, progress) as executor:
+        stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in request.pixel_tables)
+        elsewhere = request.scheduler is not None or request.cluster is not None
+        with (
+            rehearsal(request.parameters, stores, wanted=not elsewhere) as kernels,
+            executor_for(request, progress) as executor,
+        ):
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
             # all jobs that there is work for, at once: they may have to wait in a queue
             executor.want(len(request.pixel_tables))
-            executor.check_workers(request.inputs, request.output / LOCK)
+            began = time.monotonic()
+            executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
+            kernels.wait(progress.say)
+            if compiling_seconds(kernels.since) >= LEAST:
+                recorder.leave_out("compiled", time.monotonic() - began)
             return _combine(request, executor, products, filters, progress, recorder)
 
 
@@ -337,17 +321,20 @@ def _combine(
         work.mkdir(exist_ok=True)
         with performance_report(executor, request.report):
             job, plan = prepare(request, executor, progress, work, recorder)
-            done = _resume(work, job, plan)
+            done = journal.resume(work, job.fingerprint(), plan, progress.say)
             if not done:
                 products.create(work, job)
             _record_plan(recorder, job, plan, len(done))
             if address := dashboard_address(executor):
                 progress.say(f"dashboard: {address}")
-            progress.start(len(plan.tasks), plan.rows, len(done))
+            progress.begin(len(plan.tasks), "boxes", len(done))
             with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
-                rows, rejected = _execute(executor, work, job, plan, done, progress, recorder, keep)
+                rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
             progress.stop()
-        recorded = len((work / "done.txt").read_text().splitlines()) - 1
+        if not values:
+            shutil.rmtree(work)
+            raise nothing_in_cube(job.grid, job.limits, job.reference, request.output_wcs)
+        recorded = journal.recorded(work)
         if recorded != len(plan.tasks):
             raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
         # the memory of the boxes is free for the completion
@@ -355,8 +342,10 @@ def _combine(
         tasks.forget()
         with recorder.stage(COMPLETION):
             began = time.monotonic()
+            progress.begin(0, "completing the products")
             made = products.finish(work, job, filters, progress.say)
             shutil.rmtree(work)
+            progress.stop()
             took = time.monotonic() - began
             details = {"voxels": job.grid.n_voxels, "combined_seconds": products.combined_seconds}
             work_done = Work(rows if products.combined_seconds else 0, plan.cube_bytes, 0, details)
@@ -377,8 +366,7 @@ def _combine(
 
 
 def _forget_if_nothing_is_done(work: Path) -> None:
-    journal = work / "done.txt"
-    if not journal.exists() or len(journal.read_text().splitlines()) < 2:
+    if not journal.recorded(work):
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -418,66 +406,40 @@ def _box_name(corners: tuple[Any, ...]) -> str:
     return f"box z{z0}-{z1 - 1} y{y0}-{y1 - 1}"
 
 
-def _corners(box: Box) -> tuple[int, int, int, int]:
-    return box.z0, box.z1, box.y0, box.y1
-
-
-def _resume(work: Path, job: Job, plan: Plan) -> dict[tuple[int, int, int, int], tuple[int, int]]:
-    """Boxes finished by an earlier start of the same run, with their rows and rejected rows."""
-    fingerprint = job.fingerprint()
-    journal = work / "done.txt"
-    done: dict[tuple[int, int, int, int], tuple[int, int]] = {}
-    if journal.exists():
-        lines = journal.read_text().split("\n")
-        if lines[0] == fingerprint and tasks.cube_path(str(work)).exists():
-            for line in lines[1:-1]:  # what follows the last newline was not finished
-                numbers = [int(v) for v in line.split()]
-                done[(numbers[0], numbers[1], numbers[2], numbers[3])] = (numbers[4], numbers[5])
-    expected = {_corners(t.box) for t in plan.tasks}
-    if not done or not set(done) <= expected:
-        done = {}
-        for name in list(work.iterdir()):
-            if not name.name.startswith(("index-", "segments-", "job.json")):
-                shutil.rmtree(name) if name.is_dir() else name.unlink()
-        journal.write_text(fingerprint + "\n")
-    return done
-
-
 def _execute(
     executor: Executor,
     work: Path,
     job: Job,
     plan: Plan,
-    done: dict[tuple[int, int, int, int], tuple[int, int]],
+    done: journal.Done,
     progress: Progress,
     recorder: Recorder,
     keep: Scratch | None = None,
-) -> tuple[int, int]:
-    """Compute the missing boxes, each recorded when finished; returns rows and rejected rows of all."""
+) -> tuple[int, int, int]:
+    """Compute the missing boxes, each recorded when finished; returns rows, rejected rows and filled voxels of all."""
     fingerprint = job.fingerprint()
-    rows = sum(v[0] for v in done.values())
-    rejected = sum(v[1] for v in done.values())
+    total = [sum(numbers[k] for numbers in done.values()) for k in range(3)]
     # the largest first, so that the processors finish together
     largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
-    missing = [t for t in largest_first if _corners(t.box) not in done]
-    todo = [_corners(t.box) for t in missing]
+    missing = [t for t in largest_first if t.box.corners not in done]
+    todo = [t.box.corners for t in missing]
     notices: set[str] = set()
-    with open(work / "done.txt", "a") as journal:
+    with open(work / journal.NAME, "a") as stream:
 
         def finished(k: int, measured: Measured) -> None:
-            nonlocal rows, rejected
-            corners, result = todo[k], measured.result
-            rows += result["rows"]
-            rejected += result["rejected"]
-            journal.write(" ".join(str(v) for v in (*corners, result["rows"], result["rejected"])) + "\n")
-            journal.flush()
+            result = measured.result
+            corners, numbers = todo[k], [result[name] for name in ("rows", "rejected", "values")]
+            for i, number in enumerate(numbers):
+                total[i] += number
+            stream.write(journal.line(corners, numbers))
+            stream.flush()
             expected = {"rows_expected": missing[k].rows_with_margin, "memory_expected": missing[k].peak_bytes}
             recorder.task(BOXES, _box_name(corners), measured, expected)
             if result["notice"] and result["notice"] not in notices:
                 notices.add(result["notice"])
                 progress.say(result["notice"])
-            progress.advance(result["rows"])
+            progress.advance(rows=result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
         executor.run(tasks.compute_box, calls, finished, plan.parallel)
-    return rows, rejected
+    return total[0], total[1], total[2]

@@ -24,6 +24,7 @@ from musedeep.recipes.exp_combine_grid import Limits
 from musedeep.recipes.exp_combine_job import Exposure, Job
 from musedeep.recipes.exp_combine_scan import (
     VOXEL_SEGMENT,
+    Nothing,
     exposure_limits,
     locate_segments,
     row_density,
@@ -92,14 +93,15 @@ def scan(
     work: str,
     number: int,
     paths: Sequence[str],
+    identity: str,
     declination: float,
     shift: tuple[float, float],
     low: float,
     high: float,
-) -> tuple[Limits | None, Work]:
+) -> tuple[Limits | Nothing, Work]:
     """Index one exposure, keep the index in the work directory, and return its limits."""
     return_large_arrays()
-    table = _tables.get(paths)
+    table = _tables.get(paths, identity)
     index = table.index()
     _save(_index_path(work, number), index.tofile)
     limits = exposure_limits(table, index, declination, shift, low, high)
@@ -141,7 +143,8 @@ def compute_box(
     Returns
     -------
     dict, Work
-        rows, read, rejected: numbers of rows; notice: a line for the user, or None; and what was moved for them.
+        rows, read, rejected: numbers of rows; values: voxels that have one; notice: a line for the user, or None; and
+        what was moved for them.
     """
     return_large_arrays()
     scratch.use(keep)
@@ -174,6 +177,7 @@ def compute_box(
         "rows": result.n_rows,
         "read": result.n_read,
         "rejected": result.n_rejected,
+        "values": int(np.count_nonzero(np.isfinite(result.data))),
         "notice": scratch.take_notice(),
     }
     row_bytes = sum(COLUMN_TYPES[name].itemsize for name in COLUMNS) + 4 * job.how.use_weight_column

@@ -7,6 +7,7 @@ those that come later; what it finds wrong, each task of that worker raises.
 import asyncio
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ PATIENCE = 10.0
 """A network file system may show a new file so late [s]."""
 
 _refusals: dict[str, str] = {}
+_first: dict[str, tuple[Any, ...]] = {}
+_first_lock = threading.Lock()
 
 
 def own_versions() -> dict[str, str]:
@@ -60,22 +63,32 @@ class Needs(WorkerPlugin):
         Files and directories that have to be there.
     mark : (str, bytes) or None
         A file that this run has made, and its content: who finds another one looks at another directory.
+    first : (function, argument, ...) or None
+        To be called once before the first task.
     """
 
     def __init__(
-        self, name: str, versions: Mapping[str, str], paths: Sequence[str], mark: tuple[str, bytes] | None
+        self,
+        name: str,
+        versions: Mapping[str, str],
+        paths: Sequence[str],
+        mark: tuple[str, bytes] | None,
+        first: tuple[Any, ...] | None = None,
     ) -> None:
-        self.name, self.versions, self.paths, self.mark = name, dict(versions), tuple(paths), mark
+        self.name, self.versions, self.paths, self.mark, self.first = name, dict(versions), tuple(paths), mark, first
 
     async def setup(self, worker: Any) -> None:
         """Look, and remember what is wrong."""
         problem = await asyncio.to_thread(self.problem)
         if problem:
             _refusals[self.name] = problem
+        elif self.first is not None:
+            _first[self.name] = self.first
 
     def teardown(self, worker: Any) -> None:
         """Forget."""
         _refusals.pop(self.name, None)
+        _first.pop(self.name, None)
 
     def problem(self) -> str:
         """What is wrong on this machine, as a line for the user; empty if nothing is."""
@@ -110,6 +123,15 @@ def refusal(name: str) -> str:
     return _refusals.get(name, "")
 
 
+def prepared(name: str) -> None:
+    """What this worker has to do for a run before its first task is done when this returns."""
+    with _first_lock:
+        if name in _first:
+            function, *arguments = _first[name]
+            function(*arguments)
+            del _first[name]
+
+
 def checked(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function, unless this worker may not take part in the run.
 
@@ -120,4 +142,5 @@ def checked(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """
     if name in _refusals:
         raise MusedeepError(_refusals[name])
+    prepared(name)
     return function(*arguments)

@@ -15,6 +15,8 @@ once. Bound by counting and by the test of each voxel: some 30 ns a voxel, and 2
 import numba as nb
 import numpy as np
 
+from musedeep.kernels.middle import median
+
 BINS = 32
 """Of a histogram: the first and the last hold all that lies beyond."""
 
@@ -49,7 +51,7 @@ def plane_scale(sample, first, last, scratch):
         (0, 0) where there are fewer than 8 good rows.
     """
     step = max((last - first) // FEW, 1)
-    n = 0
+    n = np.int64(0)
     i = first
     while i < last and n < FEW:
         if sample[i] == sample[i]:
@@ -58,9 +60,10 @@ def plane_scale(sample, first, last, scratch):
         i += step
     if n < 8:
         return 0.0, 0.0
-    some = scratch[:n]
-    centre = np.median(some)
-    return centre, np.median(np.abs(some - centre))
+    centre = median(scratch, n)
+    for k in range(n):
+        scratch[k] = abs(scratch[k] - centre)
+    return centre, median(scratch, n)
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")

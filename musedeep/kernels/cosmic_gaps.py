@@ -1,12 +1,13 @@
 """Cosmic rays on one image, by gaps in the distribution of the values of boxes (DCR: Pych 2004, PASP 116, 148)."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+from musedeep.processors import available_processors
 
 COSMIC: Final = 32
 """Euro3D flag: cosmic ray, not removed."""
@@ -106,7 +107,7 @@ def flag_cosmics(
     def band(first: int) -> Any:
         return _search_band(data, dq, first, height, width, threshold, flagged)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_processors()) as pool:
         for _ in range(passes):
             found = 0
             for start in (0, height // 2):

@@ -6,6 +6,7 @@ the same eight are added to, some of them zero. Bit by bit the same as `kernels.
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 
 @nb.njit(inline="always")
@@ -26,8 +27,9 @@ def overlap(d, reach, most, inverse):
     return max(0.0, min(most, reach - d)) * inverse
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy")
-def two_planes_at_most(plane_wavelength, plane_size, per_angstrom, fraction):
+def two_planes_at_most(
+    plane_wavelength: NDArray[np.float64], plane_size: NDArray[np.float64], per_angstrom: float, fraction: float
+) -> bool:
     """Whether no row reaches the planes on both sides of its own.
 
     Parameters
@@ -42,11 +44,8 @@ def two_planes_at_most(plane_wavelength, plane_size, per_angstrom, fraction):
     bool
         False also if the planes are not in the order of their wavelengths.
     """
-    for z in range(plane_size.size - 1):
-        gap = (plane_wavelength[z + 1] - plane_wavelength[z]) * per_angstrom
-        if not gap > 0.5 * (max(plane_size[z], plane_size[z + 1]) + fraction) + 1e-6:
-            return False
-    return True
+    gap = np.diff(plane_wavelength) * per_angstrom
+    return bool((gap > 0.5 * (np.maximum(plane_size[1:], plane_size[:-1]) + fraction) + 1e-6).all())
 
 
 @nb.njit(inline="always")

@@ -35,84 +35,10 @@ from musedeep.kernels.certify import (
     sum_lines,
     sum_planes,
 )
+from musedeep.kernels.middle import median_near
 
 IRAF, MEAN, MEDIAN = 0, 1, 2
 ALONG_X, ALONG_Y, NO_DIRECTION = 1, 2, 0
-
-
-@nb.njit(nogil=True, cache=True)
-def _select(a, n, k):
-    """The k-th smallest (from 0) of a[:n]; reorders a (Hoare's quickselect, median of three)."""
-    low, high = 0, n - 1
-    while high > low:
-        middle = (low + high) >> 1
-        if a[middle] < a[low]:
-            a[middle], a[low] = a[low], a[middle]
-        if a[high] < a[low]:
-            a[high], a[low] = a[low], a[high]
-        if a[high] < a[middle]:
-            a[high], a[middle] = a[middle], a[high]
-        pivot = a[middle]
-        i, j = low, high
-        while i <= j:
-            while a[i] < pivot:
-                i += 1
-            while a[j] > pivot:
-                j -= 1
-            if i <= j:
-                a[i], a[j] = a[j], a[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
-            break
-    return a[k]
-
-
-@nb.njit(nogil=True, cache=True)
-def median(a, n):
-    """Median of a[:n] in double precision (mean of the middle two for even n); reorders a."""
-    k = n >> 1
-    upper = np.float64(_select(a, n, k))
-    if n & 1:
-        return upper
-    lower = a[0]
-    for i in range(1, k):
-        lower = max(lower, a[i])
-    return 0.5 * (np.float64(lower) + upper)
-
-
-@nb.njit(nogil=True, cache=True)
-def median_near(a, n, low, high, near):
-    """Median of a[:n], which is expected in [low, high]: only what lies there is put in order.
-
-    Parameters
-    ----------
-    a : float64 (n,)
-        Reordered if the expectation is wrong.
-    low, high : float
-    near : float64 (n,)
-        Scratch.
-    """
-    below, m = 0, 0
-    for i in range(n):
-        v = a[i]
-        near[m] = v
-        below += v < low
-        m += (v >= low) & (v <= high)
-    k = n >> 1
-    if k - below >= m or k - 1 + (n & 1) < below:
-        return median(a, n)
-    upper = _select(near, m, k - below)
-    if n & 1:
-        return upper
-    lower = near[0]
-    for i in range(1, k - below):
-        lower = max(lower, near[i])
-    return 0.5 * (lower + upper)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -130,7 +56,7 @@ def gather(sample, first, last, n_runs, buffer):
 def _runs(z, y, x, shape, direction, start, first, last):
     """Fill first, last with the ranges of rows of the sample of cell (z, y, x); returns their number."""
     nz, ny, nx = shape
-    n = 0
+    n = np.int64(0)  # a plain 0 would have what takes it compiled for that constant, too
     for zz in range(max(z - 1, 0), min(z + 2, nz)):
         for yy in range(max(y - 1, 0), min(y + 2, ny)):
             own = zz == z and yy == y
@@ -158,8 +84,9 @@ def _runs(z, y, x, shape, direction, start, first, last):
     return n
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy")
-def reject(values, sample, variances, start, shape, core, direction, kind, crsigma, flags):
+def reject(  # type: ignore[no-untyped-def]
+    values, sample, variances, start, shape, core, direction, kind, crsigma, flags
+):
     """Mark the rows of the cells in `core` that exceed the threshold of their cell.
 
     Parameters
@@ -188,11 +115,18 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
     exact : int
         Number of cells whose median had to be computed.
     """
-    _, ny, nx = shape
-    first = np.empty(32, np.int64)
-    last = np.empty(32, np.int64)
+    # chosen here and not in a kernel, so that only one of the two is compiled
     if kind == MEDIAN:
-        return _reject_by_median(values, sample, start, shape, core, direction, crsigma, first, last, flags)
+        return _reject_by_median(values, sample, start, shape, core, direction, crsigma, flags)
+    _reject_by_moments(values, sample, variances, start, shape, core, direction, kind, crsigma, flags)
+    return 0
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _reject_by_moments(values, sample, variances, start, shape, core, direction, kind, crsigma, flags):
+    """`reject` for means."""
+    _, ny, nx = shape
+    first, last = np.empty(32, np.int64), np.empty(32, np.int64)
     for z in range(core[0], core[1]):
         for y in range(core[2], core[3]):
             for x in range(nx):
@@ -205,14 +139,14 @@ def reject(values, sample, variances, start, shape, core, direction, kind, crsig
                 for i in range(a, b):
                     if values[i] > threshold:
                         flags[i] = 1
-    return 0
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def _reject_by_median(values, sample, start, shape, core, direction, crsigma, first, last, flags):
+def _reject_by_median(values, sample, start, shape, core, direction, crsigma, flags):
     """`reject` for medians: voxels that hold nothing are told by `kernels.certify`, the others get their medians."""
     nz, ny, nx = shape
     n_cells = ny * nx
+    first, last = np.empty(32, np.int64), np.empty(32, np.int64)
     buffer, near = np.empty(1024, np.float64), np.empty(1024, np.float64)
     guess, guessed_spread = 0.0, 0.0
     counts = np.empty((3, ny, BINS, nx), np.uint16)

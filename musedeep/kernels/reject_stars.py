@@ -20,7 +20,8 @@ import math
 import numba as nb
 import numpy as np
 
-from musedeep.kernels.reject import gather, median
+from musedeep.kernels.middle import median
+from musedeep.kernels.reject import gather
 
 SHARPNESS = 1.1
 """How much brighter than its surroundings' peak the centre of a point source may be (seeing above 2.2 pixels)."""
@@ -70,8 +71,7 @@ def reject_sparing_stars(values, sample, variances, exposure, start, shape, core
                 a, b = start[cell], start[cell + 1]
                 if a == b:
                     continue
-                n_runs = 0
-                n = 0
+                n_runs, n = np.int64(0), np.int64(0)
                 for zz in range(max(z - 1, 0), min(z + 2, nz)):
                     for yy in range(max(y - 1, 0), min(y + 2, ny)):
                         line = (zz * ny + yy) * nx

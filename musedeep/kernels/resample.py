@@ -47,8 +47,7 @@ def _sinc(d):
     return 1.0 if d == 0.0 else math.sin(a) / a
 
 
-@nb.njit(nogil=True, cache=True, error_model="numpy")
-def accumulate(
+def accumulate(  # type: ignore[no-untyped-def]
     ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
     voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
     exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
@@ -96,6 +95,27 @@ def accumulate(
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0)
         One bit an exposure that contributed; added to.
     """
+    given = (
+        ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+        voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn, exposure_weight, row_weight,
+    )  # fmt: skip
+    # how far rows surely do not reach, although the axes are not quite straight
+    reach_x, reach_y = 0.5 * (scale[0] + fractions[0]), 0.5 * (scale[1] + fractions[1])
+    far = max(abs(turn[k, 0]) * reach_x + abs(turn[k, 1]) * reach_y + 0.05 for k in range(2))
+    # chosen here and not in a kernel, so that only one of the two is compiled
+    if method == DRIZZLE and far <= 1.0 and two_planes_at_most(plane_wavelength, plane_size, units[1], fractions[2]):
+        drizzle(*given, fractions, scale, sums, seen)
+    else:
+        _accumulate(*given, method, distance, radius, fractions, scale, sums, seen)
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _accumulate(
+    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
+    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
+    exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
+):  # fmt: skip
+    """See `accumulate`."""
     nz, ny, nx = shape
     zf, zl = box_planes
     yf, yl = box_lines
@@ -114,14 +134,6 @@ def accumulate(
     # what is surely out of reach, although the axes are not quite straight
     far_x = abs(turn[0, 0]) * reach_x + abs(turn[0, 1]) * reach_y + 0.05
     far_y = abs(turn[1, 0]) * reach_x + abs(turn[1, 1]) * reach_y + 0.05
-    two_lines = method == DRIZZLE and max(far_x, far_y) <= 1.0
-    if two_lines and two_planes_at_most(plane_wavelength, plane_size, per_angstrom, fz):
-        drizzle(
-            ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-            voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
-            exposure_weight, row_weight, fractions, scale, sums, seen,
-        )  # fmt: skip
-        return
     for z in range(max(0, zf - distance), min(nz, zl + distance)):
         for y in range(max(0, yf - distance), min(ny, yl + distance)):
             line = (z * ny + y) * nx

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.recipes.basic_parameters import Overscan
 from musedeep.storage.badpix_table import read_badpix_table
+from musedeep.storage.ifu_files import OtherIfu, read_of_ifu
 from musedeep.storage.image import ImageFile, open_image
-from musedeep.storage.raw import extension_name
 from musedeep.storage.raw_frames import RawFrame, check_same_setup, open_raw_frame
 
 
@@ -25,9 +25,7 @@ def open_frames(paths: Sequence[str], ifu: int, tag: str, minimum: int, recipe: 
     for path in paths:
         try:
             frames.append(open_raw_frame(path, ifu))
-        except MusedeepError as error:
-            if f"no extension {extension_name(ifu)}" not in str(error):
-                raise
+        except OtherIfu as error:
             missing = error
     if len(frames) < minimum:
         if missing is not None:
@@ -49,22 +47,15 @@ def check_bias(bias: ImageFile, overscan: Overscan) -> None:
         )
 
 
-def find_image(paths: Iterable[str], ifu: int, tag: str) -> ImageFile | None:
+def find_image(paths: Sequence[str], ifu: int, tag: str) -> ImageFile | None:
     """The calibration image of an IFU among files, None if there are no files.
 
     Raises
     ------
     MusedeepError
-        All files are of other IFUs.
+        All files are of other IFUs, or one of them is no image.
     """
-    paths = list(paths)
-    for path in paths:
-        image = open_image(path, ifu)
-        if image is not None:
-            return image
-    if paths:
-        raise MusedeepError(f"{', '.join(paths)}: no {tag} of IFU {ifu} ({extension_name(ifu)}); give one")
-    return None
+    return read_of_ifu(open_image, paths, ifu, tag) if paths else None
 
 
 def known_bad_pixels(

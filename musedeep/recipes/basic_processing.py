@@ -1,7 +1,6 @@
 """What every recipe on raw frames begins with: overscan, trimming, flags, bias, gain, dark, and combination."""
 
 import math
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from musedeep.kernels import calibrate
 from musedeep.kernels.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.overscan import VerticalFit, fit_vertical, level
 from musedeep.kernels.stack import METHODS, stack_rows
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.product_headers import Card
@@ -138,7 +138,7 @@ def measure_all(frames: Sequence[RawFrame], overscan: Overscan) -> list[Measured
     MusedeepError
         Levels that differ too much.
     """
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, len(frames), THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), len(frames), THREADS)) as pool:
         measured = list(pool.map(lambda frame: measure(frame, overscan), frames))
     compare_levels(measured, overscan)
     return measured
@@ -213,7 +213,7 @@ def combine(
     work.scale = scale
     if with_statistics:
         work.statistics = [RunningStatistics() for _ in measured]
-    threads = min(os.cpu_count() or 1, THREADS)
+    threads = min(available_processors(), THREADS)
     with ThreadPoolExecutor(threads) as pool:
         wanted = rows or (0, work.out.data.shape[0])
         for _ in pool.map(work.block, [(a, b) for a, b in work.starts() if b > wanted[0] and a < wanted[1]]):

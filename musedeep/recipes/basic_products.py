@@ -17,6 +17,7 @@ from astropy.io import fits
 from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.product_headers import Card, ordered, recipe_cards
 from musedeep.storage.header_cards import card
+from musedeep.storage.headers import primary_header
 from musedeep.storage.raw import extension_name
 from musedeep.storage.raw_frames import RawFrame
 
@@ -103,7 +104,7 @@ def _checksum_cards(calibrations: Sequence[Path], number: int) -> list[Card]:
     """DATAMD5 of the calibrations that have it."""
     cards: list[Card] = []
     for i, path in enumerate(calibrations, 1):
-        value = fits.getheader(path).get("DATAMD5")
+        value = primary_header(path).get("DATAMD5")
         if value:
             cards.append((f"ESO PRO REC{number} CAL{i} DATAMD5", value, "MD5 signature of calibration frame"))
     return cards

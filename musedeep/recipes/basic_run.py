@@ -1,11 +1,11 @@
 """A recipe on raw frames, IFU by IFU: one, all in turn, or all in parallel processes; products apart or merged."""
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from astropy.io import fits
 from musedeep.allocation import keep_freed_memory
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
+from musedeep.processes import worker_processes
+from musedeep.processors import available_processors
+from musedeep.progress import Progress, Silent
 from musedeep.recipes.declaration import Recipe
 from musedeep.storage.image import MuseImage, join_images, write_image, write_images
 from musedeep.storage.outputs import refuse_existing
@@ -31,8 +34,9 @@ class RecipeCall:
     parameters : all of the recipe, parsed
     output : directory of the products
     overwrite : replace existing products
-    workers : processes with nifu=-1; None: one a processor
+    workers : processes with nifu=-1; None: one per processor
     save_fits : write pixel tables as FITS files, too
+    progress : is told of the IFUs
     """
 
     frames: Mapping[str, Sequence[str]]
@@ -41,6 +45,7 @@ class RecipeCall:
     overwrite: bool = False
     workers: int | None = None
     save_fits: bool = False
+    progress: Progress = field(default_factory=Silent)
 
 
 Written = list[tuple[str, Path]]
@@ -156,16 +161,31 @@ def run_ifus(
 def _results(
     process: Process, call: RecipeCall, ifus: Sequence[int], merge: bool, outcome: Outcome
 ) -> list[tuple[int, Written]]:
-    tasks = [(process, call, ifu, merge) for ifu in ifus]
-    workers = min(call.workers or os.cpu_count() or 1, len(ifus))
+    # what shows the progress stays in this process
+    tasks = [(process, replace(call, progress=Silent()), ifu, merge) for ifu in ifus]
+    workers = min(call.workers or available_processors(), len(ifus))
+    call.progress.begin(len(ifus), "IFUs")
+    found = {}
     if call.parameters["nifu"] == -1 and workers > 1:
-        # spawned, not forked: threads of this process would be left behind locked
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            found = list(pool.map(_one, tasks))
+        try:
+            with worker_processes(workers, call.output) as pool:
+                futures = {pool.submit(_one, task): task[2] for task in tasks}
+                for future in as_completed(futures):
+                    found[futures[future]] = future.result()
+                    call.progress.advance()
+        except BrokenProcessPool:
+            raise MusedeepError(
+                "a process was killed, perhaps for want of memory; give fewer --workers, or nifu=0 for one IFU after "
+                "the other"
+            ) from None
     else:
-        found = [_one(task) for task in tasks]
+        for task in tasks:
+            found[task[2]] = _one(task)
+            call.progress.advance()
+    call.progress.stop()
     good = []
-    for ifu, (written, failure, notes) in zip(ifus, found, strict=True):
+    for ifu in ifus:
+        written, failure, notes = found[ifu]
         outcome.notes += [f"IFU {ifu}: {note}" for note in notes]
         if failure:
             outcome.failures[ifu] = failure

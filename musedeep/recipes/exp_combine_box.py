@@ -34,6 +34,11 @@ class Box:
     y0: int
     y1: int
 
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """As a tuple."""
+        return self.z0, self.z1, self.y0, self.y1
+
     def grown(self, margin: int, shape: tuple[int, int, int]) -> "Box":
         """The box with a margin on all sides, cut at the edges of the cube."""
         nz, ny, _ = shape
@@ -276,7 +281,8 @@ def combine_box(
     seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
-    voxels = (*grid.voxel_positions(outer.y0, outer.y1), grid.wavelengths()[outer.z0 : outer.z1])
+    ra, dec, cosine = grid.voxel_positions(outer.y0, outer.y1)
+    voxels = ra, dec, cosine, grid.wavelengths()[outer.z0 : outer.z1]
     if how.method == "nearest":
         far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
         resample.nearest(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,18 @@ from numpy.typing import NDArray
 from musedeep import instrument
 from musedeep.errors import MusedeepError
 from musedeep.kernels.projection import plane_positions, spectral_coefficients
+from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.output_wcs import OutputWCS
 
 AXIS_KINDS = {"AWAV": 0, "AWAV-LOG": 1, "WAVE": 2, "WAVE-LOG": 3}
+
+MOST_SPAXELS, MOST_PLANES = 20_000, 500_000
+"""Along an axis of the sky, and of wavelength: a larger cube is not meant."""
+
+LEAST_COSINE = 0.5
+"""Of the distance from the point that a cube is a projection about: nobody means one of 60 degrees."""
+
+_WHERE_TO_LOOK = "check RA and DEC in their headers, and the OFFSET_LIST"
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,13 @@ class Grid:
         relative = np.rad2deg(ra) - self.offset[0], np.rad2deg(dec - d0) - self.offset[1]
         return relative[0], relative[1], np.cos(dec)
 
+    def limits(self) -> "Limits":
+        """What the cube covers, from the centres of the voxels at its corners; relative to the first exposure."""
+        ends = [self.voxel_positions(y, y + 1) for y in (0, self.shape[1] - 1)]
+        ra, dec = ([float(line[k][0, x]) for line in ends for x in (0, -1)] for k in (0, 1))
+        waves = self.wavelengths()
+        return Limits((min(ra), max(ra)), (min(dec), max(dec)), (float(waves[0]), float(waves[-1])))
+
     def plane_sizes(self) -> NDArray[np.float64]:
         """Thickness of each plane in units of the detector's sampling, float64 (planes,)."""
         size = np.full(self.shape[0], self.scale[2])
@@ -121,6 +138,15 @@ class Limits:
             (min(v.wavelength[0] for v in limits), max(v.wavelength[1] for v in limits)),
         )
 
+    def described(self, reference: tuple[float, float]) -> str:
+        """The limits as a text for people; `reference` is what they are relative to [deg]."""
+        ra = [ra_on_circle(reference[0] + v) for v in self.ra]
+        dec = [reference[1] + v for v in self.dec]
+        return (
+            f"RA {ra[0]:.4f} to {ra[1]:.4f}, Dec {dec[0]:.4f} to {dec[1]:.4f} deg, "
+            f"{self.wavelength[0]:.1f} to {self.wavelength[1]:.1f} Angstrom"
+        )
+
 
 def gnomonic(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, float]:
     """Standard coordinates xi, eta [deg] of a position about a reference; all in deg.
@@ -136,6 +162,13 @@ def gnomonic(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, flo
     )
     radius = degree / math.tan(math.asin(min(1.0, sine)))
     return radius * math.sin(phi), -radius * math.cos(phi)
+
+
+def _near(position: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two positions [deg] are so near to each other that a projection about one of them shows the other."""
+    (ra, dec), (ra0, dec0) = (map(math.radians, p) for p in (position, other))
+    cosine = math.sin(dec) * math.sin(dec0) + math.cos(dec) * math.cos(dec0) * math.cos(ra - ra0)
+    return cosine > LEAST_COSINE
 
 
 def _nearest_integer(value: float) -> int:
@@ -172,6 +205,8 @@ def grid_from_limits(
     ra0, dec0 = reference
     x_low, x_high = (float(np.float32(v + ra0)) for v in limits.ra)
     y_low, y_high = (float(np.float32(v + dec0)) for v in limits.dec)
+    if not (_near((x_low, y_low), reference) and _near((x_high, y_high), reference)):
+        raise MusedeepError(f"the exposures lie far apart ({limits.described(reference)}); {_WHERE_TO_LOOK}")
     xi_high, eta_high = gnomonic(x_high, y_high, ra0, dec0)
     xi_low, eta_low = gnomonic(x_low, y_low, ra0, dec0)
     nx = _nearest_integer((xi_high - xi_low) / step_x) + 1
@@ -188,16 +223,44 @@ def grid_from_limits(
     )
 
 
-def check_grid(grid: Grid) -> Grid:
-    """The grid, or an error if it is empty or too large to be meant."""
+def check_grid(grid: Grid, wcs: OutputWCS | None = None) -> Grid:
+    """The grid, or an error if it is empty or too large to be meant; `wcs` is the OUTPUT_WCS that it comes from."""
+    nz, ny, nx = grid.shape
     if min(grid.shape) < 1:
         raise MusedeepError(f"the output grid {grid.shape[::-1]} is empty: check lambdamin, lambdamax and OUTPUT_WCS")
-    if max(grid.shape[1:]) > 20000:
-        raise MusedeepError(
-            f"the output cube would have {grid.shape[2]} x {grid.shape[1]} spaxels: the exposures lie far apart; "
-            "check RA and DEC in their headers and the OFFSET_LIST"
-        )
+    if max(ny, nx) > MOST_SPAXELS:
+        look = f"correct NAXIS1, NAXIS2 in {wcs.path}" if wcs else f"the exposures lie far apart; {_WHERE_TO_LOOK}"
+        raise MusedeepError(f"the output cube would have {nx} x {ny} spaxels, more than {MOST_SPAXELS}: {look}")
+    if nz > MOST_PLANES:
+        look = f"CRVAL3, CD3_3, CUNIT3, NAXIS3 in {wcs.path}" if wcs and wcs.step else "dlambda"
+        raise MusedeepError(f"the output cube would have {nz} planes, more than {MOST_PLANES}: correct {look}")
     return grid
+
+
+def nothing_in_cube(
+    grid: Grid, limits: Limits, reference: tuple[float, float], wcs: str | Path | None
+) -> MusedeepError:
+    """The error to raise where the cube stays empty.
+
+    Parameters
+    ----------
+    grid : Grid
+    limits : Limits
+        Of the data.
+    reference : (float, float)
+        Position of the first exposure [deg].
+    wcs : str, Path or None
+        The OUTPUT_WCS, if there is one.
+    """
+    data = limits.described(reference)
+    if wcs is None:
+        return MusedeepError(
+            f"no voxel of the cube gets a value: all rows ({data}) are flagged (dq), or rejected; look at the dq column"
+        )
+    return MusedeepError(
+        f"{wcs}: no good row of the exposures lies in the cube that it asks for: it covers "
+        f"{grid.limits().described(reference)}, the data {data}; correct CRVALi, CRPIXi, CDi_j or NAXISi"
+    )
 
 
 def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, reference: tuple[float, float]) -> Grid:
@@ -212,20 +275,28 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, refere
         Of the data.
     reference : (float, float)
         Position of the first exposure [deg].
+
+    Raises
+    ------
+    MusedeepError
+        NAXIS1 or NAXIS2 is missing; CRVAL lies on another part of the sky than the data.
     """
     nx, ny, nz = wcs.shape
+    if nx == 0 or ny == 0:
+        raise MusedeepError(f"{wcs.path}: NAXIS1 and NAXIS2 are needed for the size of the cube; add them")
     spectral = (wcs.crpix[2], wcs.crval[2], wcs.step, wcs.ctype3)
     if not wcs.step:
         spectral = (automatic.crpix[2], automatic.crval[2], automatic.step, automatic.ctype3)
         nz = nz or automatic.shape[0]
+    crval = ra_on_circle(wcs.crval[0]), wcs.crval[1]
     grid = Grid(
         shape=(nz, ny, nx),
         crpix=(wcs.crpix[0], wcs.crpix[1], spectral[0]),
-        crval=(wcs.crval[0], wcs.crval[1], spectral[1]),
+        crval=(*crval, spectral[1]),
         cd=wcs.cd,
         step=spectral[2],
         ctype3=spectral[3],
-        offset=(reference[0] - wcs.crval[0], reference[1] - wcs.crval[1]),
+        offset=(ra_difference(reference[0], crval[0]), reference[1] - crval[1]),
         scale=(
             automatic.scale[0] * abs(wcs.cd[0] / automatic.cd[0]),
             automatic.scale[1] * abs(wcs.cd[3] / automatic.cd[3]),
@@ -235,7 +306,8 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, refere
     if nz == 0:
         last = np.empty(1)
         plane_positions(np.array([limits.wavelength[1]]), grid.spectral(), last)
-        nz = max(1, _nearest_integer(float(last[0])) + 1)
-    if nx == 0 or ny == 0:
-        raise MusedeepError("OUTPUT_WCS: NAXIS1 and NAXIS2 are needed for the size of the cube; add them")
-    return replace(grid, shape=(nz, ny, nx))
+        nz = max(1, _nearest_integer(min(float(last[0]), 1e9)) + 1)
+        grid = replace(grid, shape=(nz, ny, nx))
+    if not _near(reference, crval):
+        raise nothing_in_cube(check_grid(grid, wcs), limits, reference, wcs.path)
+    return grid

@@ -13,10 +13,14 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import N_IFUS
 from musedeep.kernels.reject import slice_direction
+from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
-from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
+from musedeep.sky_angles import ra_difference, ra_on_circle
+from musedeep.storage.headers import integer_of, number_of, number_or_none, text_of, value_of
 from musedeep.storage.location import Location, absolute
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_table import PixelTable, check_reduced, open_exposure, open_pixel_table
@@ -32,7 +36,7 @@ class Exposure:
         Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
     date_obs, mode, target : str
     ra, dec : float
-        Pointing after the offset of the OFFSET_LIST [deg].
+        Pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360.
     offset : (float, float)
         RA_OFFSET, DEC_OFFSET applied [deg].
     flux_scale : float
@@ -74,7 +78,7 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
     """What the projection needs of an exposure."""
     return ExposureGeometry(
         declination=math.radians(exposure.dec),
-        shift=(exposure.ra - reference[0], exposure.dec - reference[1]),
+        shift=(ra_difference(exposure.ra, reference[0]), exposure.dec - reference[1]),
         flux_scale=exposure.flux_scale,
         weight=exposure.weight,
         seconds=exposure.exptime,
@@ -95,11 +99,11 @@ def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...
         table = open_pixel_table(path)
         check_reduced(table)
         facts = table.facts
-        ifus = (
-            int(facts.get("ESO DRS MUSE PIXTABLE LIMITS IFU LOW", 1)),
-            int(facts.get("ESO DRS MUSE PIXTABLE LIMITS IFU HIGH", 24)),
+        low, high = (
+            integer_of(facts, f"ESO DRS MUSE PIXTABLE LIMITS IFU {end}", path, default, low=1, high=N_IFUS)
+            for end, default in (("LOW", 1), ("HIGH", N_IFUS))
         )
-        groups.setdefault(str(facts["DATE-OBS"]), []).append((path, ifus, table))
+        groups.setdefault(text_of(facts, "DATE-OBS", path), []).append((path, (low, high), table))
     result = []
     for date in sorted(groups):
         members = sorted(groups[date], key=lambda m: m[1])
@@ -124,10 +128,24 @@ SEEING_SOURCES = (
 def seeing(headers: Sequence[fits.Header]) -> list[float] | None:
     """Seeing of each exposure [arcsec] from the best source that all of them have (as the reference does), or None."""
     for keys in SEEING_SOURCES:
-        values = [[h.get(key) for key in keys] for h in headers]
-        if all(isinstance(v, int | float) and v > 0 for row in values for v in row):
+        values = [[number_or_none(h, key) or 0.0 for key in keys] for h in headers]
+        if all(v > 0 for row in values for v in row):
             return [sum(row) / len(row) for row in values]
     return None
+
+
+def _no_seeing(headers: Sequence[fits.Header], names: Sequence[str]) -> MusedeepError:
+    """What to raise where `seeing` has none: names the first keyword that is no width, if there is one."""
+    what, name = "", names[0]
+    for header, one in zip(headers, names, strict=True):
+        wrong = (k for keys in SEEING_SOURCES for k in keys if k in header and not (number_or_none(header, k) or 0) > 0)
+        if key := next(wrong, None):
+            what, name = f"keyword {key} is {value_of(header, key)!r}, and ", one
+            break
+    return MusedeepError(
+        f"{name}: {what}weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, "
+        "ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END); use weight=exptime"
+    )
 
 
 def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequence[str]) -> list[float]:
@@ -140,22 +158,20 @@ def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequenc
     """
     if scheme == "none":
         return [1.0] * len(headers)
-    for header, name in zip(headers, names, strict=True):
-        if not float(header["EXPTIME"]) > 0:
-            raise MusedeepError(f"{name}: EXPTIME is {header['EXPTIME']}; correct it, or use weight=none")
-    weights = [float(h["EXPTIME"]) / float(headers[0]["EXPTIME"]) for h in headers]
+    times = [number_of(header, "EXPTIME", name) for header, name in zip(headers, names, strict=True)]
+    for time, name in zip(times, names, strict=True):
+        if not time > 0:
+            raise MusedeepError(f"{name}: EXPTIME is {time:g}; correct it, or use weight=none")
+    weights = [time / times[0] for time in times]
     if scheme == "fwhm":
         widths = seeing(headers)
         if widths is None:
-            raise MusedeepError(
-                f"{names[0]}: weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, "
-                "ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END); use weight=exptime"
-            )
+            raise _no_seeing(headers, names)
         weights = [w * widths[0] / own for w, own in zip(weights, widths, strict=True)]
     elif scheme == "header":
-        for k, header in enumerate(headers):
-            factor = header.get("ESO DRS MUSE WEIGHT", 1.0)
-            weights[k] *= float(factor) if isinstance(factor, int | float) and factor > 0 else 1.0
+        for k, (header, name) in enumerate(zip(headers, names, strict=True)):
+            factor = number_of(header, "ESO DRS MUSE WEIGHT", name, 1.0)
+            weights[k] *= factor if factor > 0 else 1.0
     return [float(np.float32(w)) for w in weights]
 
 
@@ -176,28 +192,29 @@ def load_exposures(
     weights = exposure_weights(parameters.weight, headers, [paths[0].name for paths, _ in groups])
     for (paths, table), header, weight in zip(groups, headers, weights, strict=True):
         name = paths[0].name
-        mode = str(header.get("ESO INS MODE", "WFM-NOAO-N"))
+        mode = text_of(header, "ESO INS MODE", name, "WFM-NOAO-N")
+        date = text_of(header, "DATE-OBS", name)
         if exposures and mode[:3] != exposures[0].mode[:3]:
             raise MusedeepError(
                 f"{name}: field mode {mode[:3]} (ESO INS MODE {mode}) does not combine with {exposures[0].mode[:3]} "
                 f"of {exposures[0].name}; combine each mode by itself"
             )
-        row = offsets.for_date(str(header["DATE-OBS"])) if offsets else None
-        offset = (row.ra_offset, row.dec_offset) if row else (0.0, 0.0)
+        row = offsets.for_date(date) if offsets else None
+        offset = (ra_difference(row.ra_offset, 0.0), row.dec_offset) if row else (0.0, 0.0)
         scale = row.flux_scale if row and row.flux_scale is not None else 1.0
         exposures.append(
             Exposure(
                 paths=tuple(absolute(p) for p in paths),
-                date_obs=str(header["DATE-OBS"]),
+                date_obs=date,
                 mode=mode,
-                target=str(header.get("OBJECT", "")),
-                ra=float(header["RA"]) - offset[0],
-                dec=float(header["DEC"]) - offset[1],
+                target=str(value_of(header, "OBJECT") or ""),
+                ra=ra_on_circle(number_of(header, "RA", name) - offset[0]),
+                dec=number_of(header, "DEC", name) - offset[1],
                 offset=offset,
                 flux_scale=scale,
-                exptime=float(header["EXPTIME"]),
+                exptime=number_of(header, "EXPTIME", name),
                 weight=weight,
-                position_angle=float(header.get("ESO INS DROT POSANG", 0.0)),
+                position_angle=number_of(header, "ESO INS DROT POSANG", name, 0.0),
                 n_rows=table.n_rows,
                 has_weight="weight" in table.names,
                 identity=table.identity,
@@ -231,10 +248,22 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a worker needs to compute any box."""
+    """Everything that a worker needs to compute any box.
+
+    Attributes
+    ----------
+    exposures : tuple of Exposure
+    reference : (float, float)
+        Position of the first exposure, to which rows are relative [deg].
+    limits : Limits
+        Of all rows, relative to `reference`.
+    grid : Grid
+    how : Resampling
+    """
 
     exposures: tuple[Exposure, ...]
     reference: tuple[float, float]
+    limits: Limits
     grid: Grid
     how: Resampling
 
@@ -257,10 +286,11 @@ class Job:
         return Job(
             exposures=tuple(Exposure(**fields(e)) for e in raw["exposures"]),
             reference=tuple(raw["reference"]),
+            limits=Limits(**fields(raw["limits"])),
             grid=Grid(**fields(raw["grid"])),
             how=Resampling(**fields(raw["how"])),
         )
 
     def fingerprint(self) -> str:
-        """A hash of the job, which includes the identity of its inputs."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()
+        """A hash of the job, which includes the identity of its inputs, and of the code that does it."""
+        return hashlib.sha256(f"{code_state()} {self.to_json()}".encode()).hexdigest()

@@ -28,6 +28,7 @@ from musedeep.storage.exposure_map import ExposureMapFile
 from musedeep.storage.filters import Filter
 from musedeep.storage.fits_parts import header_bytes, padded, sync_and_rename
 from musedeep.storage.header_cards import sign
+from musedeep.storage.headers import number_or_none, value_of
 from musedeep.storage.pixel_table import open_exposure
 
 CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
@@ -234,13 +235,13 @@ def _give_name(source: Path, final: Path) -> None:
 def _first(job: Job) -> tuple[fits.Header, str]:
     """Primary header of the first exposure, and its target."""
     header = open_exposure(list(job.exposures[0].paths)).header
-    return header, str(header.get("OBJECT", ""))
+    return header, str(value_of(header, "OBJECT") or "")
 
 
 def _cube_wcs(grid: Grid, first: fits.Header) -> CubeWCS:
     """The grid as header cards need it."""
-    errors = (first.get("CSYER1"), first.get("CSYER2"))
-    given = (float(errors[0]), float(errors[1])) if errors[0] is not None and errors[1] is not None else None
+    x, y = number_or_none(first, "CSYER1"), number_or_none(first, "CSYER2")
+    given = (x, y) if x is not None and y is not None else None
     return CubeWCS(grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
 
 

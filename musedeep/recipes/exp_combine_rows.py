@@ -79,7 +79,8 @@ class CombinedRows:
 
     def table(self, number: int) -> PixelTable:
         """The pixel table of an exposure."""
-        return self._tables.get(self.job.exposures[number].paths)
+        exposure = self.job.exposures[number]
+        return self._tables.get(exposure.paths, exposure.identity)
 
     def _look_through(self, number: int) -> NDArray[np.int64]:
         """Which rows of an exposure are kept, as ranges; notes their limits."""

@@ -2,6 +2,7 @@
 
 import math
 from bisect import bisect_left
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,14 @@ LINES_PER_BIN = 8
 """Lines of the cube that one bin of the density of rows covers."""
 
 
+@dataclass(frozen=True)
+class Nothing:
+    """No row of an exposure is in the range of wavelengths asked for; its own range is [low, high] [Angstrom]."""
+
+    low: float
+    high: float
+
+
 def _corner_positions(
     index: NDArray, declination: float, shift: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -49,7 +58,7 @@ def _corner_positions(
 
 def exposure_limits(
     table: PixelTable, index: NDArray, declination: float, shift: tuple[float, float], low: float, high: float
-) -> Limits | None:
+) -> Limits | Nothing:
     """Limits of the relative positions and wavelengths of the rows with low <= wavelength <= high.
 
     Parameters
@@ -66,11 +75,12 @@ def exposure_limits(
 
     Returns
     -------
-    Limits, or None if no row lies within low and high.
+    Limits, or Nothing if no row lies within low and high.
     """
+    nothing = Nothing(float(index["lambda_min"].min()), float(index["lambda_max"].max()))
     index = index[(index["lambda_max"] >= low) & (index["lambda_min"] <= high)]
     if index.size == 0:
-        return None
+        return nothing
     ra, dec = _corner_positions(index, declination, shift)
     limits = np.array([np.inf, -np.inf] * 3)
     # wavelengths of segments that no cut goes through are limits already
@@ -99,7 +109,7 @@ def exposure_limits(
         seen |= todo
         todo = (bounds < (signs * limits)[:, None]).any(axis=0) & ~seen
     if not np.isfinite(limits).all():
-        return None
+        return nothing
     return Limits((limits[0], limits[1]), (limits[2], limits[3]), (limits[4], limits[5]))
 
 
@@ -195,12 +205,12 @@ def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDAr
     return np.stack([start[new], stop[last]], axis=1)
 
 
-def require_rows(limits: list[Limits | None], names: list[str], low: float, high: float) -> list[Limits]:
+def require_rows(limits: list[Limits | Nothing], names: list[str], low: float, high: float) -> list[Limits]:
     """The limits of all exposures, or an error that names the first without a row in the wavelength range."""
     for one, name in zip(limits, names, strict=True):
-        if one is None:
+        if isinstance(one, Nothing):
             raise MusedeepError(
-                f"{name}: no rows between lambdamin={low:g} and lambdamax={high:g} Angstrom; "
-                "choose a range that it covers, or leave it out"
+                f"{name}: no rows between lambdamin={low:g} and lambdamax={high:g} Angstrom, but from {one.low:.1f} to "
+                f"{one.high:.1f}; choose a range that it covers, or leave it out"
             )
-    return [one for one in limits if one is not None]
+    return [one for one in limits if isinstance(one, Limits)]

@@ -1,6 +1,5 @@
 """PIXTABLE_COMBINED: all rows of all exposures in one table, as a FITS file and as a store."""
 
-import glob
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,7 +21,7 @@ from musedeep.storage.store_writer import write_store
 
 def _rejected(work: Path, n_exposures: int) -> list[NDArray[np.int64]]:
     """Row numbers of the rejected rows of each exposure, ascending."""
-    files = sorted(glob.glob(str(work / "rejected-*.npy")))
+    files = sorted(work.glob("rejected-*.npy"))
     rows = np.concatenate([np.load(f) for f in files]) if files else np.empty((0, 2), np.int64)
     return [np.sort(rows[rows[:, 0] == k, 1]) for k in range(n_exposures)]
 

@@ -1,10 +1,10 @@
 """muse_geometry: exposures of the multi-pinhole mask to the places of the slices in the field of view (manual 9.6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -41,6 +41,7 @@ from musedeep.recipes.geometry_table import (
 )
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.calibration_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.image import MuseImage, write_image
 from musedeep.storage.outputs import check_space, refuse_existing
 from musedeep.storage.raw_frames import RawFrame, check_same_setup, open_raw_frame, raw_ifus
@@ -98,7 +99,6 @@ RECIPE = Recipe(
 PIXEL_BYTES: Final = 12
 """Of data, flags and variance of a reduced image."""
 _IFU_ONLY: Final = ("EXTNAME", "ESO DET CHIP *", "ESO DET OUT*", "ESO DET OUTPUTS")
-T = TypeVar("T", TraceTable, WavecalTable)
 
 
 @dataclass
@@ -148,13 +148,16 @@ def run(call: RecipeCall) -> Outcome:
     lines = read_lines(call.frames["LINE_CATALOG"][0])
     overscan = Overscan.of({p.name: p.default for p in OVERSCAN})
     outcome, done = Outcome(), []
+    call.progress.begin(len(ifus), "IFUs")
     for ifu in ifus:
         try:
             done.append(reduce_ifu(call, ifu, lines, overscan, outcome))
         except MusedeepError as error:
             outcome.failures[ifu] = f"IFU {ifu}: {error}"
+        call.progress.advance()
     if not done:
         raise MusedeepError("; ".join(outcome.failures.values()))
+    call.progress.begin(0, "making the table of all IFUs")
     found = [one.peaks for one in done]
     table = geometry(found)
     final, changed = smoothed(table, float(call.parameters["smooth"]))
@@ -177,6 +180,7 @@ def run(call: RecipeCall) -> Outcome:
         outcome.paths.append(path)
     outcome.paths.append(write_cube(call, done, final, header))
     outcome.paths += write_checks(call, done, final, header, overscan)
+    call.progress.stop()
     return outcome
 
 
@@ -243,8 +247,8 @@ def measure_ifu(
     bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
     assert bias is not None
     check_bias(bias, overscan)
-    trace, trace_path = find_table(call.frames["TRACE_TABLE"], ifu, read_trace_table)
-    waves, waves_path = find_table(call.frames["WAVECAL_TABLE"], ifu, read_wavecal_table)
+    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+    waves = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
     calibration = Calibration(
         bias=bias,
         dark=find_image(call.frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
@@ -254,7 +258,7 @@ def measure_ifu(
     mine: dict[str, Sequence[str]] = {"MASK": call.frames["MASK"], "MASTER_BIAS": [str(bias.path)]}
     for tag, image in (("MASTER_DARK", calibration.dark), ("MASTER_FLAT", calibration.flat)):
         mine[tag] = [str(image.path)] if image is not None else []
-    mine |= {"TRACE_TABLE": [trace_path], "WAVECAL_TABLE": [waves_path]}
+    mine |= {"TRACE_TABLE": [str(trace.path)], "WAVECAL_TABLE": [str(waves.path)]}
     mine |= {tag: call.frames.get(tag, ()) for tag in ("LINE_CATALOG", "BADPIX_TABLE")}
 
     measured = measure_all(frames, overscan)
@@ -271,7 +275,7 @@ def measure_ifu(
     if not found.any():
         raise MusedeepError(
             f"{frames[0].path} and others: no arc line has three spots in a slice (sigma={parameters['sigma']:g}); "
-            f"give exposures with mask and lamps, and {trace_path} and {waves_path} of the same days"
+            f"give exposures with mask and lamps, and {trace.path} and {waves.path} of the same days"
         )
     save("MASK_COMBINED", path, frames[0], combined, cards)
     n_rows = combined.data.shape[0]
@@ -294,21 +298,3 @@ def measure_ifu(
     write_table(table_path, header, table, None, call.overwrite)
     outcome.paths.append(table_path)
     return Reduced(ifu, frames[0], mine, trace, waves, calibration, ifu_peaks(spots), path, cards)
-
-
-def find_table(paths: Sequence[str], ifu: int, read: Callable[[str, int], T]) -> tuple[T, str]:
-    """The calibration table of an IFU among files, and its path.
-
-    Raises
-    ------
-    MusedeepError
-        No file has it; the message is that for the last one.
-    """
-    problem: MusedeepError | None = None
-    for path in paths:
-        try:
-            return read(path, ifu), path
-        except MusedeepError as error:
-            problem = error
-    assert problem is not None
-    raise problem

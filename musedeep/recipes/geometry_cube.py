@@ -110,7 +110,6 @@ def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, heade
     def tables() -> Iterator[PixelRows]:
         for index, one in enumerate(done):
             image = open_image(one.combined, one.ifu)
-            assert image is not None
             n_rows = image.shape[0]
             values: Image = image.rows("DATA", 0, n_rows), image.rows("DQ", 0, n_rows), image.rows("STAT", 0, n_rows)
             yield create_pixels(one.combined, slice_map(one, index, table, n_rows), values, 0.0, limits)

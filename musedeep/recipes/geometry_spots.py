@@ -1,7 +1,6 @@
 """muse_geometry, one IFU: its exposures reduced one at a time, the images of the mask's holes measured on each."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from musedeep.kernels.spots import (
     line_rows,
     measure_spots,
 )
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine
 from musedeep.recipes.product_headers import Card
@@ -176,7 +176,7 @@ def measure_exposures(
     """
     columns, rows = (np.ascontiguousarray(places[:, k]) for k in range(2))
     out = np.empty((len(measured), len(places), 6))
-    parts = np.array_split(np.arange(len(places)), os.cpu_count() or 1)
+    parts = np.array_split(np.arange(len(places)), available_processors())
     # one image is kept while the next is reduced and measured
     with ThreadPoolExecutor(len(parts)) as pool, ThreadPoolExecutor(1) as keeper:
         keeping: Future[None] | None = None

@@ -1,6 +1,5 @@
 """muse_lsf: arc exposures to the line-spread functions of the slices (manual 6.4, 9.5, A.3.9)."""
 
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf_profile import full_widths, normalised, profile_image, scaled
+from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
 from musedeep.recipes.basic_inputs import open_frames
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_DARK, MERGE, NIFU, OVERSCAN, Overscan
@@ -24,7 +24,8 @@ from musedeep.recipes.lsf_lines import lamp_lines
 from musedeep.recipes.lsf_products import profile_hdu, write_subtracted
 from musedeep.recipes.lsf_samples import Sampler, SliceSamples
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.calibration_tables import find_trace_table, find_wavecal_table
+from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.line_catalog import read_line_catalog
 from musedeep.storage.raw_frames import RawFrame
 
@@ -121,8 +122,8 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     overscan = Overscan.of(p)
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
     lamps = by_lamp(frames, p["combine"])
-    trace = find_trace_table(call.frames["TRACE_TABLE"], ifu)
-    solution = find_wavecal_table(call.frames["WAVECAL_TABLE"], ifu)
+    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+    solution = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
     calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
     reach = p["lsf_range"] + p["lsf_regression_window"]
@@ -220,7 +221,7 @@ def profiles(
         image = profile_image(offset, u, values, offsets, p["lsf_regression_window"], wavelengths)
         return normalised(image, float(offsets[1] - offsets[0]))
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         return np.stack(list(pool.map(one, slices))), offsets
 
 

@@ -1,6 +1,5 @@
 """The Gauss-Hermite table of line-spread functions (manual A.3.9)."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.lsf_hermite import N_PARAMETERS, SCALE, fit_hermite, hermite_profiles
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_processing import THREADS
 
 
@@ -26,7 +26,7 @@ def fitted(
     -------
     float64 (48, 12), NaN for slices without profiles; float64 (48, planes, n), 0 for them
     """
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         found = list(pool.map(lambda image: fit_hermite(image, wavelengths, offsets), images))
     if all(one is None for one in found):
         raise MusedeepError("muse_lsf: no slice has profiles at three wavelengths; raise --lambda_size")

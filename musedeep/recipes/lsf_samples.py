@@ -1,6 +1,5 @@
 """Samples of the line-spread function: pixels around the arc lines of all lamps, slice by slice."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf_lines import gather, measure_lines
 from musedeep.kernels.slice_pixels import trace_edges
+from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampImage
 from musedeep.recipes.basic_processing import THREADS
 from musedeep.recipes.lsf_lines import LampLines
@@ -79,7 +79,7 @@ class Sampler:
         """Take the samples of a lamp in all slices, in threads."""
         if not lines.wavelengths.size:
             return
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+        with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
             found = list(pool.map(lambda k: self._slice(k, image, lines), np.flatnonzero(self.valid)))
         for k, one in zip(np.flatnonzero(self.valid), found, strict=True):
             self.slices[k].lamps.append(one)

@@ -1,6 +1,5 @@
 """Making a pixel table of a calibrated CCD image: its rows, and the cards that describe them (manual 6.4)."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from musedeep.kernels.slice_pixels import (
     trace_edges,
     x_offsets,
 )
+from musedeep.processors import available_processors
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.pixel_table import REQUIRED, Rows, clean_ranges, empty_rows
 
@@ -287,6 +287,6 @@ def _bounds(
 
 def in_threads(function: Callable[[int], object], number: int) -> None:
     """Call a function with 0 to number - 1, on all processors."""
-    with ThreadPoolExecutor(max(min(os.cpu_count() or 1, number), 1)) as pool:
+    with ThreadPoolExecutor(max(min(available_processors(), number), 1)) as pool:
         for _ in pool.map(function, range(number)):
             pass

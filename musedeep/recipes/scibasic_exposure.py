@@ -1,13 +1,12 @@
 """muse_scibasic on one IFU: calibrations opened once, then exposure after exposure."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -17,6 +16,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, N_SLICES
 from musedeep.kernels.calibrate import SATURATED
 from musedeep.kernels.illumination import correct_rows, count_flag
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_processing import overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
@@ -35,6 +35,7 @@ from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
 from musedeep.recipes.sodium import flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.geometry_table import read_geometry
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.image import ImageFile, MuseImage, open_image
 from musedeep.storage.pixel_table import Rows
 from musedeep.storage.raw_frames import RawFrame
@@ -42,8 +43,6 @@ from musedeep.storage.twilight_cube import TwilightCube, read_twilight_cube
 
 FLAT_MARGIN: Final = 2.0
 """Bins by which the spectrum of the flat is longer than the pixel table on either side."""
-
-Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -59,16 +58,6 @@ class Illumination:
         cards: list[Card] = [(f"{key}{i}", float(f), "") for i, f in enumerate(self.factors, 1)]
         stdev = float(self.factors.std(ddof=1))
         return [*cards, (f"{key} MEAN", float(self.factors.mean()), ""), (f"{key} STDEV", stdev, "")]
-
-
-def of_ifu(read: Callable[[str, int], Table], paths: Sequence[str], ifu: int) -> Table:
-    """What a reader finds of an IFU in the first of several files that holds it; raises what the last one raised."""
-    for path in paths[:-1]:
-        try:
-            return read(path, ifu)
-        except MusedeepError:
-            continue
-    return read(paths[-1], ifu)
 
 
 @dataclass
@@ -100,13 +89,13 @@ class IfuReduction:
             One is missing, or of another IFU.
         """
         frames = call.frames
-        trace = of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu)
-        wavecal = of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu)
+        trace = read_of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+        wavecal = read_of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
         geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
         twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
         raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
         images = ImageCalibration.of(frames, call.parameters, ifu) if raw else None
-        n_rows = images.flat.shape[0] if images else _reduced_image(frames["REDUCED"][0], ifu).shape[0]
+        n_rows = images.flat.shape[0] if images else open_image(frames["REDUCED"][0], ifu).shape[0]
         where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
         made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
         if images is not None:
@@ -151,7 +140,7 @@ class IfuReduction:
         yield from self._pixel_table(found, frame, paths, tag, category, cards)
 
     def _from_reduced(self, path: str, tag: str, category: Callable[[str], str]) -> Iterator[IfuProducts]:
-        file = _reduced_image(path, self.ifu)
+        file = open_image(path, self.ifu)
         images = [file.rows(name, 0, file.shape[0]) for name in ("DATA", "DQ", "STAT")]
         # of what the image's header says, overscan and quality are not those of the table
         header = fits.Header([c for c in file.header.cards if not c.keyword.startswith(("ESO QC", _OVERSCAN))])
@@ -257,14 +246,6 @@ def flat_field(flat: ImageFile, where: SliceMap) -> fits.BinTableHDU:
     return fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD")
 
 
-def _reduced_image(path: str, ifu: int) -> ImageFile:
-    """A calibrated image of an IFU; raises MusedeepError if the file holds others only."""
-    file = open_image(path, ifu)
-    if file is None:
-        raise MusedeepError(f"{path}: no image of IFU {ifu}; give one, or its number with --nifu")
-    return file
-
-
 _LAMP: Final = "ESO DRS MUSE FLAT FLUX LAMP"
 _OVERSCAN: Final = "ESO DRS MUSE OVSC"
 
@@ -272,7 +253,7 @@ _OVERSCAN: Final = "ESO DRS MUSE OVSC"
 def write_pixel_table(call: RecipeCall, ifu: int, name: str, product: PixelTableProduct) -> Written:
     """Write a pixel table as a store, and as a FITS file if that is wanted."""
     store = call.output / f"{name}-{ifu:02d}.zarr"
-    product.write_store(store, os.cpu_count() or 1, call.overwrite)
+    product.write_store(store, available_processors(), call.overwrite)
     written: Written = [(name, store)]
     if call.save_fits or wants_fits():
         path = store.with_suffix(".fits")

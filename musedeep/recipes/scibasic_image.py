@@ -1,6 +1,5 @@
 """Calibrated CCD images of exposures (manual 9.8): one frame each, with cosmic rays flagged if asked for."""
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.calibrate import divide_flat
 from musedeep.kernels.cosmic_gaps import COSMIC, flag_cosmics
 from musedeep.kernels.slice_pixels import slice_limits, slice_spectrum
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import (
@@ -141,7 +141,7 @@ class ImageCalibration:
             flat = (self.flat.rows(name, start, stop) for name in ("DATA", "DQ", "STAT"))
             divide_flat(image.data[start:stop], image.dq[start:stop], image.stat[start:stop], *flat)
 
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+        with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
             list(pool.map(block, range(0, image.data.shape[0], BLOCK_ROWS)))
 
 
@@ -162,7 +162,7 @@ def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArra
     slices = range(where.edges.shape[0])
     n_rows, n_columns = flat.shape
     workspace = Workspace()
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         ends = list(pool.map(lambda k: slice_limits(where.edges[k], where.wavelength[k], n_columns), slices))
         start, stop = min(low for low, _ in ends), max(high for _, high in ends)
         if not start <= stop:

@@ -1,6 +1,5 @@
 """muse_twilight: exposures of the twilight sky to a smooth cube of the illumination of the field (manual 9.7)."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.processors import available_processors
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS, MASTER_DARK, OVERSCAN
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
@@ -122,25 +122,29 @@ def run(call: RecipeCall) -> Outcome:
     how = HowToResample(str(parameters["resample"]), str(parameters["crtype"]), float(parameters["crsigma"]))
     grid = FieldGrid(limits, float(parameters["dlambda"]), how.method)
     done: list[TwilightIfu] = []
+    call.progress.begin(len(ifus), "IFUs")
     for ifu in ifus:
         try:
             one = TwilightIfu.of(call.frames, parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
             table: PixelRows = one.pixel_table(wavelengths)
         except MusedeepError as error:
             outcome.failures[ifu] = f"IFU {ifu}: {error}"
+            call.progress.advance()
             continue
         one.release()
         done.append(one)
         grid.add(table, done[0].sky_flux / one.sky_flux, how)
         del table
+        call.progress.advance()
     if not done:
         raise MusedeepError("; ".join(outcome.failures.values()))
+    call.progress.begin(0, "making the cube")
     data, stat = grid.finish()
     white = white_image(data)
     target = str(done[0].frames[0].primary.get("OBJECT", ""))
     mode = str(done[0].frames[0].primary.get("ESO INS MODE", ""))
     vignetting = Vignetting.of(parameters, mask, mode)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(available_processors()) as pool:
         smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
     cube = [
         Extension("DATA", target, data, "count"),
@@ -157,6 +161,7 @@ def run(call: RecipeCall) -> Outcome:
         made = units(extensions, grid.start.tolist(), grid.step)
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), *made]), call.overwrite)
         outcome.paths.append(path)
+    call.progress.stop()
     return outcome
 
 
@@ -191,6 +196,7 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) 
     if not held:
         raise MusedeepError(f"{path}: no extension CHANnn; give raw MUSE frames")
     ifus, low, high = [], np.full(3, np.inf), np.full(3, -np.inf)
+    call.progress.begin(0, f"looking at {len(held)} IFUs")
     for ifu in held:
         try:
             one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)

@@ -1,6 +1,5 @@
 """The cube of the twilight sky: pixel tables of one IFU after the other into a coarse grid of the field."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from musedeep.instrument import DISPERSION
 from musedeep.kernels import reject, resample
 from musedeep.kernels.field_cells import keep_good_rows, nearest_rows
 from musedeep.kernels.voxels import sort_by_cell
+from musedeep.processors import available_processors
 from musedeep.recipes.pixel_creation import Limits, PixelRows
 from musedeep.workspace import Workspace
 
@@ -85,7 +85,7 @@ class FieldGrid:
         del cell
         rows, starts = sort_by_cell(rows, [(0, kept)], int(np.prod(shape)), self.workspace)
         flags = reject.empty_flags(kept)
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, nz)) as pool:
+        with ThreadPoolExecutor(min(available_processors(), nz)) as pool:
             if how.crsigma > 0:
                 kind = reject.rejection_kind(how.crtype)
 

@@ -13,13 +13,13 @@ from musedeep.kernels.image_statistics import statistics
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all
-from musedeep.recipes.geometry import find_table
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.recipes.pixel_creation import ImageRows, PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.sodium import BLOCKED, flag_blocked
 from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.geometry_table import read_geometry
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.raw_frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
@@ -80,8 +80,8 @@ class TwilightIfu:
         for name in ("DET CHIP NAME", "DET CHIP ID", "DET BINX", "DET READ CURID"):
             _check_same(frames[0], bias.path, bias.header.get(f"ESO {name}"), f"ESO {name}")
         _check_same(frames[0], flat.path, flat.header.get("ESO INS MODE"), "ESO INS MODE")
-        trace, trace_path = find_table(tags["TRACE_TABLE"], ifu, read_trace_table)
-        waves, waves_path = find_table(tags["WAVECAL_TABLE"], ifu, read_wavecal_table)
+        trace = read_of_ifu(read_trace_table, tags["TRACE_TABLE"], ifu, "TRACE_TABLE")
+        waves = read_of_ifu(read_wavecal_table, tags["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
         geometry_path = tags["GEOMETRY_TABLE"][0]
         where = SliceMap.of(ifu, trace.edges, waves.coefficients, read_geometry(geometry_path, ifu), flat.shape[0])
         illum = open_frames(tags["ILLUM"][:1], ifu, "ILLUM", 1, recipe)[0] if tags.get("ILLUM") else None
@@ -92,8 +92,8 @@ class TwilightIfu:
             "MASTER_BIAS": [str(bias.path)],
             "MASTER_DARK": [str(dark.path)] if dark is not None else [],
             "MASTER_FLAT": [str(flat.path)],
-            "TRACE_TABLE": [trace_path],
-            "WAVECAL_TABLE": [waves_path],
+            "TRACE_TABLE": [str(trace.path)],
+            "WAVECAL_TABLE": [str(waves.path)],
         }
         flux = flat.header.get("ESO QC FLAT MASTER INTFLUX")
         return cls(

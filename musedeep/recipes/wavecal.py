@@ -1,6 +1,5 @@
 """muse_wavecal: arc exposures to wavelength solutions (manual 6.3.4, 9.4)."""
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.dispersion import WEIGHTINGS
+from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import (
     LampImage,
     by_lamp,
@@ -32,7 +32,8 @@ from musedeep.recipes.product_headers import Card
 from musedeep.recipes.wavecal_images import write_resampled, write_wave_map
 from musedeep.recipes.wavecal_quality import quality_cards, residuals_table, wavecal_table
 from musedeep.recipes.wavecal_slices import ArcImage, Settings, SliceResult, solve_slice
-from musedeep.storage.calibration_tables import TraceTable, find_trace_table
+from musedeep.storage.calibration_tables import TraceTable, read_trace_table
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.image import MuseImage
 from musedeep.storage.line_catalog import LineCatalog, read_line_catalog
 from musedeep.storage.raw_frames import open_raw_frame
@@ -161,7 +162,7 @@ def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.tags[0].minimum, RECIPE.name)
     settings = settings_of(parameters, str(frames[0].primary.get("ESO INS MODE", "")))
     lamps = by_lamp(frames, parameters["combine"])
-    trace = find_trace_table(call.frames["TRACE_TABLE"], ifu)
+    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
     calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
     combined = [combine_lamp(lamp, overscan, calibration, parameters) for lamp in lamps]
@@ -251,7 +252,7 @@ class _Headers:
 
 def _solve(images: list[ArcImage], catalog: LineCatalog, trace: TraceTable, settings: Settings) -> list[SliceResult]:
     """All slices, in threads."""
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as pool:
+    with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:
         return list(
             pool.map(lambda k: solve_slice(k + 1, images, catalog, trace.coefficients[k], settings), range(N_SLICES))
         )

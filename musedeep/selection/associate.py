@@ -3,7 +3,8 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from musedeep.selection.rules import FIRST_STAGE, GAP, MADE, SECOND_STAGE, SetRu
 
 SCIENCE = ("OBJECT", "SKY")
 CALIBRATORS = ("STD", "ASTROMETRY")
+DAY_ZERO = datetime(1858, 11, 17)
+"""Of the MJD."""
+
 ON_SKY = (*SCIENCE, *CALIBRATORS, "SKYFLAT")
 
 
@@ -31,12 +35,14 @@ class Wish:
     mode : INS MODE; empty: that of the science frames
     night : date of its evening, ISO; empty: the only one
     ifus : numbers; empty: all that the raw frames hold
+    darks : make master darks and pass them to all recipes that take them
     """
 
     reduced: Path
     mode: str = ""
     night: str = ""
     ifus: tuple[int, ...] = ()
+    darks: bool = False
 
 
 @dataclass
@@ -81,12 +87,15 @@ def associate(frames: Sequence[Frame], wish: Wish) -> Night:
     MusedeepError
         No raw frames; several modes or nights, and none chosen; an IFU that no raw frame holds.
     """
-    raws = _raw_frames(frames)
+    notes: list[str] = []
+    raws = _raw_frames(frames, notes)
     if not raws:
         raise MusedeepError(
-            f"none of the {len(frames)} FITS files is a raw MUSE frame; `musedeep classify` says what they are"
+            notes[0]
+            if notes
+            else f"none of the {len(frames)} FITS files is a raw MUSE frame; `musedeep classify` says what they are"
         )
-    return _Association(raws, [f for f in frames if f.kind == "product"], wish).run()
+    return _Association(raws, [f for f in frames if f.kind == "product"], wish, notes).run()
 
 
 def night_of(mjd: float) -> str:
@@ -94,20 +103,50 @@ def night_of(mjd: float) -> str:
     return "" if math.isnan(mjd) else str(Time(math.floor(mjd - rules.NOON), format="mjd").isot)[:10]
 
 
-def _raw_frames(frames: Iterable[Frame]) -> list[Frame]:
-    """Raw frames in the order of time; of a frame that is there twice (.fits and .fits.fz), one."""
+def _raw_frames(frames: Iterable[Frame], notes: list[str]) -> list[Frame]:
+    """Raw frames in the order of time, which all have one; of a frame that is there twice, one; notes on others."""
     found: dict[tuple[str, str], Frame] = {}
     for frame in sorted((f for f in frames if f.kind == "raw"), key=lambda f: (len(f.path.name), str(f.path))):
-        found.setdefault((frame.tag, frame.date or str(frame.path)), frame)
-    return sorted(found.values(), key=lambda f: (f.mjd if f.mjd == f.mjd else 0.0, str(f.path)))
+        first = found.setdefault((frame.tag, frame.date or str(frame.path)), frame)
+        # the same file in another directory, or compressed, needs no words
+        if first.stem != frame.stem:
+            notes.append(f"{frame.path}: same tag and DATE-OBS as {first.path}: left out")
+    timed = [one for frame in found.values() if (one := _timed(frame, notes)) is not None]
+    return sorted(timed, key=lambda f: (f.mjd, str(f.path)))
+
+
+def _timed(frame: Frame, notes: list[str]) -> Frame | None:
+    """The frame with the time at which it began, from MJD-OBS or else from DATE-OBS; None if it is not known."""
+    try:
+        date = (datetime.fromisoformat(frame.date).replace(tzinfo=None) - DAY_ZERO) / timedelta(days=1)
+    except ValueError:
+        date = math.nan
+    dated, timed = (rules.FIRST_LIGHT <= mjd < rules.END for mjd in (date, frame.mjd))
+    said = "no number" if math.isnan(frame.mjd) else f"{frame.mjd:g}"
+    if not timed and not dated:
+        notes.append(
+            f"{frame.path}: MJD-OBS is {said}, DATE-OBS is {frame.date or 'missing'}: "
+            "when it was taken is not known, left out"
+        )
+        return None
+    if not timed:
+        notes.append(f"{frame.path}: MJD-OBS is {said}; its DATE-OBS {frame.date} is used")
+        return replace(frame, mjd=date)
+    if dated and abs(date - frame.mjd) > rules.SAME_TIME:
+        notes.append(
+            f"{frame.path}: MJD-OBS {frame.mjd:.5f} and DATE-OBS {frame.date} are {abs(date - frame.mjd):.2g} days "
+            "apart: left out"
+        )
+        return None
+    return frame
 
 
 class _Association:
     """The work of `associate`."""
 
-    def __init__(self, raws: list[Frame], products: list[Frame], wish: Wish) -> None:
+    def __init__(self, raws: list[Frame], products: list[Frame], wish: Wish, notes: list[str]) -> None:
         self.raws, self.products, self.wish = raws, products, wish
-        self.night = Night()
+        self.night = Night(notes=notes)
         self.made: dict[str, list[FrameSet]] = {}
         self.why: dict[str, str] = {}
         self.tables: dict[str, list[list[str]]] = {}
@@ -126,8 +165,13 @@ class _Association:
         if missing:
             raise MusedeepError(f"IFU {missing[0]}: no raw frame holds it; there are {', '.join(map(str, held))}")
         self.ifus = [ifu for ifu in held if not self.wish.ifus or ifu in self.wish.ifus]
+        if chosen.get("DARK") and not self.wish.darks:
+            night.notes.append(
+                f"{len(chosen['DARK'])} DARK are not used; --darks makes master darks and subtracts them"
+            )
         for rule in FIRST_STAGE:
-            self._first(rule, chosen)
+            if self.wish.darks or rule.step != rules.ON_DEMAND_STEP:
+                self._first(rule, chosen)
         for rule in SECOND_STAGE:
             self._second(rule)
         return night
@@ -198,13 +242,14 @@ class _Association:
                 return [f for f in kept if night_of(f.mjd) == self.night.night]
         groups = _days(kept)
         minimum = min((r.minimum for r in FIRST_STAGE if tag in r.raws), default=1)
-        enough = [g for g in groups if len(g) >= minimum] or groups
+        enough = [g for g in groups if len(g) >= max(minimum, rules.SERIES)] or groups
         return min(enough, key=lambda g: abs(sum(f.mjd for f in g) / len(g) - self.reference))
 
     # the sets of raw frames
 
     def _first(self, rule: SetRule, chosen: dict[str, list[Frame]]) -> None:
-        tag = next((t for t in rule.raws if len(chosen.get(t, ())) >= rule.minimum), rule.raws[-1])
+        series = max(rule.minimum, rules.SERIES)
+        tag = next((t for t in rule.raws if len(chosen.get(t, ())) >= series), rule.raws[-1])
         raws = chosen.get(tag, [])
         if len(raws) < rule.minimum:
             mode = "" if rules.MATCH.get(tag) == ("read_out",) else f" of mode {self.mode}"
@@ -251,6 +296,8 @@ class _Association:
         frames = list(own)
         for word in rule.inputs:
             tag = word.lstrip("?")
+            if tag == rules.ON_DEMAND and not self.wish.darks:
+                continue
             found = self._calibration(tag, rule, ifus)
             if not found and not word.startswith("?"):
                 self._problem(self._missing(tag), name)
@@ -285,7 +332,7 @@ class _Association:
         if own and tag not in rules.GIVEN_FIRST:
             there = {path for one in self.made[MADE[tag].by] for path in one.products}
             return [path for path in self._paths(tag, ifus) if path in there]
-        if made is not None and made.per_ifu:
+        if made.per_ifu if made is not None else tag in rules.ONE_PER_IFU:
             files = dict.fromkeys(f for ifu in ifus if (f := self._given(tag, ifu)))
         else:
             files = dict.fromkeys([f] if (f := self._given(tag)) else [])
@@ -297,7 +344,7 @@ class _Association:
             f
             for f in self.products
             if f.tag == tag
-            and (ifu is None or ifu in f.ifus)
+            and (ifu is None or ifu in f.ifus or (tag in rules.ONE_PER_IFU and not f.ifus))
             and self._matches(f, tag)
             and _valid(f, self.night.night or night_of(self.reference))
         ]
@@ -333,7 +380,7 @@ class _Association:
             paths = [str(reduced / f"scipost-{k}" / f"{names[rule.name]}.fits") for k in range(1, len(objects) + 1)]
         else:
             paths = [path for exposure in self.tables.get(rule.raws[0], []) for path in exposure]
-        if paths:
+        if len(paths) >= rule.minimum:
             self._add(rule, rule.name, [(p, rule.raws[0]) for p in paths], self.ifus, rule.directory, 0)
 
 

@@ -12,7 +12,8 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
-from musedeep.storage.headers import HeaderUnit, scan_file
+from musedeep.storage.headers import scan_units
+from musedeep.storage.packed import packing_of
 
 RAW_TAGS: Final = {
     ("CALIB", "BIAS"): "BIAS",
@@ -31,7 +32,8 @@ RAW_TAGS: Final = {
 """Raw tag by DPR CATG and DPR TYPE, with DPR TECH = IFU (manual, table 6.1; ARC_LSF: 2.8.7's muse_lsf)."""
 
 TECHNIQUE: Final = "IFU"
-SUFFIXES: Final = (".fits", ".fits.fz")
+FITS_NAME: Final = re.compile(r"\.(fits?|fts)(\.(fz|gz|z|bz2|xz|zst|zip))?$", re.IGNORECASE)
+"""Ending of the name of a FITS file, compressed or packed."""
 
 TEMPERATURES: Final = ("ESO INS TEMP7 VAL", "ESO INS TEMP4 VAL")
 """The first that there is: of the instrument, and the ambient one of the manual's table in 6.2.1 (degrees Celsius)."""
@@ -74,8 +76,8 @@ class Frame:
 
     @property
     def stem(self) -> str:
-        """Name without .fits or .fits.fz."""
-        return re.sub(r"\.fits(\.fz)?$", "", self.path.name)
+        """Name without .fits, .fits.fz, .FITS.gz or the like."""
+        return FITS_NAME.sub("", self.path.name)
 
 
 def fits_files(directories: Sequence[Path]) -> list[Path]:
@@ -100,12 +102,14 @@ def fits_files(directories: Sequence[Path]) -> list[Path]:
             seen.add(real)
             below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".zarr"))
             for name in sorted(names):
-                if name.endswith(SUFFIXES) and not name.startswith("."):
+                if FITS_NAME.search(name) and not name.startswith("."):
                     path = Path(place) / name
                     found.setdefault(path.resolve(), path)
     if not found:
         where = ", ".join(str(d) for d in directories)
-        raise MusedeepError(f"{where}: no FITS files (.fits, .fits.fz); give a directory that holds raw MUSE frames")
+        raise MusedeepError(
+            f"{where}: no FITS files (.fits, .fits.fz, .fits.gz); give a directory that holds raw MUSE frames"
+        )
     return list(found.values())
 
 
@@ -116,20 +120,28 @@ def classify_files(paths: Sequence[Path]) -> list[Frame]:
 
 
 def classify(path: Path) -> Frame:
-    """Classify a file by the keywords of its primary header; what cannot be read is unknown, with the reason."""
+    """Classify a file by the keywords of its primary header; what cannot be read is unknown, with the reason.
+
+    The headers of a file packed by gzip are read from its unpacked stream, which takes seconds for a raw frame.
+    """
     try:
-        units = scan_file(path)
+        scan = scan_units(path, unpack=True)
+        first = next(scan)
+        header = first.header
+        category = _text(header, "ESO PRO CATG")
+        if category and (packing := packing_of(path)):
+            # products are read by rows
+            raise packing.refusal(path)
+        units = [first, *scan]
     except MusedeepError as error:
         return Frame(path, "", "unknown", str(error).removeprefix(f"{path}: "))
-    header = units[0].header
-    category = _text(header, "ESO PRO CATG")
     if category:
         tag, kind, reason = category, "product", ""
     else:
         tag, reason = _raw_tag(header)
         kind = "raw" if tag else "unknown"
     mode = _text(header, "ESO INS MODE")
-    ifus = {int(found[1]) for unit in units if (found := _IFU_NAME.match(_extension(unit)))}
+    ifus = {int(found[1]) for unit in units if (found := _IFU_NAME.match(unit.name))}
     if kind == "raw" and not ifus:
         tag, kind, reason = "", "unknown", f"DPR TYPE of {tag}, but no extension CHANnn"
     return Frame(
@@ -166,14 +178,6 @@ def _raw_tag(header: fits.Header) -> tuple[str, str]:
     if technique != TECHNIQUE:
         return "", f"DPR TECH is {technique or 'missing'}; expected {TECHNIQUE}"
     return tag, ""
-
-
-def _extension(unit: HeaderUnit) -> str:
-    """EXTNAME, from the raw card: parsing 24 headers of 200 cards takes longer than reading them."""
-    for card in unit.cards:
-        if card.startswith("EXTNAME "):
-            return card[10:].split("/")[0].strip().strip("'").strip()
-    return ""
 
 
 def _read_out(header: fits.Header) -> str:

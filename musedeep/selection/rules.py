@@ -14,7 +14,7 @@ class SetRule:
     step : of a reduction, as the user says it
     recipe : that takes it
     raws : raw tags, or tags of products that stand for them; the first of which there are enough frames is taken
-    minimum : frames that the recipe needs
+    minimum : frames that the recipe needs, as its declaration says
     inputs : tags of calibrations, in this order; those that begin with ? may be missing
     per_ifu : one set an IFU, or one for all of them
     illuminated : takes an ILLUM, the nearest in time and temperature
@@ -32,7 +32,9 @@ class SetRule:
     directory: str = ""
 
 
-_BASIC: Final = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE")
+_CORRECTIONS: Final = ("MASTER_BIAS", "?MASTER_DARK")
+_BASIC: Final = (*_CORRECTIONS, "MASTER_FLAT", "TRACE_TABLE")
+_ARC: Final = (*_CORRECTIONS, "?MASTER_FLAT", "TRACE_TABLE")
 _RESPONSE: Final = ("?STD_RESPONSE", "?STD_TELLURIC")
 
 
@@ -52,13 +54,16 @@ def _later(name: str, raw: str, minimum: int, *inputs: str, directory: str = "")
 FIRST_STAGE: Final = (
     _basic("bias", ("BIAS",), 3, "?BADPIX_TABLE"),
     _basic("dark", ("DARK",), 3, "MASTER_BIAS", "?BADPIX_TABLE"),
-    _basic("flat", ("FLAT",), 3, "MASTER_BIAS", "?BADPIX_TABLE"),
-    _basic("wavecal", ("ARC",), 3, *_BASIC, "LINE_CATALOG"),
-    _basic("lsf", ("ARC_LSF", "ARC"), 3, *_BASIC, "WAVECAL_TABLE", "LINE_CATALOG"),
-    _later("geometry", "MASK", 50, "MASTER_BIAS", "TRACE_TABLE", "WAVECAL_TABLE", "LINE_CATALOG", directory="geometry"),
+    _basic("flat", ("FLAT",), 3, *_CORRECTIONS, "?BADPIX_TABLE"),
+    _basic("wavecal", ("ARC",), 1, *_ARC, "LINE_CATALOG", "?BADPIX_TABLE"),
+    _basic("lsf", ("ARC_LSF", "ARC"), 1, *_ARC, "WAVECAL_TABLE", "LINE_CATALOG", "?BADPIX_TABLE"),
+    _later(
+        "geometry", "MASK", 50, *_CORRECTIONS, "TRACE_TABLE", "WAVECAL_TABLE", "LINE_CATALOG", "?BADPIX_TABLE",
+        directory="geometry",
+    ),
     SetRule(
         "twilight", "twilight", "muse_twilight", ("SKYFLAT",), 3,
-        ("MASTER_BIAS", "TRACE_TABLE", "WAVECAL_TABLE", "MASTER_FLAT", "GEOMETRY_TABLE", "?BADPIX_TABLE",
+        (*_CORRECTIONS, "TRACE_TABLE", "WAVECAL_TABLE", "MASTER_FLAT", "GEOMETRY_TABLE", "?BADPIX_TABLE",
          "?VIGNETTING_MASK"),
         per_ifu=False, illuminated=True,
     ),
@@ -67,17 +72,31 @@ FIRST_STAGE: Final = (
 """Sets of the recipes that work on raw frames, in the order in which they need each other."""
 
 SECOND_STAGE: Final = (
-    _later("standard", "PIXTABLE_STD", 1, "?EXTINCT_TABLE", "?STD_FLUX_TABLE", "?TELLURIC_REGIONS", "?FILTER_LIST"),
+    _later("standard", "PIXTABLE_STD", 1, "?EXTINCT_TABLE", "STD_FLUX_TABLE", "?TELLURIC_REGIONS", "?FILTER_LIST"),
     _later("create_sky", "PIXTABLE_SKY", 1, *_RESPONSE, "?EXTINCT_TABLE", "?SKY_LINES", "?LSF_PROFILE"),
-    _later("astrometry", "PIXTABLE_ASTROMETRY", 1, *_RESPONSE, "?EXTINCT_TABLE", "?ASTROMETRY_REFERENCE"),
+    _later("astrometry", "PIXTABLE_ASTROMETRY", 1, *_RESPONSE, "?EXTINCT_TABLE", "ASTROMETRY_REFERENCE"),
     _later(
         "scipost", "PIXTABLE_OBJECT", 1,
         *_RESPONSE, "?ASTROMETRY_WCS", "?SKY_LINES", "?EXTINCT_TABLE", "?FILTER_LIST", "?LSF_PROFILE",
     ),
-    _later("exp_align", "IMAGE_FOV", 1, directory="exp_align"),
-    _later("exp_combine", "PIXTABLE_REDUCED", 1, "?OFFSET_LIST", "?FILTER_LIST", directory="exp_combine"),
+    _later("exp_align", "IMAGE_FOV", 2, directory="exp_align"),
+    _later("exp_combine", "PIXTABLE_REDUCED", 2, "?OFFSET_LIST", "?FILTER_LIST", directory="exp_combine"),
 )  # fmt: skip
 """Sets of the recipes that work on pixel tables; scipost has one for each exposure, with a directory of its own."""
+
+ON_DEMAND, ON_DEMAND_STEP = "MASTER_DARK", "dark"
+"""Made and passed on only where darks are asked for: the manual (6.3.2, chapter 9) does without them."""
+
+NOT_ASSOCIATED: Final = {
+    ("muse_geometry", "MASTER_FLAT"): "spots are compared within an image; the flat would only add its noise",
+    ("muse_geometry", "MASK_CHECK"): "no DPR keywords mark such frames; the user adds those to look at",
+    ("muse_scibasic", "REDUCED"): "stands for raw frames that are reduced already, not for what a telescope delivers",
+    ("muse_exp_combine", "OUTPUT_WCS"): "the grid that a user wants, and not a calibration",
+}
+"""Tags that recipes take and no set-of-frames of a night has, with the reason."""
+
+SERIES: Final = 3
+"""A series of fewer calibrations gives way to a longer one of another day."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,9 @@ MATCH: Final = {
 MATCH_ELSE: Final = ("mode", "read_out")
 """For tags that MATCH does not name. A file that does not say what it is matches."""
 
+ONE_PER_IFU: Final = ("BADPIX_TABLE",)
+"""Tags of files that no recipe makes, of which there may be one for all IFUs or one for each."""
+
 UNDATED_FIRST: Final = ("SKY_LINES", "LINE_CATALOG", "BADPIX_TABLE", "ASTROMETRY_REFERENCE", "FILTER_LIST")
 """Of these the distributed file is meant, not what a reduction of another night has made of it."""
 
@@ -166,6 +188,13 @@ VALIDITIES: Final = (
 
 GAP: Final = 3.0 / 24.0
 """Calibrations of one day follow each other within this, days."""
+
+FIRST_LIGHT: Final = 56000.0
+END: Final = 88000.0
+"""Raw frames of MUSE are from between these [MJD]: March 2012 (first tests), October 2099."""
+
+SAME_TIME: Final = 1.0
+"""MJD-OBS and DATE-OBS of a frame, which may be a date alone, agree within this, days."""
 
 HOUR: Final = 1.0 / 24.0
 TEMPERATURE_STEP: Final = 0.5

@@ -1,6 +1,7 @@
 """The selection file: which exposures become which cube, and how (YAML)."""
 
 import glob
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,12 +138,29 @@ def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:
 def _directory(path: Path, output: str) -> Path:
     if is_url(output):
         raise MusedeepError(f"{path}: output: '{output}' is a URL; give a directory, on a disk that all workers see")
-    return Path(output).expanduser()
+    return Path(os.path.expanduser(output))
 
 
-def _expand(here: Path, entry: str) -> str:
+def _expand(here: Path, entry: str) -> Path:
     """A path or pattern as the working directory sees it."""
-    return str(here / Path(entry).expanduser())
+    return here / os.path.expanduser(entry)
+
+
+def _matches(full: Path) -> list[str] | None:
+    """Paths that match a pattern, sorted; None for what is neither a pattern nor there.
+
+    As much of it as there is, from its beginning, is no pattern: the directory of the selection file or one that an
+    entry names may have [ ] * ? in its name, and so may a file.
+    """
+    there, parts = full, list[str]()
+    while not os.path.exists(there):
+        there, parts = there.parent, [there.name, *parts]
+    if not parts:
+        return [str(full)]
+    pattern = os.path.join(*parts)
+    if not glob.has_magic(pattern):
+        return None
+    return sorted(str(there / found) for found in glob.glob(pattern, root_dir=there, recursive=True))
 
 
 def _exposures(path: Path, entries: list[str]) -> tuple[Location, ...]:
@@ -155,14 +173,11 @@ def _exposures(path: Path, entries: list[str]) -> tuple[Location, ...]:
                 _name_once(path, found, url, entry, str(url))
             continue
         full = _expand(path.parent, entry)
-        if Path(full).exists():
-            matches = [full]
-        elif glob.has_magic(full):
-            matches = sorted(glob.glob(full, recursive=True))
-            if not matches:
-                raise MusedeepError(f"{path}: exposures: '{entry}' matches nothing in {path.parent.absolute()}")
-        else:
+        matches = _matches(full)
+        if matches is None:
             raise MusedeepError(f"{path}: exposures: {full} does not exist; correct the path")
+        if not matches:
+            raise MusedeepError(f"{path}: exposures: '{entry}' matches nothing in {path.parent.absolute()}")
         for match in matches:
             _name_once(path, found, Path(match).resolve(), entry, match)
     return tuple(found)
@@ -193,8 +208,8 @@ def _urls(path: Path, entry: str) -> list[StoreUrl]:
 def _existing(path: Path, key: str, value: str | None) -> Path | None:
     if value is None:
         return None
-    full = Path(_expand(path.parent, value))
-    if not full.is_file():
+    full = _expand(path.parent, value)
+    if not os.path.isfile(full):
         raise MusedeepError(f"{path}: {key}: {full} does not exist; correct the path")
     return full
 

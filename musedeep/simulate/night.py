@@ -1,26 +1,33 @@
-"""A whole night of raw frames, its static calibrations, sets-of-frames and truth, made by parallel processes."""
+"""A whole night of raw frames, its static calibrations, sets-of-frames and truth, made by parallel processes.
 
-import multiprocessing
-import os
+Each frame gets its name when it is whole. A simulation that was interrupted goes on with what is missing.
+"""
+
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from musedeep.errors import MusedeepError
+from musedeep.processes import worker_processes
+from musedeep.processors import available_processors
+from musedeep.progress import Progress, Silent
 from musedeep.simulate.detector import RAW_SHAPE
 from musedeep.simulate.effects import Effects
-from musedeep.simulate.exposure import Exposure, templates
+from musedeep.simulate.exposure import Exposure, Template, templates
 from musedeep.simulate.frame import DARK_KINDS, SCENE_KINDS, simulate_ifu
 from musedeep.simulate.guiding import guiding_extensions
 from musedeep.simulate.headers import extension_header, primary_header
 from musedeep.simulate.optics import Instrument
+from musedeep.simulate.request import FINISHED, UNFINISHED, directory_to_fill, read_request, request_of, write_request
 from musedeep.simulate.sets_of_frames import night_sets, write_sets
 from musedeep.simulate.truth import write_truth
-from musedeep.storage.outputs import Progress, check_space, partial_name, refuse_existing, replace_directory, silent
+from musedeep.storage.lock import LOCK, output_lock
+from musedeep.storage.outputs import appearing_whole, check_space, replace_directory
 from musedeep.storage.raw import join_parts, write_extensions, write_part
 
 IMAGE_BYTES: Final = 2 * RAW_SHAPE[0] * RAW_SHAPE[1] + 10 * 2880
@@ -33,8 +40,19 @@ GUIDED_KINDS: Final = ("OBJECT", "SKY")
 HEIGHT_OF_IFU: Final = 2.4
 STRIP_MARGIN: Final = 16.0
 """Height of what an IFU sees, and how far beyond astrometric reference stars are listed, arcsec."""
+PARTS: Final = ".*-[0-9][0-9].part"
+"""Images of single IFUs that are whole."""
 GROUP: Final = 6
 """Exposures of the same light that one task makes."""
+
+
+SECONDS: Final = {"OBJECT": 8.0, "ASTROMETRY": 8.0, "STD": 3.0, "SKY": 2.0, "BIAS": 0.5}
+"""What an image takes about on one processor, for the time left."""
+
+
+def cost_of(exposure: Exposure) -> float:
+    """What an image of an exposure takes, about, s on one processor."""
+    return SECONDS.get(exposure.kind, 1.0)
 
 
 @dataclass(frozen=True)
@@ -67,27 +85,32 @@ class Job:
         joined = len(self.instrument.ifus) * IMAGE_BYTES + GUIDING_BYTES
         return images * IMAGE_BYTES + guided * GUIDING_BYTES + joined + OTHER_BYTES
 
+    def cost(self) -> float:
+        """Of all images, for the time left."""
+        return len(self.instrument.ifus) * sum(cost_of(exposure) for exposure in self.exposures)
+
 
 def simulate_night(
-    outdir: Path, job: Job, workers: int | None = None, overwrite: bool = False, progress: Progress = silent
+    outdir: Path, job: Job, workers: int | None = None, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
-    """Make a night: `raw/`, `static/`, `sof/` and `truth/` in a directory that appears when all is there.
+    """Make a night: `raw/`, and when all raw frames are there, `static/`, `sof/` and `truth/`.
 
-    The same job makes the same bits, whatever the number of workers.  A process takes about 1 GiB.
+    The same job makes the same bits, whatever the number of workers, and whether it was interrupted or not. A process
+    takes about 1 GiB.
 
     Parameters
     ----------
-    outdir : directory to make
+    outdir : directory to make; one in which the same job was interrupted is completed
     job : what to simulate
-    workers : processes; None: one a processor
-    overwrite : an existing directory is replaced, once the new one is whole
-    progress : called with the number of raw images done and to do
+    workers : processes; None: one per processor
+    overwrite : an existing directory is replaced, once the new one is whole; an unfinished one of another job at once
+    progress : is told of the frames
 
     Raises
     ------
     MusedeepError
         The directory exists, or has a name that no set-of-frames can hold; too little disk; a file that cannot be
-        written; a process that was killed.
+        written; a process that was killed. Frames that are whole stay.
     """
     if len(str(outdir.absolute()).split()) != 1:
         raise MusedeepError(
@@ -111,11 +134,11 @@ def simulate_night(
         )
         write_sets(_made(new / "sof"), sets)
 
-    _in_new_directory(outdir, job, "raw", workers, overwrite, progress, finish)
+    _Simulation(job, "night", "raw", finish).run(outdir, workers, overwrite, progress or Silent())
 
 
 def simulate_frames(
-    outdir: Path, job: Job, workers: int | None = None, overwrite: bool = False, progress: Progress = silent
+    outdir: Path, job: Job, workers: int | None = None, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
     """Make raw frames alone, with their `truth/`; parameters and errors as in `simulate_night`."""
 
@@ -123,36 +146,7 @@ def simulate_frames(
         names = {e.index: job.file_name(e) for e in job.exposures}
         write_truth(_made(new / "truth"), job.instrument, job.effects, job.seed, job.exposures, names)
 
-    _in_new_directory(outdir, job, ".", workers, overwrite, progress, finish)
-
-
-def _in_new_directory(
-    outdir: Path,
-    job: Job,
-    raw: str,
-    workers: int | None,
-    overwrite: bool,
-    progress: Progress,
-    finish: Callable[[Path, Path], None],
-) -> None:
-    """Make the raw files and the rest in a hidden directory, which gets its name when it is whole."""
-    final = outdir.absolute()
-    refuse_existing(final, overwrite)
-    check_space(final, job.space())
-    new = partial_name(final)
-    new.mkdir()
-    try:
-        _make_raw(_made(new / raw), job, workers or os.cpu_count() or 1, progress)
-        finish(new, final)
-        replace_directory(new, final)
-    except BrokenProcessPool:
-        raise MusedeepError(
-            f"{outdir}: a process was killed, perhaps for want of memory (each takes about 1 GiB); give fewer --workers"
-        ) from None
-    except OSError as error:
-        raise MusedeepError(f"{outdir}: cannot be written ({error.strerror or error}); check the disk") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    _Simulation(job, "frames", ".", finish).run(outdir, workers, overwrite, progress or Silent())
 
 
 def _made(directory: Path) -> Path:
@@ -161,49 +155,143 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _make_raw(directory: Path, job: Job, workers: int, progress: Progress) -> None:
-    """Make all raw files: tasks of some exposures of one IFU, joined when all IFUs of an exposure are there."""
-    ifus = job.instrument.ifus
-    parts: dict[int, dict[int, Path]] = {e.index: {} for e in job.exposures}
-    by_index = {e.index: e for e in job.exposures}
-    total, done = len(job.exposures) * len(ifus), 0
-    progress(0, total)
-    tasks, template = _tasks(job), templates(job.exposures)
-    # a task takes the scenes of its own exposures only
-    bare = replace(job, exposures=())
-    context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(min(workers, total), mp_context=context) as pool:
-        waiting: set[Future[list[tuple[int, int, Path]]]] = set()
+@dataclass(frozen=True)
+class _Simulation:
+    """A job and where its files go.
+
+    Attributes
+    ----------
+    job : what to simulate
+    kind : what is made of it, "night" or "frames"
+    raw : directory of the raw frames, below that of all
+    finish : makes directories with all the rest in a directory, for the final one
+    """
+
+    job: Job
+    kind: str
+    raw: str
+    finish: Callable[[Path, Path], None]
+
+    def run(self, outdir: Path, workers: int | None, overwrite: bool, progress: Progress) -> None:
+        """Make what is missing in a directory that belongs to this job, or shall do so."""
+        final, request = outdir.absolute(), request_of(self.job, self.kind)
+        home = directory_to_fill(final, request, overwrite)
         try:
-            for exposures, ifu in tasks:
-                waiting.add(pool.submit(_make_parts, directory, bare, exposures, ifu))
-            while waiting:
-                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    for index, ifu, part in future.result():
-                        parts[index][ifu] = part
-                        done += 1
-                        if len(parts[index]) == len(ifus):
-                            exposure = by_index[index]
-                            pieces = [parts[index][number] for number in sorted(ifus)]
-                            if exposure.kind in GUIDED_KINDS:
-                                guiding = directory / f".{index}-sgs.part"
-                                write_extensions(guiding, guiding_extensions(exposure, job.seed))
-                                pieces.append(guiding)
-                            header = primary_header(exposure, template[index])
-                            join_parts(directory / job.file_name(exposure), header, pieces)
-                    progress(done, total)
+            with output_lock(home):
+                self._fill(home, final, request, overwrite, workers or available_processors(), progress)
+            if home != final:
+                replace_directory(home, final)
+        except BrokenProcessPool:
+            made = len(self.job.exposures) - len(self._missing(home))
+            raise MusedeepError(
+                f"{outdir}: a process was killed, perhaps for want of memory (each takes about 1 GiB); {made} of "
+                f"{len(self.job.exposures)} frames are made, the same command with fewer --workers goes on"
+            ) from None
+        except OSError as error:
+            raise MusedeepError(f"{outdir}: cannot be written ({error.strerror or error}); check the disk") from error
+        finally:
+            # nothing is there
+            with suppress(OSError):
+                home.rmdir()
+
+    def _fill(
+        self, home: Path, final: Path, request: Mapping[str, str], overwrite: bool, workers: int, progress: Progress
+    ) -> None:
+        """See `run`; the directory is there, and ours alone."""
+        found, finished = read_request(home)
+        if found != request:
+            # unfinished, of another request, and to be overwritten; or somebody has made it in this moment
+            if not overwrite and any(path.name != LOCK for path in home.iterdir()):
+                raise MusedeepError(f"{home}: exists already; give another name, or --overwrite to replace it")
+            _empty(home)
+        missing = self._missing(home)
+        if found == request and finished and not missing:
+            return
+        rest = replace(self.job, exposures=tuple(missing))
+        parts = sum(path.stat().st_size for path in (home / self.raw).glob(PARTS))
+        check_space(final, rest.space() - parts)
+        write_request(home / UNFINISHED, request)
+        raw = _made(home / self.raw)
+        try:
+            progress.begin(len(self.job.exposures), "frames", len(self.job.exposures) - len(missing), rest.cost())
+            _make_raw(raw, rest, templates(self.job.exposures), workers, progress)
+            progress.begin(0, "writing the truth and what belongs to the frames")
+            new = home / ".finish"
+            shutil.rmtree(new, ignore_errors=True)
+            self.finish(_made(new), final)
+            write_request(new / FINISHED, request)
+            for directory in sorted(new.iterdir()):
+                replace_directory(directory, home / directory.name)
+            new.rmdir()
+            (home / UNFINISHED).unlink()
+            progress.stop()
         except BaseException:
-            # an interrupted night is thrown away: nobody waits for what is being made
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            pool.shutdown(cancel_futures=True)
+            if len(self._missing(home)) == len(self.job.exposures) and not list(raw.glob(PARTS)):
+                _empty(home)
             raise
 
+    def _missing(self, home: Path) -> list[Exposure]:
+        """The exposures whose frames are not there."""
+        return [e for e in self.job.exposures if not (home / self.raw / self.job.file_name(e)).exists()]
 
-def _tasks(job: Job) -> Iterator[tuple[list[Exposure], int]]:
-    """Exposures that are made together, by IFU: several of the same light, one of the sky."""
+
+def _empty(home: Path) -> None:
+    """Remove all but the lock."""
+    for path in home.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def _part(directory: Path, exposure: Exposure, ifu: int) -> Path:
+    """Where the image of one IFU is until all are there."""
+    return directory / f".{exposure.index}-{ifu:02d}.part"
+
+
+def _make_raw(directory: Path, job: Job, template: Mapping[int, Template], workers: int, progress: Progress) -> None:
+    """Make raw files: tasks of some exposures of one IFU, joined when all IFUs of an exposure are there."""
+    ifus = sorted(job.instrument.ifus)
+    made = {e.index: {ifu for ifu in ifus if _part(directory, e, ifu).exists()} for e in job.exposures}
+    whole = {_part(directory, e, ifu) for e in job.exposures for ifu in made[e.index]}
+    for path in {*directory.glob(".*.part")} - whole:
+        path.unlink()
+
+    def join(exposure: Exposure) -> None:
+        if len(made[exposure.index]) < len(ifus):
+            return
+        pieces = [_part(directory, exposure, ifu) for ifu in ifus]
+        if exposure.kind in GUIDED_KINDS:
+            guiding = directory / f".{exposure.index}-sgs.part"
+            write_extensions(guiding, guiding_extensions(exposure, job.seed))
+            pieces.append(guiding)
+        join_parts(directory / job.file_name(exposure), primary_header(exposure, template[exposure.index]), pieces)
+        progress.advance(cost=0.0)
+
+    for exposure in job.exposures:
+        progress.advance(0, cost=len(made[exposure.index]) * cost_of(exposure), made=False)
+        join(exposure)
+    tasks = list(_tasks(job, made))
+    if not tasks:
+        return
+    # a task takes the scenes of its own exposures only
+    bare = replace(job, exposures=())
+    with worker_processes(min(workers, len(tasks)), directory) as pool:
+        futures = {pool.submit(_make_parts, directory, bare, group, ifu): (group, ifu) for group, ifu in tasks}
+        for future in as_completed(futures):
+            future.result()
+            group, ifu = futures[future]
+            for exposure in group:
+                made[exposure.index].add(ifu)
+                progress.advance(0, cost=cost_of(exposure))
+                join(exposure)
+
+
+def _tasks(job: Job, made: Mapping[int, Collection[int]]) -> Iterator[tuple[list[Exposure], int]]:
+    """Exposures that are made together, by IFU: several of the same light, one of the sky.
+
+    IFUs of which there is an image of an exposure are left out; `made` has them by its index.
+    """
     groups: list[list[Exposure]] = []
     for exposure in job.exposures:
         together = (
@@ -220,15 +308,13 @@ def _tasks(job: Job) -> Iterator[tuple[list[Exposure], int]]:
     groups.sort(key=lambda group: (group[0].kind not in SCENE_KINDS, group[0].kind in DARK_KINDS))
     for group in groups:
         for ifu in job.instrument.ifus:
-            yield group, ifu
+            if wanted := [exposure for exposure in group if ifu not in made[exposure.index]]:
+                yield wanted, ifu
 
 
-def _make_parts(directory: Path, job: Job, exposures: Sequence[Exposure], ifu: int) -> list[tuple[int, int, Path]]:
+def _make_parts(directory: Path, job: Job, exposures: Sequence[Exposure], ifu: int) -> None:
     """One task: the images of some exposures of one IFU, each in a file of its own."""
     header = extension_header(ifu, job.instrument.ifu(ifu).detector)
-    made = []
     for exposure, image in simulate_ifu(exposures, ifu, job.instrument, job.effects, job.seed):
-        part = directory / f".{exposure.index}-{ifu:02d}.part"
-        write_part(part, image, header, job.compress)
-        made.append((exposure.index, ifu, part))
-    return made
+        with appearing_whole(_part(directory, exposure, ifu), IMAGE_BYTES) as partial:
+            write_part(partial, image, header, job.compress)

@@ -17,6 +17,7 @@ from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_
 from musedeep.simulate.scene import Scene, make_scene
 from musedeep.simulate.spectrum import FINE
 from musedeep.simulate.sun import MINUTE, sun_altitude, sunset
+from musedeep.sky_angles import ra_on_circle
 from musedeep.statics.fields import field_names, load_astrometric_field
 from musedeep.statics.load import load_standard, standard_names
 
@@ -183,7 +184,7 @@ def _dark_hours(
     yield illumination(12.2)
     for _ in range(counts.twilights):
         # at the zenith
-        ra = round(local_sidereal_time(clock.mjd), 5)
+        ra = ra_on_circle(round(local_sidereal_time(clock.mjd), 5))
         yield Exposure(kind="SKYFLAT", ra=ra, dec=LATITUDE, **air(12.2), **clock.take(TWILIGHT_TIME))
     clock.until(max(start, sunset(night, DARK_SUN)))
     star, field = _calibrators(clock.mjd, seed, size)
@@ -243,7 +244,7 @@ def _placed(scene: Scene, number: int, total: int, n_ifus: int, rng: np.random.G
     east, north = radius * np.cos(direction), radius * np.sin(direction) * min(1.0, n_ifus / N_IFUS)
     error = rng.normal(0.0, 0.15, 2) if number else np.zeros(2)
     return {
-        "ra": round(scene.ra + east / 3600.0 / float(np.cos(np.radians(scene.dec))), 8),
+        "ra": ra_on_circle(round(scene.ra + east / 3600.0 / float(np.cos(np.radians(scene.dec))), 8)),
         "dec": round(scene.dec + north / 3600.0, 8),
         "position_angle": angle,
         "pointing_error": (round(float(error[0]), 4), round(float(error[1]), 4)),

@@ -58,8 +58,10 @@ def night_sets(
         sets["dark" + end] = raw("DARK") + own("MASTER_BIAS") + static("BADPIX_TABLE")
         sets["flat" + end] = raw("FLAT") + own("MASTER_BIAS") + static("BADPIX_TABLE")
         basic = own("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE")
-        sets["wavecal" + end] = raw("ARC") + basic + static("LINE_CATALOG")
-        sets["lsf" + end] = (raw("ARC_LSF") or raw("ARC")) + basic + own("WAVECAL_TABLE") + static("LINE_CATALOG")
+        sets["wavecal" + end] = raw("ARC") + basic + static("LINE_CATALOG", "BADPIX_TABLE")
+        sets["lsf" + end] = (
+            (raw("ARC_LSF") or raw("ARC")) + basic + own("WAVECAL_TABLE") + static("LINE_CATALOG", "BADPIX_TABLE")
+        )
         for kind in ("STD", "ASTROMETRY", "SKY", "OBJECT"):
             sets[f"scibasic-{kind}" + end] = (
                 raw(kind)
@@ -71,7 +73,7 @@ def night_sets(
             )
     all_basic = each("MASTER_BIAS") + each("TRACE_TABLE") + each("WAVECAL_TABLE")
     if any(e.kind == "MASK" for e in exposures):
-        sets["geometry"] = raw("MASK") + all_basic + static("LINE_CATALOG")
+        sets["geometry"] = raw("MASK") + all_basic + static("LINE_CATALOG", "BADPIX_TABLE")
     sets["twilight"] = (
         raw("SKYFLAT")
         + _illumination(exposures, files, "SKYFLAT")
@@ -102,6 +104,8 @@ def night_sets(
             + static("EXTINCT_TABLE", "FILTER_LIST")
             + profiles
         )
+    if len(numbers) < 2:
+        return sets
     sets["exp_align"] = [frame for k in numbers for frame in product(f"scipost-{k}/IMAGE_FOV_0001", "IMAGE_FOV")]
     sets["exp_combine"] = (
         [frame for k in numbers for frame in product(f"scipost-{k}/PIXTABLE_REDUCED_0001", "PIXTABLE_REDUCED")]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import numbers, open_hdus, whole_numbers
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 
 RAW_SHAPE = (N_ROWS + 4 * BORDER, N_COLUMNS + 4 * BORDER)
@@ -96,11 +96,8 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
         No FITS file, an extension that is no CHANnn, or a column that is missing.
     """
     path = Path(path)
-    if not path.exists():
-        raise MusedeepError(f"{path}: no such file; give an existing BADPIX_TABLE")
-    scan_file(path)
     table = BadPixelTable()
-    with fits.open(path) as hdus:
+    with open_hdus(path, "BADPIX_TABLE") as hdus:
         table.primary = _free_cards(hdus[0].header)
         for number, hdu in enumerate(hdus[1:], 1):
             name = str(hdu.header.get("EXTNAME", ""))
@@ -111,9 +108,12 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
             if missing:
                 raise MusedeepError(f"{path}, {name}: no column {missing[0]}; give a BADPIX_TABLE (manual A.2.5)")
             pixels = np.zeros(len(hdu.data), BAD_PIXEL)
-            for column in BAD_PIXEL.names or ():
-                if column in hdu.columns.names:
-                    pixels[column] = hdu.data[column]
+            for column in ("xpos", "ypos"):
+                pixels[column] = whole_numbers(hdu, column)
+            # as unsigned numbers, or as the same 32 bits with a sign
+            pixels["status"] = (whole_numbers(hdu, "status") & 0xFFFFFFFF).astype(np.uint32)
+            if "value" in hdu.columns.names:
+                pixels["value"] = numbers(hdu, "value")
             try:
                 table.add(int(match[1]), pixels, _free_cards(hdu.header))
             except MusedeepError as error:

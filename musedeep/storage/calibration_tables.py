@@ -1,9 +1,9 @@
 """TRACE_TABLE and WAVECAL_TABLE of one IFU (manual A.3.5, A.3.7), from files of one IFU or of many."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import numbers, open_hdus, whole_numbers
+from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.raw import extension_name
 
-
-class OtherIfu(MusedeepError):
-    """The file is good, but of another IFU."""
+_NUMBERS: Final = re.compile(r"(tc[012]_\d\d|Width|wlc\d+|MSE)$")
+"""Columns that are read."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,13 @@ def read_trace_table(path: str | Path, ifu: int) -> TraceTable:
     """
     path = Path(path)
     data, rows = _slices(path, ifu, "TRACE_TABLE", ("SliceNo", "tc0_00", "tc1_00", "tc2_00"))
-    names = [sorted(n for n in data.names if re.match(rf"tc{k}_\d\d$", n)) for k in range(3)]
-    coefficients = np.full((N_SLICES, 3, max(map(len, names))), np.nan)
-    for k in range(3):
-        coefficients[rows, k] = 0.0
-        for i, name in enumerate(names[k]):
-            coefficients[rows, k, i] = data[name]
+    places = {name: (int(m[1]), int(m[2])) for name in data if (m := re.match(r"tc([012])_(\d\d)$", name))}
+    coefficients = np.full((N_SLICES, 3, max(i for _, i in places.values()) + 1), np.nan)
+    coefficients[rows] = 0.0
+    for name, (k, i) in places.items():
+        coefficients[rows, k, i] = data[name]
     widths = np.full(N_SLICES, np.nan)
-    if "Width" in data.names:
+    if "Width" in data:
         widths[rows] = data["Width"]
     return TraceTable(path, ifu, _without_failed(path, ifu, "TRACE_TABLE", coefficients), widths)
 
@@ -117,53 +116,24 @@ def read_wavecal_table(path: str | Path, ifu: int) -> WavecalTable:
     """
     path = Path(path)
     data, rows = _slices(path, ifu, "WAVECAL_TABLE", ("SliceNo", "wlc00"))
-    orders = {name: (int(m[1]), int(m[2])) for name in data.names if (m := re.match(r"wlc(\d)(\d+)$", name))}
+    orders = {name: (int(m[1]), int(m[2])) for name in data if (m := re.match(r"wlc(\d)(\d+)$", name))}
     shape = max(i for i, _ in orders.values()) + 1, max(j for _, j in orders.values()) + 1
     coefficients = np.full((N_SLICES, *shape), np.nan)
     coefficients[rows] = 0.0
     for name, (i, j) in orders.items():
         coefficients[rows, i, j] = data[name]
     squares = np.full(N_SLICES, np.nan)
-    if "MSE" in data.names:
+    if "MSE" in data:
         squares[rows] = data["MSE"]
     return WavecalTable(path, ifu, _without_failed(path, ifu, "WAVECAL_TABLE", coefficients), squares)
 
 
-def find_trace_table(paths: Iterable[str | Path], ifu: int) -> TraceTable:
-    """The first file of several that holds the traces of an IFU.
-
-    Raises
-    ------
-    MusedeepError
-        None does, or as `read_trace_table`.
-    """
-    other = None
-    for path in paths:
-        try:
-            return read_trace_table(path, ifu)
-        except OtherIfu as error:
-            other = error
-    raise other or MusedeepError(f"no TRACE_TABLE; give that of IFU {ifu}")
-
-
-def find_wavecal_table(paths: Iterable[str | Path], ifu: int) -> WavecalTable:
-    """The first file of several that holds the wavelength solutions of an IFU; raises as `find_trace_table`."""
-    other = None
-    for path in paths:
-        try:
-            return read_wavecal_table(path, ifu)
-        except OtherIfu as error:
-            other = error
-    raise other or MusedeepError(f"no WAVECAL_TABLE; give that of IFU {ifu}")
-
-
-def _slices(path: Path, ifu: int, kind: str, required: tuple[str, ...]) -> tuple[fits.FITS_rec, NDArray[np.int64]]:
-    """The table of an IFU, and the places of its rows among the slices."""
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give a {kind}")
-    scan_file(path)
+def _slices(
+    path: Path, ifu: int, kind: str, required: tuple[str, ...]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """Columns of the table of an IFU, and the places of its rows among the slices."""
     wanted = extension_name(ifu)
-    with fits.open(path, memmap=False) as hdus:
+    with open_hdus(path, kind) as hdus:
         category = hdus[0].header.get("ESO PRO CATG")
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and set(required) <= set(hdu.columns.names)]
         if not tables:
@@ -172,16 +142,18 @@ def _slices(path: Path, ifu: int, kind: str, required: tuple[str, ...]) -> tuple
         named = {_ifu_name(hdus[0].header, hdu.header, len(tables)): hdu for hdu in tables}
         if wanted not in named and "" not in named:
             held = ", ".join(sorted(named))
-            raise OtherIfu(f"{path}: {kind} of {held}, not of {wanted}; give that of IFU {ifu}")
-        data = named[wanted if wanted in named else ""].data
-    # rows of slices that failed have number 0 in tables of the reference
-    data = data[data["SliceNo"] != 0]
-    numbers = np.asarray(data["SliceNo"], np.int64)
-    if not len(data):
+            raise OtherIfu(f"{path}: {kind} of {held}, not of {wanted}; give that of IFU {ifu}", held)
+        table = named[wanted if wanted in named else ""]
+        slices = whole_numbers(table, "SliceNo")
+        # rows of slices that failed have number 0 in tables of the reference
+        there = slices != 0
+        slices = slices[there]
+        data = {name: numbers(table, name)[there] for name in table.columns.names if _NUMBERS.match(name)}
+    if not slices.size:
         raise MusedeepError(f"{path}: the {kind} has no rows; run the recipe again, its messages say what failed")
-    if numbers.min() < 1 or numbers.max() > N_SLICES or np.unique(numbers).size != numbers.size:
+    if slices.min() < 1 or slices.max() > N_SLICES or np.unique(slices).size != slices.size:
         raise MusedeepError(f"{path}: SliceNo is not 1 to {N_SLICES}, each once; make the {kind} again")
-    return data, numbers - 1
+    return data, slices - 1
 
 
 def _ifu_name(primary: fits.Header, header: fits.Header, n_tables: int) -> str:

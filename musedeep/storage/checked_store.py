@@ -27,7 +27,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, WrapperStore
 
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, reason
 
 CHECKSUMS = "checksums"
 _OWN = f"{CHECKSUMS}/c/0"
@@ -312,11 +312,3 @@ def _packed(values: NDArray[np.uint32]) -> str:
 
 def _unpacked(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(base64.b64decode(text), "<u4")
-
-
-def reason(error: BaseException) -> str:
-    """What an error says, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = " ".join(str(error).split())
-    return text or type(error).__name__

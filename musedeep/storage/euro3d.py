@@ -28,6 +28,7 @@ from musedeep import instrument
 from musedeep.storage.cube_fits import CubeFile, CubeWCS
 from musedeep.storage.fits_parts import header_bytes, padded, reserve
 from musedeep.storage.header_cards import add, card, checksum_cards, sign
+from musedeep.storage.headers import number_or_none
 
 MISSING = 1 << 30
 """Euro3D data quality of a missing datum."""
@@ -227,7 +228,7 @@ def _table_bytes(nz: int, n_rows: int, width: int, wcs: CubeWCS) -> bytes:
 
 
 def _mean(header: fits.Header, *keywords: str) -> float:
-    values = [float(header[k]) for k in keywords if isinstance(header.get(k), int | float)]
+    values = [v for k in keywords if (v := number_or_none(header, k)) is not None]
     return sum(values) / len(values) if values else 0.0
 
 

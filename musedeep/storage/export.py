@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.segments import runs_of_rows
+from musedeep.progress import Progress, Silent
 from musedeep.storage.fits_parts import reserve
 from musedeep.storage.header_cards import sign
 from musedeep.storage.headers import BLOCK, CARD, HeaderUnit, parse_cards, raw_bytes
 from musedeep.storage.location import Location, location
-from musedeep.storage.outputs import Progress, partial_name, refuse_existing, silent, write_at, write_error
+from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
 from musedeep.storage.pixel_table import COLUMN_TYPES, row_count
 from musedeep.storage.pixel_table_fits import swap_bytes, write_ranges
 from musedeep.storage.pixel_table_zarr import ZarrPixelTable
@@ -73,7 +74,7 @@ def export(
                 if part.array:
                     write_at(descriptor, part.data_offset, table.whole(part.array).tobytes())
             with ThreadPoolExecutor(max(workers, 1)) as pool:
-                _export_rows(table, parts, descriptor, pool, memory, progress or silent)
+                _export_rows(table, parts, descriptor, pool, memory, progress or Silent())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -132,6 +133,7 @@ def _export_rows(
     start, stop, first = runs[:, 3], runs[:, 4], runs[:, 5]
     most = max(memory // BYTES_PER_ROW, 1)
     k = 0
+    progress.begin(table.n_rows, "rows")
     while k < runs.shape[0]:
         end = max(int(np.searchsorted(stop, start[k] + most, side="right")), k + 1)
         a, b = int(start[k]), int(stop[end - 1])
@@ -162,5 +164,5 @@ def _export_rows(
         wanted = [p for p in parts if p.role == "rows" or p.role in COLUMN_TYPES]
         for future in [pool.submit(write, part) for part in wanted]:
             future.result()
-        progress(b, table.n_rows)
+        progress.advance(b - a, rows=b - a)
         k = end

@@ -8,6 +8,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.hdus import numbers, open_hdus
 
 
 @dataclass(frozen=True)
@@ -72,27 +73,20 @@ def read_filters(path: str | Path | None, names: tuple[str, ...]) -> tuple[list[
     """
     found: dict[str, Filter] = {"white": WHITE}
     if path is not None:
-        try:
-            with fits.open(path) as hdus:
-                for hdu in hdus:
-                    if (
-                        hdu.name
-                        and isinstance(hdu, fits.BinTableHDU)
-                        and hdu.name.lower() in {n.lower() for n in names}
-                    ):
-                        name = next(n for n in names if n.lower() == hdu.name.lower())
-                        found[name] = _filter(name, hdu, path)
-        except OSError as error:
-            raise MusedeepError(f"{path}: not a readable FILTER_LIST ({str(error).splitlines()[0]})") from error
+        wanted = {name.lower(): name for name in names}
+        with open_hdus(Path(path), "FILTER_LIST") as hdus:
+            for hdu in hdus:
+                name = wanted.get(hdu.name.lower())
+                if name and isinstance(hdu, fits.BinTableHDU):
+                    found[name] = _filter(name, hdu, path)
     return [found[n] for n in names if n in found], [n for n in names if n not in found]
 
 
 def _filter(name: str, hdu: fits.BinTableHDU, path: str | Path) -> Filter:
-    columns = {n.lower(): n for n in hdu.data.names}
+    columns = {n.lower(): n for n in hdu.columns.names}
     if not {"lambda", "throughput"} <= set(columns):
         raise MusedeepError(f"{path}: filter {name} has columns {', '.join(columns)}, expected lambda and throughput")
-    wavelength = np.asarray(hdu.data[columns["lambda"]], np.float64)
-    throughput = np.asarray(hdu.data[columns["throughput"]], np.float64)
+    wavelength, throughput = numbers(hdu, columns["lambda"]), numbers(hdu, columns["throughput"])
     ascending = wavelength.size >= 2 and bool((np.diff(wavelength) > 0).all())
     if not ascending or not np.isfinite(throughput).all():
         raise MusedeepError(

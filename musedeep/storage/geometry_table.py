@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import numbers, open_hdus, whole_numbers
 
 COLUMNS: Final = ("SubField", "SliceCCD", "x", "y", "angle", "width")
 
@@ -34,22 +34,19 @@ def read_geometry(path: str | Path, ifu: int) -> NDArray[np.float64]:
         No FITS file, no geometry table, or not every slice of the IFU, once.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give a GEOMETRY_TABLE")
-    scan_file(path)
-    with fits.open(path) as hdus:
+    with open_hdus(path, "GEOMETRY_TABLE") as hdus:
         tables = [h for h in hdus if isinstance(h, fits.BinTableHDU) and set(COLUMNS) <= set(h.columns.names)]
         if not tables:
             raise MusedeepError(f"{path}: no table with the columns {', '.join(COLUMNS)}; give a GEOMETRY_TABLE")
-        columns = {name: np.asarray(tables[0].data[name], np.float64) for name in COLUMNS}
-    mine = columns["SubField"] == ifu
-    numbers = columns["SliceCCD"][mine]
-    if sorted(numbers) != list(range(1, N_SLICES + 1)):
-        missing = sorted(set(range(1, N_SLICES + 1)) - set(numbers.astype(int).tolist()))
+        mine = whole_numbers(tables[0], "SubField") == ifu
+        slices = whole_numbers(tables[0], "SliceCCD")[mine]
+        columns = [numbers(tables[0], name)[mine] for name in ("x", "y", "angle", "width")]
+    if sorted(slices) != list(range(1, N_SLICES + 1)):
+        missing = sorted(set(range(1, N_SLICES + 1)) - set(slices.tolist()))
         what = f"slices {', '.join(map(str, missing))} are missing" if missing else "slices stand there twice"
         raise MusedeepError(f"{path}: IFU {ifu}: {what}; give a GEOMETRY_TABLE with its {N_SLICES} slices")
-    order = np.argsort(numbers)
-    places = np.stack([columns[name][mine][order] for name in ("x", "y", "angle", "width")], axis=1)
+    order = np.argsort(slices)
+    places = np.stack([values[order] for values in columns], axis=1)
     if not np.isfinite(places).all():
         raise MusedeepError(f"{path}: IFU {ifu}: a place is not finite; make the GEOMETRY_TABLE again")
     places[:, 2] = np.radians(places[:, 2])

@@ -10,6 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.legal_cards import ascii_text
 
 BLOCK = 2880
 CARD = 80
@@ -25,7 +26,7 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
     keyword : str
         A standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG").
     value : str, int, float or bool
-        A numpy float32 is written with the seven digits that it has.
+        A numpy float32 is written with the seven digits that it has, text as `legal_cards.ascii_text` has it.
     comment : str
 
     Returns
@@ -38,6 +39,7 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
         value = value.item()
     name = f"HIERARCH {keyword}" if keyword.startswith("ESO ") else keyword
     if isinstance(value, str):
+        value = ascii_text(value)
         hierarchical = name.startswith("HIERARCH")
         room = CARD - (len(name) + 3 if hierarchical else 10) - 2
         while len(value.replace("'", "''")) > room:
@@ -45,7 +47,7 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
     image = str(fits.Card(name, value))
     # values of standard keywords are padded to column 30
     room = CARD - max(len(image.rstrip()), 0 if name.startswith("HIERARCH") else 30) - 3
-    return fits.Card(name, value, comment[: max(room, 0)].rstrip() or None)
+    return fits.Card(name, value, ascii_text(comment)[: max(room, 0)].rstrip() or None)
 
 
 def add(header: fits.Header, *cards: tuple[str, Any] | tuple[str, Any, str]) -> None:
@@ -155,7 +157,7 @@ def sign(path: Path) -> None:
             raw = _read_header(stream, path)
             if raw is None:
                 break
-            left, total = _data_bytes(fits.Header.fromstring(raw.decode("ascii"))), 0
+            left, total = _data_bytes(fits.Header.fromstring(raw.decode("latin-1"))), 0
             while left:
                 chunk = buffer[: stream.readinto(buffer[: min(_CHUNK, left)])]
                 if len(chunk) % BLOCK or not chunk:

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits_parts import header_bytes, padded
-from musedeep.storage.hdus import whole_file
+from musedeep.storage.hdus import reading, whole_file
 from musedeep.storage.header_cards import add, checksum_cards
 from musedeep.storage.headers import HeaderUnit, scan_file
+from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.raw import extension_name
 from musedeep.workspace import Workspace
 
 _TYPES: Final = {"DATA": ("f4", -32), "DQ": ("i4", 32), "STAT": ("f4", -32)}
 _ROWS: Final = 256
+_KINDS: Final = {-32: "32-bit floats", 32: "32-bit signed integers"}
 _UNITS: Final = {"adu": "DATA is in analog-to-digital units", "count": "DATA is in electrons"}
 
 
@@ -81,13 +83,15 @@ class ImageFile:
         return values.reshape(stop - start, self.shape[1])
 
 
-def open_image(path: str | Path, ifu: int) -> ImageFile | None:
-    """Open the image of an IFU, from a file of that IFU or one that holds several; None if it holds others only.
+def open_image(path: str | Path, ifu: int) -> ImageFile:
+    """Open the image of an IFU, from a file of that IFU or one that holds several.
 
     Raises
     ------
+    OtherIfu
+        The file holds images of other IFUs only.
     MusedeepError
-        No FITS file, no MUSE image, or truncated.
+        No FITS file, packed or compressed, no MUSE image, stored in another way, or truncated.
     """
     path = Path(path)
     if not path.is_file():
@@ -100,21 +104,45 @@ def open_image(path: str | Path, ifu: int) -> ImageFile | None:
         found = {name: named[f"{wanted}.{name}"] for name in _TYPES if f"{wanted}.{name}" in named}
         header = found["DATA"].header.copy(strip=True)
         header.extend(primary.copy(strip=True), unique=True, update=False)
-    elif any(name.endswith(".DATA") for name in named):
-        return None
+    elif held := [name.removesuffix(".DATA") for name in named if name.endswith(".DATA")]:
+        raise _other(path, ", ".join(held), ifu)
     elif "DATA" in named:
         if units[0].name not in ("", wanted):
-            return None
+            raise _other(path, units[0].name, ifu)
         found = {name: named[name] for name in _TYPES if name in named}
         header = primary
     else:
         raise MusedeepError(f"{path}: no extension DATA; give a MUSE image (manual A.3.1)")
-    for name, unit in found.items():
-        if unit.header.get("BITPIX") != _TYPES[name][1] or unit.header.get("NAXIS") != 2:
-            raise MusedeepError(f"{path}: {unit.name} is no image of type {_TYPES[name][0]}; give a MUSE image")
     if "STAT" not in found:
         raise MusedeepError(f"{path}: no extension STAT; give a MUSE image (manual A.3.1)")
-    return ImageFile(path, ifu, found, header)
+    with reading(path, "MUSE image"):
+        for name, unit in found.items():
+            _check_stored(path, unit, _TYPES[name][1], found["DATA"].header)
+        return ImageFile(path, ifu, found, header)
+
+
+def _other(path: Path, held: str, ifu: int) -> OtherIfu:
+    return OtherIfu(f"{path}: image of {held}, not of {extension_name(ifu)}; give that of IFU {ifu}", held)
+
+
+def _check_stored(path: Path, unit: HeaderUnit, bitpix: int, data: fits.Header) -> None:
+    """Raise MusedeepError if the bytes of an extension are not its values, or not as many as DATA has."""
+    header = unit.header
+    if header.get("ZIMAGE"):
+        raise MusedeepError(
+            f"{path}: {unit.name} is compressed by fpack; uncompress it with funpack and give the result"
+        )
+    expected = {"XTENSION": "IMAGE", "BITPIX": bitpix, "NAXIS": 2, "NAXIS1": data["NAXIS1"], "NAXIS2": data["NAXIS2"]}
+    expected |= {"BSCALE": 1, "BZERO": 0}
+    for key, value in expected.items():
+        stored = header.get(key, value)
+        if stored != value:
+            raise MusedeepError(
+                f"{path}: {unit.name} has {key} = {stored}, expected {value}; write it as an image of "
+                f"{_KINDS[bitpix]} without scaling"
+            )
+    if bitpix > 0 and "BLANK" in header:
+        raise MusedeepError(f"{path}: {unit.name} has BLANK = {header['BLANK']}; write flags for these pixels instead")
 
 
 def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:

@@ -7,13 +7,13 @@ from typing import Any
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import Progress
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import MEMORY, export
 from musedeep.storage.header_cards import checksum_cards
 from musedeep.storage.headers import HeaderUnit, header_cards, parse_cards, scan_file
 from musedeep.storage.location import Location, location
 from musedeep.storage.new_store import refuse_existing_store
-from musedeep.storage.outputs import Progress
 from musedeep.storage.pixel_table import COLUMN_TYPES, JoinedPixelTable, PixelTable, open_exposure
 from musedeep.storage.pixel_table_fits import ImageFormatTable, TableFormatTable
 from musedeep.storage.store_writer import write_store
@@ -46,8 +46,8 @@ def ingest(
         Working memory [bytes].
     overwrite : bool
         Replace an existing store, once the new one is whole.
-    progress : callable, optional
-        Called with the rows done and the rows to do (each row counts in both passes).
+    progress : Progress, optional
+        Of rows; each counts in both passes.
     band_width : float
         [Angstrom]
     chunk_rows : int
@@ -90,13 +90,15 @@ def _source_layout(table: PixelTable) -> dict[str, Any]:
         if role == "other" or (role == "primary" and unit.data_bytes):
             hdu |= {"offset": unit.data_offset, "bytes": unit.end - unit.data_offset}
         hdus.append(hdu)
-    if isinstance(first, TableFormatTable):
-        for name in first.record.names or ():
-            if COLUMN_TYPES.get(name) != first.record[name].newbyteorder("="):
-                raise MusedeepError(
-                    f"{first.path}: column {name} of type {first.record[name]} cannot be kept in a store; "
-                    "remove it or make the table again (manual A.3.2)"
-                )
+    record = first.record if isinstance(first, TableFormatTable) else None
+    for name in (record.names or ()) if record is not None else first.names:
+        scaled = name in first.stored and first.stored[name].scaled
+        if scaled or (record is not None and COLUMN_TYPES.get(name) != record[name].newbyteorder("=")):
+            what = "with a scale or zero" if scaled or record is None else f"of type {record[name]}"
+            raise MusedeepError(
+                f"{first.path}: column {name} {what} cannot be kept in a store; "
+                "remove it or make the table again (manual A.3.2)"
+            )
     kind = "table" if isinstance(first, TableFormatTable) else "image"
     return {"format": kind, "path": first.path, "hdus": hdus, **({"unsigned": True} if joined else {})}
 

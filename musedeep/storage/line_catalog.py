@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import column, numbers, open_hdus, whole_numbers
 
 COLUMNS: Final = ("lambda", "flux", "ion", "quality")
 
@@ -54,17 +54,13 @@ def read_line_catalog(path: str | Path) -> LineCatalog:
         No FITS file, no such table, an empty one, values that are not finite, or not sorted by wavelength.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give a LINE_CATALOG")
-    scan_file(path)
-    with fits.open(path, memmap=False) as hdus:
+    with open_hdus(path, "LINE_CATALOG") as hdus:
         tables = [h for h in hdus if isinstance(h, fits.BinTableHDU) and set(COLUMNS) <= set(h.columns.names)]
         if not tables:
             raise MusedeepError(f"{path}: no table with the columns {', '.join(COLUMNS)}; give a LINE_CATALOG")
-        data = tables[0].data
-        wavelengths, fluxes = (np.asarray(data[name], np.float64) for name in ("lambda", "flux"))
-        ions = np.char.strip(np.asarray(data["ion"], np.str_))
-        qualities = np.asarray(data["quality"], np.int64)
+        wavelengths, fluxes = (numbers(tables[0], name) for name in ("lambda", "flux"))
+        ions = np.char.strip(np.asarray(column(tables[0], "ion"), np.str_))
+        qualities = whole_numbers(tables[0], "quality")
     if not wavelengths.size:
         raise MusedeepError(f"{path}: the table of lines is empty; give a LINE_CATALOG")
     if not (np.isfinite(wavelengths).all() and np.isfinite(fluxes).all()):

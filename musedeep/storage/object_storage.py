@@ -4,13 +4,13 @@ Where the service is, and who asks, comes from the environment and the usual fil
 AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ..., ~/.aws), on every machine that reads.
 """
 
+import glob
 import logging
 from typing import Any
 
 from zarr.abc.store import Store
 
-from musedeep.errors import MusedeepError
-from musedeep.storage.checked_store import reason
+from musedeep.errors import MusedeepError, reason
 from musedeep.storage.location import StoreUrl
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -95,9 +95,14 @@ def exists(where: StoreUrl) -> bool:
 
 
 def find(pattern: str) -> list[str]:
-    """URLs that match a pattern, sorted."""
+    """URLs that match a pattern, sorted; as much of it as there is, from its beginning, is no pattern."""
     files, path = file_system(pattern)
     try:
+        parts = path.split("/")
+        there = 1
+        while there < len(parts) and (not glob.has_magic(parts[there]) or files.exists("/".join(parts[: there + 1]))):
+            there += 1
+        path = "/".join([*map(glob.escape, parts[:there]), *parts[there:]])
         return sorted(files.unstrip_protocol(found) for found in files.glob(path))
     except Exception as error:
         raise unreachable(pattern, error) from error
@@ -110,7 +115,10 @@ def remove(where: StoreUrl) -> None:
         last = f"{path}/checksums/c/0"
         if files.exists(last):
             files.rm_file(last)
-        if files.exists(path):
+        if glob.has_magic(path):  # which `rm` would take for a pattern
+            for name in files.find(path):
+                files.rm_file(name)
+        elif files.exists(path):
             files.rm(path, recursive=True)
     except Exception as error:
         raise unreachable(where.url, error) from error

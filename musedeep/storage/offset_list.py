@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, reason
+from musedeep.storage.headers import scan_file
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -34,17 +36,29 @@ class OffsetList:
     rows: tuple[OffsetRow, ...]
 
     def for_date(self, date_obs: str) -> OffsetRow:
-        """The row of an exposure.
+        """The row of an exposure. The rows of other exposures do not matter.
 
         Raises
         ------
         MusedeepError
-            No row has this DATE_OBS.
+            No row has this DATE_OBS; an offset or scale that makes no sense; two rows that differ in them.
         """
-        for row in self.rows:
-            if row.date_obs == date_obs:
-                return row
-        raise MusedeepError(f"{self.path}: no row with DATE_OBS {date_obs}; add the exposure (zero offsets will do)")
+        rows = [row for row in self.rows if row.date_obs == date_obs]
+        if not rows:
+            raise MusedeepError(
+                f"{self.path}: no row with DATE_OBS {date_obs}; add the exposure (zero offsets will do)"
+            )
+        for row in rows:
+            if not (math.isfinite(row.ra_offset) and math.isfinite(row.dec_offset)):
+                raise MusedeepError(f"{self.path}: offset of {date_obs} is not finite; correct it, or use 0")
+            if row.flux_scale is not None and not 0 < row.flux_scale < math.inf:
+                raise MusedeepError(
+                    f"{self.path}: FLUX_SCALE of {date_obs} is {row.flux_scale:g}; give a positive factor, or NaN for "
+                    "none"
+                )
+        if len({(row.ra_offset, row.dec_offset, row.flux_scale) for row in rows}) > 1:
+            raise MusedeepError(f"{self.path}: two different rows have DATE_OBS {date_obs}; keep the right one")
+        return rows[0]
 
 
 def read_offset_list(path: str | Path) -> OffsetList:
@@ -53,50 +67,51 @@ def read_offset_list(path: str | Path) -> OffsetList:
     Raises
     ------
     MusedeepError
-        Missing file, table or column; an offset or scale that makes no sense; two different rows of one DATE_OBS.
+        Missing file, table or column; a column that holds no numbers.
     """
     path = Path(path)
     if not path.is_file():
         raise MusedeepError(f"{path}: no such file; give an OFFSET_LIST, as muse_exp_align writes it")
+    scan_file(path)  # names what is damaged better than astropy does
     try:
-        with fits.open(path) as hdus:
-            table = next((h.data for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        with warnings.catch_warnings(), fits.open(path) as hdus:
+            warnings.simplefilter("ignore")
+            table = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
             rows = None if table is None else _rows(path, table)
-    except (OSError, ValueError, TypeError) as error:
-        raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
+    except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
+        raise MusedeepError(f"{path}: not a readable FITS file ({reason(error)})") from error
     if rows is None:
         raise MusedeepError(f"{path}: no table; an OFFSET_LIST has {', '.join(COLUMNS)}")
-    seen: dict[str, OffsetRow] = {}
-    for row in rows:
-        if not (math.isfinite(row.ra_offset) and math.isfinite(row.dec_offset)):
-            raise MusedeepError(f"{path}: offset of {row.date_obs} is not finite; correct it, or use 0")
-        if row.flux_scale is not None and not 0 < row.flux_scale < math.inf:
-            raise MusedeepError(
-                f"{path}: FLUX_SCALE of {row.date_obs} is {row.flux_scale:g}; give a positive factor, or NaN for none"
-            )
-        if seen.setdefault(row.date_obs, row) != row:
-            raise MusedeepError(f"{path}: two different rows have DATE_OBS {row.date_obs}; keep the right one")
     return OffsetList(path, rows)
 
 
-def _rows(path: Path, table: fits.FITS_rec) -> tuple[OffsetRow, ...]:
-    names = {n.upper() for n in table.names}
+def _rows(path: Path, hdu: fits.BinTableHDU) -> tuple[OffsetRow, ...]:
+    names = {n.upper() for n in hdu.columns.names}
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise MusedeepError(f"{path}: no column {', '.join(missing)}; an OFFSET_LIST has {', '.join(COLUMNS)}")
-    n = len(table)
-    scale = table["FLUX_SCALE"] if "FLUX_SCALE" in names else np.full(n, np.nan)
-    mjd = table["MJD_OBS"] if "MJD_OBS" in names else np.zeros(n)
+    n = len(hdu.data)
+    dates = [str(date).strip() for date in hdu.data["DATE_OBS"]]
+    right, up = _numbers(path, hdu, "RA_OFFSET"), _numbers(path, hdu, "DEC_OFFSET")
+    scale = _numbers(path, hdu, "FLUX_SCALE") if "FLUX_SCALE" in names else [math.nan] * n
+    mjd = [0.0] * n
+    if "MJD_OBS" in names and hdu.data["MJD_OBS"].dtype.kind in "fiu":  # for the reader; rows are found by their dates
+        mjd = _numbers(path, hdu, "MJD_OBS")
     return tuple(
-        OffsetRow(
-            str(table["DATE_OBS"][i]).strip(),
-            float(table["RA_OFFSET"][i]),
-            float(table["DEC_OFFSET"][i]),
-            None if math.isnan(scale[i]) or scale[i] == 0 else float(scale[i]),
-            float(mjd[i]),
-        )
-        for i in range(n)
+        OffsetRow(date, ra, dec, None if math.isnan(s) or s == 0 else s, day)
+        for date, ra, dec, s, day in zip(dates, right, up, scale, mjd, strict=True)
     )
+
+
+def _numbers(path: Path, hdu: fits.BinTableHDU, name: str) -> list[float]:
+    """A column of numbers, scaled as its header says; NaN where it has none."""
+    values = hdu.data[name]
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise MusedeepError(f"{path}: column {name} does not hold one number in each row; make the table again")
+    found, column = np.array(values, np.float64), hdu.columns[name]
+    if isinstance(column.null, int):
+        found[found == column.null * (column.bscale or 1) + (column.bzero or 0)] = np.nan
+    return [float(v) for v in found]
 
 
 def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:

@@ -15,11 +15,14 @@ class OpenTables:
     """The pixel tables opened last. May be used by several threads."""
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[tuple[str, ...], PixelTable] = OrderedDict()
+        self._tables: OrderedDict[tuple[str, ...], tuple[PixelTable, str]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, paths: Sequence[str], identity: str | None = None) -> PixelTable:
         """The pixel table of these files of one exposure; see `pixel_table.open_exposure`.
+
+        A table that is open and had another identity when it was opened is opened again: this process may live longer
+        than the run that opened it.
 
         Raises
         ------
@@ -28,9 +31,10 @@ class OpenTables:
         """
         key = tuple(paths)
         with self._lock:
-            if key in self._tables:
+            table, known = self._tables.get(key, (None, ""))
+            if table is not None and identity in (None, known):
                 self._tables.move_to_end(key)
-                return self._tables[key]
+                return table
         table = open_exposure(key)
         if identity is not None and table.identity != identity:
             raise MusedeepError(f"{table.path}: changed since the run began; start again")
@@ -40,7 +44,7 @@ class OpenTables:
     def keep(self, paths: Sequence[str], table: PixelTable) -> None:
         """Have a table that is open already."""
         with self._lock:
-            self._tables[tuple(paths)] = table
+            self._tables[tuple(paths)] = table, table.identity
             while len(self._tables) > OPEN_TABLES:
                 self._tables.popitem(last=False)  # closed when its last reader lets go
 

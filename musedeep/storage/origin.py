@@ -14,6 +14,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS, N_SLICES
+from musedeep.storage.headers import integer_of, number_or_none
 
 UNKNOWN: Final = np.iinfo(np.int32).min
 """Offset of a slice that the header does not give."""
@@ -34,16 +35,25 @@ def ifu_numbers(origin: NDArray[Any]) -> NDArray[np.int32]:
     return origin >> 6 & 31
 
 
-def exposure_rows(header: fits.Header) -> list[tuple[int, int]]:
-    """First and last row of each exposure of a combined pixel table; empty for a single exposure."""
-    found = []
-    number = 1
-    while (first := header.get(f"{_PIXTABLE}EXP{number} FIRST")) is not None:
-        last = header.get(f"{_PIXTABLE}EXP{number} LAST")
-        if last is None:
-            break
-        found.append((int(first), int(last)))
-        number += 1
+def exposure_rows(header: fits.Header, path: object) -> list[tuple[int, int]]:
+    """First and last row of each exposure of a combined pixel table; empty for a single exposure.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Primary header.
+    path : path or str
+        The table, for messages.
+
+    Raises
+    ------
+    MusedeepError
+        A row number is none.
+    """
+    found: list[tuple[int, int]] = []
+    while all(f"{_PIXTABLE}EXP{len(found) + 1} {end}" in header for end in ("FIRST", "LAST")):
+        key = f"{_PIXTABLE}EXP{len(found) + 1} "
+        found.append((integer_of(header, key + "FIRST", path), integer_of(header, key + "LAST", path, low=-1)))
     return found
 
 
@@ -79,17 +89,19 @@ class Places:
 
 
 class OriginDecoder:
-    """Decodes the column `origin` of one pixel table with the help of its primary header."""
+    """Decodes the column `origin` of one pixel table with the help of its primary header; see `exposure_rows`."""
 
-    def __init__(self, header: fits.Header) -> None:
-        self.exposures = exposure_rows(header)
+    def __init__(self, header: fits.Header, path: object) -> None:
+        self.exposures = exposure_rows(header, path)
         self._last = np.array([last for _, last in self.exposures], np.int64)
         found = {}
         for keyword in header:
             if keyword.endswith(" XOFFSET") and (match := _OFFSET.match(keyword)):
                 exposure, ifu, number = map(int, match.groups())
-                if ifu <= N_IFUS and number <= N_SLICES:
-                    found[exposure, ifu, number] = int(header[keyword])
+                offset = number_or_none(header, keyword)
+                known = exposure <= max(len(self.exposures), 1) and ifu <= N_IFUS and number <= N_SLICES
+                if known and offset is not None:
+                    found[exposure, ifu, number] = int(offset)
         size = max([len(self.exposures), *(key[0] for key in found)]) + 1
         # fields of 5 and 6 bits, so that a damaged value finds no offset rather than none at all
         self._offsets = np.full((size, 32, 64), UNKNOWN, np.int64)

@@ -1,13 +1,20 @@
 """OUTPUT_WCS: a header that overrides the grid of the output cube (manual A.4.1)."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from astropy import units
 from astropy.io import fits
+from astropy.io.fits.card import Undefined
+from astropy.io.fits.verify import VerifyError
 
 from musedeep.errors import MusedeepError
 
 SPECTRAL_TYPES = ("AWAV", "AWAV-LOG", "WAVE", "WAVE-LOG")
+
+FIXED = (("LONPOLE", (180.0,)), ("EQUINOX", (2000.0,)), ("RADESYS", ("ICRS", "FK5")))
+"""What a header may say about the orientation of the sky, if it does: values that are those of the data."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class OutputWCS:
     step : float
         CD3_3 [Angstrom]; 0 if there is no third axis.
     ctype3 : str
+    path : str
+        The file, for messages.
     """
 
     shape: tuple[int, int, int]
@@ -32,15 +41,18 @@ class OutputWCS:
     cd: tuple[float, float, float, float]
     step: float
     ctype3: str
+    path: str = "OUTPUT_WCS"
 
 
 def read_output_wcs(path: str | Path) -> OutputWCS:
     """Read an OUTPUT_WCS: the first extension with NAXIS > 0 or WCSAXES that has coordinates.
 
+    Coordinates in other units (CUNITi) are converted, and so are PCi_j, CDELTi and CROTA2 to a matrix CDi_j.
+
     Raises
     ------
     MusedeepError
-        A restriction of manual A.4.1 is violated; says which.
+        A restriction of manual A.4.1 is violated; a keyword is missing or has no sensible value. Says which.
     """
     path = Path(path)
     if not path.is_file():
@@ -48,77 +60,139 @@ def read_output_wcs(path: str | Path) -> OutputWCS:
     try:
         with fits.open(path) as hdus:
             headers = [h.header for h in hdus if h.header.get("NAXIS", 0) >= 2 or "WCSAXES" in h.header]
-    except OSError as error:
+    except (OSError, VerifyError, ValueError) as error:
         raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
     header = next((h for h in headers if "CTYPE1" in h), headers[0] if headers else None)
     if header is None:
         raise MusedeepError(
             f"{path}: no extension with NAXIS or WCSAXES; an OUTPUT_WCS needs a world coordinate system"
         )
-    return _parse(path, header)
+    return _Reader(path, header).parse()
 
 
-def _parse(path: Path, header: fits.Header) -> OutputWCS:
-    types = [str(header.get(f"CTYPE{i}", "")).strip() for i in (1, 2, 3)]
-    if types[:2] != ["RA---TAN", "DEC--TAN"]:
-        raise MusedeepError(
-            f"{path}: CTYPE1, CTYPE2 are '{types[0]}', '{types[1]}'; "
-            "only RA---TAN, DEC--TAN in this order are supported"
+@dataclass(frozen=True)
+class _Reader:
+    """The values of a header, with the file for messages."""
+
+    path: Path
+    header: fits.Header
+
+    def parse(self) -> OutputWCS:
+        """What the header asks for."""
+        types = [self.text(f"CTYPE{i}") for i in (1, 2, 3)]
+        if types[:2] != ["RA---TAN", "DEC--TAN"]:
+            raise MusedeepError(
+                f"{self.path}: CTYPE1, CTYPE2 are '{types[0]}', '{types[1]}'; "
+                "only RA---TAN, DEC--TAN in this order are supported"
+            )
+        self.check_sky()
+        axes = (1, 2, 3) if types[2] else (1, 2)
+        if types[2] and types[2] not in SPECTRAL_TYPES:
+            raise MusedeepError(f"{self.path}: CTYPE3 '{types[2]}'; supported are {', '.join(SPECTRAL_TYPES)}")
+        factors = [self.factor(f"CUNIT{i}", "Angstrom" if i == 3 else "deg") for i in axes]
+        crpix = [self.number(f"CRPIX{i}") for i in axes]
+        crval = [self.number(f"CRVAL{i}") * factor for i, factor in zip(axes, factors, strict=True)]
+        matrix = self.matrix(axes)
+        cd = (
+            matrix[1, 1] * factors[0], matrix[1, 2] * factors[0], matrix[2, 1] * factors[1], matrix[2, 2] * factors[1],
+        )  # fmt: skip
+        if cd[0] * cd[3] - cd[1] * cd[2] == 0:
+            raise MusedeepError(f"{self.path}: the matrix CD1_1, CD1_2, CD2_1, CD2_2 is singular; correct it")
+        if cd[0] == 0 or cd[3] == 0:
+            raise MusedeepError(
+                f"{self.path}: CD1_1 or CD2_2 is zero: the cube would be turned by 90 degrees against north; "
+                "turn it by less, or exchange its axes"
+            )
+        if not -90.0 <= crval[1] <= 90.0:
+            raise MusedeepError(f"{self.path}: CRVAL2 = {crval[1]:g} deg is no declination; correct it")
+        step = matrix[3, 3] * factors[2] if types[2] else 0.0
+        if types[2] and not step > 0:
+            raise MusedeepError(f"{self.path}: CD3_3 = {step:g}; the wavelength step has to be positive")
+        if types[2] and not crval[2] > 0:
+            raise MusedeepError(f"{self.path}: CRVAL3 = {crval[2]:g}; the wavelength has to be positive")
+        return OutputWCS(
+            shape=(self.length("NAXIS1"), self.length("NAXIS2"), self.length("NAXIS3")),
+            crpix=(crpix[0], crpix[1], crpix[2] if types[2] else 1.0),
+            crval=(crval[0], crval[1], crval[2] if types[2] else 0.0),
+            cd=cd,
+            step=step,
+            ctype3=types[2] or "AWAV",
+            path=str(self.path),
         )
-    _refuse_other_matrices(path, header)
-    for i in (1, 2):
-        _expect_unit(path, header, f"CUNIT{i}", "deg")
-    needed = [k for i in (1, 2) for k in (f"CRPIX{i}", f"CRVAL{i}", f"CD{i}_{i}")]
-    if types[2]:
-        needed += ["CRPIX3", "CRVAL3", "CD3_3"]
-        if types[2] not in SPECTRAL_TYPES:
-            raise MusedeepError(f"{path}: CTYPE3 '{types[2]}'; supported are {', '.join(SPECTRAL_TYPES)}")
-        _expect_unit(path, header, "CUNIT3", "Angstrom")
-    number = {key: _number(path, header, key) for key in needed}
-    for key in ("CD1_3", "CD2_3", "CD3_1", "CD3_2"):
-        if _number(path, header, key, 0.0) != 0.0:
-            raise MusedeepError(f"{path}: {key} is not zero; a tilted wavelength axis is not supported")
-    cd = (
-        number["CD1_1"],
-        _number(path, header, "CD1_2", 0.0),
-        _number(path, header, "CD2_1", 0.0),
-        number["CD2_2"],
-    )
-    if cd[0] * cd[3] - cd[1] * cd[2] == 0:
-        raise MusedeepError(f"{path}: the matrix CD1_1, CD1_2, CD2_1, CD2_2 is singular; correct it")
-    step = number.get("CD3_3", 0.0)
-    if types[2] and not step > 0:
-        raise MusedeepError(f"{path}: CD3_3 = {step:g}; the wavelength step has to be positive")
-    if types[2] and not number["CRVAL3"] > 0:
-        raise MusedeepError(f"{path}: CRVAL3 = {number['CRVAL3']:g}; the wavelength has to be positive")
-    return OutputWCS(
-        shape=(int(header.get("NAXIS1", 0)), int(header.get("NAXIS2", 0)), int(header.get("NAXIS3", 0))),
-        crpix=(number["CRPIX1"], number["CRPIX2"], number.get("CRPIX3", 1.0)),
-        crval=(number["CRVAL1"], number["CRVAL2"], number.get("CRVAL3", 0.0)),
-        cd=cd,
-        step=step,
-        ctype3=types[2] or "AWAV",
-    )
 
+    def check_sky(self) -> None:
+        """Refuse a sky that is turned or has another equinox than that of the data."""
+        for key, allowed in FIXED:
+            value = self.value(key)
+            if value is not None and value not in allowed:
+                expected = " or ".join(f"{v:g}" if isinstance(v, float) else v for v in allowed)
+                raise MusedeepError(f"{self.path}: {key} is '{value}'; only {expected} is supported")
 
-def _refuse_other_matrices(path: Path, header: fits.Header) -> None:
-    other = [f"PC{i}_{j}" for i in (1, 2, 3) for j in (1, 2, 3) if f"PC{i}_{j}" in header]
-    if not other and "CD1_1" not in header:
-        other = [key for key in ("CDELT1", "CDELT2", "CROTA2") if key in header]
-    if other:
-        raise MusedeepError(f"{path}: has {other[0]}; give the transformation as CDi_j")
+    def matrix(self, axes: tuple[int, ...]) -> dict[tuple[int, int], float]:
+        """The matrix CDi_j, in the units of the header, by i and j; without what mixes sky and wavelength."""
+        pairs = [(i, j) for i in axes for j in axes]
+        rotation = self.number("CROTA2", 0.0)
+        named = {kind: [(i, j) for i, j in pairs if f"{kind}{i}_{j}" in self.header] for kind in ("CD", "PC")}
+        if named["CD"] and named["PC"]:
+            raise MusedeepError(f"{self.path}: has CDi_j and PCi_j; leave one of them out")
+        if rotation and (named["CD"] or named["PC"]):
+            raise MusedeepError(f"{self.path}: has CROTA2 beside CDi_j or PCi_j; leave it out")
+        if named["CD"] or not (named["PC"] or "CDELT1" in self.header):
+            found = {(i, j): self.number(f"CD{i}_{j}", None if i == j else 0.0) for i, j in pairs}
+        else:
+            steps = {i: self.number(f"CDELT{i}", 1.0 if named["PC"] else None) for i in axes}
+            found = {(i, j): steps[i] * self.number(f"PC{i}_{j}", float(i == j)) for i, j in pairs}
+            if rotation:
+                cosine, sine = math.cos(math.radians(rotation)), math.sin(math.radians(rotation))
+                found[1, 1], found[1, 2] = steps[1] * cosine, -steps[2] * sine
+                found[2, 1], found[2, 2] = steps[1] * sine, steps[2] * cosine
+        tilted = next((pair for pair in ((1, 3), (2, 3), (3, 1), (3, 2)) if found.pop(pair, 0.0) != 0.0), None)
+        if tilted:
+            kind = "PC" if named["PC"] else "CD"
+            raise MusedeepError(
+                f"{self.path}: {kind}{tilted[0]}_{tilted[1]} is not zero; a tilted wavelength axis is not supported"
+            )
+        return found
 
+    def factor(self, key: str, unit: str) -> float:
+        """What a coordinate in the unit of the header is to be multiplied by to be in `unit`; 1 if it names none."""
+        text = self.text(key)
+        if text.lower() in ("", unit.lower()):
+            return 1.0
+        try:
+            return float(units.Unit(text).to(unit))
+        except (ValueError, TypeError):  # no unit at all; no angle or length
+            raise MusedeepError(
+                f"{self.path}: {key} is '{text}'; it has to be {unit}, or a unit that can be converted to it"
+            ) from None
 
-def _expect_unit(path: Path, header: fits.Header, key: str, unit: str) -> None:
-    value = str(header.get(key, unit)).strip()
-    if value.lower() != unit.lower():
-        raise MusedeepError(f"{path}: {key} is '{value}'; it has to be {unit}")
+    def length(self, key: str) -> int:
+        """Voxels along an axis; 0 where not given."""
+        value = self.number(key, 0.0)
+        if value < 0 or value != int(value):
+            raise MusedeepError(f"{self.path}: {key} is {value:g}; it has to be a number of voxels")
+        return int(value)
 
+    def text(self, key: str) -> str:
+        """The value of a keyword as text; empty where it is missing."""
+        value = self.value(key)
+        return "" if value is None else str(value).strip()
 
-def _number(path: Path, header: fits.Header, key: str, default: float | None = None) -> float:
-    value = header.get(key, default)
-    if value is None:
-        raise MusedeepError(f"{path}: keyword {key} is missing; an OUTPUT_WCS needs it")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MusedeepError(f"{path}: {key} is '{value}'; it has to be a number")
-    return float(value)
+    def number(self, key: str, default: float | None = None) -> float:
+        """The value of a keyword that has to be a finite number."""
+        value = self.value(key)
+        if value is None and key not in self.header:
+            value = default
+            if value is None:
+                raise MusedeepError(f"{self.path}: keyword {key} is missing; an OUTPUT_WCS needs it")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise MusedeepError(f"{self.path}: {key} is '{'' if value is None else value}'; it has to be a number")
+        return float(value)
+
+    def value(self, key: str) -> object:
+        """The value of a keyword; None where there is none."""
+        try:
+            value = self.header.get(key)
+        except (VerifyError, ValueError):
+            raise MusedeepError(f"{self.path}: the card of {key} is not legal FITS; correct it") from None
+        return None if isinstance(value, Undefined) else value

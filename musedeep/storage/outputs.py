@@ -3,18 +3,11 @@
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
-
-Progress = Callable[[int, int], None]
-"""Called with what is done and what is to do in all."""
-
-
-def silent(done: int, total: int) -> None:
-    """No progress wanted."""
 
 
 def partial_name(path: Path) -> Path:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from musedeep import instrument
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import merge_headers
+from musedeep.storage.headers import integer_of, merge_headers, number_of, number_or_none, text_of, value_of
 from musedeep.storage.location import Location, StoreUrl, location
+from musedeep.storage.units import same_unit
 
 COLUMN_TYPES = {
     "xpos": np.dtype("f4"),
@@ -277,8 +278,8 @@ def _flux_factors(tables: Sequence[PixelTable]) -> list[float]:
     """Factor that brings each IFU to the level of the first: flux of the first over its own; 1 where not known."""
     fluxes: list[float | None] = []
     for table in tables:
-        values = [table.facts.get(key) for key in FLUX_KEYS]
-        fluxes.append(next((float(v) for v in values if isinstance(v, int | float) and v > 0), None))
+        values = (number_or_none(table.facts, key) for key in FLUX_KEYS)
+        fluxes.append(next((v for v in values if v and v > 0), None))
     first = fluxes[0]
     return [first / flux if first and flux else 1.0 for flux in fluxes]
 
@@ -300,14 +301,16 @@ class JoinedPixelTable(RowReader):
         self.n_rows = int(self.offsets[-1])
         self.rows_per_read = max(table.rows_per_read for table in tables)
         self.factors = _flux_factors(tables)
-        date = first.facts.get("DATE-OBS")
+        date = value_of(first.facts, "DATE-OBS")
         for table in tables[1:]:
-            if table.facts.get("DATE-OBS") != date:
+            if (own := value_of(table.facts, "DATE-OBS")) != date:
                 raise MusedeepError(
-                    f"{table.path}: DATE-OBS is {table.facts.get('DATE-OBS')}, that of {first.path} is {date}; "
+                    f"{table.path}: DATE-OBS is {own}, that of {first.path} is {date}; "
                     "give only the files of one exposure"
                 )
-            if set(table.names) != set(first.names) or table.units != first.units:
+            if set(table.names) != set(first.names) or not all(
+                same_unit(table.units.get(name, ""), first.units.get(name, "")) for name in first.names
+            ):
                 raise MusedeepError(
                     f"{table.path}: columns or units differ from those of {first.path}; reduce both the same way"
                 )
@@ -392,30 +395,28 @@ def check_reduced(table: PixelTable) -> None:
     Raises
     ------
     MusedeepError
-        Units of counts or pixels, a stage before the astrometric projection, or a missing keyword.
+        Units of counts or pixels, a stage before the astrometric projection; a keyword that is missing or makes no
+        sense.
     """
     check_columns(table.path, table.names)
     for name, expected in REDUCED_UNITS.items():
         unit = table.units.get(name, "")
-        if unit.replace(" ", "") != expected:
-            if name in ("xpos", "ypos") and unit == "deg":
+        if not same_unit(unit, expected):
+            if name in ("xpos", "ypos") and same_unit(unit, "deg"):
                 raise MusedeepError(
                     f"{table.path}: column {name} has unit 'deg', expected 'rad': the table is already positioned; "
                     "give the PIXTABLE_REDUCED that it was made from"
                 )
             raise MusedeepError(f"{table.path}: column {name} has unit '{unit}', expected '{expected}'; {_REDUCE}")
     header = table.facts
-    stage = str(header.get(f"{_PIXTABLE}WCS", ""))
+    stage = text_of(header, f"{_PIXTABLE}WCS", table.path, "")
     if not stage.startswith("projected"):
         raise MusedeepError(
             f"{table.path}: {_PIXTABLE}WCS is '{stage}', expected 'projected (intermediate)'; {_REDUCE}"
         )
-    for key in ("RA", "DEC", "EXPTIME", "DATE-OBS"):
-        if key not in header:
-            raise MusedeepError(f"{table.path}: keyword {key} is missing from the primary header; restore it")
-        value = header[key]
-        if key != "DATE-OBS" and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise MusedeepError(f"{table.path}: keyword {key} is {value!r}, expected a number; correct it")
+    text_of(header, "DATE-OBS", table.path)
+    for key, low, high in (("RA", -360.0, 360.0), ("DEC", -90.0, 90.0), ("EXPTIME", 0.0, math.inf)):
+        number_of(header, key, table.path, low=low, high=high)
     if table.n_rows == 0:
         raise MusedeepError(f"{table.path}: has no rows; {_REDUCE}")
 
@@ -433,21 +434,21 @@ def describe(table: PixelTable) -> dict[str, Any]:
     header = table.header
 
     def limits(axis: str) -> tuple[Any, Any] | None:
-        low, high = (header.get(f"{_PIXTABLE}LIMITS {axis} {end}") for end in ("LOW", "HIGH"))
+        low, high = (value_of(header, f"{_PIXTABLE}LIMITS {axis} {end}") for end in ("LOW", "HIGH"))
         return None if low is None or high is None else (low, high)
 
     return {
         "path": str(table.path),
         "format": table_format(table),
-        "target": header.get("OBJECT"),
-        "date_obs": header.get("DATE-OBS"),
-        "mode": header.get("ESO INS MODE"),
-        "stage": header.get(f"{_PIXTABLE}WCS"),
-        "exptime": header.get("EXPTIME"),
-        "ra": header.get("RA"),
-        "dec": header.get("DEC"),
-        "position_angle": header.get("ESO INS DROT POSANG"),
-        "exposures": int(header.get(f"{_PIXTABLE}COMBINED", 1)),
+        "target": value_of(header, "OBJECT"),
+        "date_obs": value_of(header, "DATE-OBS"),
+        "mode": value_of(header, "ESO INS MODE"),
+        "stage": value_of(header, f"{_PIXTABLE}WCS"),
+        "exptime": value_of(header, "EXPTIME"),
+        "ra": value_of(header, "RA"),
+        "dec": value_of(header, "DEC"),
+        "position_angle": value_of(header, "ESO INS DROT POSANG"),
+        "exposures": integer_of(header, f"{_PIXTABLE}COMBINED", table.path, 1),
         "rows": table.n_rows,
         "columns": table.names,
         "units": dict(table.units),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, segment_boxes
-from musedeep.storage.headers import HeaderUnit, SharedHeader, parse_facts, scan_file
+from musedeep.storage.headers import HeaderUnit, SharedHeader, integer_of, parse_facts, scan_file, text_of
 from musedeep.storage.location import Location
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
@@ -33,6 +33,8 @@ from musedeep.storage.pixel_table import (
     row_count,
     split_ranges,
 )
+from musedeep.storage.stored_column import StoredColumn, stored_column
+from musedeep.storage.units import same_unit
 
 ROWS_PER_READ = 1 << 16
 """Rows that stay in the processor's cache from reading to use; records of the binary-table format read at a time."""
@@ -61,7 +63,7 @@ def _read_whole(descriptor, place, left, position):  # type: ignore[no-untyped-d
     return -1
 
 
-@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyped-def]
     """Read ranges of items of a file, one after the other.
 
@@ -100,7 +102,7 @@ def _swapped(v):  # type: ignore[no-untyped-def]
     )
 
 
-@nb.njit("int64(int32,int64,int64[:,::1],int64,uint32[::1],uint32[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[no-untyped-def]
     """Read ranges of big-endian 32-bit words of a file, one after the other.
 
@@ -150,7 +152,7 @@ def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[n
     return -1
 
 
-@nb.njit("int64(int32,int64,int64,int64[:,::1],uint8[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-untyped-def]
     """Write items to ranges of a file; the counterpart of `read_ranges`."""
     place = np.uint64(values.ctypes.data)
@@ -167,7 +169,7 @@ def write_ranges(descriptor, offset, item, ranges, values):  # type: ignore[no-u
     return -1
 
 
-@nb.njit("void(uint32[::1])", nogil=True, cache=True)
+@nb.njit(nogil=True, cache=True)
 def swap_bytes(words):  # type: ignore[no-untyped-def]
     """Turn 32-bit words between big and little endian, in place."""
     for i in range(words.size):
@@ -175,7 +177,13 @@ def swap_bytes(words):  # type: ignore[no-untyped-def]
 
 
 class FitsPixelTable(RowReader):
-    """What both FITS formats share; see `pixel_table.PixelTable`."""
+    """What both FITS formats share; see `pixel_table.PixelTable`.
+
+    Attributes
+    ----------
+    stored : dict of StoredColumn
+        Of the columns whose numbers are not simply what stands in the file.
+    """
 
     format = "FITS"
     rows_per_read = ROWS_PER_READ
@@ -228,7 +236,7 @@ class FitsPixelTable(RowReader):
         """See `PixelTable.index`; reads all positions and wavelengths once."""
         n = -(-self.n_rows // ROWS_PER_SEGMENT)
         boxes = np.empty((n, 6), np.float32)
-        native = self.units.get("xpos") == "rad"
+        native = same_unit(self.units.get("xpos", ""), "rad")
         buffer = empty_rows(("xpos", "ypos", "lambda"), min(ROWS_PER_READ, self.n_rows))
         for first in range(0, self.n_rows, ROWS_PER_READ):
             last = min(first + ROWS_PER_READ, self.n_rows)
@@ -276,6 +284,8 @@ class ImageFormatTable(FitsPixelTable):
         for unit in units[1:]:
             name = unit.name.lower()
             if unit.cards[0].startswith("XTENSION= 'IMAGE") and name in COLUMN_TYPES:
+                if name in columns:
+                    raise _twice(path, name)
                 _check_image(path, unit, name)
                 columns[name] = unit
                 self.offsets[name] = unit.data_offset
@@ -286,8 +296,14 @@ class ImageFormatTable(FitsPixelTable):
             if length != n_rows:
                 raise MusedeepError(f"{path}: column {name} has {length} rows, xpos has {n_rows}; make the table again")
         super().__init__(path, units, tuple(columns), n_rows)
-        texts = {name: str(unit.header.get("BUNIT", "")).strip() for name, unit in columns.items()}
-        self.units = {name: text for name, text in texts.items() if text}
+        self.units = {
+            name: found for name, unit in columns.items() if (found := text_of(unit.header, "BUNIT", path, ""))
+        }
+        self.stored: dict[str, StoredColumn] = {}
+        for name, unit in columns.items():
+            column = stored_column(path, unit.header, name, ("BSCALE", "BZERO", "BLANK"), unit.header["BITPIX"])
+            if column is not None:
+                self.stored[name] = column
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""
@@ -299,18 +315,26 @@ class ImageFormatTable(FitsPixelTable):
                 offset = self.offsets[name]
                 failed = read_words(descriptor, offset, ranges, GAP, scratch, column.view(np.uint32))
                 self._check(descriptor, offset + 4 * self.n_rows, failed)
+                if name in self.stored:
+                    column[:] = self.stored[name].values(column, self.path, name)
         finally:
             os.close(descriptor)
 
 
 def _check_image(path: Path, unit: HeaderUnit, name: str) -> None:
-    expected = 32 if COLUMN_TYPES[name].kind == "i" else -32
+    whole = COLUMN_TYPES[name].kind == "i"
+    expected = 32 if whole else -32
     h = unit.header
-    if h["BITPIX"] != expected or h.get("BSCALE", 1) != 1 or h.get("BZERO", 0) != 0:
+    scale, zero = h.get("BSCALE", 1), h.get("BZERO", 0)
+    if h["BITPIX"] != expected or scale != 1 or zero not in ((0, 2**31) if whole else (0,)):
         raise MusedeepError(
-            f"{path}: column {name} has BITPIX {h['BITPIX']}, BSCALE {h.get('BSCALE', 1)}, BZERO {h.get('BZERO', 0)}, "
+            f"{path}: column {name} has BITPIX {h['BITPIX']}, BSCALE {scale}, BZERO {zero}, "
             f"expected BITPIX {expected} without scaling (manual A.3.2); make it again"
         )
+
+
+def _twice(path: Path, name: str) -> MusedeepError:
+    return MusedeepError(f"{path}: has two columns {name}; remove one, or make the table again")
 
 
 class TableFormatTable(FitsPixelTable):
@@ -319,12 +343,12 @@ class TableFormatTable(FitsPixelTable):
     format = "FITS binary table"
 
     def __init__(self, path: Path, units: list[HeaderUnit], unit: HeaderUnit) -> None:
-        self.record, texts = _record(path, unit.header)
+        self.record, column_units, stored = _record(path, unit.header)
         self.offset = unit.data_offset
         names = tuple(n for n in self.record.names or () if n in COLUMN_TYPES)
         check_columns(path, names)
-        super().__init__(path, units, names, int(unit.header["NAXIS2"]))
-        self.units = {name: text for name, text in texts.items() if text and name in COLUMN_TYPES}
+        super().__init__(path, units, names, integer_of(unit.header, "NAXIS2", path))
+        self.units, self.stored = column_units, stored
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""
@@ -338,7 +362,10 @@ class TableFormatTable(FitsPixelTable):
                 n = row_count(piece)
                 self._read_raw(descriptor, self.offset, self.record.itemsize, piece, raw[:n])
                 for name, column in rows.items():
-                    column[place : place + n] = raw[name][:n]
+                    values = raw[name][:n]
+                    if name in self.stored:
+                        values = self.stored[name].values(values, self.path, name)
+                    column[place : place + n] = values
                 place += n
         finally:
             os.close(descriptor)
@@ -354,35 +381,48 @@ def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:
     """
     units = scan_file(path)
     for unit in units[1:]:
-        if unit.cards[0].startswith("XTENSION= 'BINTABLE") and _is_pixel_table(unit.header):
+        if unit.cards[0].startswith("XTENSION= 'BINTABLE") and _is_pixel_table(path, unit.header):
             return TableFormatTable(path, units, unit)
     return ImageFormatTable(path, units)
 
 
-def _is_pixel_table(header: fits.Header) -> bool:
-    names = {str(header.get(f"TTYPE{i + 1}", "")).strip().lower() for i in range(header.get("TFIELDS", 0))}
+def _is_pixel_table(path: Path, header: fits.Header) -> bool:
+    number_of_columns = integer_of(header, "TFIELDS", path, 0, high=999)
+    names = {text_of(header, f"TTYPE{i + 1}", path, "").lower() for i in range(number_of_columns)}
     return len(names & {"xpos", "ypos", "lambda", "origin"}) >= 2
 
 
 _TABLE_TYPES = {"E": ">f4", "D": ">f8", "J": ">i4", "I": ">i2", "K": ">i8", "B": "u1"}
 
 
-def _record(path: Path, header: fits.Header) -> tuple[np.dtype[Any], dict[str, str]]:
-    """Record type and units of a binary-table pixel table."""
-    fields, units = [], {}
-    for i in range(1, header["TFIELDS"] + 1):
-        name = str(header.get(f"TTYPE{i}", f"column{i}")).strip().lower()
-        form = str(header.get(f"TFORM{i}", "")).strip()
+def _record(path: Path, header: fits.Header) -> tuple[np.dtype[Any], dict[str, str], dict[str, StoredColumn]]:
+    """Record type, units and scalings of a binary-table pixel table."""
+    fields: list[tuple[str, Any]] = []
+    units: dict[str, str] = {}
+    stored: dict[str, StoredColumn] = {}
+    for i in range(1, integer_of(header, "TFIELDS", path) + 1):
+        name = text_of(header, f"TTYPE{i}", path, f"column{i}").lower()
+        form = text_of(header, f"TFORM{i}", path)
         code = form.removeprefix("1")
-        if code not in _TABLE_TYPES:
+        kind = np.dtype(_TABLE_TYPES.get(code, "V1"))
+        known = COLUMN_TYPES.get(name)
+        if kind.kind == "V" or (known is not None and known.kind == "i" and kind.kind == "f"):
             raise MusedeepError(
                 f"{path}: column {name} has TFORM{i} '{form}', expected 1E or 1J (manual A.3.2); make it again"
             )
-        fields.append((name, _TABLE_TYPES[code]))
-        units[name] = str(header.get(f"TUNIT{i}", "")).strip()
+        if any(name == other for other, _ in fields):
+            raise _twice(path, name)
+        fields.append((name, kind))
+        if known is None:
+            continue
+        if unit := text_of(header, f"TUNIT{i}", path, ""):
+            units[name] = unit
+        bits = 8 * kind.itemsize * (-1 if kind.kind == "f" else 1)
+        column = stored_column(path, header, name, (f"TSCAL{i}", f"TZERO{i}", f"TNULL{i}"), bits)
+        if column is not None:
+            stored[name] = column
     record = np.dtype(fields)
-    if record.itemsize != header["NAXIS1"]:
-        raise MusedeepError(
-            f"{path}: rows of {header['NAXIS1']} bytes, columns of {record.itemsize}; make the table again"
-        )
-    return record, units
+    width = integer_of(header, "NAXIS1", path)
+    if record.itemsize != width:
+        raise MusedeepError(f"{path}: rows of {width} bytes, columns of {record.itemsize}; make the table again")
+    return record, units, stored

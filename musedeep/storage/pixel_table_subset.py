@@ -19,13 +19,15 @@ from musedeep.kernels.row_bits import counts_before, empty_set, include, members
 from musedeep.storage.export import runs_of
 from musedeep.storage.fits_parts import padded, reserve, sync_and_rename
 from musedeep.storage.header_cards import card, sign
-from musedeep.storage.headers import CARD, HeaderUnit, header_cards, parse_cards, raw_bytes, scan_file
+from musedeep.storage.headers import CARD, HeaderUnit, header_cards, number_of, parse_cards, raw_bytes, scan_file
 from musedeep.storage.ingest import ingest
+from musedeep.storage.legal_cards import legal_cards
 from musedeep.storage.origin import exposure_rows, ifu_numbers, slice_numbers
 from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
 from musedeep.storage.pixel_table import COLUMN_TYPES, PixelTable, Rows, open_pixel_table, row_count
 from musedeep.storage.pixel_table_fits import TableFormatTable, read_ranges, swap_bytes, write_ranges
 from musedeep.storage.pixel_table_zarr import ZarrPixelTable
+from musedeep.storage.units import same_unit
 
 ROWS_AT_ONCE = 1 << 19
 
@@ -229,6 +231,8 @@ def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numb
             cards = header_cards(_primary(parse_cards(cards), table, name, kept, before, limits))
         elif part.item:
             cards = _of_length(cards, table.n_rows, n)
+        else:
+            cards = tuple(legal_cards(cards))
         parts.append(_Part(cards, part.role, part.item, part.source, position))
         position = parts[-1].data_offset + padded(_data_bytes(parts[-1]))
     return parts
@@ -280,14 +284,15 @@ def _primary(
     new: dict[str, Any] = {}
     if "PIPEFILE" in header:
         new["PIPEFILE"] = name
-    zero = zero_points(header, table.units)
+    zero = zero_points(header, table.units, table.path)
     for axis in limits.lowest:
         for end, found in (("LOW", limits.lowest), ("HIGH", limits.highest)):
             value = found[axis]
             new[f"{_PIXTABLE}LIMITS {axis} {end}"] = (
                 int(value) if axis in ("IFU", "SLICE") else np.float32(value + zero.get(axis, 0.0))
             )
-    ends = np.array(exposure_rows(header), np.int64).reshape(-1, 2)
+    ends = np.array(exposure_rows(header, table.path), np.int64).reshape(-1, 2)
+    ends = np.clip(ends, [0, -1], [table.n_rows, table.n_rows - 1])
     place = np.empty(2 * len(ends), np.int64)
     ranks(np.append(ends[:, 0], ends[:, 1] + 1), kept, before, place)
     for k in range(len(ends)):
@@ -301,14 +306,19 @@ def _primary(
     return header
 
 
-def zero_points(header: fits.Header, units: Mapping[str, str]) -> dict[str, float]:
+def zero_points(header: fits.Header, units: Mapping[str, str], path: object) -> dict[str, float]:
     """What to add to xpos ("X") and ypos ("Y") to get the values of the limits in the header.
 
     Positions of a positioned table [deg] are relative to the reference point, the limits are not.
+
+    Raises
+    ------
+    MusedeepError
+        The header of the table, named `path`, gives a reference point that is no number.
     """
-    if units.get("xpos") != "deg":
+    if not same_unit(units.get("xpos", ""), "deg"):
         return {}
-    return {axis: float(header.get(f"CRVAL{k}", 0.0)) for k, axis in ((1, "X"), (2, "Y"))}
+    return {axis: number_of(header, f"CRVAL{k}", path, 0.0) for k, axis in ((1, "X"), (2, "Y"))}
 
 
 def _copy_others(table: PixelTable, parts: list[_Part], descriptor: int) -> None:

@@ -19,6 +19,7 @@ Chunks are written even where all values are equal; those of a column share file
 have checksums (`checked_store`), so that damage and loss are found when they are read.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -32,13 +33,13 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.storage import LocalStore
 
-from musedeep.errors import MusedeepError
-from musedeep.storage.checked_store import CheckedStore, reason
+from musedeep.errors import MusedeepError, reason
+from musedeep.storage.checked_store import CheckedStore
 from musedeep.storage.column_reader import ColumnReader
-from musedeep.storage.headers import SharedHeader, parse_facts
+from musedeep.storage.headers import CARD, SharedHeader, parse_facts
 from musedeep.storage.location import Location
 from musedeep.storage.object_storage import exists, open_remote
-from musedeep.storage.pixel_table import SEGMENT, RowReader, Rows, check_columns, clean_ranges
+from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, RowReader, Rows, check_columns, clean_ranges
 from musedeep.storage.pixel_table_fits import set_boxes
 
 KIND, VERSION = "pixel table", 3
@@ -120,7 +121,30 @@ def _attributes(store: CheckedStore) -> dict[str, Any]:
         raise MusedeepError(f"{path}: store of version {version}, expected {VERSION}; ingest it again")
     if store.checksums is None:
         raise MusedeepError(f"{path}: the store is not complete (it has no checksums); ingest it again")
+    for name, good in _ATTRIBUTES.items():
+        if name not in attributes or not good(attributes[name]):
+            raise MusedeepError(f"{path}: attribute {name} of the store is missing or damaged; ingest it again")
     return attributes
+
+
+def _hdus(value: Any) -> bool:
+    if not (isinstance(value, list) and value and all(isinstance(hdu, dict) for hdu in value)):
+        return False
+    return all(isinstance(hdu.get("role"), str) and isinstance(hdu.get("cards"), list) for hdu in value) and all(
+        isinstance(card, str) and len(card) == CARD and max(card) <= "\xff" for hdu in value for card in hdu["cards"]
+    )
+
+
+_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    "rows": lambda v: type(v) is int and v >= 0,
+    "columns": lambda v: isinstance(v, list) and all(name in COLUMN_TYPES for name in v),
+    "units": lambda v: isinstance(v, dict) and all(isinstance(unit, str) for unit in v.values()),
+    "band_origin": lambda v: isinstance(v, int | float),
+    "band_width": lambda v: isinstance(v, int | float) and v > 0,
+    "bands": lambda v: type(v) is int and v > 0,
+    "hdus": _hdus,
+}
+"""Attributes that are used, and what they are."""
 
 
 class ZarrPixelTable(RowReader):

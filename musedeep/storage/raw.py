@@ -11,6 +11,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import N_IFUS
+from musedeep.storage.hdus import reading
+from musedeep.storage.headers import scan_units
 from musedeep.storage.outputs import appearing_whole, write_error
 
 BLOCK: Final = 2880
@@ -113,39 +116,40 @@ def raw_ifus(path: str | Path) -> list[int]:
     Raises
     ------
     MusedeepError
-        Not a FITS file.
+        Not a FITS file, or cut off.
     """
-    names = [extension_name(ifu) for ifu in range(1, 25)]
-    with _opened(path) as hdus:
-        return sorted(names.index(hdu.name) + 1 for hdu in hdus if hdu.name in names)
+    names = [extension_name(ifu) for ifu in range(1, N_IFUS + 1)]
+    held = {unit.name for unit in scan_units(Path(path), unpack=True)}
+    return [ifu for ifu, name in enumerate(names, 1) if name in held]
 
 
 def read_raw(path: str | Path, ifu: int) -> RawImage:
-    """Read one IFU of a raw file, `.fits` or tile-compressed `.fits.fz`.
+    """Read one IFU of a raw file in any form: `.fits`, tile-compressed `.fits.fz`, packed by gzip; any type of number.
 
     Raises
     ------
     MusedeepError
-        Not a FITS file, cut off, or without the IFU.
+        Not a FITS file, cut off, without the IFU, or with values that are no 16-bit counts.
     """
-    with _opened(path) as hdus:
+    path, name = Path(path), extension_name(ifu)
+    with reading(path, "raw MUSE frame"), fits.open(path, memmap=False) as hdus:
+        # one after the other: no more is read, and unpacked, than is needed
         for hdu in hdus:
-            if hdu.name == extension_name(ifu):
-                try:
-                    data = np.asarray(hdu.data)
-                except (OSError, TypeError, ValueError) as error:
-                    raise MusedeepError(f"{path}: {hdu.name} cannot be read ({error}); copy the file again") from error
-                if data.ndim != 2:
-                    raise MusedeepError(f"{path}: {hdu.name} holds no image; give a raw MUSE frame")
-                return RawImage(hdus[0].header.copy(), hdu.header.copy(), data)
-    raise MusedeepError(f"{path}: no extension {extension_name(ifu)}; give a raw file that holds IFU {ifu}")
-
-
-def _opened(path: str | Path) -> fits.HDUList:
-    """The file, open."""
-    try:
-        return fits.open(path)
-    except FileNotFoundError:
-        raise MusedeepError(f"{path}: no such file; give a raw MUSE frame") from None
-    except OSError as error:
-        raise MusedeepError(f"{path}: not a FITS file ({error}); give a raw MUSE frame") from error
+            if hdu.name != name:
+                continue
+            if not hdu.is_image or hdu.data is None or hdu.data.ndim != 2:
+                raise MusedeepError(f"{path}: {name} holds no image; give a raw MUSE frame")
+            # astropy takes no notice of BLANK in unsigned integers
+            blank = hdu.header.get("BLANK")
+            counts = hdu.data
+            if counts.dtype != np.uint16 or blank is not None:
+                whole = (counts >= 0) & (counts <= 65535) & (counts == np.round(counts))
+                if counts.dtype == np.uint16:
+                    whole &= counts != blank + 32768
+                if not whole.all():
+                    raise MusedeepError(
+                        f"{path}: {name} has {np.count_nonzero(~whole)} pixels that are no integers from 0 to 65535; "
+                        "give the raw MUSE frame as it came from the archive"
+                    )
+            return RawImage(hdus[0].header.copy(), hdu.header.copy(), np.ascontiguousarray(counts, np.uint16))
+    raise MusedeepError(f"{path}: no extension {name}; give a raw file that holds IFU {ifu}")

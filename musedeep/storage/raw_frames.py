@@ -1,7 +1,7 @@
 """One CCD of a raw file, read by rows, with its read-out ports (manual A.1.1)."""
 
-import os
 from dataclasses import dataclass, field
+from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from typing import Final
 
@@ -10,14 +10,25 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.hdus import reading
+from musedeep.storage.headers import header_cards, open_unpacked, parse_cards, scan_units
+from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.outputs import write_error
+from musedeep.storage.packed import packing_of
 from musedeep.storage.raw import extension_name, raw_ifus, read_raw
 from musedeep.workspace import Workspace
 
 __all__ = ["Port", "RawFrame", "check_same_setup", "open_raw_frame", "raw_ifus"]
 
 N_PORTS: Final = 4
+_PORT: Final = ("X", "Y", "NX", "NY", "PRSCX", "PRSCY", "OVSCX", "OVSCY", "GAIN")
 _SETUP: Final = ("CHIP NAME", "CHIP ID", "BINX", "BINY", "READ CURID", "READ CURNAME")
+
+_PLAIN: Final = {
+    "XTENSION": ("IMAGE", None), "BITPIX": (16, None), "NAXIS": (2, None), "BZERO": (32768, 0), "BSCALE": (1, 1),
+    "BLANK": (None, None), "ZIMAGE": (False, False),
+}  # fmt: skip
+"""Value, and what its absence means, of the keywords of an image whose bytes are 16-bit counts less 32768."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +115,31 @@ class RawFrame:
         n = (stop - start) * self.shape[1]
         pixels = workspace.array("raw", n, np.uint16) if workspace else np.empty(n, np.uint16)
         with open(self.path, "rb", buffering=0) as stream:
-            stream.seek(self._offset + 2 * start * self.shape[1])
-            if stream.readinto(pixels.data) != pixels.nbytes:
-                raise _truncated(self.path, self.ifu)
+            self._fill(pixels, stream, start)
+        return pixels.reshape(stop - start, self.shape[1])
+
+    def unpack(self) -> None:
+        """Read all pixels of a file packed by gzip into memory; `read` gives them from there.
+
+        Raises
+        ------
+        MusedeepError
+            The file is damaged or ends too early.
+        """
+        pixels = np.empty(self.shape, np.uint16)
+        with open_unpacked(self.path) as stream:
+            self._fill(pixels, stream, 0)
+        self._pixels = pixels
+
+    def _fill(self, pixels: NDArray[np.uint16], stream: BufferedIOBase | RawIOBase, start: int) -> None:
+        """Values of the rows that begin at `start`, from the stream of the file."""
+        stream.seek(self._offset + 2 * start * self.shape[1])
+        if stream.readinto(pixels.data) != pixels.nbytes:
+            raise _truncated(self.path, self.ifu)
         if np.little_endian:
             pixels.byteswap(inplace=True)
         # signed values that stand for value + 32768
         pixels ^= np.uint16(0x8000)
-        return pixels.reshape(stop - start, self.shape[1])
 
     def spill(self, directory: Path) -> None:
         """Keep the pixels of a compressed file in a file of a directory, not in memory; others are read from theirs.
@@ -140,77 +168,66 @@ def _truncated(path: Path, ifu: int) -> MusedeepError:
 
 
 def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
-    """Find one IFU in a raw file, `.fits` or tile-compressed `.fits.fz`, wherever its extension stands.
+    """Find one IFU in a raw file, wherever its extension stands.
+
+    The file may be compressed by tiles (`.fits.fz`) or packed by gzip; then the pixels of the IFU are kept in memory.
 
     Raises
     ------
+    OtherIfu
+        The file holds other IFUs.
     MusedeepError
-        No FITS file, without the IFU, truncated, or without a keyword of the read-out ports.
+        No FITS file, truncated, with values that are no 16-bit counts, or without a keyword of the read-out ports.
     """
-    path = Path(path)
-    if path.is_file() and path.stat().st_size == 0:
-        raise MusedeepError(f"{path}: empty file; copy it again")
+    path, name = Path(path), extension_name(ifu)
     if not path.is_file():
         raise MusedeepError(f"{path}: no such file; give a raw MUSE frame")
-    frame = _plain(path, ifu)
-    if frame is None:
-        image = read_raw(path, ifu)
-        pixels = np.ascontiguousarray(np.clip(image.data, 0, 65535), np.uint16)
-        frame = RawFrame(path, ifu, image.primary, image.header, (pixels.shape[0], pixels.shape[1]), _pixels=pixels)
-    frame.ports = tuple(_ports(frame))
+    primary: fits.Header | None = None
+    for unit in scan_units(path, unpack=True):
+        if primary is None:
+            primary = unit.header
+        if unit.name == name:
+            break
+    else:
+        raise OtherIfu(f"{path}: no extension {name}; give a raw file that holds IFU {ifu}")
+    with reading(path, "raw MUSE frame"):
+        header = unit.header
+        if all(header.get(key, default) == value for key, (value, default) in _PLAIN.items()):
+            frame = RawFrame(path, ifu, primary, header, (header["NAXIS2"], header["NAXIS1"]), _offset=unit.data_offset)
+            if packing_of(path):
+                frame.unpack()
+        else:
+            image = read_raw(path, ifu)
+            header = parse_cards(header_cards(image.header))
+            frame = RawFrame(path, ifu, primary, header, (image.data.shape[0], image.data.shape[1]), _pixels=image.data)
+        frame.ports = tuple(_ports(frame))
     return frame
-
-
-def _plain(path: Path, ifu: int) -> RawFrame | None:
-    """The frame, if its pixels stand as 16-bit values in the file."""
-    try:
-        with fits.open(path, lazy_load_hdus=True, disable_image_compression=True) as hdus:
-            for hdu in hdus:
-                if hdu.name != extension_name(ifu) or hdu.header.get("ZIMAGE"):
-                    continue
-                header = hdu.header
-                plain = (header.get("XTENSION") == "IMAGE", header["BITPIX"], header.get("BZERO"), header["NAXIS"])
-                if plain != (True, 16, 32768, 2):
-                    return None
-                offset = int(hdu.fileinfo()["datLoc"])
-                shape = header["NAXIS2"], header["NAXIS1"]
-                if os.path.getsize(path) < offset + 2 * shape[0] * shape[1]:
-                    raise _truncated(path, ifu)
-                return RawFrame(path, ifu, hdus[0].header.copy(), header.copy(), shape, _offset=offset)
-    except (OSError, KeyError, fits.VerifyError) as error:
-        raise MusedeepError(f"{path}: not a FITS file ({error}); give a raw MUSE frame") from error
-    return None
 
 
 def _ports(frame: RawFrame) -> list[Port]:
     """The quadrants from ESO DET OUTn X, Y, NX, NY, PRSCX, PRSCY, OVSCX, OVSCY, GAIN."""
-    ports = []
+    ports, sizes = [], set()
     for number in range(1, N_PORTS + 1):
-        key = {
-            name: _keyword(frame, f"ESO DET OUT{number} {name}")
-            for name in ("X", "Y", "NX", "NY", "PRSCX", "PRSCY", "OVSCX", "OVSCY", "GAIN")
-        }
-        rows = _along(frame.shape[0], key["Y"] == 1, int(key["NY"]), int(key["PRSCY"]), int(key["OVSCY"]))
-        columns = _along(frame.shape[1], key["X"] == 1, int(key["NX"]), int(key["PRSCX"]), int(key["OVSCX"]))
+        key = {name: _keyword(frame, f"ESO DET OUT{number} {name}") for name in _PORT}
+        size = {name: int(value) for name, value in key.items() if name not in ("X", "Y", "GAIN")}
+        low, left = key["Y"] == 1, key["X"] == 1
+        rows = _along(frame.shape[0], low, size["NY"], size["PRSCY"], size["OVSCY"])
+        columns = _along(frame.shape[1], left, size["NX"], size["PRSCX"], size["OVSCX"])
         ports.append(
-            Port(
-                number,
-                key["GAIN"],
-                rows[0],
-                columns[0],
-                rows[1],
-                columns[1],
-                rows[2],
-                columns[2],
-                key["Y"] == 1,
-                key["X"] == 1,
-            )
+            Port(number, key["GAIN"], rows[0], columns[0], rows[1], columns[1], rows[2], columns[2], low, left)
         )
-        if 2 * (key["NX"] + key["PRSCX"] + key["OVSCX"]) != frame.shape[1]:
-            raise MusedeepError(
-                f"{frame.path}, {extension_name(frame.ifu)}: {frame.shape[1]} columns do not fit the read-out of "
-                f"port {number} (ESO DET OUT{number} NX, PRSCX, OVSCX); give a raw MUSE frame"
-            )
+        for axis, total, what in (("X", frame.shape[1], "columns"), ("Y", frame.shape[0], "rows")):
+            if 2 * sum(size[f"{name}{axis}"] for name in ("N", "PRSC", "OVSC")) != total or not size[f"N{axis}"]:
+                raise MusedeepError(
+                    f"{frame.path}, {extension_name(frame.ifu)}: {total} {what} do not fit the read-out of port "
+                    f"{number} (ESO DET OUT{number} N{axis}, PRSC{axis}, OVSC{axis}); give a raw MUSE frame"
+                )
+        sizes.add((size["NX"], size["NY"]))
+    if len({(port.low, port.left) for port in ports}) != N_PORTS or len(sizes) != 1:
+        raise MusedeepError(
+            f"{frame.path}, {extension_name(frame.ifu)}: the ports are no four equal quadrants (ESO DET OUTn X, Y, NX, "
+            "NY); give a raw MUSE frame"
+        )
     return ports
 
 
@@ -223,11 +240,18 @@ def _along(total: int, first: bool, n: int, prescan: int, overscan: int) -> tupl
 
 
 def _keyword(frame: RawFrame, name: str) -> float:
-    value = frame.header.get(name)
-    if not isinstance(value, int | float):
+    """A gain above 0, or another number that is an integer of at least 0."""
+    try:
+        value = frame.header.get(name)
+    except fits.VerifyError:
+        value = None
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise MusedeepError(
             f"{frame.path}, {extension_name(frame.ifu)}: no number in {name}; give a raw frame with its full header"
         )
+    good = 0 < value < np.inf if name.endswith("GAIN") else value >= 0 and value == np.floor(value)
+    if not good:
+        raise MusedeepError(f"{frame.path}, {extension_name(frame.ifu)}: {name} is {value}; give a raw MUSE frame")
     return float(value)
 
 

@@ -13,7 +13,8 @@ def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
     """Paths and tags of a set-of-frames file.
 
     Environment variables in paths are replaced, lines that start with # are comments, relative paths are
-    relative to the working directory (as esorex takes them) or, where nothing is there, to the file.
+    relative to the working directory (as esorex takes them) or, where nothing is there, to the file. Names may have
+    any characters but blanks: what is no text is taken byte for byte, as file systems do.
 
     Raises
     ------
@@ -24,15 +25,12 @@ def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
     path = Path(path)
     if not path.is_file():
         raise MusedeepError(f"{path}: no such set-of-frames file; give a text file with a path and a tag a line")
-    try:
-        text = path.read_text()
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text or text.startswith("SIMPLE  ="):
+    raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in raw or raw.startswith(b"SIMPLE  ="):
         raise MusedeepError(f"{path}: not a set-of-frames; give a text file with a path and a tag a line")
     frames: list[tuple[str, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split()
+    for number, line in enumerate(raw.splitlines(), 1):
+        words = [os.fsdecode(word) for word in line.split()]
         if not words or words[0].startswith("#"):
             continue
         if len(words) < 2:
@@ -70,8 +68,8 @@ def write_set_of_frames(path: Path, frames: Sequence[tuple[str, str]], overwrite
     """
     refuse_existing(path, overwrite)
     for name, _ in frames:
-        if len(name.split()) != 1:
+        if len(os.fsencode(name).split()) != 1:
             raise MusedeepError(f"{name}: sets-of-frames cannot hold names with blanks; rename it or its directory")
-    text = "".join(f"{name} {tag}\n" for name, tag in frames)
-    with appearing_whole(path, len(text)) as partial:
-        partial.write_text(text)
+    raw = os.fsencode("".join(f"{name} {tag}\n" for name, tag in frames))
+    with appearing_whole(path, len(raw)) as partial:
+        partial.write_bytes(raw)

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.segments import not_finite, row_keys, segment_boxes, stable_order
+from musedeep.progress import Progress, Silent
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.checked_store import RecordedStore
 from musedeep.storage.column_writer import ColumnWriter
 from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.location import Location
 from musedeep.storage.new_store import create_group, new_store
-from musedeep.storage.outputs import Progress, silent
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -32,6 +32,7 @@ from musedeep.storage.pixel_table import (
     split_ranges,
 )
 from musedeep.storage.pixel_table_fits import check_finite
+from musedeep.storage.units import same_unit
 
 ROWS_PER_BLOCK = 1 << 20
 """Rows of the source looked at at a time, at most."""
@@ -140,7 +141,7 @@ class _StoreWriter:
         self.table, self.target, self.pool, self.workers, self.memory = table, target, pool, workers, memory
         self.band_width, self.chunk_rows = band_width, chunk_rows
         self.n_bands = int(np.ceil((store_format.BAND_END - store_format.BAND_ORIGIN) / band_width))
-        self.progress = progress or silent
+        self.progress = progress or Silent()
         block = min(max(memory // (32 * (workers + 1)), 1 << 14), ROWS_PER_BLOCK)
         self.block = block // ROWS_PER_MARK * ROWS_PER_MARK
         marks = -(-table.n_rows // ROWS_PER_MARK)
@@ -149,6 +150,7 @@ class _StoreWriter:
 
     def run(self, layout: dict[str, Any]) -> None:
         """Both passes."""
+        self.progress.begin(2 * self.table.n_rows, "rows (two passes)")
         counts = self._count()
         group = create_group(self.target)
         n = self.table.n_rows
@@ -211,7 +213,8 @@ class _StoreWriter:
 
         for k, (least, part) in enumerate(self._ahead(count, range(0, n, self.block))):
             counts[least : least + part.size] += part
-            self.progress(min((k + 1) * self.block, n), 2 * n)
+            rows = min(self.block, n - k * self.block)
+            self.progress.advance(rows, rows=rows)
         return counts
 
     def _ahead(self, function: Callable[[int], Any], items: Sequence[int]) -> Iterator[Any]:
@@ -332,12 +335,12 @@ class _StoreWriter:
             kept = {name: future.result() for name, future in futures.items()}
             inner = segment_edges(lengths)
             box = np.empty((inner.size - 1, 6), np.float32)
-            native = self.table.units.get("xpos") == "rad"
+            native = same_unit(self.table.units.get("xpos", ""), "rad")
             segment_boxes(kept["xpos"], kept["ypos"], kept["lambda"], inner, native, box)
             edges.append(inner[:-1] + done)
             boxes.append(box)
             done += group.source.size
-            self.progress(n + done, 2 * n)
+            self.progress.advance(group.source.size, rows=group.source.size)
         edges.append(np.array([n], np.int64))
         return firsts
 

@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import open_hdus
 
 _SKY = re.compile(r"ESO DRS MUSE FLAT FLUX SKY(\d+)$")
 
@@ -46,10 +46,7 @@ def read_twilight_cube(path: str | Path) -> TwilightCube:
         No FITS file, or no cube with a grid in DATA.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give a TWILIGHT_CUBE")
-    scan_file(path)
-    with fits.open(path) as hdus:
+    with open_hdus(path, "TWILIGHT_CUBE") as hdus:
         primary = hdus[0].header
         if "DATA" not in hdus or hdus["DATA"].header.get("NAXIS") != 3:
             raise MusedeepError(f"{path}: no cube in an extension DATA; give a TWILIGHT_CUBE")
@@ -58,10 +55,10 @@ def read_twilight_cube(path: str | Path) -> TwilightCube:
             step = np.array([float(header[f"CD{i}_{i}"]) for i in (1, 2, 3)])
             pixel = np.array([float(header[f"CRPIX{i}"]) for i in (1, 2, 3)])
             value = np.array([float(header[f"CRVAL{i}"]) for i in (1, 2, 3)])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, fits.VerifyError) as error:
             raise MusedeepError(f"{path}: no grid in the header of DATA ({error}); give a TWILIGHT_CUBE") from error
-        if not (step != 0).all():
-            raise MusedeepError(f"{path}: a step of the grid in DATA is 0; give a TWILIGHT_CUBE")
+        if not ((step != 0) & np.isfinite([step, pixel, value]).all(0)).all():
+            raise MusedeepError(f"{path}: a step of the grid in DATA is 0, or it is not finite; give a TWILIGHT_CUBE")
         data = np.ascontiguousarray(hdus["DATA"].data, np.float32)
-    flux = {int(m[1]): float(primary[key]) for key in primary if (m := _SKY.match(key))}
+        flux = {int(m[1]): float(primary[key]) for key in primary if (m := _SKY.match(key))}
     return TwilightCube(data, value + (1.0 - pixel) * step, step, flux)

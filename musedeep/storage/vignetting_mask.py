@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import open_hdus
 
 
 def read_vignetting_mask(path: str | Path) -> NDArray[np.bool_]:
@@ -23,11 +22,8 @@ def read_vignetting_mask(path: str | Path) -> NDArray[np.bool_]:
         No FITS file, truncated, or without an image of two axes.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MusedeepError(f"{path}: no such file; give a VIGNETTING_MASK")
-    scan_file(path)
-    with fits.open(path) as hdus:
+    with open_hdus(path, "VIGNETTING_MASK") as hdus:
         for hdu in hdus:
-            if hdu.header.get("NAXIS") == 2 and hdu.header.get("XTENSION", "IMAGE").strip() == "IMAGE":
+            if hdu.is_image and hdu.header.get("NAXIS") == 2 and hdu.data is not None:
                 return np.asarray(hdu.data != 0)
     raise MusedeepError(f"{path}: no image of two axes; give a VIGNETTING_MASK")

@@ -53,9 +53,9 @@ def read_mapping(path: Path, kind: str, keys: list[str], as_text: bool = False) 
     if not path.is_file():
         raise MusedeepError(f"{path}: no such {kind}")
     try:
-        content = yaml.load(path.read_text(), Loader=_UniqueKeysAsText if as_text else _UniqueKeys)
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeysAsText if as_text else _UniqueKeys)
     except UnicodeDecodeError:
-        raise MusedeepError(f"{path}: not a text file; a {kind} is YAML") from None
+        raise MusedeepError(f"{path}: not a text file in UTF-8; a {kind} is YAML") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}" if mark else ""

@@ -19,7 +19,7 @@ from musedeep.storage.badpix_table import (
     read_badpix_table,
     write_badpix_table,
 )
-from musedeep.storage.headers import scan_file
+from musedeep.storage.hdus import open_hdus
 from musedeep.storage.origin import untrimmed
 from musedeep.storage.outputs import refuse_existing
 from musedeep.tools.command import ToolParser, flag_value, range_of_integers, run_tool
@@ -94,11 +94,8 @@ def read_flags(path: Path) -> tuple[dict[int, tuple[NDArray[Any], fits.Header]],
     MusedeepError
         No FITS file, no DQ extension, or one of another shape; no IFU in the header.
     """
-    if not path.exists():
-        raise MusedeepError(f"{path}: no such file; give an image with a DQ extension, as in MASTER_FLAT")
-    scan_file(path)
     found: dict[int, tuple[NDArray[Any], fits.Header]] = {}
-    with fits.open(path) as hdus:
+    with open_hdus(path, "image with a DQ extension, as in MASTER_FLAT") as hdus:
         primary = hdus[0].header
         inherited = fits.Header([primary.cards[key] for key in _INHERITED if key in primary])
         for hdu in hdus[1:]:
@@ -113,9 +110,12 @@ def read_flags(path: Path) -> tuple[dict[int, tuple[NDArray[Any], fits.Header]],
             if not hdu.is_image or hdu.shape not in (TRIMMED_SHAPE, RAW_SHAPE):
                 shape = "x".join(map(str, reversed(hdu.shape)))
                 raise MusedeepError(f"{path}: extension {name} has {shape} pixels, expected 4096x4112 or 4224x4240")
+            dq = np.asarray(hdu.data)
+            if dq.dtype.kind not in "iu":
+                raise MusedeepError(f"{path}: extension {name} holds no integers; write flags as 32-bit integers")
             source = primary if match[1] is None else hdu.header
             chip = fits.Header([c for c in source.cards if c.keyword.startswith("ESO DET CHIP ")])
-            found[int(ifu)] = np.asarray(hdu.data), chip
+            found[int(ifu)] = dq, chip
     if not found:
         raise MusedeepError(f"{path}: no extension DQ; give an image with one, as in MASTER_BIAS, _DARK or _FLAT")
     return found, inherited

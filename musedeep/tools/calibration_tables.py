@@ -3,16 +3,21 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import scan_file
+from musedeep.instrument import N_SLICES
+from musedeep.storage.hdus import column, numbers, open_hdus, whole_numbers
 
 Columns = dict[str, NDArray[Any]]
+
+_SLICES: Final = ("slice", "SliceNo")
+_WHOLE: Final = (*_SLICES, "iteration", "x")
+"""Columns of integers."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class CalibrationTable:
     ifu : int or None
         None where the header does not name it.
     columns : dict
-        In native byte order.
+        The columns of one number per row: int64 for numbers of slices, iterations and columns, else float64.
     """
 
     path: Path
@@ -49,10 +54,7 @@ def read_table(path: Path, kind: str, required: tuple[str, ...]) -> CalibrationT
     MusedeepError
         No FITS file, no such table, an empty one, or tables of several IFUs.
     """
-    if not path.exists():
-        raise MusedeepError(f"{path}: no such file; give a {kind}")
-    scan_file(path)
-    with fits.open(path) as hdus:
+    with open_hdus(path, kind) as hdus:
         category = hdus[0].header.get("ESO PRO CATG")
         tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and set(required) <= set(hdu.columns.names)]
         if not tables:
@@ -60,11 +62,25 @@ def read_table(path: Path, kind: str, required: tuple[str, ...]) -> CalibrationT
             raise MusedeepError(f"{path}: is {what}, without the columns {', '.join(required)}; give a {kind}")
         if len(tables) > 1:
             raise MusedeepError(f"{path}: holds tables of {len(tables)} IFUs; give the {kind} of one (without --merge)")
-        data = tables[0].data
-        if not len(data):
+        if not len(tables[0].data):
             raise MusedeepError(f"{path}: the table has no rows; run the recipe again, its messages say what failed")
-        columns = {name: np.array(data[name], data[name].dtype.newbyteorder("=")) for name in tables[0].columns.names}
+        columns = _numeric(tables[0], required)
+        for name in set(_SLICES) & set(columns):
+            if columns[name].min() < 0 or columns[name].max() > N_SLICES:
+                raise MusedeepError(f"{path}: {name} is not within 1 to {N_SLICES}; make the {kind} again")
         return CalibrationTable(path, _ifu(hdus[0].header, tables[0].header), columns)
+
+
+def _numeric(table: fits.BinTableHDU, required: tuple[str, ...]) -> Columns:
+    """The columns of one number per row; raises ValueError if a required one is none."""
+    columns: Columns = {}
+    for name in table.columns.names:
+        values = column(table, name)
+        if name in _WHOLE:
+            columns[name] = whole_numbers(table, name)
+        elif name in required or (values.dtype.kind in "iuf" and values.ndim == 1):
+            columns[name] = numbers(table, name)
+    return columns
 
 
 def read_image(path: Path) -> tuple[NDArray[np.float32], int | None]:
@@ -75,12 +91,9 @@ def read_image(path: Path) -> tuple[NDArray[np.float32], int | None]:
     MusedeepError
         No FITS file, or no extension DATA with an image.
     """
-    if not path.exists():
-        raise MusedeepError(f"{path}: no such file; give a MASTER_FLAT")
-    scan_file(path)
-    with fits.open(path) as hdus:
+    with open_hdus(path, "MASTER_FLAT") as hdus:
         for hdu in hdus:
-            if hdu.is_image and hdu.header.get("EXTNAME", "") == "DATA" and hdu.header["NAXIS"] == 2:
+            if hdu.is_image and hdu.header.get("EXTNAME", "") == "DATA" and hdu.header["NAXIS"] == 2 and all(hdu.shape):
                 return np.array(hdu.data, np.float32), _ifu(hdus[0].header, hdu.header)
     raise MusedeepError(f"{path}: no image extension DATA; give the MASTER_FLAT of one IFU")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import UsageProblem
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
+from musedeep.storage.headers import number_of
 from musedeep.storage.origin import UNKNOWN, OriginDecoder, Places, ifu_numbers, slice_numbers
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.pixel_table import PixelTable, Rows, open_pixel_table
@@ -94,7 +95,7 @@ def dump(path: Path, start: int = 0, count: int | None = None) -> Iterator[str]:
         raise MusedeepError(f"{path}: has {table.n_rows} rows, from index 0; index {start} is not among them")
     stop = table.n_rows if count is None else min(start + count, table.n_rows)
     yield from dump_heading(table, start, stop - start)
-    decoder = OriginDecoder(table.header)
+    decoder = OriginDecoder(table.header, table.path)
     for first in range(start, stop, ROWS_PER_PRINT):
         last = min(first + ROWS_PER_PRINT, stop)
         rows = rows_in_file_order(table, first, last, table.names)
@@ -149,7 +150,7 @@ def crop_report(table: PixelTable, ranges: dict[str, Range]) -> list[str]:
     lines = [f'MUSE pixel table "{table.path}" ({table.n_rows} rows)']
     for name, _, axis in _AXES:
         low, high = (
-            given if given is not None else header.get(f"{_LIMITS}{axis} {end}", default)
+            given if given is not None else number_of(header, f"{_LIMITS}{axis} {end}", table.path, default)
             for given, end, default in zip(ranges[name], ("LOW", "HIGH"), (-np.inf, np.inf), strict=True)
         )
         form = ".2f" if name == "lambda" else ".3e" if table.units.get(name) != "deg" else ".6f"
@@ -167,7 +168,7 @@ def crop(source: Path, target: Path, ranges: dict[str, Range], overwrite: bool =
         See `pixel_table_subset.write_subset`.
     """
     table = open_pixel_table(source)
-    zero = zero_points(table.facts, table.units)
+    zero = zero_points(table.facts, table.units, table.path)
     low, high = ranges["lambda"]
     hint = (-np.inf if low is None else low, np.inf if high is None else high)
     return write_subset(source, target, lambda rows: inside(rows, ranges, zero), wavelength=hint, overwrite=overwrite)

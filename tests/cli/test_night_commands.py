@@ -42,7 +42,7 @@ def made_up(monkeypatch):
 def error_lines(capsys):
     lines = capsys.readouterr().err.strip().splitlines()
     assert all(line.startswith("musedeep: ") for line in lines), lines
-    return [line.removeprefix("musedeep: ") for line in lines]
+    return [line.removeprefix("musedeep: ") for line in lines if "DARK are not used" not in line]
 
 
 def test_classify_prints_a_table(night, capsys):
@@ -79,8 +79,8 @@ def test_unknown_and_truncated_files_are_named(night, capsys):
 
 def test_associate_writes_sets_that_recipes_read(night, capsys):
     assert run(["associate", str(night)]) == 0
-    assert "26 sets-of-frames" in capsys.readouterr().out
-    assert len(list((night / "sof").glob("*.sof"))) == 26
+    assert "24 sets-of-frames" in capsys.readouterr().out
+    assert len(list((night / "sof").glob("*.sof"))) == 24
     frames = read_set_of_frames(night / "sof" / "bias-07.sof")
     assert [tag for _, tag in frames] == ["BIAS"] * 3 + ["BADPIX_TABLE"] and Path(frames[0][0]).is_absolute()
     assert run(["associate", str(night)]) == 1
@@ -124,10 +124,10 @@ def test_reduce_from_beginning_to_end_and_again(night, made_up, capsys):
     assert "scibasic-OBJECT-07" in out and "after bias-07, flat-07, wavecal-07, twilight" in out
     assert not (night / "reduced").exists()
     assert run(["reduce", str(night)]) == 0
-    assert "19 tasks, 19 done now, 0 earlier, 0 failed, 0 skipped" in capsys.readouterr().out
+    assert "17 tasks, 17 done now, 0 earlier, 0 failed, 0 skipped" in capsys.readouterr().out
     # what it made is none of its inputs
     assert run(["reduce", str(night)]) == 0
-    assert "19 tasks, 0 done now, 19 earlier" in capsys.readouterr().out
+    assert "17 tasks, 0 done now, 17 earlier" in capsys.readouterr().out
     assert run(["reduce", str(night), "--dry-run", "--set", "muse_flat.order=3"]) == 0
     assert "2 tasks, 2 done already" not in capsys.readouterr().out
 
@@ -140,7 +140,7 @@ def test_reduce_logs_every_task_once_when_asked(night, made_up, capsys, tmp_path
     entries = [json.loads(line) for line in (tmp_path / "night.jsonl").read_text().splitlines()]
     assert [e["event"] for e in entries if e["event"] != "task"] == ["plan", "end"] * 2
     tasks = [e for e in entries if e["event"] == "task"]
-    assert len({t["task"] for t in tasks}) == len(tasks) == 19
+    assert len({t["task"] for t in tasks}) == len(tasks) == 17
     assert all(t["seconds"] >= 0 and t["peak_memory"] > 0 and t["frames"] > 0 for t in tasks)
     assert len((tmp_path / "night.log").read_text().splitlines()) == len(entries)
 
@@ -149,19 +149,51 @@ def test_reduce_some_ifus_and_steps(night, made_up, capsys, tmp_path):
     options = ["--ifus", "7", "--until", "flat", "--output-dir", str(tmp_path / "out")]
     assert run(["reduce", str(night), *options]) == 0
     names = sorted(p.name for p in (tmp_path / "out").glob("*.fits"))
-    assert names == ["MASTER_BIAS-07.fits", "MASTER_DARK-07.fits", "MASTER_FLAT-07.fits", "TRACE_TABLE-07.fits"]
+    assert names == ["MASTER_BIAS-07.fits", "MASTER_FLAT-07.fits", "TRACE_TABLE-07.fits"]
 
 
 def test_a_failure_is_reported_with_what_it_stops(night, made_up, capsys):
     assert run(["reduce", str(night), "--until", "wavecal", "--set", "muse_flat.failing=flat-03"]) == 1
     captured = capsys.readouterr()
-    assert "8 tasks, 6 done now, 0 earlier, 1 failed, 1 skipped" in captured.out
+    assert "6 tasks, 4 done now, 0 earlier, 1 failed, 1 skipped" in captured.out
     lines = captured.err.strip().splitlines()
     assert [line for line in lines if line.startswith("flat-03 failed: ")]
     assert lines[-2:] == [
         "musedeep: wavecal-03 skipped: needs flat-03",
         f"musedeep: flat-03 failed: {night}/static/badpix_table.fits: no light",
     ]
+
+
+def test_darks_are_made_and_used_where_they_are_asked_for(night, made_up, capsys):
+    assert run(["reduce", str(night), "--until", "flat"]) == 0
+    captured = capsys.readouterr()
+    assert "3 DARK are not used; --darks makes master darks and subtracts them" in captured.err
+    assert not list((night / "reduced").glob("MASTER_DARK*"))
+    assert run(["reduce", str(night), "--until", "flat", "--darks"]) == 0
+    captured = capsys.readouterr()
+    # the flats are made again, after the darks
+    assert "6 tasks, 4 done now, 2 earlier" in captured.out and "DARK" not in captured.err
+    assert sorted(p.name for p in (night / "reduced").glob("MASTER_DARK*")) == [
+        "MASTER_DARK-03.fits", "MASTER_DARK-07.fits",
+    ]  # fmt: skip
+    assert run(["reduce", str(night), "--until", "dark", "--dry-run"]) == 0
+    assert "dark          0 tasks, 2 done already" in capsys.readouterr().out
+    assert run(["associate", str(night), "--darks"]) == 0
+    assert "MASTER_DARK-03.fits MASTER_DARK" in (night / "sof" / "scibasic-OBJECT-03.sof").read_text()
+    assert (night / "sof" / "dark-07.sof").exists()
+
+
+def test_a_frame_without_a_time_is_told(night, made_up, capsys):
+    raw = sorted((night / "raw").iterdir())
+    edit(raw[0], MJD__OBS="57000.55")
+    edit(raw[1], MJD__OBS=-5.0, DATE__OBS="then")
+    assert run(["associate", str(night), "--dry-run"]) == 1
+    told = error_lines(capsys)
+    assert told[0] == f"{raw[0]}: MJD-OBS is no number; its DATE-OBS 2014-12-09T13:12:00.000 is used"
+    assert told[1].startswith(f"{raw[1]}: MJD-OBS is -5, DATE-OBS is then: when it was taken is not known, left out")
+    assert told[2].startswith("2 BIAS with read-out SCI1.0 1x1, muse_bias needs 3")
+    assert run(["reduce", str(night), "--until", "bias"]) == 1
+    assert error_lines(capsys) == [*told[:2], told[2].partition("; left out")[0] + "; left out: bias"]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +224,7 @@ def test_missing_biases_and_mixed_modes_are_one_line(night, made_up, capsys):
     raw[0].unlink()
     assert run(["reduce", str(night)]) == 1
     (line,) = error_lines(capsys)
-    assert line.startswith("2 BIAS with read-out SCI1.0 1x1, muse_bias needs 3; add them; left out: bias, dark-03")
+    assert line.startswith("2 BIAS with read-out SCI1.0 1x1, muse_bias needs 3; add them; left out: bias, flat-03")
     edit(raw[-1], ESO_INS_MODE="WFM-AO-N")
     assert run(["reduce", str(night)]) == 1
     assert (
@@ -206,7 +238,7 @@ def test_a_truncated_frame_is_left_out_and_named(night, made_up, capsys):
     raw.write_bytes(raw.read_bytes()[:9000])
     assert run(["reduce", str(night)]) == 1
     captured = capsys.readouterr()
-    assert "19 done now" in captured.out and f"{raw}: truncated" in captured.err
+    assert "17 done now" in captured.out and f"{raw}: truncated" in captured.err
     assert not (night / "reduced" / "PIXTABLE_OBJECT_0002-03.fits").exists()
 
 
@@ -239,7 +271,7 @@ def test_an_interrupted_run_ends_at_once_and_resumes(night, made_up, tmp_path, c
     assert error.strip().splitlines()[-1] == "musedeep: interrupted; the same command resumes where it stopped"
     assert run(["reduce", str(night), "--set", "muse_flat.wait=0"]) == 0
     out = capsys.readouterr().out
-    assert "19 tasks" in out and ", 0 earlier" not in out
+    assert "17 tasks" in out and ", 0 earlier" not in out
     left = sorted(p.name for p in (night / "reduced" / ".musedeep-night").iterdir())
     assert left == ["done.jsonl"] and not (night / "reduced" / ".musedeep-lock").exists()
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from pixel_tables import write_dithers
-from rich.console import Console
 
 from musedeep.cli.main import run
 from musedeep.cli.progress import TerminalProgress
@@ -40,11 +39,11 @@ class Stopping(TerminalProgress):
     """Interrupts after so many boxes."""
 
     def __init__(self, log, stop_at=None):
-        super().__init__(2**32, Console(file=io.StringIO()), log)
+        super().__init__(2**32, io.StringIO(), log)
         self.stop_at = stop_at
 
     def advance(self, rows):
-        super().advance(rows)
+        super().advance(rows=rows)
         if self.done == self.stop_at:
             raise KeyboardInterrupt
 

@@ -1,5 +1,7 @@
 """The executor with worker processes of its own."""
 
+import os
+
 import pytest
 
 from musedeep.graph.executor import Resources, open_executor
@@ -22,6 +24,15 @@ def test_an_exception_that_cannot_be_sent_arrives_as_another(tmp_path):
         future = executor.submit(fail)
         with pytest.raises(RuntimeError, match="TwoArgumentsError: no such thing"):
             future.result(timeout=30)
+    finally:
+        executor.close()
+
+
+def test_worker_processes_share_the_processors(tmp_path, monkeypatch):
+    monkeypatch.setattr("musedeep.processors.limits", lambda: [7])
+    executor = open_executor(Resources(2, 2, 2**31), tmp_path, lambda text: None)
+    try:
+        assert executor.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=30) == "3"
     finally:
         executor.close()
 

@@ -14,30 +14,28 @@ from tiny_nights import make_tiny_night
 from musedeep.errors import MusedeepError
 from musedeep.graph.night_journal import WORK
 from musedeep.graph.night_run import NightRequest, reduce_night
+from musedeep.progress import Silent
 from musedeep.selection.associate import Wish, associate
 from musedeep.selection.classify import classify_files, fits_files
 
 
-class Silent:
+class Told(Silent):
     """Progress that remembers what it was told."""
 
     def __init__(self, stop_at=None):
         self.lines, self.ended, self.stop_at = [], [], stop_at
 
-    def begin(self, n_tasks, seconds, parallel):
-        self.total, self.seconds, self.parallel = n_tasks, seconds, parallel
+    def begin(self, total, unit, done=0, cost=None):
+        self.begun, self.seconds = (total, unit, done), cost
 
-    def task_over(self, task, seconds, made):
-        self.ended.append((task, seconds, made))
+    def advance(self, n=1, *, rows=0, cost=None, made=True):
+        self.ended.append((n, cost, made))
         if self.stop_at and len(self.ended) == self.stop_at:
             raise KeyboardInterrupt
 
     def say(self, text):
         if not text.startswith("dashboard: "):
             self.lines.append(text)
-
-    def record(self, record):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +44,7 @@ def night(tmp_path_factory):
 
 
 def sets_of(night, output):
-    return associate(classify_files(fits_files([night / "raw", night / "static"])), Wish(output)).sets
+    return associate(classify_files(fits_files([night / "raw", night / "static"])), Wish(output, darks=True)).sets
 
 
 def reduce_tiny(night, output, progress=None, dry_run=False, **options):
@@ -63,10 +61,10 @@ def contents(output):
 @pytest.fixture(scope="module")
 def undisturbed(night, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed") / "reduced"
-    progress = Silent()
+    progress = Told()
     outcome = reduce_tiny(night, output, progress)
     assert not outcome.failed and not outcome.skipped and len(outcome.made) == 19
-    assert progress.total == 19 and sorted(name for name, _, _ in progress.ended) == sorted(outcome.made)
+    assert progress.begun == (19, "tasks", 0) and [n for n, _, made in progress.ended if made] == [1] * 19
     assert sum(seconds for _, seconds, _ in progress.ended) == pytest.approx(progress.seconds)
     return contents(output)
 
@@ -143,7 +141,7 @@ def test_until_a_step(night, tmp_path):
 
 def test_the_failure_of_one_ifu_stops_only_what_needs_it(night, undisturbed, tmp_path):
     output = tmp_path / "reduced"
-    progress = Silent()
+    progress = Told()
     outcome = reduce_tiny(night, output, progress, parameters={"failing": "flat-07"})
     assert list(outcome.failed) == ["flat-07"] and "no light" in outcome.failed["flat-07"]
     assert [line.partition(":")[0] for line in progress.lines] == ["flat-07 failed"]
@@ -161,7 +159,7 @@ def test_the_failure_of_one_ifu_stops_only_what_needs_it(night, undisturbed, tmp
 
 def test_what_a_task_of_all_ifus_goes_on_without_is_tried_again(night, tmp_path):
     output = tmp_path / "reduced"
-    progress = Silent()
+    progress = Told()
     given = {"muse_twilight": {"losing": "7"}}
     request = NightRequest(sets_of(night, output), output, MODULES, given)
     outcome = reduce_night(request, progress)
@@ -180,7 +178,7 @@ def test_what_nobody_expected_is_one_line_too(night, tmp_path):
 def test_an_interrupted_run_resumes(night, undisturbed, tmp_path):
     output = tmp_path / "reduced"
     with pytest.raises(KeyboardInterrupt):
-        reduce_tiny(night, output, Silent(stop_at=5))
+        reduce_tiny(night, output, Told(stop_at=5))
     outcome = reduce_tiny(night, output)
     assert len(outcome.earlier) == 5 and len(outcome.made) == 14
     assert contents(output) == undisturbed

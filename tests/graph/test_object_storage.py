@@ -226,13 +226,18 @@ def test_a_run_resumes_unless_a_store_has_changed(stores, files, undisturbed, tm
 
 
 def test_an_interrupted_upload_leaves_nothing(stores, files):
-    def stop(done, total):
-        if done > 0.8 * total:
-            raise KeyboardInterrupt
+    class StopLate(Silent):
+        def begin(self, total, unit, done=0, cost=None):
+            self.left = -0.8 * total
+
+        def advance(self, n=1, *, rows=0, cost=None, made=True):
+            self.left += n
+            if self.left > 0:
+                raise KeyboardInterrupt
 
     url = StoreUrl(f"{BUCKET}/interrupted.zarr")
     with pytest.raises(KeyboardInterrupt):
-        ingest([stores[0].with_suffix(".fits")], url, chunk_rows=CHUNK, progress=stop)
+        ingest([stores[0].with_suffix(".fits")], url, chunk_rows=CHUNK, progress=StopLate())
     assert files.find(url.url) == []
 
 

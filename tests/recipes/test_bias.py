@@ -1,5 +1,7 @@
 """muse_bias on small frames: what goes in comes out, every way of calling it, and one line for every mistake."""
 
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -148,3 +150,55 @@ def test_bad_sets_of_frames_are_named(tmp_path, capsys):
     sof.write_text("".join(f"{p} BIAS\n" for p in [*paths[:2], tmp_path / "high.fits"]))
     assert call(sof, "--nifu=1") == 1
     assert "overscan level of port 1 is 16" in last_line(capsys)
+
+
+def test_packed_compressed_and_renamed_frames_make_the_same_bias(tmp_path, capsys):
+    """Of several IFUs, one after the other in the file; the bytes tell how a file is packed, not its name."""
+    extensions = [[extension(raw_image(seed=7 * k + ifu), ifu) for ifu in (3, 11, 7)] for k in range(3)]
+    plain = [write_raw(tmp_path / f"MUSE.{k}.fits", hdus).read_bytes() for k, hdus in enumerate(extensions)]
+    compressed = [write_raw(tmp_path / f"c{k}.fits", hdus, compress=True) for k, hdus in enumerate(extensions)]
+    tiles = [path.read_bytes() for path in compressed]
+    kinds = {
+        "MUSE.{}.fits": plain, "MUSE.{}.FITS": plain, "MUSE.{}.fits.fz": tiles, "tiles.{}.FITS": tiles,
+        "MUSE.{}.fits.gz": [gzip.compress(raw, 1) for raw in plain], "not-packed.{}.fits.gz": plain,
+        "packed.{}.fits": [gzip.compress(raw, 1) for raw in plain],
+        "MUSE.{}.fits.fz.gz": [gzip.compress(raw, 1) for raw in tiles],
+    }  # fmt: skip
+    expected = None
+    for number, (name, contents) in enumerate(kinds.items()):
+        sof = tmp_path / str(number) / "bias.sof"
+        sof.parent.mkdir()
+        paths = [sof.parent / name.format(k) for k in range(3)]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        sof.write_text("".join(f"{path} BIAS\n" for path in paths))
+        assert call(sof, "--nifu=0") == 0, capsys.readouterr().err
+        images = [product(sof, f"MASTER_BIAS-{ifu:02d}.fits") for ifu in (3, 7, 11)]
+        assert [image[0]["ESO PRO REC1 RAW2 NAME"] for image in images] == [name.format(1)] * 3
+        found = [values for image in images for values in image[1:]]
+        expected = expected or found
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other, name)
+    assert abs(expected[0][:150, :200].mean()) < 0.1 and not np.array_equal(expected[0], expected[3])
+
+
+def test_frames_packed_otherwise_are_refused_by_name(tmp_path, capsys):
+    sof, paths = write_biases(tmp_path)
+    for start, program, command in (
+        (b"\x1f\x9d\x90", "compress", "uncompress"), (b"BZh9", "bzip2", "bunzip2"), (b"\xfd7zXZ\0", "xz", "unxz")
+    ):  # fmt: skip
+        paths[1].write_bytes(start + bytes(5000))
+        assert call(sof, "--nifu=1") == 1
+        assert f"{paths[1]}: packed by {program}; unpack it with {command} and give the result" in last_line(capsys)
+
+
+def test_a_packed_frame_that_is_cut_or_damaged_is_named(tmp_path, capsys):
+    sof, paths = write_biases(tmp_path, ifus=(1, 2))
+    packed = gzip.compress(paths[1].read_bytes(), 1)
+    short = gzip.compress(paths[1].read_bytes()[:-5760], 1)
+    for content in (packed[: len(packed) // 4], packed[:20], packed[:-40000], short, short[:300] + short[400:]):
+        paths[1].write_bytes(content)
+        assert call(sof, "--nifu=2") == 1
+        line = last_line(capsys)
+        assert f"{paths[1]}: " in line and ("damaged or cut off" in line or "truncated" in line), line
+    assert not list((tmp_path / "out").iterdir())

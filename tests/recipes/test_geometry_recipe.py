@@ -99,7 +99,7 @@ def test_products(products):
 
 def test_one_ifu_alone(directory, products, tmp_path, monkeypatch):
     # with another number of threads than for both
-    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    monkeypatch.setattr("musedeep.processors.limits", lambda: [5])
     options = ["--ifu1=12", "--ifu2=20", "--saveimage=false", "--smooth=0", *LIMITS]
     sof = str(directory / "geometry.sof")
     assert run(["recipe", "muse_geometry", *options, sof, "--output-dir", str(tmp_path)]) == 0

@@ -254,7 +254,7 @@ def test_narrow_field_mode(directory, tmp_path):
 def test_same_bits_with_any_number_of_threads(directory, tmp_path, monkeypatch):
     found = []
     for n in (1, 5):
-        monkeypatch.setattr("os.cpu_count", lambda n=n: n)
+        monkeypatch.setattr("musedeep.processors.limits", lambda n=n: [n])
         out = tmp_path / str(n)
         reduced(frames(directory, out), out)
         with fits.open(out / "DATACUBE_SKYFLAT.fits") as a, fits.open(out / "TWILIGHT_CUBE.fits") as b:

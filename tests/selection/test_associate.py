@@ -7,10 +7,12 @@ import pytest
 from astropy.time import Time
 from tiny_nights import make_tiny_night
 
+from musedeep.cli.recipe import RECIPES, declared
 from musedeep.errors import MusedeepError
 from musedeep.graph.night_plan import plan_night
 from musedeep.selection.associate import Wish, associate, night_of
 from musedeep.selection.classify import Frame, classify_files, fits_files
+from musedeep.selection.rules import FIRST_STAGE, MADE, MATCH, NOT_ASSOCIATED, SECOND_STAGE
 from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 
 REDUCED = Path("/night/reduced")
@@ -25,12 +27,13 @@ def test_a_simulated_night_gets_the_sets_that_the_simulator_wrote(tmp_path, mode
     night = make_tiny_night(tmp_path / "night", mode=mode, **counts)
     frames = classify_files(fits_files([night / "raw", night / "static"]))
     found = associate(frames, Wish(night / "reduced"))
+    darks = [f for f in frames if f.tag == "DARK"]
     written = {p.stem: [tuple(line.split()) for line in p.read_text().splitlines()] for p in night.glob("sof/*.sof")}
     ours = {one.name: list(one.frames) for one in found.sets}
     # what nobody can reduce is not written here
     for name in set(written) - set(ours):
-        assert name in ("create_sky", "scibasic-SKY-03", "scibasic-SKY-07")
-        assert counts.get("skies") == 0
+        assert name.startswith("dark-") or name in ("create_sky", "scibasic-SKY-03", "scibasic-SKY-07")
+        assert name.startswith("dark-") or counts.get("skies") == 0
     for name, frames_of_set in ours.items():
         wanted = written[name]
         if counts.get("skies") == 0:
@@ -39,7 +42,22 @@ def test_a_simulated_night_gets_the_sets_that_the_simulator_wrote(tmp_path, mode
                 (str(night / "static" / "sky_lines.fits") if tag == "SKY_LINES" else path, tag) for path, tag in wanted
             ]
         assert frames_of_set == wanted, name
-    assert found.mode == mode and not found.problems and not found.notes
+    assert found.mode == mode and not found.problems
+    assert found.notes == [f"{len(darks)} DARK are not used; --darks makes master darks and subtracts them"]
+    # with them, the set of the simulator, and a master dark in all the sets that can have one
+    found = associate(frames, Wish(night / "reduced", darks=True))
+    with_darks = {one.name: list(one.frames) for one in found.sets}
+    assert set(with_darks) - set(ours) == {name for name in written if name.startswith("dark-")} and not found.notes
+    for name, frames_of_set in with_darks.items():
+        added = [frame for frame in frames_of_set if frame not in written[name] and frame[1] != "SKY_LINES"]
+        step, _, ifu = name.rpartition("-")
+        if name in ("twilight", "geometry"):
+            assert added == [(str(night / f"reduced/MASTER_DARK-{n}.fits"), "MASTER_DARK") for n in ("03", "07")]
+        elif step in ("flat", "wavecal", "lsf") or step.startswith("scibasic"):
+            assert added == [(str(night / f"reduced/MASTER_DARK-{ifu}.fits"), "MASTER_DARK")]
+        else:
+            assert not added
+    plan_night(found.sets)
 
 
 # frames that are only described
@@ -78,6 +96,150 @@ def sets(frames, **wish):
 
 def paths(one, tag):
     return [path for path, t in one.frames if t == tag]
+
+
+# declarations, rules and the simulator's sets say the same
+
+
+def every_rule():
+    return [(rule.recipe, rule) for rule in (*FIRST_STAGE, *SECOND_STAGE)]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_tag_of_a_recipe_is_associated_or_there_is_a_reason(name):
+    tags = {tag.name: tag for tag in declared(name).tags}
+    rules = [rule for recipe, rule in every_rule() if recipe == name]
+    passed = {tag for rule in rules for tag in (*rule.raws, *(word.lstrip("?") for word in rule.inputs))}
+    passed |= {"ILLUM"} if any(rule.illuminated for rule in rules) else set()
+    without = {tag for recipe, tag in NOT_ASSOCIATED if recipe == name}
+    assert passed | without == set(tags) and not passed & without
+    for rule in rules:
+        # of several raw tags, one is needed
+        assert {max(tags[tag].minimum, 1) for tag in rule.raws} == {rule.minimum}
+        for word in rule.inputs:
+            needed = tags[word.lstrip("?")].minimum > 0
+            # muse_scibasic needs these for raw frames alone
+            needed |= name == "muse_scibasic" and word in ("MASTER_BIAS", "MASTER_FLAT")
+            assert needed == (not word.startswith("?")), word
+
+
+def test_every_recipe_has_its_rule():
+    recipes = {recipe for recipe, _ in every_rule()}
+    assert set(RECIPES) <= recipes and {recipe for recipe, _ in NOT_ASSOCIATED} <= recipes
+
+
+def test_made_tags_are_those_of_the_steps_that_make_them():
+    assert {made.by for made in MADE.values()} <= {rule.name for _, rule in every_rule()}
+    words = {word.lstrip("?") for _, rule in every_rule() for word in rule.inputs}
+    assert set(MADE) <= words and set(MATCH) - {"BIAS", "DARK", "MASK"} <= words
+
+
+def test_bad_pixels_of_each_ifu_come_from_its_own_table():
+    both = static("BADPIX_TABLE", "badpix_table.fits")
+    assert paths(sets([*day(), both, *STATIC])[1]["lsf-02"], "BADPIX_TABLE") == [str(both.path)]
+    apart = [replace(static("BADPIX_TABLE", f"BADPIX_TABLE_{ifu}.fits"), ifus=(ifu,)) for ifu in (1, 2, 3)]
+    masks = series("MASK", 57000.7, 50)
+    _, found = sets([*day(), *apart, STATIC[0], *masks])
+    for step in ("bias", "flat", "wavecal", "lsf"):
+        assert paths(found[f"{step}-02"], "BADPIX_TABLE") == ["/static/BADPIX_TABLE_2.fits"]
+    assert paths(found["geometry"], "BADPIX_TABLE") == ["/static/BADPIX_TABLE_1.fits", "/static/BADPIX_TABLE_2.fits"]
+
+
+def test_master_darks_are_used_where_they_are_asked_for():
+    masters = [frame("MASTER_DARK", 57000.2, path=f"/cal/MASTER_DARK-{n:02d}.fits", ifus=(n,)) for n in (1, 2)]
+    frames = [*day(), *STATIC, *masters, frame("OBJECT", 57001.1)]
+    night, found = sets(frames)
+    assert not night.notes and not any(paths(one, "MASTER_DARK") for one in found.values())
+    # no raw darks: those that the directories hold
+    _, found = sets(frames, darks=True)
+    users = {name for name, one in found.items() if paths(one, "MASTER_DARK") == ["/cal/MASTER_DARK-02.fits"]}
+    assert users == {"flat-02", "wavecal-02", "lsf-02", "scibasic-OBJECT-02"}
+    # raw darks go before; too few of them are told
+    _, found = sets([*frames, *series("DARK", 57000.55)], darks=True)
+    assert paths(found["wavecal-01"], "MASTER_DARK") == [str(REDUCED / "MASTER_DARK-01.fits")]
+    night, _ = sets([*frames, *series("DARK", 57000.55, 2)], darks=True)
+    assert night.problem_lines() == ["2 DARK with read-out SCI1.0 1x1, muse_dark needs 3; add them; left out: dark"]
+
+
+def test_sets_of_several_exposures_need_several():
+    _, found = sets([*day(), *STATIC, frame("OBJECT", 57001.1)])
+    assert "scipost-1" in found and not {"exp_align", "exp_combine"} & set(found)
+    _, found = sets([*day(), *STATIC, frame("OBJECT", 57001.1), frame("OBJECT", 57001.2)])
+    assert len(paths(found["exp_combine"], "PIXTABLE_REDUCED")) == len(paths(found["exp_align"], "IMAGE_FOV")) == 2
+
+
+def test_a_broken_series_of_arcs_gives_way():
+    frames = [*day(57000.3), *[f for f in day(57000.95) if f.tag != "ARC"], *series("ARC", 57000.95, 2), *STATIC]
+    _, found = sets([*frames, frame("OBJECT", 57001.1)])
+    assert len(paths(found["wavecal-01"], "ARC")) == 3
+    # a single one is refused by nobody but the recipe, which can average one
+    _, found = sets([*[f for f in day() if f.tag != "ARC"], frame("ARC", 57000.7), *STATIC])
+    assert len(paths(found["wavecal-01"], "ARC")) == len(paths(found["lsf-01"], "ARC")) == 1
+    long = series("ARC_LSF", 57000.8, 2)
+    _, found = sets([*day(), *long, *STATIC])
+    assert len(paths(found["lsf-01"], "ARC")) == 3 and not paths(found["lsf-01"], "ARC_LSF")
+
+
+# times
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("mjd", "date", "note"),
+    [
+        (NAN, "2014-12-09T14:27:30.250", "MJD-OBS is no number; its DATE-OBS 2014-12-09T14:27:30.250 is used"),
+        (-5.0, "2014-12-09T14:25:00", "MJD-OBS is -5; its DATE-OBS 2014-12-09T14:25:00 is used"),
+        (1e9, "2014-12-09T14:27", "MJD-OBS is 1e+09; its DATE-OBS 2014-12-09T14:27 is used"),
+        (57000.602, "", ""),
+        (57000.602, "yesterday", ""),
+        (57000.602, "2014-12-09", ""),
+        (57000.602, "2014-12-09T14:26:52.8", ""),
+    ],
+)
+def test_a_frame_has_its_time_from_either_keyword(mjd, date, note):
+    odd = replace(frame("BIAS", 57000.602, path="/raw/odd.fits"), mjd=mjd, date=date)
+    night, found = sets([*day()[1:], odd, *STATIC])
+    assert len(paths(found["bias-01"], "BIAS")) == 3 and "/raw/odd.fits" in paths(found["bias-01"], "BIAS")
+    assert night.notes == ([f"/raw/odd.fits: {note}"] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("mjd", "date", "note"),
+    [
+        (NAN, "", "MJD-OBS is no number, DATE-OBS is missing: when it was taken is not known, left out"),
+        (1e9, "2014-13-40", "MJD-OBS is 1e+09, DATE-OBS is 2014-13-40: when it was taken is not known, left out"),
+        (
+            float("inf"),
+            "9999-01-01",
+            "MJD-OBS is inf, DATE-OBS is 9999-01-01: when it was taken is not known, left out",
+        ),
+        (57000.602, "2014-12-07T14:26:52.8", "MJD-OBS 57000.60200 and DATE-OBS 2014-12-07T14:26:52.8 are 2 days apart"),
+    ],
+)
+def test_a_frame_without_a_time_is_left_out_by_name(mjd, date, note):
+    odd = replace(frame("BIAS", 57000.602, path="/raw/odd.fits"), mjd=mjd, date=date)
+    night, found = sets([*series("BIAS", 57000.6, 3), odd, *STATIC])
+    assert paths(found["bias-01"], "BIAS") == [str(f.path) for f in series("BIAS", 57000.6, 3)]
+    assert len(night.notes) == 1 and night.notes[0].startswith(f"/raw/odd.fits: {note}")
+    with pytest.raises(MusedeepError, match=r"/raw/odd\.fits: MJD-OBS"):
+        sets([odd])
+
+
+def test_frames_that_do_not_say_what_they_are_are_taken():
+    bare = [replace(f, mode="", field="", read_out="", temperature=NAN, exposure_time=NAN) for f in day()[:3]]
+    lamps = [replace(frame("ILLUM", mjd), temperature=NAN) for mjd in (57001.0, 57001.2)]
+    night, found = sets([*bare, *day()[3:], *lamps, *STATIC, frame("OBJECT", 57001.19, temperature=NAN)])
+    assert len(paths(found["bias-01"], "BIAS")) == 3 and not night.notes
+    assert paths(found["scibasic-OBJECT-01"], "ILLUM") == [str(lamps[1].path)]
+
+
+def test_a_copy_under_another_name_is_told():
+    copy = replace(day()[0], path=Path("/raw/BIAS.2014-12-09T14:24:00.000.WFM-NOAO-N (copy).fits"))
+    night, found = sets([*day(), copy, *STATIC])
+    assert len(paths(found["bias-01"], "BIAS")) == 3
+    assert night.notes == [f"{copy.path}: same tag and DATE-OBS as {day()[0].path}: left out"]
 
 
 def test_exposures_get_the_illumination_nearest_in_time_and_temperature():

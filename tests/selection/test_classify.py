@@ -1,5 +1,6 @@
 """Tags of files from their headers: raw frames of every type, products, static calibrations, and what is none."""
 
+import gzip
 import math
 
 import pytest
@@ -99,9 +100,35 @@ def test_products_go_by_their_category(raw):
 def test_files_are_found_below_once_and_without_the_hidden_ones(tmp_path, raw):
     (tmp_path / "x" / "y.zarr").mkdir(parents=True)
     (tmp_path / "x" / "link").symlink_to(tmp_path)
-    for name in ("x/b.fits.fz", "x/c.txt", "x/.d.fits", "x/y.zarr/e.fits"):
+    found = ["A.FITS", "a.fits", "b.fits.fz", "c.fits.Z", "d.fit", "e.fits.gz", "f.FITS.GZ"]
+    for name in (*(f"x/{name}" for name in found[2:]), "A.FITS", "x/c.txt", "x/.d.fits", "x/y.zarr/e.fits", "x/g.gz"):
         (tmp_path / name).write_bytes(raw.read_bytes())
-    assert sorted(p.name for p in fits_files([tmp_path, tmp_path / "x"])) == ["a.fits", "b.fits.fz"]
+    paths = fits_files([tmp_path, tmp_path / "x"])
+    assert sorted(p.name for p in paths) == found
+    assert sorted(frame.stem for frame in classify_files(paths)) == ["A", "a", "b", "c", "d", "e", "f"]
+
+
+def test_packed_files(raw, tmp_path):
+    """Raw frames are known as if they were not packed, whatever their names; products have to be unpacked."""
+    known = repr(classify(raw))
+    packed = tmp_path / "MUSE.2031-05-06T01:02:03.004.fits.gz"
+    packed.write_bytes(gzip.compress(raw.read_bytes(), 1))
+    assert repr(classify(packed)).replace(str(packed), str(raw)) == known and classify(packed).ifus == (5, 12)
+    assert classify(packed).stem == "MUSE.2031-05-06T01:02:03.004"
+    plain = tmp_path / "plain.fits.gz"
+    plain.write_bytes(raw.read_bytes())
+    assert repr(classify(plain)).replace(str(plain), str(raw)) == known
+    packed.write_bytes(packed.read_bytes()[:-1000])
+    assert "damaged or cut off" in classify(packed).reason
+    for content, reason in (
+        (b"\x1f\x9d\x90" + bytes(3000), "packed by compress; unpack it with uncompress"),
+        (b"BZh91AY", "packed by bzip2; unpack it with bunzip2"),
+    ):
+        packed.write_bytes(content)
+        assert (classify(packed).kind, classify(packed).tag) == ("unknown", "") and reason in classify(packed).reason
+    edit(raw, ESO_PRO_CATG="MASTER_FLAT")
+    packed.write_bytes(gzip.compress(raw.read_bytes(), 1))
+    assert classify(packed).reason == "packed by gzip; unpack it with gunzip and give the result"
 
 
 def test_directories_without_files_are_one_line(tmp_path):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from tiny_nights import Here, tiny_images
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import Silent
 from musedeep.simulate import night
 from musedeep.simulate.exposure import templates
 from musedeep.simulate.night import Job, simulate_frames, simulate_night
@@ -21,41 +23,27 @@ from musedeep.simulate.truth import lines_table, sources_table
 MODE = "WFM-NOAO-N"
 
 
-class Here:
-    """Does at once, in this process, what a pool would do; an image is 20 x 30."""
+class Told(Silent):
+    """Progress that remembers what it was told, and interrupts after so many frames."""
 
-    def __init__(self, *arguments, **options):
-        self.calls = []
+    def __init__(self, stop_at=None):
+        self.begun, self.done, self.cost, self.all_cost, self.stop_at = [], 0, 0.0, 0.0, stop_at
 
-    def __enter__(self):
-        return self
+    def begin(self, total, unit, done=0, cost=None):
+        self.begun.append((total, unit, done))
+        self.all_cost += cost or 0.0
 
-    def __exit__(self, *error):
-        return None
-
-    def submit(self, function, *arguments):
-        from concurrent.futures import Future
-
-        future = Future()
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **options):
-        return None
-
-
-def tiny_images(exposures, ifu, instrument, effects, seed):
-    for exposure in exposures:
-        yield exposure, np.full((20, 30), 100 * ifu + exposure.index % 100, np.uint16)
+    def advance(self, n=1, *, rows=0, cost=None, made=True):
+        self.done += n
+        self.cost += cost
+        if n and self.done == self.stop_at:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(night, "simulate_ifu", tiny_images)
-    monkeypatch.setattr(night, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(night, "worker_processes", Here)
     monkeypatch.setattr(night, "guiding_extensions", lambda exposure, seed: [fits.ImageHDU(name="SGS_IMG")])
 
 
@@ -66,9 +54,9 @@ def job(ifus=(3, 7), scene="deep-field", **counts):
 
 def test_every_exposure_gets_its_own_images_and_header(tmp_path, tiny):
     work = job()
-    seen = []
-    simulate_night(tmp_path / "night", work, progress=lambda done, total: seen.append((done, total)))
-    assert seen[0] == (0, 60) and seen[-1] == (60, 60) and sorted(seen) == seen
+    told = Told()
+    simulate_night(tmp_path / "night", work, progress=told)
+    assert told.begun[0] == (30, "frames", 0) and told.done == 30 and told.cost == pytest.approx(told.all_cost)
     template = templates(work.exposures)
     for exposure in work.exposures:
         with fits.open(tmp_path / "night" / "raw" / work.file_name(exposure)) as hdus:
@@ -122,9 +110,10 @@ def test_space_is_enough_for_what_is_written(tmp_path):
 
 def test_tasks_cover_every_exposure_of_every_ifu_once():
     work = job((3, 7), masks=3, lsf_arcs=2)
-    tasks = [(e.index, ifu) for group, ifu in night._tasks(work) for e in group]
+    none = {e.index: () for e in work.exposures}
+    tasks = [(e.index, ifu) for group, ifu in night._tasks(work, none) for e in group]
     assert len(tasks) == len(set(tasks)) == 2 * len(work.exposures)
-    for group, _ in night._tasks(work):
+    for group, _ in night._tasks(work, none):
         assert len({(e.kind, e.lamp) for e in group}) == 1
 
 

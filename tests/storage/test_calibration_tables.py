@@ -7,11 +7,10 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibration_tables import (
-    find_trace_table,
-    find_wavecal_table,
     read_trace_table,
     read_wavecal_table,
 )
+from musedeep.storage.ifu_files import read_of_ifu
 from musedeep.storage.line_catalog import read_line_catalog
 
 
@@ -57,10 +56,17 @@ def test_tables_of_many_ifus(tmp_path):
 def test_the_file_of_an_ifu_is_found_among_several(tmp_path):
     waves = [write_wavecal(tmp_path / f"w{ifu}.fits", ifu) for ifu in (1, 2)]
     traces = [write_trace(tmp_path / f"t{ifu}.fits", ifu) for ifu in (1, 2)]
-    assert find_wavecal_table(waves, 2).path == waves[1] and find_trace_table(traces, 2).path == traces[1]
-    for find, paths in ((find_wavecal_table, waves), (find_trace_table, traces)):
-        with pytest.raises(MusedeepError, match="give that of IFU 3"):
-            find(paths, 3)
+    for read, paths, kind in ((read_wavecal_table, waves, "WAVECAL_TABLE"), (read_trace_table, traces, "TRACE_TABLE")):
+        assert read_of_ifu(read, paths, 2, kind).path == paths[1]
+        with pytest.raises(
+            MusedeepError, match=rf"{paths[0]}, {paths[1]}: no {kind} of IFU 3 \(CHAN03\), only of CHAN01, CHAN02; give"
+        ):
+            read_of_ifu(read, paths, 3, kind)
+        # a damaged file is named, and not another one that is good
+        paths[0].write_bytes(paths[0].read_bytes()[:-2880])
+        for ifu in (1, 2, 3):
+            with pytest.raises(MusedeepError, match=f"{paths[0]}: truncated"):
+                read_of_ifu(read, paths, ifu, kind)
 
 
 def test_a_trace_table(tmp_path):

@@ -63,5 +63,5 @@ def test_bad_curves(tmp_path):
     with pytest.raises(MusedeepError, match="does not ascend"):
         read_filters(path, ("V",))
     (tmp_path / "no.fits").write_text("no FITS file")
-    with pytest.raises(MusedeepError, match="not a readable FILTER_LIST"):
+    with pytest.raises(MusedeepError, match="no FITS header"):
         read_filters(tmp_path / "no.fits", ("V",))

@@ -1,11 +1,14 @@
 """MUSE images: what is written comes back, from files of one IFU and of many."""
 
+import gzip
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.header_cards import checksum_cards
+from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.image import MuseImage, join_images, open_image, write_image, write_images
 from musedeep.workspace import Workspace
 
@@ -31,7 +34,8 @@ def test_one_ifu_comes_back_with_its_header(tmp_path):
     write_image(path, made)
     same(open_image(path, 4), made)
     assert open_image(path, 4).header["ESO QC N"] == 4
-    assert open_image(path, 5) is None
+    with pytest.raises(OtherIfu, match="image of CHAN04, not of CHAN05"):
+        open_image(path, 5)
     with fits.open(path, checksum=True) as hdus, fits.conf.set_temp("extension_name_case_sensitive", True):
         assert [h.name for h in hdus] == ["CHAN04", "DATA", "DQ", "STAT"]
         assert hdus["DATA"].header["BUNIT"] == "adu" and hdus["STAT"].header["BUNIT"] == "(adu)**2"
@@ -52,7 +56,8 @@ def test_many_ifus_in_one_file(tmp_path):
     for ifu, one in made.items():
         same(open_image(path, ifu), one)
         assert open_image(path, ifu).header["ESO QC N"] == ifu
-    assert open_image(path, 3) is None
+    with pytest.raises(OtherIfu, match=r"image of CHAN02, CHAN05, not of CHAN03"):
+        open_image(path, 3)
     with fits.open(path) as hdus:
         assert [h.name for h in hdus[1:]] == [f"CHAN{i:02d}.{n}" for i in made for n in ("DATA", "DQ", "STAT")]
         assert "EXTNAME" not in hdus[0].header and "ESO QC N" not in hdus[0].header
@@ -90,3 +95,51 @@ def test_rows_in_used_memory_and_a_file_that_was_cut(tmp_path):
     (tmp_path / "a.fits").write_bytes(content[: len(content) - 2880 * 3])
     with pytest.raises(MusedeepError, match=r"a\.fits: truncated in STAT; copy the file again"):
         file.rows("STAT", 0, 70)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("DQ", lambda a: a.view(np.uint32), r"DQ has BZERO = 2147483648, expected 0; .* 32-bit signed integers"),
+        ("DQ", lambda a: a.astype(np.int16), "DQ has BITPIX = 16, expected 32"),
+        ("DATA", lambda a: a.astype(np.float64), "DATA has BITPIX = -64, expected -32; write it .* of 32-bit floats"),
+        ("STAT", lambda a: a[:, 1:], "STAT has NAXIS1 = 49, expected 50"),
+        ("STAT", lambda a: a[None], "STAT has NAXIS = 3, expected 2"),
+    ],
+)
+def test_images_that_are_stored_in_another_way_are_refused(tmp_path, name, change, message):
+    write_image(tmp_path / "made.fits", image(1))
+    path = tmp_path / "MASTER_FLAT.fits"
+    with fits.open(tmp_path / "made.fits") as hdus:
+        number = hdus.index_of(name)
+        hdus[number] = fits.ImageHDU(change(hdus[name].data.astype(hdus[name].data.dtype.newbyteorder("="))), name=name)
+        hdus.writeto(path)
+    with pytest.raises(MusedeepError, match=rf"MASTER_FLAT\.fits: {message}"):
+        open_image(path, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"), [("DATA", "BSCALE", 2.0), ("STAT", "BZERO", 1.0), ("DQ", "BLANK", -1)]
+)
+def test_scaled_images_are_refused(tmp_path, name, key, value):
+    path = tmp_path / "MASTER_DARK.fits"
+    write_image(path, image(1))
+    raw = path.read_bytes()
+    end = raw.index(b"END".ljust(80), raw.index(f"EXTNAME = '{name} ".encode()))
+    card = f"{key:8}= {value:>20}".encode().ljust(80)
+    path.write_bytes(raw[:end] + card + raw[end : end + 80] + raw[end + 160 :])
+    with pytest.raises(MusedeepError, match=rf"MASTER_DARK\.fits: {name} has {key} = {value}"):
+        open_image(path, 1)
+
+
+def test_packed_and_compressed_images_are_refused_with_the_remedy(tmp_path):
+    path = tmp_path / "MASTER_BIAS.fits"
+    write_image(path, image(1))
+    with fits.open(path) as hdus:
+        tiles = [fits.CompImageHDU(hdu.data, hdu.header) for hdu in hdus[1:]]
+        fits.HDUList([hdus[0], *tiles]).writeto(tmp_path / "MASTER_BIAS.fits.fz")
+    with pytest.raises(MusedeepError, match=r"DATA is compressed by fpack; uncompress it with funpack"):
+        open_image(tmp_path / "MASTER_BIAS.fits.fz", 1)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(MusedeepError, match=r"MASTER_BIAS\.fits: packed by gzip; unpack it with gunzip and give"):
+        open_image(path, 1)

@@ -15,6 +15,7 @@ from pixel_tables import exposure_rows, ifu_paths, primary_header, write_exposur
 from shards import chunk_count, chunk_place, flip_chunk
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import Silent
 from musedeep.storage import column_writer
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.export import BYTES_PER_ROW, export
@@ -228,9 +229,21 @@ def test_memory_does_not_grow_with_the_table(tmp_path):
 
 def test_progress_ends_at_the_total(tmp_path):
     write_exposure(tmp_path / "a.fits", **SMALL)
+
+    class Told(Silent):
+        def begin(self, total, unit, done=0, cost=None):
+            seen.append([total, 0])
+
+        def advance(self, n=1, *, rows=0, cost=None, made=True):
+            assert n == rows > 0
+            seen[-1][1] += n
+
     seen = []
-    ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", progress=lambda done, total: seen.append((done, total)))
-    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] > 0
+    ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", progress=Told())
+    export(tmp_path / "a.zarr", tmp_path / "b.fits", progress=Told())
+    rows = open_pixel_table(tmp_path / "a.zarr").n_rows
+    # each row counts twice when it is taken in
+    assert seen == [[2 * rows, 2 * rows], [rows, rows]]
 
 
 # --- what is refused ---

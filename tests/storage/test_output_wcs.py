@@ -2,6 +2,7 @@
 
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.output_wcs import read_output_wcs
@@ -59,15 +60,24 @@ def test_whole_numbers_and_missing_off_diagonals_are_fine(tmp_path):
         ({"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN"}, "in this order"),
         ({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}, "only RA---TAN, DEC--TAN"),
         ({"CTYPE3": "FREQ"}, "supported are AWAV, AWAV-LOG, WAVE, WAVE-LOG"),
-        ({"CUNIT3": "nm"}, "CUNIT3 is 'nm'; it has to be Angstrom"),
-        ({"CUNIT1": "arcsec"}, "CUNIT1 is 'arcsec'"),
         ({"CD3_1": 1e-3}, "tilted"),
         ({"CD2_3": 1e-3}, "tilted"),
-        ({"PC1_1": 1.0}, "has PC1_1; give the transformation as CDi_j"),
+        ({"CUNIT3": "furlong"}, "CUNIT3 is 'furlong'; it has to be Angstrom, or a unit"),
+        ({"CUNIT3": "GHz"}, "CUNIT3 is 'GHz'; it has to be Angstrom"),
+        ({"CUNIT2": "pixel"}, "CUNIT2 is 'pixel'; it has to be deg"),
+        ({"PC1_1": 1.0}, "has CDi_j and PCi_j; leave one of them out"),
+        ({"CROTA2": 20.0}, "has CROTA2 beside CDi_j or PCi_j"),
+        ({"LONPOLE": 90.0}, "LONPOLE is '90.0'; only 180 is supported"),
+        ({"EQUINOX": 1950.0}, "EQUINOX is '1950.0'; only 2000"),
+        ({"RADESYS": "FK4"}, "RADESYS is 'FK4'; only ICRS or FK5"),
+        ({"CRVAL2": 120.0}, "CRVAL2 = 120 deg is no declination"),
         ({"CD1_1": 0.0, "CD1_2": 0.0}, "singular"),
         ({"CD3_3": -1.25}, "has to be positive"),
         ({"CRVAL3": 0.0}, "has to be positive"),
+        ({"CD1_1": 0.0, "CD1_2": 5e-5, "CD2_1": 5e-5, "CD2_2": 0.0}, "CD1_1 or CD2_2 is zero"),
         ({"CRPIX1": "one"}, "CRPIX1 is 'one'; it has to be a number"),
+        ({"CRVAL1": True}, "CRVAL1 is 'True'; it has to be a number"),
+        ({"CD1_2": "nan"}, "CD1_2 is 'nan'; it has to be a number"),
     ],
 )
 def test_restrictions(tmp_path, cards, message):
@@ -84,9 +94,84 @@ def test_missing_keywords_are_named(tmp_path, key):
         read_output_wcs(written(tmp_path / "w.fits", without=(key,)))
 
 
-def test_cdelt_is_refused(tmp_path):
-    path = written(tmp_path / "w.fits", without=("CD1_1", "CD1_2", "CD2_1", "CD2_2"), CDELT1=-5e-5, CDELT2=5e-5)
-    with pytest.raises(MusedeepError, match="has CDELT1"):
+@pytest.mark.parametrize(
+    ("key", "card"),
+    [
+        ("CRVAL1", "CRVAL1  =                  NaN"),
+        ("CD1_1", "CD1_1   =                  nan / bare"),
+        ("CRPIX2", "CRPIX2  =                 -inf"),
+        ("CD3_3", "CD3_3   ="),
+        ("CRVAL3", "CRVAL3  = / a comment alone"),
+        ("CTYPE1", "CTYPE1  = RA---TAN"),
+        ("CUNIT3", "CUNIT3  = 'nm"),
+        ("CRVAL3", "CRVAL3  = 4750,5"),
+    ],
+)
+def test_cards_that_are_no_fits_are_named(tmp_path, key, card):
+    path = written(tmp_path / "w.fits")
+    raw = path.read_bytes()
+    place = raw.index(key.ljust(8).encode() + b"=")
+    path.write_bytes(raw[:place] + card.ljust(80).encode() + raw[place + 80 :])
+    with pytest.raises(MusedeepError, match=rf"w\.fits: .*{key}") as error:
+        read_output_wcs(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("unit", "size"), [("nm", 0.1), ("um", 1e-4), ("m", 1e-10), ("cm", 1e-8), ("0.1nm", 1.0)])
+def test_wavelengths_in_other_units(tmp_path, unit, size):
+    wcs = read_output_wcs(written(tmp_path / "w.fits", CUNIT3=unit, CRVAL3=6543.21 * size, CD3_3=0.7 * size))
+    assert wcs.crval[2] == pytest.approx(6543.21, rel=1e-14)
+    assert wcs.step == pytest.approx(0.7, rel=1e-14)
+    assert wcs.crpix == (100.5, 90.0, 1.0)
+
+
+@pytest.mark.parametrize(("unit", "size"), [("arcsec", 3600.0), ("arcmin", 60.0), ("rad", 0.017453292519943295)])
+def test_angles_in_other_units(tmp_path, unit, size):
+    cards = {"CUNIT2": unit, "CRVAL2": -61.5 * size, "CD2_1": 2e-6 * size, "CD2_2": 4e-5 * size}
+    wcs = read_output_wcs(written(tmp_path / "w.fits", **cards))
+    assert wcs.crval == pytest.approx((150.1, -61.5, 4750.0), rel=1e-14)
+    assert wcs.cd == pytest.approx((-5.6e-5, 1e-6, 2e-6, 4e-5), rel=1e-14)
+
+
+@pytest.mark.parametrize("unit", ["", "angstrom", "ANGSTROM", "AA"])
+def test_names_of_the_usual_unit_change_no_bit(tmp_path, unit):
+    wcs = read_output_wcs(written(tmp_path / "w.fits", CUNIT3=unit, CRVAL3=4750.1, CUNIT1="DEG"))
+    assert (wcs.crval, wcs.step) == ((150.1, 2.2, 4750.1), 1.25)
+
+
+MATRIX = ("CD1_1", "CD1_2", "CD2_1", "CD2_2", "CD3_3")
+
+
+def test_steps_and_a_rotation(tmp_path):
+    path = written(tmp_path / "w.fits", without=MATRIX, CDELT1=-5e-5, CDELT2=4e-5, CDELT3=1.5, CROTA2=30.0)
+    wcs = read_output_wcs(path)
+    c, s = 0.75**0.5, 0.5
+    assert wcs.cd == pytest.approx((-5e-5 * c, -4e-5 * s, -5e-5 * s, 4e-5 * c), rel=1e-14)
+    assert wcs.step == 1.5
+
+
+def test_a_matrix_without_units(tmp_path):
+    path = written(tmp_path / "w.fits", without=MATRIX, PC1_2=0.1, PC2_1=-0.2, CDELT1=-5e-5, CDELT2=4e-5, CDELT3=1.5)
+    assert read_output_wcs(path).cd == pytest.approx((-5e-5, -5e-6, -8e-6, 4e-5), rel=1e-14)
+
+
+@pytest.mark.parametrize("change", [{}, {"CUNIT3": "nm", "CRVAL3": 475.0, "CD3_3": 0.125}])
+def test_headers_of_astropy_mean_the_same(tmp_path, change):
+    """It writes PCi_j, CDELTi and meters."""
+    expected = read_output_wcs(written(tmp_path / "cd.fits"))
+    header = WCS(fits.getheader(written(tmp_path / "w.fits", **change))).to_header()
+    assert "PC1_1" in header
+    assert header["CUNIT3"] == "m"
+    fits.PrimaryHDU(header=header).writeto(tmp_path / "pc.fits")
+    wcs = read_output_wcs(tmp_path / "pc.fits")
+    assert wcs.cd == pytest.approx(expected.cd, rel=1e-12)
+    assert (*wcs.crval, wcs.step) == pytest.approx((*expected.crval, expected.step), rel=1e-12)
+    assert wcs.ctype3 == "AWAV-LOG"
+
+
+def test_steps_without_the_first_axis_name_what_is_missing(tmp_path):
+    path = written(tmp_path / "w.fits", without=MATRIX, CDELT1=-5e-5, CDELT3=1.25)
+    with pytest.raises(MusedeepError, match="keyword CDELT2 is missing"):
         read_output_wcs(path)
 
 

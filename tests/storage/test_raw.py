@@ -54,7 +54,7 @@ def test_the_order_of_the_extensions_does_not_matter(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "ifu", "word"), [(None, 3, "no such file"), (b"nonsense", 3, "not a FITS file"), ("raw", 4, "CHAN04")]
+    ("content", "ifu", "word"), [(None, 3, "No such file"), (b"nonsense", 3, "No SIMPLE card"), ("raw", 4, "CHAN04")]
 )
 def test_bad_files_are_refused(tmp_path, content, ifu, word):
     path = tmp_path / "other.fits"

@@ -1,0 +1,80 @@
+"""Lines and a bar on a stream that may be closed, narrow, or without some letters: to show something breaks no work."""
+
+import os
+import sys
+import threading
+from typing import TextIO
+
+BAR = 28
+"""Length of a bar, where the terminal has room for it."""
+
+
+class Output:
+    """A stream to tell people something on.
+
+    Parameters
+    ----------
+    stream : text stream, optional
+        Default: standard error.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._drawn = False
+        self._lock = threading.RLock()
+
+    @property
+    def terminal(self) -> bool:
+        """Whether it is a terminal that can draw a line again."""
+        try:
+            return self._stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+        except (AttributeError, ValueError):  # there is none, or it is closed
+            return False
+
+    def line(self, text: str) -> None:
+        """Write a line, above the bar if there is one."""
+        with self._lock:
+            self.clear()
+            self._write(text + "\n")
+
+    def draw(self, text: str, done: float | None) -> None:
+        """Draw a bar, done from 0 to 1, with a text beside it; on a narrow terminal, as much of the text as fits."""
+        width = self._width() - 1
+        bar = ""
+        if done is not None and width > len(text) + BAR:
+            full = round(min(max(done, 0.0), 1.0) * BAR)
+            bar = "=" * full + "-" * (BAR - full) + " "
+        with self._lock:
+            self._write(f"\r{(bar + text)[:width]}\x1b[K")
+            self._drawn = True
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            if self._drawn:
+                self._write("\r\x1b[K")
+            self._drawn = False
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def _write(self, text: str) -> None:
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        try:
+            self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            self._stream.flush()
+        except AttributeError:  # the process was started without it
+            pass
+        except (OSError, ValueError):  # the reader has gone, as in `2>&1 | head`, or it is closed
+            silence(self._stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Let a stream whose reader has gone end in nothing: what waits in it would be an error at the process's end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (AttributeError, OSError, ValueError):
+        pass
