@@ -1,15 +1,12 @@
 """`musedeep ingest` and `musedeep export`: FITS pixel tables to stores and back."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from musedeep.cli.errors import Interrupted
-from musedeep.cli.progress import TerminalProgress, duration
+from musedeep.cli.progress import TerminalProgress, duration, shown
 from musedeep.cli.report import size_on_disk, size_text
 from musedeep.errors import MusedeepError
-from musedeep.graph.interrupts import as_interrupts
 from musedeep.processors import available_processors
 from musedeep.storage.location import location
 
@@ -23,7 +20,7 @@ def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwri
     from musedeep.storage.ingest import ingest
 
     began = time.monotonic()
-    with _told() as progress:
+    with shown(_nothing) as progress:
         ingest(paths, target, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     before, after = sum(p.stat().st_size for p in paths), size_on_disk(target)
     print(f"{target}: {size_text(after)}, from {size_text(before)}, in {duration(time.monotonic() - began)}")
@@ -37,16 +34,11 @@ def export_store(store: str, file: Path, workers: int | None, overwrite: bool) -
     from musedeep.storage.ingest import export
 
     began = time.monotonic()
-    with _told() as progress:
+    with shown(_nothing) as progress:
         export(source, file, workers=workers or available_processors(), overwrite=overwrite, progress=progress)
     print(f"{file}: {size_text(size_on_disk(file))}, in {duration(time.monotonic() - began)}")
 
 
-@contextmanager
-def _told() -> Iterator[TerminalProgress]:
-    """Progress of a conversion, which leaves nothing when it is interrupted."""
-    with as_interrupts(), TerminalProgress() as progress:
-        try:
-            yield progress
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; nothing was written, start again") from None
+def _nothing(progress: TerminalProgress) -> str:
+    """What an interrupted conversion leaves."""
+    return "nothing was written, start again"

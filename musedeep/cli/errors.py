@@ -1,5 +1,6 @@
 """Exit statuses, and what the user reads when something goes wrong: one line."""
 
+import io
 import os
 import sys
 import traceback
@@ -40,6 +41,8 @@ def guarded(action: Callable[[], int | None]) -> int:
     int
         Exit status.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text of this terminal
     try:
         return action() or OK
     except UsageProblem as error:
@@ -68,6 +71,8 @@ def _line(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object!a}: not a text of this locale, which has {error.encoding}; set LC_ALL=C.UTF-8"
     if isinstance(error, MemoryError):
         return "out of memory; give a smaller --memory or fewer --workers, and start again to resume"
     text = str(error).strip().splitlines()

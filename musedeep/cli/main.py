@@ -163,7 +163,8 @@ def recipe(
 ) -> int | None:
     """Run a recipe on a set-of-frames: musedeep recipe NAME [--parameter=value]... FILE.sof...
 
-    Products land in the working directory under the names of the manual.
+    A parameter that is true or false may stand alone, as in --merge, and is true then. Products land in the working
+    directory under the names of the manual.
     """
     from musedeep.cli.combine import Resources
     from musedeep.cli.recipe import list_recipes, recipe_help, run_recipe

@@ -2,13 +2,17 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 import psutil
 
+from musedeep.cli.errors import Interrupted
 from musedeep.cli.output import Output
 from musedeep.compiled import compiling_seconds
+from musedeep.graph.interrupts import as_interrupts
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
@@ -163,3 +167,18 @@ class TerminalProgress:
             words.append(f"{duration(max(self._cost - self._over, 0.0) * elapsed / self._made)} left")
         of_limit = f" of {self.limit / 2**30:.2f}" if self.limit is not None else ""
         return ", ".join([*words, f"{self.memory / 2**30:.2f}{of_limit} GiB"])
+
+
+@contextmanager
+def shown(left: Callable[[TerminalProgress], str]) -> Iterator[TerminalProgress]:
+    """Progress of work that Ctrl-C, a batch system or a closed terminal may end; then `left` says what there is of it.
+
+    Raises
+    ------
+    Interrupted
+    """
+    with as_interrupts(), TerminalProgress() as progress:
+        try:
+            yield progress
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; {left(progress)}") from None

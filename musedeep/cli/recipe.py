@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from musedeep.cli.combine import Resources, run_request
-from musedeep.cli.errors import BAD_INPUT, OK, Interrupted, UsageProblem, complain
+from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import Recipe, nearest
 
@@ -45,7 +45,10 @@ def recipe_help(name: str) -> None:
 
 
 def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Parameters and files among the arguments, `--name=value` or `--name value`.
+    """Parameters and files among the arguments.
+
+    `--name=value` is a parameter, as for esorex; so is `--name value`, unless it is true or false: `--name` alone is
+    then true, and the next word is a file if it is neither "true" nor "false".
 
     Raises
     ------
@@ -53,7 +56,7 @@ def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str,
         Something that looks like an option and is no parameter of the recipe, a parameter without a value,
         or one given twice.
     """
-    known = [p.name for p in recipe.parameters]
+    known = {p.name: p for p in recipe.parameters}
     given: dict[str, str] = {}
     files: list[str] = []
     rest = list(arguments)
@@ -66,13 +69,16 @@ def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str,
         # esorex also takes the full name of a parameter
         name = name.removeprefix(f"muse.{recipe.name}.")
         if name not in known or not word.startswith("--"):
-            near = nearest(name, known)
+            near = nearest(name, list(known))
             hint = f"did you mean --{near}?" if near else f"see `musedeep recipe {recipe.name} --help`"
             raise UsageProblem(f"{recipe.name}: no parameter '{word.partition('=')[0]}'; {hint}")
         if not equals:
-            if not rest:
-                raise UsageProblem(f"{recipe.name}: --{name} needs a value")
-            value = rest.pop(0)
+            if isinstance(known[name].default, bool):
+                value = rest.pop(0) if rest and rest[0].lower() in ("true", "false") else "true"
+            else:
+                value = rest.pop(0) if rest else ""
+        if not value:
+            raise UsageProblem(f"{recipe.name}: --{name} needs a value")
         if name in given:
             raise UsageProblem(f"{recipe.name}: --{name} is given twice")
         given[name] = value
@@ -108,18 +114,14 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         for tag, paths in found.items():
             print(f"{tag:<18} {len(paths)}")
         return OK
-    from musedeep.cli.progress import TerminalProgress
-    from musedeep.graph.interrupts import as_interrupts
+    from musedeep.cli.progress import shown
     from musedeep.recipes.basic_run import RecipeCall
 
     output.mkdir(parents=True, exist_ok=True)
     workers = resources.workers if (resources.workers or 1) > 1 else None
-    with as_interrupts(), TerminalProgress() as progress:
+    with shown(lambda _: "products that are whole stay; start again") as progress:
         call = RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits, progress)
-        try:
-            outcome = module.run(call)
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; products that are whole stay, start again") from None
+        outcome = module.run(call)
     for path in outcome.paths:
         print(path)
     for message in (*outcome.notes, *outcome.failures.values()):

@@ -72,7 +72,7 @@ class RunLog:
         streams = []
         for path in self.paths:
             try:
-                stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+                stream = open(path, "a+", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
                 # after a line that a killed run has not finished
                 if stream.tell() and not _ends_with_newline(path):
                     stream.write("\n")

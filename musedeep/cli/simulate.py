@@ -1,14 +1,12 @@
 """`musedeep simulate`: nights and frames of the simulated instrument."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from musedeep.cli.errors import Interrupted, UsageProblem
-from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.errors import UsageProblem
+from musedeep.cli.progress import TerminalProgress, shown
 from musedeep.errors import MusedeepError
-from musedeep.graph.interrupts import as_interrupts
 
 if TYPE_CHECKING:
     from musedeep.simulate.effects import Effects
@@ -69,7 +67,8 @@ def simulate_night_command(
         counts = replace(counts, objects=exposures)
     taken = night_schedule(choice.mode, scene, choice.seed, counts, len(instrument.ifus))
     job = Job(tuple(taken), instrument, effects, choice.seed, choice.compress)
-    _run(lambda progress: simulate_night(directory, job, choice.workers, choice.overwrite, progress))
+    with shown(_made) as progress:
+        simulate_night(directory, job, choice.workers, choice.overwrite, progress)
     print(f"{directory}: {len(taken)} raw frames of {len(instrument.ifus)} IFUs in raw/; static/, sof/, truth/")
 
 
@@ -90,7 +89,8 @@ def simulate_frame_command(
     scene, instrument, effects = _prepare(choice)
     taken = single_frames(kind.upper(), choice.mode, number, choice.seed, lamp, scene, exposure_time)
     job = Job(tuple(taken), instrument, effects, choice.seed, choice.compress)
-    _run(lambda progress: simulate_frames(directory, job, choice.workers, choice.overwrite, progress))
+    with shown(_made) as progress:
+        simulate_frames(directory, job, choice.workers, choice.overwrite, progress)
     for exposure in taken:
         print(directory / job.file_name(exposure), exposure.kind)
 
@@ -109,12 +109,7 @@ def _prepare(choice: Choice) -> "tuple[Scene, Instrument, Effects]":
     return scene, instrument, effects
 
 
-def _run(work: Callable[[TerminalProgress], None]) -> None:
-    """Do the work and show how far it is."""
-    # a batch system ends a job by a signal: the processes must end too
-    with as_interrupts(), TerminalProgress() as progress:
-        try:
-            work(progress)
-        except KeyboardInterrupt:
-            made = f"{progress.done} of {progress.total} frames are made; " if progress.total else ""
-            raise Interrupted(f"interrupted; {made}the same command goes on") from None
+def _made(progress: TerminalProgress) -> str:
+    """What an interrupted simulation leaves."""
+    made = f"{progress.done} of {progress.total} frames are made; " if progress.total else ""
+    return f"{made}the same command goes on"

@@ -16,6 +16,7 @@ from typing import Any
 from distributed import WorkerPlugin
 
 from musedeep.errors import MusedeepError
+from musedeep.provenance_key import code_state
 
 PACKAGES = ("musedeep", "numpy", "numba", "scipy", "astropy")
 """Of which another version may compute other bits."""
@@ -76,6 +77,7 @@ class Needs(WorkerPlugin):
         first: tuple[Any, ...] | None = None,
     ) -> None:
         self.name, self.versions, self.paths, self.mark, self.first = name, dict(versions), tuple(paths), mark, first
+        self.code = code_state()
 
     async def setup(self, worker: Any) -> None:
         """Look, and remember what is wrong."""
@@ -96,6 +98,8 @@ class Needs(WorkerPlugin):
         different = differing(self.versions, own_versions(), host)
         if different:
             return different
+        if self.code != code_state():
+            return f"the worker on {host} has other sources of musedeep than are here; install the same on both"
         deadline = time.monotonic() + PATIENCE
         while True:
             unseen = self._unseen()

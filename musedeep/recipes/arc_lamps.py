@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.bad_pixels import SATURATED
-from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels
+from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, lamp_flux
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.storage.image import ImageFile
@@ -169,7 +169,7 @@ def saturated_pixels(combined: Combined) -> int:
 
 def flat_flux_cards(flat: ImageFile | None) -> list[tuple[str, object, str]]:
     """FLAT FLUX LAMP: the flux of the master flat, where one was used."""
-    flux = flat.header.get("ESO QC FLAT MASTER INTFLUX") if flat is not None else None
+    flux = lamp_flux(flat) if flat is not None else None
     if flux is None:
         return []
-    return [("ESO DRS MUSE FLAT FLUX LAMP", float(flux), "Flux value, integrated over the whole master flat")]
+    return [("ESO DRS MUSE FLAT FLUX LAMP", flux, "Flux value, integrated over the whole master flat")]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.recipes.basic_parameters import Overscan
 from musedeep.storage.badpix_table import read_badpix_table
+from musedeep.storage.headers import number_of, number_or_none, value_of
 from musedeep.storage.ifu_files import OtherIfu, read_of_ifu
 from musedeep.storage.image import ImageFile, open_image
 from musedeep.storage.raw_frames import RawFrame, check_same_setup, open_raw_frame
@@ -87,7 +88,20 @@ def exposure_time(frame: RawFrame) -> float:
     MusedeepError
         It is missing or not above 0.
     """
-    value = frame.primary.get("EXPTIME")
-    if not isinstance(value, int | float) or value <= 0:
-        raise MusedeepError(f"{frame.path}: EXPTIME is {value}; give frames with an exposure time above 0")
-    return float(value)
+    value = number_or_none(frame.primary, "EXPTIME")
+    if value is None or value <= 0:
+        found = value_of(frame.primary, "EXPTIME")
+        raise MusedeepError(f"{frame.path}: EXPTIME is {found}; give frames with an exposure time above 0")
+    return value
+
+
+def lamp_flux(flat: ImageFile) -> float | None:
+    """Flux of a master flat, integrated over the whole image (ESO QC FLAT MASTER INTFLUX); None if it is not given.
+
+    Raises
+    ------
+    MusedeepError
+        It is no number.
+    """
+    key = "ESO QC FLAT MASTER INTFLUX"
+    return number_of(flat.header, key, flat.path) if key in flat.header else None

@@ -1,18 +1,23 @@
 """Parameters and tags that the recipes on raw frames have in common (manual 9.1 to 9.8)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import Parameter, Tag
+from musedeep.instrument import N_IFUS
+from musedeep.recipes.declaration import NOT_NEGATIVE, POSITIVE, Parameter, Range, Tag
 
 BADPIX_TABLE = Tag("BADPIX_TABLE", 0, None, "Known bad pixels (manual A.2.5)")
 MASTER_BIAS = Tag("MASTER_BIAS", 1, None, "Master bias of the IFU")
 MASTER_DARK = Tag("MASTER_DARK", 0, None, "Master dark of the IFU")
 
 NIFU = Parameter(
-    "nifu", 0, "IFU to handle: 1 to 24; 0: all in the raw files, one after the other; -1: all, in parallel processes."
+    "nifu",
+    0,
+    "IFU to handle: 1 to 24; 0: all in the raw files, one after the other; -1: all, in parallel processes.",
+    limits=Range(-1, N_IFUS),
 )
 MERGE = Parameter("merge", False, "Put the products of all IFUs into one file, in extensions CHANnn.")
 
@@ -30,17 +35,18 @@ OVERSCAN = (
         30.0,
         "With none: largest difference of overscan levels, in standard deviations. With vpoly: rejection limit of the "
         "fit (levels may then differ by 100 standard deviations). No effect with offset.",
+        limits=POSITIVE,
     ),
-    Parameter("ovscignore", 3, "Overscan pixels next to the data that are left out."),
+    Parameter("ovscignore", 3, "Overscan pixels next to the data that are left out.", limits=NOT_NEGATIVE),
 )
 
 COMBINE = (
     Parameter("combine", "sigclip", "How frames are combined.", ("average", "median", "minmax", "sigclip")),
-    Parameter("nlow", 1, "Lowest values that minmax rejects."),
-    Parameter("nhigh", 1, "Highest values that minmax rejects."),
-    Parameter("nkeep", 1, "Values that minmax keeps at least."),
-    Parameter("lsigma", 3.0, "Lower limit of sigclip, in mean absolute deviations from the median."),
-    Parameter("hsigma", 3.0, "Upper limit of sigclip, in mean absolute deviations from the median."),
+    Parameter("nlow", 1, "Lowest values that minmax rejects.", limits=NOT_NEGATIVE),
+    Parameter("nhigh", 1, "Highest values that minmax rejects.", limits=NOT_NEGATIVE),
+    Parameter("nkeep", 1, "Values that minmax keeps at least.", limits=Range(1)),
+    Parameter("lsigma", 3.0, "Lower limit of sigclip, in mean absolute deviations from the median.", limits=POSITIVE),
+    Parameter("hsigma", 3.0, "Upper limit of sigclip, in mean absolute deviations from the median.", limits=POSITIVE),
 )
 
 
@@ -70,7 +76,7 @@ class Overscan:
         Raises
         ------
         MusedeepError
-            An unknown method, or numbers that make no sense.
+            An unknown method, or numbers that are none.
         """
         text = str(parameters["overscan"])
         method, colon, rest = text.partition(":")
@@ -84,13 +90,10 @@ class Overscan:
         except (ValueError, IndexError):
             words = ["?"]
             order = -1
-        if method not in ("none", "offset", "vpoly") or (colon and method != "vpoly") or order < 0:
+        good = order >= 0 and all(0 < factor < math.inf for factor in factors)
+        if method not in ("none", "offset", "vpoly") or (colon and method != "vpoly") or not good:
             raise MusedeepError(f"overscan={text} is not none, offset, vpoly or vpoly:ORDER,RMS,CHISQ; correct it")
         ignore, sigma = int(parameters["ovscignore"]), float(parameters["ovscsigma"])
-        if ignore < 0:
-            raise MusedeepError(f"ovscignore={ignore} is below 0; give the number of columns to leave out")
-        if sigma <= 0:
-            raise MusedeepError(f"ovscsigma={sigma} is not above 0; give a number of standard deviations")
         return cls(method, order, factors[0], factors[1], str(parameters["ovscreject"]), sigma, ignore)
 
 
@@ -112,18 +115,13 @@ class Combination:
         Raises
         ------
         MusedeepError
-            Too few frames for what is to be rejected, or limits that make no sense.
+            Too few frames for what is to be rejected.
         """
         low, high, keep = (int(parameters[name]) for name in ("nlow", "nhigh", "nkeep"))
-        if parameters["combine"] == "minmax":
-            if min(low, high) < 0 or keep < 1:
-                raise MusedeepError(
-                    f"minmax: nlow={low}, nhigh={high}, nkeep={keep} make no sense; nkeep is at least 1"
-                )
-            if low + high + keep > n_frames:
-                raise MusedeepError(
-                    f"minmax: nlow={low} + nhigh={high} + nkeep={keep} are more than the {n_frames} frames; lower them"
-                )
+        if parameters["combine"] == "minmax" and low + high + keep > n_frames:
+            raise MusedeepError(
+                f"minmax: nlow={low} + nhigh={high} + nkeep={keep} are more than the {n_frames} frames; lower them"
+            )
         return cls(
             str(parameters["combine"]), low, high, keep, float(parameters["lsigma"]), float(parameters["hsigma"])
         )

@@ -19,6 +19,7 @@ from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.product_headers import Card
+from musedeep.storage.headers import number_of
 from musedeep.storage.image import ImageFile
 from musedeep.storage.raw_frames import Port, RawFrame
 from musedeep.workspace import Workspace
@@ -181,7 +182,7 @@ def reference_levels(measured: Sequence[MeasuredFrame], bias: ImageFile | None) 
     """Levels that overscan=offset brings data to: those of the master bias, or of the first frame."""
     if bias is None:
         return [one.mean for one in measured[0].levels]
-    return [float(bias.header.get(f"ESO DRS MUSE OVSC{n} MEAN", 0.0)) for n in range(1, 5)]
+    return [number_of(bias.header, f"ESO DRS MUSE OVSC{n} MEAN", bias.path, 0.0) for n in range(1, 5)]
 
 
 def combine(

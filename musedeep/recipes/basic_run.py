@@ -13,7 +13,6 @@ from astropy.io import fits
 
 from musedeep.allocation import keep_freed_memory
 from musedeep.errors import MusedeepError
-from musedeep.instrument import N_IFUS
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
@@ -85,11 +84,9 @@ def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
     Raises
     ------
     MusedeepError
-        nifu is out of range, or the raw files hold no IFU.
+        The raw files hold no IFU.
     """
     number = int(call.parameters["nifu"])
-    if not -1 <= number <= N_IFUS:
-        raise MusedeepError(f"{recipe.name}: nifu={number} is not -1, 0, or 1 to {N_IFUS}; correct it")
     if number > 0:
         return [number]
     tag = recipe.tags[0].name

@@ -18,7 +18,7 @@ from musedeep.recipes.basic_processing import (
 )
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, Recipe, Tag
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.image import MuseImage
 from musedeep.storage.raw_frames import RawFrame
@@ -31,8 +31,18 @@ RECIPE = Recipe(
         NIFU,
         *OVERSCAN,
         *COMBINE,
-        Parameter("losigmabadpix", 30.0, "Limit for dark columns, in mean absolute deviations of the column means."),
-        Parameter("hisigmabadpix", 3.0, "Limit for bright columns, in mean absolute deviations of the column means."),
+        Parameter(
+            "losigmabadpix",
+            30.0,
+            "Limit for dark columns, in mean absolute deviations of the column means.",
+            limits=POSITIVE,
+        ),
+        Parameter(
+            "hisigmabadpix",
+            3.0,
+            "Limit for bright columns, in mean absolute deviations of the column means.",
+            limits=POSITIVE,
+        ),
         MERGE,
     ),
     products=(Product("MASTER_BIAS-nn.fits", "Master bias of IFU nn, adu"),),

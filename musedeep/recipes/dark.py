@@ -30,7 +30,7 @@ from musedeep.recipes.basic_processing import (
 )
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, Recipe, Tag
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.image import MuseImage
 
@@ -48,7 +48,10 @@ RECIPE = Recipe(
         Parameter("scale", True, "Scale the frames to the exposure time of the first one before combining."),
         Parameter("normalize", HOUR, "Exposure time of the master dark, s; not above 0: that of the first frame."),
         Parameter(
-            "hotsigma", 5.0, "Limit for hot pixels, in mean absolute deviations above the median of their quadrant."
+            "hotsigma",
+            5.0,
+            "Limit for hot pixels, in mean absolute deviations above the median of their quadrant.",
+            limits=POSITIVE,
         ),
         Parameter("model", False, "Make a smooth model of the master dark, too; of use for 50 long darks and more."),
         MERGE,

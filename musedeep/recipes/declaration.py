@@ -5,7 +5,7 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from musedeep.errors import MusedeepError
 
@@ -23,8 +23,35 @@ class Tag:
 
 
 @dataclass(frozen=True)
+class Range:
+    """A range of numbers: its ends, which belong to it unless they are open."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def hold(self, value: float) -> bool:
+        """Whether a number is in the range."""
+        above = self.low < value if self.open_low else self.low <= value
+        return above and (value < self.high if self.open_high else value <= self.high)
+
+    def __str__(self) -> str:
+        if not (self.open_low or self.open_high) and math.isfinite(self.low) and math.isfinite(self.high):
+            return f"{self.low:g} to {self.high:g}"
+        low = f"{'above' if self.open_low else 'at least'} {self.low:g}" if math.isfinite(self.low) else ""
+        high = f"{'below' if self.open_high else 'at most'} {self.high:g}" if math.isfinite(self.high) else ""
+        return ", ".join(filter(None, (low, high)))
+
+
+POSITIVE: Final = Range(0.0, open_low=True)
+NOT_NEGATIVE: Final = Range(0.0)
+FRACTION: Final = Range(0.0, 1.0, open_low=True, open_high=True)
+
+
+@dataclass(frozen=True)
 class Parameter:
-    """A parameter: name, default (which gives the type), choices if few, and one line of help.
+    """A parameter: name, default (which gives the type), one line of help, choices if few, limits of numbers.
 
     `neutral` is given where the recipe of the ESO pipeline has no such parameter: the value that does the same as it.
     """
@@ -33,6 +60,7 @@ class Parameter:
     default: str | float | int | bool
     help: str
     choices: tuple[str, ...] = ()
+    limits: Range | None = None
     neutral: str | float | int | bool | None = None
 
     def parse(self, value: Any, recipe: str) -> str | float | int | bool:
@@ -41,7 +69,7 @@ class Parameter:
         Raises
         ------
         MusedeepError
-            Wrong type, or not among the choices.
+            Wrong type, not among the choices, or outside the limits.
         """
         wanted: type = type(self.default)
         try:
@@ -54,7 +82,16 @@ class Parameter:
             near = nearest(str(result), self.choices)
             hint = f"; did you mean {near}?" if near else ""
             raise MusedeepError(f"{recipe}: {self.name}={result} is not one of {', '.join(self.choices)}{hint}")
+        if self.limits and not self.limits.hold(float(result)):
+            raise MusedeepError(
+                f"{recipe}: {self.name}={result} is out of range, {self.limits}; the default is {self.default}"
+            )
         return result
+
+    @property
+    def values(self) -> str:
+        """What values it takes, in words; empty if any of its type."""
+        return " | ".join(self.choices) or str(self.limits or "")
 
 
 def _convert(value: Any, wanted: type) -> str | float | int | bool:
@@ -70,12 +107,18 @@ def _convert(value: Any, wanted: type) -> str | float | int | bool:
         if value is None or isinstance(value, Mapping):
             raise ValueError
         return ",".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
-    if wanted is int and isinstance(value, float) and value != int(value):
+    if wanted is float:
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError
+        return number
+    try:
+        whole = int(value)
+    except ValueError:
+        whole = int(float(value))  # 3.0 as text
+    if isinstance(value, float | str) and whole != float(value):
         raise ValueError
-    result: float | int = wanted(value)
-    if not math.isfinite(result):
-        raise ValueError
-    return result
+    return whole
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:
@@ -118,7 +161,7 @@ class Recipe:
         Raises
         ------
         MusedeepError
-            An unknown name (the nearest right one is named), a wrong type or choice.
+            An unknown name (the nearest right one is named), a wrong type or choice, a number out of range.
         """
         known = {p.name: p for p in self.parameters}
         values: dict[str, Any] = {p.name: p.default for p in self.parameters}
@@ -164,9 +207,9 @@ class Recipe:
         for tag in self.tags:
             n = f">= {tag.minimum}" if tag.maximum is None else ("1" if tag.minimum else "0-1")
             lines.append(f"  {tag.name:<18} {n:<5} {tag.description}")
-        lines += ["", "Parameters:"]
+        lines += ["", "Parameters (--name=value; --name alone means true where true or false is asked for):"]
         for p in self.parameters:
-            choice = f" <{' | '.join(p.choices)}>" if p.choices else ""
+            choice = f" <{p.values}>" if p.values else ""
             lines.append(f"  --{p.name}={p.default}{choice}")
             lines += textwrap.wrap(p.help, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
         lines += ["", "Products:"] + [f"  {p.name:<26} {p.description}" for p in self.products]
@@ -179,5 +222,6 @@ class Recipe:
         lines = ["| parameter | default | values | meaning |", "|---|---|---|---|"]
         for p in self.parameters:
             values = ", ".join(f"`{c}`" for c in p.choices) or KINDS[type(p.default)]
+            values += f", {p.limits}" if p.limits else ""
             lines.append(f"| `{p.name}` | `{p.default}` | {values} | {p.help} |")
         return "\n".join(lines)

@@ -135,15 +135,13 @@ def seeing(headers: Sequence[fits.Header]) -> list[float] | None:
 
 
 def _no_seeing(headers: Sequence[fits.Header], names: Sequence[str]) -> MusedeepError:
-    """What to raise where `seeing` has none: names the first keyword that is no width, if there is one."""
-    what, name = "", names[0]
-    for header, one in zip(headers, names, strict=True):
-        wrong = (k for keys in SEEING_SOURCES for k in keys if k in header and not (number_or_none(header, k) or 0) > 0)
-        if key := next(wrong, None):
-            what, name = f"keyword {key} is {value_of(header, key)!r}, and ", one
-            break
+    """What to raise where `seeing` has none: names an exposure without, and its keyword that is no width."""
+    k = next((k for k, header in enumerate(headers) if seeing([header]) is None), 0)
+    wrong = (key for keys in SEEING_SOURCES for key in keys if key in headers[k])
+    wrong = (key for key in wrong if not (number_or_none(headers[k], key) or 0.0) > 0)
+    what = "".join(f"keyword {key} is {value_of(headers[k], key)!r}; " for key in wrong)
     return MusedeepError(
-        f"{name}: {what}weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, "
+        f"{names[k]}: {what}weight=fwhm needs the seeing of every exposure (ESO OCS SGS AG FWHMX/Y AVG, "
         "ESO TEL IA FWHM or ESO TEL AMBI FWHM START/END); use weight=exptime"
     )
 

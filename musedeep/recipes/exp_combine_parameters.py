@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag, nearest
+from musedeep.recipes.declaration import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Parameter,
+    Product,
+    Quality,
+    Range,
+    Recipe,
+    Tag,
+    nearest,
+)
+
+STEP = Range(0.0, 1e4)
 
 SAVE_CHOICES = ("cube", "combined", "exposures", "zarr")
 
@@ -28,9 +40,12 @@ RECIPE = Recipe(
             "resample", "drizzle", "How pixels become voxels.",
             ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos"),
         ),
-        Parameter("dx", 0.0, "Voxel size along RA [arcsec]; 0: 0.2 in the wide-field, 0.025 in the narrow-field mode."),
-        Parameter("dy", 0.0, "Voxel size along declination [arcsec]; 0 as for dx."),
-        Parameter("dlambda", 0.0, "Wavelength step [Angstrom]; 0: the natural sampling of 1.25."),
+        Parameter(
+            "dx", 0.0, "Voxel size along RA [arcsec]; 0: 0.2 in the wide-field, 0.025 in the narrow-field mode.",
+            limits=STEP,
+        ),
+        Parameter("dy", 0.0, "Voxel size along declination [arcsec]; 0 as for dx.", limits=STEP),
+        Parameter("dlambda", 0.0, "Wavelength step [Angstrom]; 0: the natural sampling of 1.25.", limits=STEP),
         Parameter(
             "crtype", "median",
             "Statistics of the rejection of cosmic rays: iraf (mean and its propagated error), mean (mean and standard "
@@ -38,9 +53,9 @@ RECIPE = Recipe(
             ("iraf", "mean", "median"),
         ),
         Parameter("crsigma", 10.0, "Threshold of the rejection; zero or less switches it off."),
-        Parameter("rc", 1.25, "Critical radius of the renka method."),
+        Parameter("rc", 1.25, "Critical radius of the renka method.", limits=POSITIVE),
         Parameter("pixfrac", "0.6,0.6", "Shrinking of pixels for drizzle: one value; spatial,spectral; x,y,spectral."),
-        Parameter("ld", 1, "Voxels on each side to which a pixel contributes (not for nearest)."),
+        Parameter("ld", 1, "Voxels on each side to which a pixel contributes (not for nearest).", limits=Range(1, 10)),
         Parameter("format", "Cube", "Format of the cube.", ("Cube", "Euro3D", "xCube", "xEuro3D", "sdpCube")),
         Parameter(
             "weight", "exptime",
@@ -49,8 +64,8 @@ RECIPE = Recipe(
             ("exptime", "fwhm", "header", "none"),
         ),
         Parameter("filter", "white", "Filters of the field-of-view images, comma-separated; white is built in."),
-        Parameter("lambdamin", 4000.0, "Shortest wavelength used [Angstrom]."),
-        Parameter("lambdamax", 10000.0, "Longest wavelength used [Angstrom]."),
+        Parameter("lambdamin", 4000.0, "Shortest wavelength used [Angstrom].", limits=NOT_NEGATIVE),
+        Parameter("lambdamax", 10000.0, "Longest wavelength used [Angstrom].", limits=NOT_NEGATIVE),
         Parameter(
             "rejection", "reference",
             "reference: outliers as the reference pipeline finds them; stars: fewer false ones, cores of stars spared.",
@@ -132,15 +147,6 @@ def exp_combine_parameters(given: Mapping[str, Any]) -> ExpCombineParameters:
         near = nearest(unknown[0], SAVE_CHOICES) if unknown else None
         hint = f"; did you mean {near}?" if near else ""
         raise MusedeepError(f"muse_exp_combine: save={v['save']} is not among {', '.join(SAVE_CHOICES)}{hint}")
-    for name in ("dx", "dy", "dlambda"):
-        if not 0 <= v[name] < 1e4:
-            raise MusedeepError(
-                f"muse_exp_combine: {name}={v[name]:g} is not a step; give a positive number, or 0 for the default"
-            )
-    if not 1 <= v["ld"] <= 10:
-        raise MusedeepError(f"muse_exp_combine: ld={v['ld']} is out of range; give 1 to 10")
-    if not v["rc"] > 0:
-        raise MusedeepError(f"muse_exp_combine: rc={v['rc']:g} must be positive; the default is 1.25")
     if not v["lambdamin"] < v["lambdamax"]:
         raise MusedeepError(
             f"muse_exp_combine: lambdamin={v['lambdamin']:g} is not below lambdamax={v['lambdamax']:g}: "

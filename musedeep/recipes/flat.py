@@ -25,7 +25,7 @@ from musedeep.recipes.basic_parameters import (
 from musedeep.recipes.basic_processing import Calibration, MeasuredFrame, combine, measure_all, overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import FRACTION, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.image import MuseImage
 
@@ -46,11 +46,26 @@ RECIPE = Recipe(
         Parameter("scale", True, "Scale the frames to the exposure time of the first one before combining."),
         Parameter("normalize", True, "Divide the master flat by the mean of all its pixels."),
         Parameter("trace", True, "Trace the slices on the master flat."),
-        Parameter("nsum", 32, "Rows that are averaged for a sample of the trace."),
-        Parameter("order", 5, "Order of the polynomials of the trace."),
-        Parameter("edgefrac", 0.5, "Part of the median flux above which light in the middle belongs to a slice."),
-        Parameter("losigmabadpix", 5.0, "Limit for dark pixels, in mean absolute deviations from the median of a row."),
-        Parameter("hisigmabadpix", 5.0, "Limit for bright pixels, in mean absolute deviations from the median."),
+        Parameter("nsum", 32, "Rows that are averaged for a sample of the trace.", limits=Range(1)),
+        Parameter("order", 5, "Order of the polynomials of the trace.", limits=Range(1)),
+        Parameter(
+            "edgefrac",
+            0.5,
+            "Part of the median flux above which light in the middle belongs to a slice.",
+            limits=FRACTION,
+        ),
+        Parameter(
+            "losigmabadpix",
+            5.0,
+            "Limit for dark pixels, in mean absolute deviations from the median of a row.",
+            limits=POSITIVE,
+        ),
+        Parameter(
+            "hisigmabadpix",
+            5.0,
+            "Limit for bright pixels, in mean absolute deviations from the median.",
+            limits=POSITIVE,
+        ),
         Parameter("samples", False, "Write all samples of the trace."),
         MERGE,
     ),
@@ -91,9 +106,6 @@ def run(call: RecipeCall) -> Outcome:
 def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
     """The master flat of one IFU, and its trace."""
     parameters = call.parameters
-    for name in ("nsum", "order"):
-        if parameters[name] < 1:
-            raise MusedeepError(f"muse_flat: {name}={parameters[name]} is below 1; correct it")
     overscan = Overscan.of(parameters)
     frames = open_frames(call.frames["FLAT"], ifu, "FLAT", RECIPE.tags[0].minimum, RECIPE.name)
     combination = Combination.of(parameters, len(frames))

@@ -18,7 +18,7 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_
 from musedeep.recipes.basic_processing import Calibration, Combined, combine, measure_all, overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall, product_name
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import NOT_NEGATIVE, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.geometry_lines import read_lines
 from musedeep.recipes.geometry_spots import (
     AVERAGE,
@@ -62,15 +62,30 @@ RECIPE = Recipe(
         Tag("MASK_CHECK", 0, None, "Raw exposures to make images of with the new table"),
     ),
     parameters=(
-        Parameter("ifu1", 1, "First IFU to analyse."),
-        Parameter("ifu2", 24, "Last IFU to analyse; IFUs that the raw files do not hold are left out."),
-        Parameter("sigma", 2.2, "Limit for spots, in median deviations above the median."),
+        Parameter("ifu1", 1, "First IFU to analyse.", limits=Range(1, N_IFUS)),
+        Parameter(
+            "ifu2",
+            24,
+            "Last IFU to analyse; IFUs that the raw files do not hold are left out.",
+            limits=Range(1, N_IFUS),
+        ),
+        Parameter("sigma", 2.2, "Limit for spots, in median deviations above the median.", limits=POSITIVE),
         Parameter("centroid", "gaussian", "How places and widths of spots are measured.", ("barycenter", "gaussian")),
         Parameter(
             "smooth", 1.5, "Limit beyond which values are smoothed within each stack of slices; 0 or less: not at all."
         ),
-        Parameter("lambdamin", 6800.0, "Lower limit of wavelengths of the reconstructed cube and images, Angstrom."),
-        Parameter("lambdamax", 7200.0, "Upper limit of wavelengths of the reconstructed cube and images, Angstrom."),
+        Parameter(
+            "lambdamin",
+            6800.0,
+            "Lower limit of wavelengths of the reconstructed cube and images, Angstrom.",
+            limits=NOT_NEGATIVE,
+        ),
+        Parameter(
+            "lambdamax",
+            7200.0,
+            "Upper limit of wavelengths of the reconstructed cube and images, Angstrom.",
+            limits=NOT_NEGATIVE,
+        ),
         Parameter("saveimage", True, "Write the reduced exposures, 200 MB each."),
     ),
     products=(
@@ -193,8 +208,8 @@ def chosen(call: RecipeCall) -> list[int]:
         The limits make no sense, or there is none.
     """
     first, last = int(call.parameters["ifu1"]), int(call.parameters["ifu2"])
-    if not 1 <= first <= last <= N_IFUS:
-        raise MusedeepError(f"muse_geometry: ifu1={first} to ifu2={last} are not within 1 to {N_IFUS}; correct them")
+    if first > last:
+        raise MusedeepError(f"muse_geometry: ifu1={first} is above ifu2={last}; exchange or correct them")
     path = call.frames["MASK"][0]
     held = raw_ifus(path)
     ifus = [ifu for ifu in sorted(held) if first <= ifu <= last]

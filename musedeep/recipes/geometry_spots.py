@@ -30,6 +30,7 @@ from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine
 from musedeep.recipes.product_headers import Card
 from musedeep.storage.calibration_tables import TraceTable, WavecalTable
+from musedeep.storage.headers import number_or_none
 from musedeep.storage.raw_frames import RawFrame
 
 Array = NDArray[np.float64]
@@ -69,10 +70,10 @@ class MaskPosition:
         """
 
         def number(name: str) -> float:
-            value = frame.primary.get(f"ESO {name}")
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            value = number_or_none(frame.primary, f"ESO {name}")
+            if value is None:
                 raise MusedeepError(f"{frame.path}: no number in ESO {name}; give exposures of the pinhole mask (MASK)")
-            return float(value)
+            return value
 
         place = number("INS POS2 POS"), number("INS POS3 POS"), number("INS POS4 POS")
         encoder = int(number("INS POS2 ENC")), int(number("INS POS3 ENC")), int(number("INS POS4 ENC"))

@@ -18,7 +18,7 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_
 from musedeep.recipes.basic_processing import THREADS, MeasuredFrame, overscan_cards, saturation_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import NOT_NEGATIVE, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.lsf_hermite import fitted, hermite_table
 from musedeep.recipes.lsf_lines import lamp_lines
 from musedeep.recipes.lsf_products import profile_hdu, write_subtracted
@@ -50,11 +50,16 @@ RECIPE = Recipe(
         NIFU,
         *OVERSCAN,
         Parameter("save_subtracted", False, "Write the pixels around the lines, with the profiles subtracted."),
-        Parameter("line_quality", 3, "Lowest quality of lines in the LINE_CATALOG."),
-        Parameter("lsf_range", 7.5, "Half size of the profiles [Angstrom]."),
-        Parameter("lsf_size", 150, "Size of the profiles."),
-        Parameter("lambda_size", 30, "Wavelengths that profiles are given at."),
-        Parameter("lsf_regression_window", 0.7, "Half size of the window of the regression along profiles [Angstrom]."),
+        Parameter("line_quality", 3, "Lowest quality of lines in the LINE_CATALOG.", limits=NOT_NEGATIVE),
+        Parameter("lsf_range", 7.5, "Half size of the profiles [Angstrom].", limits=Range(4, 50)),
+        Parameter("lsf_size", 150, "Size of the profiles.", limits=Range(20, 10_000)),
+        Parameter("lambda_size", 30, "Wavelengths that profiles are given at.", limits=Range(2, 10_000)),
+        Parameter(
+            "lsf_regression_window",
+            0.7,
+            "Half size of the window of the regression along profiles [Angstrom].",
+            limits=POSITIVE,
+        ),
         MERGE,
         Parameter(
             "combine", "sigclip", "How the frames of a lamp are combined.", ("average", "median", "minmax", "sigclip")
@@ -101,13 +106,8 @@ def _arcs(frames: Mapping[str, Any]) -> list[str]:
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise MusedeepError for numbers that make no sense."""
+    """Raise MusedeepError if the window does not go with the size of the profiles."""
     p = parameters
-    for name, least in (("lsf_size", 20), ("lambda_size", 2)):
-        if not least <= p[name] <= 10_000:
-            raise MusedeepError(f"muse_lsf: {name}={p[name]} is not {least} to 10000; correct it")
-    if not 4.0 <= p["lsf_range"] <= 50.0:
-        raise MusedeepError(f"muse_lsf: lsf_range={p['lsf_range']:g} is not 4 to 50 Angstrom; correct it")
     step = 2.0 * p["lsf_range"] / (p["lsf_size"] - 1)
     if not 0.5 * step < p["lsf_regression_window"] <= 0.5 * p["lsf_range"]:
         raise MusedeepError(

@@ -18,7 +18,7 @@ from musedeep.recipes.basic_parameters import (
     Overscan,
 )
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.pixel_table_product import wants_fits
 from musedeep.recipes.scibasic_image import CosmicSearch
 from musedeep.recipes.scibasic_shift import SkyLineSearch
@@ -61,10 +61,15 @@ RECIPE = Recipe(
             "with adaptive optics, 4600-9350 in extended modes.",
         ),
         Parameter("cr", "none", "Flag cosmic rays on the image.", ("none", "dcr")),
-        Parameter("xbox", 15, "Width of the boxes in which cr=dcr searches, pixels."),
-        Parameter("ybox", 40, "Height of the boxes in which cr=dcr searches, pixels."),
-        Parameter("passes", 2, "Passes of cr=dcr, at most."),
-        Parameter("thres", 5.8, "Gap in the values of a box beyond which cr=dcr flags, in standard deviations."),
+        Parameter("xbox", 15, "Width of the boxes in which cr=dcr searches, pixels.", limits=Range(3)),
+        Parameter("ybox", 40, "Height of the boxes in which cr=dcr searches, pixels.", limits=Range(3)),
+        Parameter("passes", 2, "Passes of cr=dcr, at most.", limits=Range(1)),
+        Parameter(
+            "thres",
+            5.8,
+            "Gap in the values of a box beyond which cr=dcr flags, in standard deviations.",
+            limits=POSITIVE,
+        ),
         Parameter(
             "combine",
             "none",
@@ -79,8 +84,8 @@ RECIPE = Recipe(
             "5577.339,6300.304",
             "Sky lines, Angstrom in air, from which the shift of the wavelengths is found; none: no shift.",
         ),
-        Parameter("skyhalfwidth", 5.0, "Half the width of the box around each sky line, Angstrom."),
-        Parameter("skybinsize", 0.1, "Bins of the spectrum to which the line is fitted, Angstrom."),
+        Parameter("skyhalfwidth", 5.0, "Half the width of the box around each sky line, Angstrom.", limits=POSITIVE),
+        Parameter("skybinsize", 0.1, "Bins of the spectrum to which the line is fitted, Angstrom.", limits=POSITIVE),
         Parameter("skyreject", "15.,15.,1", "Clipping of pixels in the box: high and low limit in sigma, iterations."),
         Parameter(
             "skyneighbours",
@@ -90,7 +95,7 @@ RECIPE = Recipe(
             neutral=False,
         ),
         Parameter("resample", False, "Write an image with wavelengths along the columns, for a look."),
-        Parameter("dlambda", 1.25, "Step of wavelength of that image, Angstrom."),
+        Parameter("dlambda", 1.25, "Step of wavelength of that image, Angstrom.", limits=POSITIVE),
         MERGE,
     ),
     products=(
@@ -152,8 +157,6 @@ def run(call: RecipeCall) -> Outcome:
     for one in exposures:
         if combine:
             Combination.of(parameters, len(one.paths))
-    if not parameters["dlambda"] > 0:
-        raise MusedeepError(f"muse_scibasic: dlambda={parameters['dlambda']:g} is not above 0; correct it")
     ifus = chosen_ifus(call, exposures)
     categories = [one.category("RED") for one in exposures if parameters["saveimage"] and one.tag != REDUCED]
     categories += [one.category("RESAMPLED") for one in exposures if parameters["resample"]]
@@ -171,11 +174,9 @@ def chosen_ifus(call: RecipeCall, exposures: Sequence[Exposure]) -> list[int]:
     Raises
     ------
     MusedeepError
-        nifu is out of range, or the files hold no IFU.
+        The files hold no IFU.
     """
     number = int(call.parameters["nifu"])
-    if not -1 <= number <= N_IFUS:
-        raise MusedeepError(f"muse_scibasic: nifu={number} is not -1, 0, or 1 to {N_IFUS}; correct it")
     if number > 0:
         return [number]
     found = sorted({ifu for one in exposures for path in one.paths for ifu in ifus_of(path, one.tag)})

@@ -17,6 +17,7 @@ from musedeep.instrument import DISPERSION, N_SLICES
 from musedeep.kernels.calibrate import SATURATED
 from musedeep.kernels.illumination import correct_rows, count_flag
 from musedeep.processors import available_processors
+from musedeep.recipes.basic_inputs import lamp_flux
 from musedeep.recipes.basic_processing import overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
@@ -220,8 +221,8 @@ class IfuReduction:
 
     def _flat_flux(self) -> list[Card]:
         assert self.images is not None
-        value = self.images.flat.header.get("ESO QC FLAT MASTER INTFLUX")
-        return [] if value is None else [(_LAMP, float(value), "")]
+        value = lamp_flux(self.images.flat)
+        return [] if value is None else [(_LAMP, value, "")]
 
     def _header(
         self, frame: RawFrame, category: str, file_name: str, paths: Sequence[str], tag: str, cards: Sequence[Card]

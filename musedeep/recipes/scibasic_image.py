@@ -47,21 +47,9 @@ class CosmicSearch:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "CosmicSearch":
-        """From the parameters of the recipe.
-
-        Raises
-        ------
-        MusedeepError
-            Numbers that make no sense.
-        """
-        x, y, passes = (int(parameters[name]) for name in ("xbox", "ybox", "passes"))
-        threshold = float(parameters["thres"])
-        if min(x, y) < 3 or passes < 1 or threshold <= 0:
-            raise MusedeepError(
-                f"muse_scibasic: xbox={x}, ybox={y}, passes={passes}, thres={threshold:g} make no search for cosmic "
-                "rays; as in 15, 40, 2, 5.8"
-            )
-        return cls(str(parameters["cr"]), (y, x), passes, threshold)
+        """From the parameters of the recipe."""
+        box = int(parameters["ybox"]), int(parameters["xbox"])
+        return cls(str(parameters["cr"]), box, int(parameters["passes"]), float(parameters["thres"]))
 
 
 @dataclass

@@ -65,7 +65,7 @@ class SkyLineSearch:
             )
         high, low, passes = (*limits, *(15.0, 15.0, 1.0)[len(limits) :])
         width, size = float(parameters["skyhalfwidth"]), float(parameters["skybinsize"])
-        if width <= 0 or not 0 < size <= width:
+        if size > width:
             raise MusedeepError(
                 f"muse_scibasic: skyhalfwidth={width:g}, skybinsize={size:g} make no box with bins; as in 5 and 0.1"
             )

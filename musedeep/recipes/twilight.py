@@ -11,13 +11,13 @@ from musedeep.processors import available_processors
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS, MASTER_DARK, OVERSCAN
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import NOT_NEGATIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.pixel_creation import Limits, PixelRows
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, white_image
 from musedeep.recipes.twilight_ifu import TwilightIfu
 from musedeep.recipes.twilight_products import Extension, units
-from musedeep.recipes.twilight_smooth import Smoothing, Vignetting, smooth_cube
+from musedeep.recipes.twilight_smooth import HIGHEST_ORDER, Smoothing, Vignetting, smooth_cube
 from musedeep.storage.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw_frames import raw_ifus
@@ -52,11 +52,15 @@ RECIPE = Recipe(
             "crtype", "median", "Statistics by which cosmic rays are found in the cube.", ("iraf", "mean", "median")
         ),
         Parameter("crsigma", 50.0, "Limit for cosmic rays, in their spread; 0 or less: they are not looked for."),
-        Parameter("lambdamin", 5000.0, "Lowest wavelength, Angstrom."),
-        Parameter("lambdamax", 9000.0, "Highest wavelength, Angstrom."),
-        Parameter("dlambda", 250.0, "Step of the planes of the cube, Angstrom."),
-        Parameter("xorder", 2, "Order of the polynomial in x that is fitted to the field."),
-        Parameter("yorder", 2, "Order of the polynomial in y that is fitted to the field."),
+        Parameter("lambdamin", 5000.0, "Lowest wavelength, Angstrom.", limits=NOT_NEGATIVE),
+        Parameter("lambdamax", 9000.0, "Highest wavelength, Angstrom.", limits=NOT_NEGATIVE),
+        Parameter("dlambda", 250.0, "Step of the planes of the cube, Angstrom.", limits=Range(1.25)),
+        Parameter(
+            "xorder", 2, "Order of the polynomial in x that is fitted to the field.", limits=Range(0, HIGHEST_ORDER)
+        ),
+        Parameter(
+            "yorder", 2, "Order of the polynomial in y that is fitted to the field.", limits=Range(0, HIGHEST_ORDER)
+        ),
         Parameter(
             "vignmaskedges",
             0.02,
@@ -67,14 +71,19 @@ RECIPE = Recipe(
             "vignxpar",
             -1,
             "Order in x of polyfit, twice the share of the FWHM of gaussian, or columns of median; -1: 4, 10 or 5.",
+            limits=Range(-1, 100),
         ),
         Parameter(
             "vignypar",
             -1,
             "Order in y of polyfit, twice the share of the FWHM of gaussian, or rows of median; -1: 4, 10 or 5.",
+            limits=Range(-1, 100),
         ),
         Parameter(
-            "vignnfmmask", 22, "Height of the vignetted area at the upper edge in the narrow-field mode, pixels."
+            "vignnfmmask",
+            22,
+            "Height of the vignetted area at the upper edge in the narrow-field mode, pixels.",
+            limits=NOT_NEGATIVE,
         ),
         Parameter(
             "vignloss",
@@ -176,8 +185,10 @@ def _check(call: RecipeCall) -> tuple[float, float]:
     low, high, step = (float(call.parameters[name]) for name in ("lambdamin", "lambdamax", "dlambda"))
     if not low < high:
         raise MusedeepError(f"muse_twilight: lambdamin={low:g} is not below lambdamax={high:g}; correct them")
-    if not 1.25 <= step <= high - low:
-        raise MusedeepError(f"muse_twilight: dlambda={step:g} is not between 1.25 and {high - low:g}; as in 250")
+    if step > high - low:
+        raise MusedeepError(
+            f"muse_twilight: dlambda={step:g} is more than lambdamax - lambdamin={high - low:g}; as in 250"
+        )
     return low, high
 
 

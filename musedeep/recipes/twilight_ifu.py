@@ -10,7 +10,7 @@ import numpy as np
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.image_statistics import statistics
-from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
+from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, lamp_flux, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
@@ -95,11 +95,10 @@ class TwilightIfu:
             "TRACE_TABLE": [str(trace.path)],
             "WAVECAL_TABLE": [str(waves.path)],
         }
-        flux = flat.header.get("ESO QC FLAT MASTER INTFLUX")
         return cls(
             ifu, frames, Calibration(bias, dark, flat, known_bad=known_bad_pixels(bad, frames[0])), overscan,
             Combination.of(parameters, len(frames)), where, illum, used, bool(parameters["scale"]),
-            None if flux is None else float(flux),
+            lamp_flux(flat),
         )  # fmt: skip
 
     @property

@@ -38,16 +38,7 @@ class Smoothing:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> "Smoothing":
-        """From the parameters of the recipe.
-
-        Raises
-        ------
-        MusedeepError
-            Orders that make no sense.
-        """
-        for name in ("xorder", "yorder"):
-            if not 0 <= parameters[name] <= HIGHEST_ORDER:
-                raise MusedeepError(f"muse_twilight: {name}={parameters[name]} is not 0 to {HIGHEST_ORDER}; as in 2")
+        """From the parameters of the recipe."""
         return cls(int(parameters["xorder"]), int(parameters["yorder"]))
 
 
@@ -92,8 +83,6 @@ class Vignetting:
                 )
             found.append(value)
         height = int(parameters["vignnfmmask"])
-        if height < 0:
-            raise MusedeepError(f"muse_twilight: vignnfmmask={height} is below 0; give a number of pixels")
         narrow = mode.startswith("NFM")
         edges = 0.0 if narrow else float(parameters["vignmaskedges"])
         return cls(

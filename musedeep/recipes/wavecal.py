@@ -27,7 +27,7 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_
 from musedeep.recipes.basic_processing import THREADS, Combined, overscan_cards
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, chosen_ifus, product_name, run_ifus
-from musedeep.recipes.declaration import Parameter, Product, Quality, Recipe, Tag
+from musedeep.recipes.declaration import FRACTION, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.wavecal_images import write_resampled, write_wave_map
 from musedeep.recipes.wavecal_quality import quality_cards, residuals_table, wavecal_table
@@ -68,11 +68,19 @@ RECIPE = Recipe(
             1.0,
             "Limit for the detection of lines above the median signal to noise in the middle of a slice, in mean "
             "absolute deviations.",
+            limits=POSITIVE,
         ),
-        Parameter("dres", 0.05, "Part by which the dispersion may differ from 1.25 Angstrom/pix in pattern matching."),
-        Parameter("tolerance", 0.1, "Largest relative difference of ratios of distances in pattern matching."),
-        Parameter("xorder", 2, "Order of the polynomials along a slice."),
-        Parameter("yorder", 6, "Order of the polynomial of the dispersion."),
+        Parameter(
+            "dres",
+            0.05,
+            "Part by which the dispersion may differ from 1.25 Angstrom/pix in pattern matching.",
+            limits=FRACTION,
+        ),
+        Parameter(
+            "tolerance", 0.1, "Largest relative difference of ratios of distances in pattern matching.", limits=POSITIVE
+        ),
+        Parameter("xorder", 2, "Order of the polynomials along a slice.", limits=Range(1, 5)),
+        Parameter("yorder", 6, "Order of the polynomial of the dispersion.", limits=Range(1, 9)),
         Parameter("linesigma", -1.0, "Limit for deviant positions of a line; negative: 2.5 standard deviations."),
         Parameter("residuals", False, "Write the residuals of all positions of all lines."),
         Parameter("fitsigma", -1.0, "Limit for deviant positions in the final fit; negative: 3 standard deviations."),
@@ -131,22 +139,8 @@ def run(call: RecipeCall) -> Outcome:
 
 
 def settings_of(parameters: Mapping[str, Any], mode: str) -> Settings:
-    """Parameters of the fits, in a mode of the instrument.
-
-    Raises
-    ------
-    MusedeepError
-        Numbers that make no sense.
-    """
+    """Parameters of the fits, in a mode of the instrument."""
     p = parameters
-    for name, low, high in (("xorder", 1, 5), ("yorder", 1, 9)):
-        if not low <= p[name] <= high:
-            raise MusedeepError(f"muse_wavecal: {name}={p[name]} is not {low} to {high}; correct it")
-    for name in ("sigma", "dres", "tolerance"):
-        if p[name] <= 0:
-            raise MusedeepError(f"muse_wavecal: {name}={p[name]:g} is not above 0; correct it")
-    if p["dres"] >= 1:
-        raise MusedeepError(f"muse_wavecal: dres={p['dres']:g} is not below 1; give a part, as 0.05")
     return Settings(
         p["sigma"], p["dres"], p["tolerance"], p["xorder"], p["yorder"],
         p["linesigma"] if p["linesigma"] > 0 else DEFAULT_LINE_SIGMA,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.hdus import numbers, open_hdus
+from musedeep.storage.headers import number_of
 
 
 @dataclass(frozen=True)
@@ -92,5 +93,5 @@ def _filter(name: str, hdu: fits.BinTableHDU, path: str | Path) -> Filter:
         raise MusedeepError(
             f"{path}: filter {name}: lambda does not ascend, or throughput is not finite; sort and clean the rows"
         )
-    points = tuple(float(hdu.header[k]) if k in hdu.header else None for k in ("ZP_VEGA", "ZP_AB"))
+    points = tuple(number_of(hdu.header, k, path) if k in hdu.header else None for k in ("ZP_VEGA", "ZP_AB"))
     return Filter(name, wavelength, throughput, (points[0], points[1]))

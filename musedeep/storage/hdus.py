@@ -1,24 +1,21 @@
 """FITS files that are read by astropy, and such that are written whole or not at all, with their checksums."""
 
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.header_cards import keep_checksum_places, sign
 from musedeep.storage.headers import scan_units, unreadable
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
-
-DAMAGE: Final = (
-    ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, fits.VerifyError
-)  # fmt: skip
-"""What astropy raises for headers and data that are not as the FITS standard has them."""
 
 
 @contextmanager
@@ -36,17 +33,29 @@ def reading(path: Path, what: str) -> Iterator[None]:
         The file cannot be read, or is damaged.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            # of cards that break the standard; what matters of them is checked by the readers
+            warnings.simplefilter("ignore", AstropyWarning)
+            yield
+    except MusedeepError:
+        raise
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
-    except DAMAGE as error:
+    except Exception as error:
+        # astropy has no type for damage: it raises whatever its parsers meet, and a private type of its C code
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise MusedeepError(f"{path}: no valid {what} ({reason}); make it again or give another") from error
+        raise MusedeepError(f"{path}: no valid {what} ({reason}); copy or make it again, or give another") from error
 
 
 @contextmanager
-def open_hdus(path: Path, what: str) -> Iterator[fits.HDUList]:
-    """The HDUs of a small FITS file, packed by gzip or not, to be read inside `with`; see `reading`.
+def open_hdus(path: Path, what: str, memmap: bool = False) -> Iterator[fits.HDUList]:
+    """The HDUs of a FITS file, packed by gzip or not, to be read inside `with`; see `reading`.
+
+    Parameters
+    ----------
+    path : Path
+    what : what is expected in the file
+    memmap : map large data that are not packed, which are not to be kept in memory all at once
 
     Raises
     ------
@@ -60,7 +69,7 @@ def open_hdus(path: Path, what: str) -> Iterator[fits.HDUList]:
         # astropy takes the bytes of a compressed table for its rows
         if any(card.startswith("ZTABLE  =") for card in unit.cards):
             raise MusedeepError(f"{path}: a table compressed by fpack; uncompress it with funpack and give the result")
-    with reading(path, what), fits.open(path, memmap=False) as hdus:
+    with reading(path, what), fits.open(path, memmap=memmap) as hdus:
         yield hdus
 
 

@@ -1,11 +1,12 @@
 """Header cards that break the FITS standard, made legal: headers are read whatever is in them, and products are FITS.
 
 - Characters outside ASCII, in UTF-8 or Latin-1, lose their accents or become '?'; control characters become blanks.
-- A value that is none in FITS (`nan` without quotes, a string that does not end) becomes text: its keyword has the
-  value 'nan', which nobody takes for a number.
+- A value that is none in FITS (`nan` without quotes, a string that does not end), or a number too large for a double,
+  becomes text: its keyword has the value 'nan', which nobody takes for a number.
 - A card without keyword or value, or with a keyword that is none in FITS, becomes a COMMENT.
 """
 
+import cmath
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _CARD = 80
 _LEGAL = re.compile(
     r"(?:(?:COMMENT |HISTORY |END     |        )[ -~]*"
     r"|(?:(?=[A-Z0-9_-]+ *=)[A-Z0-9_ -]{8}= |HIERARCH(?: [A-Z0-9_-]+)+ *= ) *"
-    r"(?:'(?:[ -&(-~]|'')*'|[TF]|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]+)?)? *(?:/[ -~]*)?)\Z"
+    r"(?:'(?:[ -&(-~]|'')*'|[TF]|[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[ED][+-]?[0-9]{1,2})?)? *(?:/[ -~]*)?)\Z"
 )
 """Cards that are legal at a glance; what else is legal astropy knows."""
 
@@ -76,10 +77,11 @@ def _legal(card: str, before: str) -> str:
             return _comment(text)
     text = f"{name}={value}"
     try:
-        fits.Card.fromstring(text).value  # noqa: B018
+        found = fits.Card.fromstring(text).value
     except (fits.VerifyError, ValueError):
         return _as_text(name, value)
-    return text
+    too_large = isinstance(found, float | complex) and not cmath.isfinite(found)
+    return _as_text(name, value) if too_large else text
 
 
 def _as_text(name: str, value: str) -> str:

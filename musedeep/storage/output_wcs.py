@@ -4,17 +4,20 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from astropy import units
 from astropy.io import fits
-from astropy.io.fits.card import Undefined
-from astropy.io.fits.verify import VerifyError
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.headers import integer_of, number_of, scan_units, text_of, value_of
+from musedeep.storage.units import conversion
 
 SPECTRAL_TYPES = ("AWAV", "AWAV-LOG", "WAVE", "WAVE-LOG")
 
 FIXED = (("LONPOLE", (180.0,)), ("EQUINOX", (2000.0,)), ("RADESYS", ("ICRS", "FK5")))
 """What a header may say about the orientation of the sky, if it does: values that are those of the data."""
+
+LEAST_COSINE = 0.01
+"""Of the angle between an axis of the cube and its direction on the sky: voxels are measured along that, as in the
+reference, so that the voxels of a cube turned by 90 degrees have no size."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,17 @@ def read_output_wcs(path: str | Path) -> OutputWCS:
     path = Path(path)
     if not path.is_file():
         raise MusedeepError(f"{path}: no such file; give a FITS file whose header describes the output cube")
-    try:
-        with fits.open(path) as hdus:
-            headers = [h.header for h in hdus if h.header.get("NAXIS", 0) >= 2 or "WCSAXES" in h.header]
-    except (OSError, VerifyError, ValueError) as error:
-        raise MusedeepError(f"{path}: not a readable FITS file ({str(error).splitlines()[0]})") from error
-    header = next((h for h in headers if "CTYPE1" in h), headers[0] if headers else None)
-    if header is None:
+    first = None
+    for unit in scan_units(path, unpack=True):
+        if unit.header["NAXIS"] >= 2 or "WCSAXES" in unit.header:
+            if "CTYPE1" in unit.header:
+                return _Reader(path, unit.header).parse()
+            first = first or unit.header
+    if first is None:
         raise MusedeepError(
             f"{path}: no extension with NAXIS or WCSAXES; an OUTPUT_WCS needs a world coordinate system"
         )
-    return _Reader(path, header).parse()
+    return _Reader(path, first).parse()
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,10 @@ class _Reader:
         )  # fmt: skip
         if cd[0] * cd[3] - cd[1] * cd[2] == 0:
             raise MusedeepError(f"{self.path}: the matrix CD1_1, CD1_2, CD2_1, CD2_2 is singular; correct it")
-        if cd[0] == 0 or cd[3] == 0:
+        if abs(cd[0]) < LEAST_COSINE * math.hypot(*cd[:2]) or abs(cd[3]) < LEAST_COSINE * math.hypot(*cd[2:]):
             raise MusedeepError(
-                f"{self.path}: CD1_1 or CD2_2 is zero: the cube would be turned by 90 degrees against north; "
-                "turn it by less, or exchange its axes"
+                f"{self.path}: CD1_1 or CD2_2 is (nearly) zero: the cube would be turned by 90 degrees against north; "
+                "turn it by less"
             )
         if not -90.0 <= crval[1] <= 90.0:
             raise MusedeepError(f"{self.path}: CRVAL2 = {crval[1]:g} deg is no declination; correct it")
@@ -111,7 +114,7 @@ class _Reader:
         if types[2] and not crval[2] > 0:
             raise MusedeepError(f"{self.path}: CRVAL3 = {crval[2]:g}; the wavelength has to be positive")
         return OutputWCS(
-            shape=(self.length("NAXIS1"), self.length("NAXIS2"), self.length("NAXIS3")),
+            shape=(self.length(1), self.length(2), self.length(3)),
             crpix=(crpix[0], crpix[1], crpix[2] if types[2] else 1.0),
             crval=(crval[0], crval[1], crval[2] if types[2] else 0.0),
             cd=cd,
@@ -123,7 +126,7 @@ class _Reader:
     def check_sky(self) -> None:
         """Refuse a sky that is turned or has another equinox than that of the data."""
         for key, allowed in FIXED:
-            value = self.value(key)
+            value = value_of(self.header, key)
             if value is not None and value not in allowed:
                 expected = " or ".join(f"{v:g}" if isinstance(v, float) else v for v in allowed)
                 raise MusedeepError(f"{self.path}: {key} is '{value}'; only {expected} is supported")
@@ -159,40 +162,22 @@ class _Reader:
         text = self.text(key)
         if text.lower() in ("", unit.lower()):
             return 1.0
-        try:
-            return float(units.Unit(text).to(unit))
-        except (ValueError, TypeError):  # no unit at all; no angle or length
+        factor = conversion(text, unit)
+        if factor is None:
             raise MusedeepError(
                 f"{self.path}: {key} is '{text}'; it has to be {unit}, or a unit that can be converted to it"
-            ) from None
+            )
+        return factor
 
-    def length(self, key: str) -> int:
+    def length(self, axis: int) -> int:
         """Voxels along an axis; 0 where not given."""
-        value = self.number(key, 0.0)
-        if value < 0 or value != int(value):
-            raise MusedeepError(f"{self.path}: {key} is {value:g}; it has to be a number of voxels")
-        return int(value)
-
-    def text(self, key: str) -> str:
-        """The value of a keyword as text; empty where it is missing."""
-        value = self.value(key)
-        return "" if value is None else str(value).strip()
+        key = f"ZNAXIS{axis}" if "ZIMAGE" in self.header else f"NAXIS{axis}"  # compressed by fpack, or not
+        return integer_of(self.header, key, self.path, 0)
 
     def number(self, key: str, default: float | None = None) -> float:
         """The value of a keyword that has to be a finite number."""
-        value = self.value(key)
-        if value is None and key not in self.header:
-            value = default
-            if value is None:
-                raise MusedeepError(f"{self.path}: keyword {key} is missing; an OUTPUT_WCS needs it")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise MusedeepError(f"{self.path}: {key} is '{'' if value is None else value}'; it has to be a number")
-        return float(value)
+        return number_of(self.header, key, self.path, default)
 
-    def value(self, key: str) -> object:
-        """The value of a keyword; None where there is none."""
-        try:
-            value = self.header.get(key)
-        except (VerifyError, ValueError):
-            raise MusedeepError(f"{self.path}: the card of {key} is not legal FITS; correct it") from None
-        return None if isinstance(value, Undefined) else value
+    def text(self, key: str) -> str:
+        """The value of a keyword as text; empty where it is missing."""
+        return text_of(self.header, key, self.path, "")

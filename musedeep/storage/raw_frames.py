@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.hdus import reading
-from musedeep.storage.headers import header_cards, open_unpacked, parse_cards, scan_units
+from musedeep.storage.headers import header_cards, number_or_none, open_unpacked, parse_cards, scan_units
 from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.outputs import write_error
 from musedeep.storage.packed import packing_of
@@ -241,18 +241,14 @@ def _along(total: int, first: bool, n: int, prescan: int, overscan: int) -> tupl
 
 def _keyword(frame: RawFrame, name: str) -> float:
     """A gain above 0, or another number that is an integer of at least 0."""
-    try:
-        value = frame.header.get(name)
-    except fits.VerifyError:
-        value = None
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    value = number_or_none(frame.header, name)
+    if value is None:
         raise MusedeepError(
             f"{frame.path}, {extension_name(frame.ifu)}: no number in {name}; give a raw frame with its full header"
         )
-    good = 0 < value < np.inf if name.endswith("GAIN") else value >= 0 and value == np.floor(value)
-    if not good:
-        raise MusedeepError(f"{frame.path}, {extension_name(frame.ifu)}: {name} is {value}; give a raw MUSE frame")
-    return float(value)
+    if not (value > 0 if name.endswith("GAIN") else value >= 0 and value.is_integer()):
+        raise MusedeepError(f"{frame.path}, {extension_name(frame.ifu)}: {name} is {value:g}; give a raw MUSE frame")
+    return value
 
 
 def check_same_setup(frames: list[RawFrame]) -> None:

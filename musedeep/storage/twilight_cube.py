@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.hdus import open_hdus
+from musedeep.storage.headers import number_of
 
 _SKY = re.compile(r"ESO DRS MUSE FLAT FLUX SKY(\d+)$")
 
@@ -60,5 +61,5 @@ def read_twilight_cube(path: str | Path) -> TwilightCube:
         if not ((step != 0) & np.isfinite([step, pixel, value]).all(0)).all():
             raise MusedeepError(f"{path}: a step of the grid in DATA is 0, or it is not finite; give a TWILIGHT_CUBE")
         data = np.ascontiguousarray(hdus["DATA"].data, np.float32)
-        flux = {int(m[1]): float(primary[key]) for key in primary if (m := _SKY.match(key))}
+        flux = {int(m[1]): number_of(primary, key, path) for key in primary if (m := _SKY.match(key))}
     return TwilightCube(data, value + (1.0 - pixel) * step, step, flux)

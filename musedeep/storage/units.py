@@ -19,6 +19,16 @@ def same_unit(one: str, other: str) -> bool:
     return first is not None and second is not None and bool(first == second)
 
 
+@lru_cache
+def conversion(text: str, unit: str) -> float | None:
+    """What a number in the unit that a text means is to be multiplied by to be in `unit`; None if it cannot be."""
+    found = _unit(text)
+    try:
+        return None if found is None else float(found.to(unit))
+    except units.UnitConversionError:
+        return None
+
+
 def _unit(text: str) -> units.UnitBase | None:
     """The unit that a text means; None if it means none (an empty one means that the unit is not known)."""
     text = text.strip()

@@ -95,7 +95,7 @@ def read_flags(path: Path) -> tuple[dict[int, tuple[NDArray[Any], fits.Header]],
         No FITS file, no DQ extension, or one of another shape; no IFU in the header.
     """
     found: dict[int, tuple[NDArray[Any], fits.Header]] = {}
-    with open_hdus(path, "image with a DQ extension, as in MASTER_FLAT") as hdus:
+    with open_hdus(path, "image with a DQ extension, as in MASTER_FLAT", memmap=True) as hdus:
         primary = hdus[0].header
         inherited = fits.Header([primary.cards[key] for key in _INHERITED if key in primary])
         for hdu in hdus[1:]:

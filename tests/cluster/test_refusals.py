@@ -266,6 +266,9 @@ def test_a_path_that_workers_do_not_see(dask_over_tls, tmp_path, monkeypatch):
         # a directory of the same name, but another one
         needs = worker_check.Needs("x", worker_check.own_versions(), [], (str(mark), b"theirs"))
         assert needs.problem().startswith(f"{tmp_path}: the worker on ")
+        # the same version, but another state of a checkout
+        needs.code = "0123456789abcdef"
+        assert "has other sources of musedeep than are here" in needs.problem()
         executor.close()
 
 

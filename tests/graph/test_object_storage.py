@@ -258,6 +258,24 @@ def test_a_killed_upload_is_no_store(server, files, tmp_path, capsys):
     assert open_pixel_table(location(url)).n_rows > 0
 
 
+def test_names_that_look_like_patterns(stores, files, undisturbed, tmp_path):
+    """A store is read, found, and replaced by its very name; its neighbours are left alone."""
+    sources = [store.with_suffix(".fits") for store in stores]
+    for k, source in enumerate(sources):
+        ingest([source], StoreUrl(f"{BUCKET}/run [1]/e[{k}].zarr"), chunk_rows=CHUNK)
+    neighbour = ingest([sources[0]], StoreUrl(f"{BUCKET}/run [1]/e0.zarr"), chunk_rows=CHUNK)
+    before = files.find(neighbour.url)
+    assert musedeep(["ingest", str(sources[0]), f"{BUCKET}/run [1]/e[0].zarr", "--overwrite"]) == 0
+    assert files.find(neighbour.url) == before
+    assert musedeep(["info", f"{BUCKET}/run [1]/e[1].zarr"]) == 0
+    for exposures in (["e[0].zarr", "e[1].zarr"], ["e[[]?].zarr"]):
+        here = tmp_path / str(len(exposures))
+        here.mkdir()
+        selection = write_selection(here / "s.yaml", *(f"{BUCKET}/run [1]/{name}" for name in exposures))
+        assert musedeep(["combine", str(selection)]) == 0
+        assert_same(here / "out", undisturbed)
+
+
 def test_locations():
     assert location("a.zarr") == Path("a.zarr")
     assert location("S3://b/c.zarr/") == StoreUrl("s3://b/c.zarr")

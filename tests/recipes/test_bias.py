@@ -121,7 +121,7 @@ def test_existing_products_stay_unless_told(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--nifu=30"], 1, "nifu=30 is not -1, 0, or 1 to 24"),
+        (["--nifu=30"], 2, "nifu=30 is out of range, -1 to 24; the default is 0"),
         (["--nifu=5"], 1, "no extension CHAN05"),
         (["--overscan=poly"], 1, "overscan=poly is not none, offset, vpoly"),
         (["--ovscignore=40"], 1, "leaves no overscan"),

@@ -92,7 +92,7 @@ def test_offsets_fluxes_vacuum_and_files_of_ifus(tmp_path):
     assert read_offset_list(tmp_path / "offsets.fits").for_date("2014-09-02T00:00:00.000").flux_scale == 1.7
     header = fits.Header(
         {"NAXIS": 3, "NAXIS1": 30, "NAXIS2": 40, "NAXIS3": 9, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN",
-         "CTYPE3": "WAVE", "CUNIT1": "deg", "CUNIT2": "deg", "CUNIT3": "Angstrom", "CRVAL1": 150.1, "CRVAL2": 2.2,
+         "CTYPE3": "WAVE", "CUNIT1": "deg", "CUNIT2": "deg", "CUNIT3": "Angstrom", "CRVAL1": 150.106, "CRVAL2": 2.2,
          "CRVAL3": 7000.0, "CRPIX1": 15.0, "CRPIX2": 20.0, "CRPIX3": 1.0, "CD1_1": -5.6e-5, "CD1_2": 0.0,
          "CD2_1": 0.0, "CD2_2": 5.6e-5, "CD3_3": 1.25}
     )  # fmt: skip
@@ -102,6 +102,19 @@ def test_offsets_fluxes_vacuum_and_files_of_ifus(tmp_path):
     assert_same_table(tmp_path / "out" / "PIXTABLE_COMBINED.fits", tmp_path / "back.fits")
     with fits.open(tmp_path / "back.fits") as hdus:
         assert hdus["lambda"].data.min() > 6991.5  # vacuum
+
+
+def test_a_directory_whose_name_looks_like_a_pattern(exposures, tmp_path):
+    made = []
+    for name in ("plain", "run [1] *?"):
+        here = tmp_path / name
+        here.mkdir()
+        store = ingest([exposures[0][0]], here / "a.zarr")
+        combined([store, *exposures[0][1:]], here / "out", scratch=str(here), report=here / "report.html")
+        assert (here / "report.html").exists()
+        made.append(here / "out" / "PIXTABLE_COMBINED.fits")
+    assert_same_table(*made)
+    assert (fits.getdata(made[1], "dq") == 32).sum() > 100
 
 
 def test_the_store_is_banded_and_described(exposures, tmp_path):

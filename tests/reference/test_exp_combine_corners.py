@@ -175,6 +175,16 @@ GRIDS = {
     "rotated": {"rotation": 30.0},
     "rotated, coarse, AWAV-LOG": {"rotation": -17.0, "spaxel": 1.3 * SPAXEL, "CTYPE3": "AWAV-LOG"},
     "spatial only": {"planes": 0},
+    "AWAV-LOG in nm": {"CTYPE3": "AWAV-LOG", "CUNIT3": "nm", "CD3_3": 0.2, "CRVAL3": 700.35},
+    "WAVE in m": {"CTYPE3": "WAVE", "CUNIT3": "m", "CD3_3": 1.25e-10, "CRVAL3": 7.005e-7},
+    "arcsec": {
+        "CUNIT1": "arcsec",
+        "CUNIT2": "arcsec",
+        "rotation": 30.0,
+        "spaxel": 0.2,
+        "CRVAL1": 3600 * (CENTRE[0] + 1e-4),
+        "CRVAL2": 3600 * (CENTRE[1] - 2e-4),
+    },
 }
 
 

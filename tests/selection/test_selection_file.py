@@ -57,6 +57,50 @@ def test_files_of_one_exposure_may_be_a_list(field):
     assert len(load_selection(write(field, text)).exposures) == 3
 
 
+@pytest.mark.parametrize("name", ["run [1]", "what?", "deep*", "[a-z]", "{x}[!1]"])
+def test_names_that_look_like_patterns(tmp_path, name):
+    """The directory of the selection file, one that an entry names, and a file that is there."""
+    here = tmp_path / name
+    (here / name).mkdir(parents=True)
+    for path in (here / "a1.fits", here / "a2.fits", here / name / "b1.fits", here / "c[1].fits", here / "c1.fits"):
+        path.touch()
+    (here / "offsets[1].fits").touch()
+    text = (
+        f"exposures: ['a*.fits', 'c[1].fits', '{name}/b?.fits']\noffset_list: offsets[1].fits\noutput: '{name}/out'\n"
+    )
+    chosen = load_selection(write(here, text))
+    assert [p.relative_to(here).as_posix() for p in chosen.exposures] == [
+        "a1.fits", "a2.fits", "c[1].fits", f"{name}/b1.fits",
+    ]  # fmt: skip
+    assert chosen.offset_list == here / "offsets[1].fits"
+    assert chosen.output == here / name / "out"
+    for entry in (f"{name}/x.fits", f"{name}/x*.fits"):
+        with pytest.raises(MusedeepError, match=r"does not exist|matches nothing"):
+            load_selection(write(here, f"exposures: ['{entry}']\noutput: o\n"))
+
+
+def test_a_pattern_still_is_one(tmp_path):
+    (tmp_path / "night 1" / "deep").mkdir(parents=True)
+    (tmp_path / "night 2").mkdir()
+    names = ["night 1/p1.fits", "night 1/deep/p3.fits", "night 2/p2.fits"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = load_selection(write(tmp_path, "exposures: ['night [12]/**/p?.fits']\noutput: o\n")).exposures
+    assert sorted(p.relative_to(tmp_path).as_posix() for p in found) == sorted(names)
+
+
+def test_the_home_of_a_user_is_no_pattern(tmp_path, monkeypatch):
+    home = tmp_path / "home [x]"
+    home.mkdir()
+    (home / "a1.fits").touch()
+    monkeypatch.setenv("HOME", str(home))
+    chosen = load_selection(write(tmp_path, "exposures: ['~/a*.fits']\noutput: ~/out\n"))
+    assert chosen.exposures == (home / "a1.fits",)
+    assert chosen.output == home / "out"
+    with pytest.raises(MusedeepError, match=r"~nobody-of-this-name/a\.fits does not exist"):
+        load_selection(write(tmp_path, "exposures: ['~nobody-of-this-name/a.fits']\noutput: o\n"))
+
+
 def test_parameters_may_be_yaml_lists(field):
     chosen = load_selection(write(field, MINIMAL + "parameters: {pixfrac: [0.8, 0.6], save: [cube, zarr]}\n"))
     assert chosen.parameters.pixfrac == (0.8, 0.8, 0.6)

@@ -11,6 +11,7 @@ from musedeep.simulate.pointing import airmass, local_sidereal_time
 from musedeep.simulate.scene import make_scene
 from musedeep.simulate.schedule import KINDS, SMALL, Counts, night_schedule, single_frames
 from musedeep.simulate.sun import sun_altitude
+from musedeep.sky_angles import ra_difference
 
 MODE = "WFM-NOAO-N"
 
@@ -35,6 +36,14 @@ def test_everything_is_observed_high_in_the_sky(scene):
     for exposure in night_schedule(MODE, make_scene(scene), 1, Counts()):
         if exposure.scene is not None:
             assert airmass(exposure.ra, exposure.dec, exposure.mjd) < 1.8
+
+
+@pytest.mark.parametrize("ra", [0.0, 1e-5, 359.99995])
+def test_dithers_across_right_ascension_zero(ra):
+    pointings = [e.ra for e in single_frames("OBJECT", MODE, 8, 1, None, make_scene("deep-field", ra, -40.0))]
+    assert all(0.0 <= pointing < 360.0 for pointing in pointings)
+    assert {pointing > 180.0 for pointing in pointings} == {True, False}
+    assert all(abs(ra_difference(pointing, ra)) < 2e-3 for pointing in pointings)
 
 
 def test_the_full_field_is_turned_by_90_and_a_strip_by_180_degrees():

@@ -1,5 +1,6 @@
 """OUTPUT_WCS: what is taken, and each restriction of manual A.4.1."""
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
@@ -31,8 +32,6 @@ def test_a_header_without_data(tmp_path):
 
 
 def test_the_first_extension_with_coordinates_counts(tmp_path):
-    import numpy as np
-
     first = fits.ImageHDU(np.zeros((4, 5, 6), np.float32), fits.Header(CARDS))
     second = fits.ImageHDU(np.zeros((2, 2, 2), np.float32), fits.Header(CARDS | {"CRVAL1": 10.0}))
     fits.HDUList([fits.PrimaryHDU(), first, second]).writeto(tmp_path / "w.fits")
@@ -74,10 +73,11 @@ def test_whole_numbers_and_missing_off_diagonals_are_fine(tmp_path):
         ({"CD1_1": 0.0, "CD1_2": 0.0}, "singular"),
         ({"CD3_3": -1.25}, "has to be positive"),
         ({"CRVAL3": 0.0}, "has to be positive"),
-        ({"CD1_1": 0.0, "CD1_2": 5e-5, "CD2_1": 5e-5, "CD2_2": 0.0}, "CD1_1 or CD2_2 is zero"),
-        ({"CRPIX1": "one"}, "CRPIX1 is 'one'; it has to be a number"),
-        ({"CRVAL1": True}, "CRVAL1 is 'True'; it has to be a number"),
-        ({"CD1_2": "nan"}, "CD1_2 is 'nan'; it has to be a number"),
+        ({"CD1_1": 0.0, "CD1_2": 5e-5, "CD2_1": 5e-5, "CD2_2": 0.0}, "turned by 90 degrees"),
+        ({"CD1_1": -3e-21, "CD1_2": 5e-5, "CD2_1": 5e-5, "CD2_2": 3e-21}, "CD1_1 or CD2_2 is (nearly) zero"),
+        ({"CRPIX1": "one"}, "CRPIX1 is 'one', expected a number"),
+        ({"CRVAL1": True}, "CRVAL1 is True, expected a number"),
+        ({"CD1_2": "nan"}, "CD1_2 is 'nan', expected a number"),
     ],
 )
 def test_restrictions(tmp_path, cards, message):
@@ -102,8 +102,7 @@ def test_missing_keywords_are_named(tmp_path, key):
         ("CRPIX2", "CRPIX2  =                 -inf"),
         ("CD3_3", "CD3_3   ="),
         ("CRVAL3", "CRVAL3  = / a comment alone"),
-        ("CTYPE1", "CTYPE1  = RA---TAN"),
-        ("CUNIT3", "CUNIT3  = 'nm"),
+        ("CUNIT3", "CUNIT3  = Ångströms"),
         ("CRVAL3", "CRVAL3  = 4750,5"),
     ],
 )
@@ -111,10 +110,21 @@ def test_cards_that_are_no_fits_are_named(tmp_path, key, card):
     path = written(tmp_path / "w.fits")
     raw = path.read_bytes()
     place = raw.index(key.ljust(8).encode() + b"=")
-    path.write_bytes(raw[:place] + card.ljust(80).encode() + raw[place + 80 :])
+    path.write_bytes(raw[:place] + card.ljust(80).encode("latin-1") + raw[place + 80 :])
     with pytest.raises(MusedeepError, match=rf"w\.fits: .*{key}") as error:
         read_output_wcs(path)
     assert "\n" not in str(error.value)
+
+
+def test_packed_files(tmp_path):
+    """Of a cube as the pipeline and as a user keeps it."""
+    cube = fits.ImageHDU(np.zeros((4, 5, 6), np.float32), fits.Header(CARDS))
+    fits.HDUList([fits.PrimaryHDU(), cube]).writeto(tmp_path / "w.fits.gz")
+    packed = fits.CompImageHDU(cube.data, cube.header)
+    fits.HDUList([fits.PrimaryHDU(), packed]).writeto(tmp_path / "w.fits.fz")
+    one, other = read_output_wcs(tmp_path / "w.fits.gz"), read_output_wcs(tmp_path / "w.fits.fz")
+    assert one.shape == other.shape == (6, 5, 4)
+    assert (one.crval, one.cd) == (other.crval, other.cd)
 
 
 @pytest.mark.parametrize(("unit", "size"), [("nm", 0.1), ("um", 1e-4), ("m", 1e-10), ("cm", 1e-8), ("0.1nm", 1.0)])
@@ -182,5 +192,5 @@ def test_wrong_files_are_refused(tmp_path):
     with pytest.raises(MusedeepError, match="no extension with NAXIS or WCSAXES"):
         read_output_wcs(tmp_path / "empty.fits")
     (tmp_path / "text.fits").write_text("no FITS at all")
-    with pytest.raises(MusedeepError, match="not a readable FITS file"):
+    with pytest.raises(MusedeepError, match=r"text\.fits: no FITS header"):
         read_output_wcs(tmp_path / "text.fits")

@@ -1,0 +1,60 @@
+"""`musedeep recipe`: which words are parameters, and which are files."""
+
+import pytest
+from raw_frames import write_biases
+
+from musedeep.cli.errors import UsageProblem
+from musedeep.cli.main import run
+from musedeep.cli.recipe import RECIPES, declared, split_arguments
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "files"),
+    [
+        (["--merge", "x.sof"], {"merge": "true"}, ["x.sof"]),
+        (["--merge"], {"merge": "true"}, []),
+        (["--merge", "--nifu=3", "x.sof"], {"merge": "true", "nifu": "3"}, ["x.sof"]),
+        (["--merge", "false", "x.sof"], {"merge": "false"}, ["x.sof"]),
+        (["--merge=FALSE", "x.sof"], {"merge": "FALSE"}, ["x.sof"]),
+        # a file is not a truth value, whatever it is called
+        (["--merge", "1", "yes.sof"], {"merge": "true"}, ["1", "yes.sof"]),
+        (["--nifu", "-1", "x.sof", "y.sof"], {"nifu": "-1"}, ["x.sof", "y.sof"]),
+        (["--muse.muse_bias.merge", "x.sof"], {"merge": "true"}, ["x.sof"]),
+        (["x.sof", "--merge"], {"merge": "true"}, ["x.sof"]),
+    ],
+)
+def test_words_are_parameters_or_files(words, given, files):
+    assert split_arguments(declared("muse_bias"), words) == (given, files)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_truth_value_may_stand_alone(name):
+    recipe = declared(name)
+    for p in recipe.parameters:
+        if isinstance(p.default, bool):
+            given, files = split_arguments(recipe, [f"--{p.name}", "x.sof"])
+            assert files == ["x.sof"] and recipe.parse(given)[p.name] is True
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nifu"], "--nifu needs a value"),
+        (["--nifu=", "x.sof"], "--nifu needs a value"),
+        (["--merge=", "x.sof"], "--merge needs a value"),
+        (["--no-merge", "x.sof"], "no parameter '--no-merge'; did you mean --merge?"),
+        (["-nifu=3", "x.sof"], "no parameter '-nifu'; did you mean --nifu?"),
+        (["--merge", "--merge=false"], "--merge is given twice"),
+    ],
+)
+def test_wrong_words_are_refused(words, message):
+    with pytest.raises(UsageProblem, match=message.replace("?", r"\?")):
+        split_arguments(declared("muse_bias"), words)
+
+
+def test_merging_two_ifus_with_the_bare_word(tmp_path, capsys):
+    sof, _ = write_biases(tmp_path, ifus=(2, 9))
+    assert run(["recipe", "muse_bias", "--merge", str(sof), "--output-dir", str(tmp_path / "out")]) == 0
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["MASTER_BIAS.fits"]
+    assert run(["recipe", "muse_bias", "--merge=perhaps", str(sof)]) == 2
+    assert "merge=perhaps is not true or false" in capsys.readouterr().err
