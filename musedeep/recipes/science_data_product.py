@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from musedeep import __version__
 from musedeep.quality.depth import limiting_magnitude, pixel_noise
 from musedeep.recipes.exp_combine_job import Exposure, Job
+from musedeep.storage.headers import number_or_none, value_of
 from musedeep.storage.pixel_table import open_exposure
 
 Card = tuple[str, object, str]
@@ -74,22 +75,23 @@ def _headers(exposures: Sequence[Exposure]) -> list[fits.Header]:
     return headers
 
 
-def _distinct(headers: Sequence[fits.Header], keyword: str) -> list[str | int]:
-    return list(dict.fromkeys(h[keyword] for h in headers if keyword in h))
+def _distinct(headers: Sequence[fits.Header], keyword: str) -> list[object]:
+    values = (value_of(header, keyword) for header in headers)
+    return list(dict.fromkeys(value for value in values if value is not None))
 
 
 def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | None:
     """Width of a point source and its error [arcsec], and "measured" or "default"; None if a seeing is no such."""
     widths, measured = [], True
     for header in headers:
-        seeing = header.get("ESO TEL IA FWHMLIN")
-        if not isinstance(seeing, int | float):
+        seeing = number_or_none(header, "ESO TEL IA FWHMLIN")
+        if seeing is None:
             widths.append(DEFAULT_SKY_RES)
             measured = False
             continue
-        ends = [header.get("ESO TEL AIRM START"), header.get("ESO TEL AIRM END")]
-        airmass = [float(a) for a in ends if isinstance(a, int | float) and a >= 1]
-        width = image_quality(float(seeing), sum(airmass) / len(airmass) if airmass else 1.0) if seeing > 0 else 0.0
+        ends = [number_or_none(header, f"ESO TEL AIRM {end}") for end in ("START", "END")]
+        airmass = [a for a in ends if a is not None and a >= 1]
+        width = image_quality(seeing, sum(airmass) / len(airmass) if airmass else 1.0) if seeing > 0 else 0.0
         if not width > 0:
             return None
         widths.append(width)
@@ -135,9 +137,8 @@ def science_cards(
     wcs.wcs.ctype, wcs.wcs.crpix, wcs.wcs.crval = ["RA---TAN", "DEC--TAN"], grid.crpix[:2], grid.crval[:2]
     wcs.wcs.cd = np.array(grid.cd).reshape(2, 2)
     ra, dec = (float(v) for v in wcs.all_pix2world(nx / 2, ny / 2, 1))
-    ends = [
-        float(h["MJD-OBS"]) + e.exptime / 86400 for h, e in zip(headers, job.exposures, strict=True) if "MJD-OBS" in h
-    ]
+    begins = [number_or_none(header, "MJD-OBS") for header in headers]
+    ends = [b + e.exptime / 86400 for b, e in zip(begins, job.exposures, strict=True) if b is not None]
 
     cards: list[Card] = [
         ("RA", ra, "[deg] Image center (J2000)"),
@@ -157,7 +158,7 @@ def science_cards(
         cards += [(f"PROGID{i}", v, "ESO programme identification") for i, v in enumerate(programmes, 1)]
     cards += [(f"PROV{i}", v, "Originating raw science file") for i, v in enumerate(_distinct(headers, "ARCFILE"), 1)]
     cards += [(f"ASSON{i}", name, "Name of associated file") for i, name in enumerate(images, 1)]
-    calibrated = bool(first.get("ESO DRS MUSE PIXTABLE FLUXCAL", False))
+    calibrated = bool(value_of(first, "ESO DRS MUSE PIXTABLE FLUXCAL"))
     cards += [
         ("PRODCATG", "SCIENCE.CUBE.IFS", "Data product category"),
         ("PROCSOFT", f"musedeep/{__version__}", "Processing software"),

@@ -62,6 +62,15 @@ def test_defaults_where_the_seeing_is_unknown(tables, tmp_path):
         assert "PIXNOISE" in header and not {"SKY_RES", "SKY_RERR", "ABMAGLIM"} & set(header)
 
 
+def test_keywords_without_a_value_count_as_missing(tables, tmp_path):
+    header = science_header(
+        tables, tmp_path / "undefined", TEL_IA_FWHMLIN=(None, 0.8), OBS_ID=(None, 7), OBS_PROG_ID=(None, "0102.A-1(A)"),
+        TEL_AIRM_START=(None, None), DRS_MUSE_PIXTABLE_FLUXCAL=(None, None),
+    )  # fmt: skip
+    assert (header["SKY_RERR"], header["OBID1"], header["PROG_ID"]) == (0.495547, 7, "0102.A-1(A)")
+    assert "OBID2" not in header and header["FLUXCAL"] == "UNCALIBRATED"
+
+
 def test_same_values_whatever_boxes_and_workers(tables, tmp_path):
     headers = [
         science_header(tables, tmp_path / str(n), "--threads", f"{n}", "--memory", m, TEL_IA_FWHMLIN=(0.9, 0.7))
@@ -77,9 +86,3 @@ def test_too_noisy_for_pixnoise(tmp_path):
     header = science_header(tables, tmp_path / "out", TEL_IA_FWHMLIN=(0.8, 0.8))
     assert "PIXNOISE" not in header
     assert np.isfinite(header["ABMAGLIM"])
-
-
-def test_nothing_but_bad_pixels(tmp_path):
-    tables, _ = write_dithers(tmp_path, 2, step=0.0, ifus=(9,), wavelength=(5200.0, 5212.0), bad_fraction=1.0)
-    header = science_header(tables, tmp_path / "out", TEL_IA_FWHMLIN=(0.8, 0.8))
-    assert header["EXPTIME"] == 0 and not {"PIXNOISE", "ABMAGLIM"} & set(header)
