@@ -1,13 +1,15 @@
 """Where compiled kernels are kept."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from musedeep.compiled import PREFIX, keep_compiled
+from musedeep import kernel_cache
+from musedeep.compiled import COMMAND, PREFIX, SOURCES, compiling_seconds, keep_compiled
 
 
 @pytest.fixture
@@ -125,3 +127,126 @@ assert "scipy.linalg" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_change_in_a_folder_of_kernels_or_of_a_reader_counts(package):
+    (package / "kernels" / "more").mkdir()
+    (package / "storage").mkdir()
+    said = {kept(package)}
+    for name in ("kernels/more/three.py", *SOURCES[1:]):
+        (package / name).write_text("")
+        said.add(kept(package))
+        (package / name).write_text("# changed")
+        said.add(kept(package))
+    assert len(said) == 1 + 2 * len(SOURCES)
+    (package / "storage" / "lock.py").write_text("")
+    assert kept(package) in said
+
+
+def test_all_files_with_kernels_are_looked_at():
+    root = Path(__file__).resolve().parents[1] / "musedeep"
+    files = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if "njit(" in path.read_text()}
+    assert "kernels/drizzle.py" in files
+    assert {name for name in files if not name.startswith("kernels/")} == set(SOURCES[1:])
+
+
+def started(cache, code, command=None):
+    """A process that runs code with this directory of compiled kernels; `command` is the one it belongs to."""
+    environment = {name: value for name, value in os.environ.items() if name != COMMAND}
+    environment |= {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    environment |= {COMMAND: command} if command else {}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def said_by(process):
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    return out, error
+
+
+SCALE = """
+import numpy as np
+from musedeep.kernels.calibrate import scale
+from musedeep.kernels.voxels import count_cells, scatter
+def work():
+    image = np.ones((2, 2), np.float32)
+    scale(image, image.copy(), 2.0)
+    start = np.zeros(3, np.int64)
+    count_cells(np.array([1, 1], np.int32), start)
+    scatter(np.ones(1, np.float32), np.zeros(1, np.int32), np.zeros(1, np.float32))
+    print(start.tolist(), *(sum(k.stats.cache_misses.values()) for k in (scale, count_cells, scatter)))
+"""
+ANNOUNCED = f"{SCALE}\nfrom musedeep.compiled import announced\nwith announced():\n    work()"
+
+
+def test_a_command_says_once_that_it_compiles(tmp_path):
+    out, error = said_by(started(tmp_path, ANNOUNCED))
+    assert out == "[0, 0, 2] 1 1 1\n"
+    first, last = error.splitlines()
+    assert first == "compiling kernels (once after an installation) ..."
+    took = re.fullmatch(r"compiled kernels in (\d+\.\d) s", last)
+    assert took and 0.0 < float(took[1]) < 60.0
+    assert said_by(started(tmp_path, ANNOUNCED)) == ("[0, 0, 2] 0 0 0\n", "")
+
+
+def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
+    (tmp_path / "file").touch()
+    out, error = said_by(started(tmp_path / "file" / "cache", f"{SCALE}\nwork()", "some"))
+    assert out.startswith("[0, 0, 2]") and error.count("compiling") == 1
+
+
+def test_of_several_processes_one_compiles_each_kernel(tmp_path):
+    processes = [started(tmp_path, f"{SCALE}\nwork()", "one command") for _ in range(3)]
+    said = [said_by(process) for process in processes]
+    assert {out.split("]")[0] for out, _ in said} == {"[0, 0, 2"}
+    compiled = [[int(word) for word in out.split("]")[1].split()] for out, _ in said]
+    assert [sum(column) for column in zip(*compiled, strict=True)] == [1, 1, 1]
+    assert sorted(error for _, error in said) == ["", "", "compiling kernels (once after an installation) ...\n"]
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(flush=True)
+time.sleep(99)
+"""
+
+
+def test_who_compiles_is_waited_for_and_not_when_killed(tmp_path):
+    said_by(started(tmp_path, f"{SCALE}\nwork()"))
+    [lock] = tmp_path.rglob("*voxels.scatter.lock")
+    for path in tmp_path.rglob("voxels.scatter-*.nb?"):
+        path.unlink()
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            holder.stdout.readline()
+            waiting = started(tmp_path, f"{SCALE}\nwork()")
+            with pytest.raises(subprocess.TimeoutExpired):
+                waiting.wait(4.0)
+        finally:
+            holder.kill()
+    assert said_by(waiting)[0] == "[0, 0, 2] 0 0 1\n"
+
+
+def test_who_takes_too_long_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "PATIENCE", 0.3)
+    lock = kernel_cache._take(tmp_path / "new" / "one.lock")
+    assert lock is not None and kernel_cache._take(tmp_path / "new" / "one.lock") is None
+    os.close(lock)
+    lock = kernel_cache._take(tmp_path / "new" / "one.lock")
+    assert lock is not None
+    os.close(lock)
+    (tmp_path / "file").touch()
+    assert kernel_cache._take(tmp_path / "file" / "one.lock") is None
+
+
+def test_time_of_compiling_counts_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    lines = ["10.0 14.0 1 a", "12.0 13.0 1 b", "13.5 15.0 2 c", "said x", "20.0 21.5 2 d", "22.0 2", "1.0 2.0 3 e"]
+    (tmp_path / "musedeep-compiled").write_text("\n".join(lines))
+    assert compiling_seconds(9.0) == pytest.approx(6.5)
+    assert compiling_seconds(14.5) == pytest.approx(2.0)
+    assert compiling_seconds(30.0) == 0.0

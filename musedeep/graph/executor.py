@@ -31,6 +31,9 @@ LOOK_SECONDS = 1.0
 WORKERS_TIMEOUT = 120
 """For the workers of a running scheduler that the user has counted [s]."""
 
+PREPARATION = 300
+"""For what workers do before their first task; who takes longer goes on with it when the tasks come [s]."""
+
 WORKER_TTL = "60s"
 """A worker that is not heard of for so long is taken for lost."""
 
@@ -305,11 +308,22 @@ class Executor:
         for problem in self.client.run(worker_check.refusal, name).values():
             if problem:
                 raise MusedeepError(problem)
-        # one each for the workers that are there; those to come do it before their first task
-        self.client.gather([
-            self.client.submit(worker_check.prepared, name, workers=[address], pure=False)
-            for address in self.client.nthreads()
-        ], errors="skip")  # fmt: skip
+        if first is not None:
+            self._prepare(name)
+
+    def _prepare(self, name: str) -> None:
+        """Have the workers that are there do what comes first; those to come do it before their first task."""
+        from distributed import wait
+
+        from musedeep.graph.worker_check import prepared
+
+        # if a worker dies meanwhile, another one does nothing in its place
+        options = {"pure": False, "allow_other_workers": True}
+        futures = [self.client.submit(prepared, name, workers=[one], **options) for one in self.client.nthreads()]
+        try:
+            wait(futures, timeout=PREPARATION)
+        except TimeoutError:
+            pass
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in every worker process; those that do not answer within a minute are left alone."""

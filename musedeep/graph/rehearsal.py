@@ -27,6 +27,7 @@ from musedeep.compiled import announce_by, kernel_state, report
 from musedeep.kernels.collapse import add_planes
 from musedeep.kernels.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.reject_stars import reject_sparing_stars
+from musedeep.kernels.voxels import COSMIC
 from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits
 from musedeep.recipes.exp_combine_job import Exposure, geometry, resampling
@@ -114,11 +115,11 @@ def _mark(parameters: ExpCombineParameters, stores: bool) -> Path:
     import numba
     from numba.core.registry import cpu_target
 
-    p, target = parameters, cpu_target.target_context.codegen().magic_tuple()
-    kinds = (
-        stores, p.resample, p.crsigma > 0, p.rejection, p.crtype, sorted(p.save), p.weight == "none",
-        kernel_state(), numba.__version__, target,
-    )  # fmt: skip
+    how = parameters
+    rejection = "none" if how.crsigma <= 0 else "stars" if how.rejection == "stars" else str(how.crtype == "median")
+    method = how.resample if how.resample in ("drizzle", "nearest") else ""
+    target = cpu_target.target_context.codegen().magic_tuple()
+    kinds = (stores, method, rejection, kernel_state(), numba.__version__, target)
     return Path(os.environ["NUMBA_CACHE_DIR"]) / f"combine-{crc32(repr(kinds).encode()):08x}"
 
 
@@ -176,6 +177,7 @@ def _rows() -> Rows:
     rows["lambda"][:] = rng.uniform(*WAVELENGTHS, N_ROWS)
     rows["data"][:] = rng.normal(size=N_ROWS)
     rows["data"][N_ROWS // 2] = 1e4
+    rows["dq"][::50] = COSMIC  # which are kept, and marked
     rows["stat"][:] = rows["weight"][:] = 1.0
     return rows
 

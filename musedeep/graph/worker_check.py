@@ -131,9 +131,8 @@ def prepared(name: str) -> None:
     """What this worker has to do for a run before its first task is done when this returns."""
     with _first_lock:
         if name in _first:
-            function, *arguments = _first[name]
+            function, *arguments = _first.pop(name)
             function(*arguments)
-            del _first[name]
 
 
 def checked(name: str, function: Callable[..., Any], *arguments: Any) -> Any:

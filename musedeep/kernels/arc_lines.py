@@ -284,7 +284,7 @@ def fit_column(data, dq, stat, column, expected, others, n_others, sigma, free, 
         last = max(last, int(np.rint(expected + others[k])) + MARGIN)
     first, last = max(first, 1), min(last, data.shape[0])
     rows, values, weights, centres = buffers[0], buffers[1], buffers[2], buffers[3]
-    n, good, near = 0, 0, 0
+    n, good, near = np.int64(0), 0, 0
     total, low = 0.0, np.inf
     for row in range(first, last + 1):
         rows[n] = row
@@ -328,8 +328,10 @@ def fit_found(data, dq, stat, column, places, sigma, half, out):  # type: ignore
     p, buffers = np.empty(COMPONENTS + 4), np.empty((4, 2 * (half + int(REACH) + MARGIN) + 4))
     work = np.empty((3, COMPONENTS + 4, COMPONENTS + 4))
     none = np.empty(0)
+    # plain constants would have `fit_column`, and what it calls, compiled once more for them
+    n_none, free = np.int64(0), np.bool_(True)
     for i in range(places.size):
-        error = fit_column(data, dq, stat, column, places[i], none, 0, sigma, True, half, p, buffers, work)
+        error = fit_column(data, dq, stat, column, places[i], none, n_none, sigma, free, half, p, buffers, work)
         out[i] = np.nan
         if not np.isnan(error) and p[4] > 0.0:
             out[i, 0], out[i, 1], out[i, 2], out[i, 3] = places[i] + p[0], error, p[1], p[4]
