@@ -113,9 +113,10 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     from musedeep.recipes.basic_run import RecipeCall
 
     output.mkdir(parents=True, exist_ok=True)
-    workers = resources.workers if (resources.workers or 1) > 1 else None
     with as_interrupts(), TerminalProgress() as progress:
-        call = RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits, progress)
+        call = RecipeCall(
+            found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress
+        )
         try:
             outcome = module.run(call)
         except KeyboardInterrupt:
