@@ -28,7 +28,7 @@ RECIPE = Recipe(
     products=(),
 )
 
-MODULES = {f"muse_{step}": "made_up_recipe" for step in STEPS}
+MODULES = {f"muse_{step}": "made_up_recipe" for step in STEPS} | {"muse_twilight": "made_up_pieces"}
 
 
 def run(call):

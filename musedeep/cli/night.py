@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
@@ -99,8 +100,10 @@ def _print_frames(frames: "Sequence[Frame]") -> None:
     for frame in frames:
         seconds = "" if frame.exposure_time != frame.exposure_time else f"{frame.exposure_time:g}"
         warm = "" if frame.temperature != frame.temperature else f"{frame.temperature:.1f}"
-        tag = frame.tag or "[red]unknown[/red]"
-        table.add_row(str(frame.path), tag, frame.mode, frame.read_out, _ranges(frame.ifus), seconds, warm)
+        tag = Text(frame.tag) if frame.tag else Text("unknown", "red")
+        # what headers and names hold is no markup
+        words = [Text(word) for word in (frame.mode, frame.read_out, _ranges(frame.ifus), seconds, warm)]
+        table.add_row(Text(str(frame.path)), tag, *words)
     console.print(table)
     counts = Counter(frame.tag or "unknown" for frame in frames)
     print(f"{len(frames)} files: " + ", ".join(f"{n} {tag}" for tag, n in sorted(counts.items())))
@@ -174,7 +177,7 @@ def _print_sets(night: "Night", directory: Path | None) -> None:
         table.add_column(name, no_wrap=True)
     for one in night.sets:
         counts = Counter(tag for _, tag in one.frames)
-        table.add_row(one.name, one.recipe, ", ".join(f"{n} {tag}" for tag, n in counts.items()))
+        table.add_row(one.name, one.recipe, Text(", ".join(f"{n} {tag}" for tag, n in counts.items())))
     console.print(table)
     where = f" in {directory}" if directory else ""
     print(f"{len(night.sets)} sets-of-frames{where}: {night.mode}, night {night.night or 'of calibrations'}")
@@ -247,9 +250,8 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
 
         outcome = reduce_night(request, progress, dry_run, leave)
     if dry_run:
-        _print_plan(outcome, request)
-    else:
-        _print_outcome(outcome, request, progress.peak_bytes)
+        return _print_plan(outcome, request) or (BAD_INPUT if unread else OK)
+    _print_outcome(outcome, request, progress.peak_bytes)
     return BAD_INPUT if unread or outcome.failed or outcome.lost else OK
 
 
@@ -258,19 +260,36 @@ def _by_step(names: Sequence[str], outcome: "NightOutcome") -> dict[str, int]:
     return Counter(steps[name] for name in names)
 
 
-def _print_plan(outcome: "NightOutcome", request: "NightRequest") -> None:
-    """What `--dry-run` prints."""
+def _print_plan(outcome: "NightOutcome", request: "NightRequest") -> int:
+    """What `--dry-run` prints; status 1 if the disk does not hold what is to be made."""
+    from musedeep.graph.night_disk import check_room
+
     todo, done = _by_step(outcome.made, outcome), _by_step(outcome.earlier, outcome)
     steps = dict.fromkeys(task.frames.step for task in outcome.plan.tasks)
-    facts = [(step, f"{todo[step]} tasks" + (f", {done[step]} done already" if done[step] else "")) for step in steps]
+    disk = outcome.disk
+    facts = []
+    for step in steps:
+        words = [f"{todo[step]} tasks"]
+        words += [f"about {disk.by_step[step] / 1e9:.3g} GB"] if disk.by_step.get(step) else []
+        words += [f"{done[step]} done already"] if done[step] else []
+        facts.append((step, ", ".join(words)))
     largest = max(outcome.plan.tasks, key=lambda task: task.cost.memory)
     facts.append(("largest task", f"{largest.name}, about {size_text(largest.cost.memory)}"))
+    facts.append(("disk", f"about {disk.need / 1e9:.3g} GB are needed, {disk.free / 1e9:.3g} GB are free"))
+    for name, size in disk.images.items():
+        facts.append(("not written", f"reduced images, {size / 1e9:.3g} GB; --set {name}=true writes them"))
     facts.append(("products", str(request.output)))
     print_facts("Plan", facts)
     for name in outcome.made:
         task = outcome.plan.by_name()[name]
         needs = f"  after {', '.join(task.needs)}" if task.needs else ""
         print(f"{name:<26} {task.frames.recipe:<15} {len(task.frames.frames):>3} frames{needs}")
+    try:
+        check_room(request.output, disk)
+    except MusedeepError as error:
+        complain(str(error))
+        return BAD_INPUT
+    return OK
 
 
 def _print_outcome(outcome: "NightOutcome", request: "NightRequest", peak: int) -> None:

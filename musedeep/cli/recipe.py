@@ -118,9 +118,10 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     from musedeep.recipes.basic_run import RecipeCall
 
     output.mkdir(parents=True, exist_ok=True)
-    workers = resources.workers if (resources.workers or 1) > 1 else None
     with shown(lambda _: "products that are whole stay; start again") as progress:
-        call = RecipeCall(found, parameters, output, resources.overwrite, workers, resources.save_fits, progress)
+        call = RecipeCall(
+            found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress
+        )
         outcome = module.run(call)
     for path in outcome.paths:
         print(path)

@@ -44,14 +44,16 @@ class Cost:
 
     Attributes
     ----------
-    memory : bytes at the peak, beyond the process itself
+    memory : bytes at the peak of the largest of its calls, beyond the process itself
     seconds : with two processors; of an IFU, and of an exposure of muse_scibasic
     memory_per_ifu : bytes more for each IFU, of tasks that take all of them
+    piece : bytes of the work on one IFU, if a task of all IFUs does that apart from the others
     """
 
     memory: int
     seconds: float
     memory_per_ifu: int = 0
+    piece: int = 0
 
 
 MIB: Final = 2**20
@@ -63,7 +65,7 @@ COSTS: Final = {
     "muse_wavecal": Cost(700 * MIB, 5.0),
     "muse_lsf": Cost(450 * MIB, 5.0),
     "muse_geometry": Cost(900 * MIB, 25.0),
-    "muse_twilight": Cost(700 * MIB, 3.0, 20 * MIB),
+    "muse_twilight": Cost(600 * MIB, 3.0, 20 * MIB, 600 * MIB),
     "muse_scibasic": Cost(650 * MIB, 5.0),
 }
 """For the order of tasks and how many run at once; what is computed does not depend on it."""
@@ -157,12 +159,20 @@ def plan_night(sets: Sequence[FrameSet], until: str = STEPS[-1]) -> NightPlan:
 
 
 def _cost(one: FrameSet) -> Cost:
-    """Of a task: for all IFUs, those of which it lists a MASTER_BIAS."""
-    cost = COSTS.get(one.recipe, UNKNOWN)
-    raws = sum(tag == one.frames[0][1] for _, tag in one.frames) if one.frames else 1
-    ifus = 1 if one.ifu else max(1, sum(tag == "MASTER_BIAS" for _, tag in one.frames))
-    seconds = cost.seconds * ifus * (raws if one.step == "scibasic" else 1)
-    return Cost(cost.memory + (0 if one.ifu else ifus * cost.memory_per_ifu), seconds)
+    cost, ifus = COSTS.get(one.recipe, UNKNOWN), n_ifus(one)
+    seconds = cost.seconds * ifus * (n_exposures(one) if one.step == "scibasic" else 1)
+    memory = cost.memory + (0 if one.ifu else ifus * cost.memory_per_ifu)
+    return Cost(memory, seconds, cost.memory_per_ifu, cost.piece)
+
+
+def n_ifus(one: FrameSet) -> int:
+    """IFUs of a set-of-frames: for all of them, those of which it lists a MASTER_BIAS."""
+    return 1 if one.ifu else max(1, sum(tag == "MASTER_BIAS" for _, tag in one.frames))
+
+
+def n_exposures(one: FrameSet) -> int:
+    """Raw frames that are not calibrations of others."""
+    return sum(tag == one.frames[0][1] for _, tag in one.frames) if one.frames else 1
 
 
 def _with_urgency(tasks: list[Task]) -> list[Task]:

@@ -7,23 +7,26 @@ depends on inputs or parameters that have changed. The failure of a task stops o
 
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.executor import Executor, Resources, WorkersDied, open_executor
-from musedeep.graph.night_journal import WORK, Journal, task_key
+from musedeep.graph.night_disk import Disk, check_room, free_bytes, needed, products_of
+from musedeep.graph.night_journal import NEW, WORK, Journal, task_key, without
 from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
-from musedeep.graph.night_task import TaskResult, run_task
+from musedeep.graph.night_task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
 from musedeep.graph.performance import dashboard_address
 from musedeep.graph.plan import BASE_BYTES
 from musedeep.graph.records import Measured, Recorder, Work
 from musedeep.progress import Progress
 from musedeep.recipes.declaration import Recipe, nearest
+from musedeep.recipes.pixel_table_product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
 
 
@@ -56,12 +59,17 @@ class NightRequest:
     cluster: ClusterProfile | None = None
 
 
+UNASKED: Final = {"muse_scibasic": "saveimage", "muse_geometry": "saveimage"}
+"""Parameters of recipes that write images which no other recipe takes: off in a night, unless they are given."""
+
+
 @dataclass
 class NightOutcome:
     """What came out.
 
     Attributes
     ----------
+    disk : what is to be made takes there
     made, earlier : tasks done now, and by earlier starts
     failed : why, by task
     skipped : the tasks that each would have needed, by task
@@ -80,6 +88,7 @@ class NightOutcome:
     products: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     took: dict[str, float] = field(default_factory=dict)
+    disk: Disk = field(default_factory=Disk)
 
 
 def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]]:
@@ -109,7 +118,14 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]
             near = nearest(name, list(request.modules))
             hint = f"did you mean {near}?" if near else f"there are {', '.join(request.modules)}"
             raise MusedeepError(f"no recipe '{name}' to set a parameter of; {hint}")
-    return plan, {name: recipe.parse(request.parameters.get(name, {})) for name, recipe in recipes.items()}
+    return plan, {name: recipe.parse(_given(request, name, recipe)) for name, recipe in recipes.items()}
+
+
+def _given(request: NightRequest, name: str, recipe: Recipe) -> dict[str, str]:
+    """Parameters of a recipe as given, and as a night has them."""
+    unasked = UNASKED.get(name, "")
+    own = {unasked: "false"} if unasked in {parameter.name for parameter in recipe.parameters} else {}
+    return {**own, **request.parameters.get(name, {})}
 
 
 def reduce_night(
@@ -150,6 +166,8 @@ def reduce_night(
     with output_lock(request.output):
         run = _Run(request, plan, parameters, progress, None, parallel)
         run.check_existing()
+        _remove_scratch(request.output)  # of a run that was killed
+        run.check_room()
         local = not (request.scheduler or request.cluster)
         workers_wanted = (parallel if apart else 1) if local else request.workers
         resources = Resources(workers_wanted, parallel, request.memory, request.scheduler, request.cluster)
@@ -169,12 +187,37 @@ def reduce_night(
             raise
         finally:
             run.executor.close()
-            for scratch in (request.output / WORK).glob("*/"):
-                shutil.rmtree(scratch, ignore_errors=True)
+            _remove_scratch(request.output)
         run.outcome.seconds = time.monotonic() - began
         made, failed = len(run.outcome.made), len(run.outcome.failed)
         run.recorder.event("end", seconds=round(run.outcome.seconds, 3), made=made, failed=failed)
         return run.outcome
+
+
+def _remove_scratch(output: Path) -> None:
+    for scratch in (output / WORK).glob("*/"):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass
+class _Work:
+    """A task at work: what workers have to know, when it began, pieces that are not over, what went wrong."""
+
+    task: Task
+    call: TaskCall
+    began: float
+    left: int = 0
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A call for a worker: of a whole task, or of a part of it."""
+
+    work: _Work
+    function: Callable[..., TaskResult]
+    memory: int
+    ifu: tuple[int, ...] = ()
 
 
 class _Run:
@@ -199,6 +242,8 @@ class _Run:
         # the most urgent first; the order of the plan where that is the same
         self.waiting = sorted(plan.tasks, key=lambda task: -task.urgency)
         self.tasks = plan.by_name()
+        # parts of tasks that have begun
+        self.ready: deque[_Step] = deque()
 
     @property
     def over(self) -> set[str]:
@@ -221,11 +266,59 @@ class _Run:
         return Path(path).is_relative_to(self.request.output)
 
     def pretend(self) -> None:
-        """Find what is done already, and take the rest as made."""
+        """Find what is done already, and take the rest as made; what that takes on disk."""
+        reasons = self._reasons()
+        for name, reason in reasons.items():
+            (self.outcome.made if reason else self.outcome.earlier).append(name)
+        self._measure(reasons)
+
+    def check_room(self) -> None:
+        """Say what is done again and why, and refuse to begin where the disk does not hold what is to be made."""
+        self._measure(self._reasons(gone=NEW))
+        disk = self.outcome.disk
+        check_room(self.request.output, disk)
+        if disk.need:
+            self.progress.say(f"about {disk.need / 1e9:.3g} GB to write, {disk.free / 1e9:.3g} GB free")
+
+    def _reasons(self, gone: str = "") -> dict[str, str]:
+        """Why each task is to be done, empty if it is done; `gone` if a file is missing, which else is an error."""
+        reasons, keys = dict[str, str](), dict[str, str]()
         for task in self.plan.tasks:
-            key = self._key(task, task.frames.frames)
-            self._know(task, key)
-            (self.outcome.earlier if self.journal.done(task.name, key) else self.outcome.made).append(task.name)
+            try:
+                key = self._key(task, task.frames.frames, keys)
+            except MusedeepError:
+                if not gone:
+                    raise
+                reasons[task.name] = gone
+                continue
+            keys.update(dict.fromkeys(task.frames.products, key))
+            reasons[task.name] = self.journal.why(task.name, key)
+        return reasons
+
+    def _measure(self, reasons: Mapping[str, str]) -> None:
+        """What the tasks that are to be done take on disk; a line for each reason why some are done again."""
+        again: dict[str, list[str]] = {}
+        disk, sizes = Disk(free=free_bytes(self.request.output)), []
+        save_fits = self.request.save_fits or wants_fits()
+        for task in self.plan.tasks:
+            if not reasons[task.name]:
+                continue
+            again.setdefault(reasons[task.name], []).append(task.name)
+            settings, recipe = self._settings(task), task.frames.recipe
+            made = products_of(task.frames, settings, save_fits)
+            total = sum(made.values())
+            disk.by_step[task.frames.step] = disk.by_step.get(task.frames.step, 0) + total
+            sizes.append((total, self.journal.replaced(task.name, list(made))))
+            name = UNASKED.get(recipe, "")
+            if settings.get(name) is False:
+                more = sum(products_of(task.frames, {**settings, name: True}, save_fits).values()) - total
+                disk.images[f"{recipe}.{name}"] = disk.images.get(f"{recipe}.{name}", 0) + more
+        disk.need = needed(sizes, self.parallel)
+        self.outcome.disk = disk
+        for reason, names in again.items():
+            if reason != NEW:
+                several = f"{len(names)} tasks" if len(names) > 3 else ", ".join(names)
+                self.progress.say(f"done again, {reason}: {several}")
 
     def inputs(self) -> list[str]:
         """Files that are there before the first task."""
@@ -237,30 +330,41 @@ class _Run:
         assert self.executor is not None
         executor = self.executor
         self.progress.begin(len(self.plan.tasks), "tasks", cost=self.plan.seconds)
-        running: dict[Any, Task] = {}
+        running: dict[Any, _Step] = {}
         memory = (executor.memory or self.request.memory) - BASE_BYTES
 
+        def fits(need: int) -> bool:
+            used = sum(step.memory for step in running.values())
+            return not running or (len(running) < self.parallel and used + need <= memory)
+
+        def submit(step: _Step) -> None:
+            running[executor.submit(step.function, step.work.call, *step.ifu, memory=step.memory)] = step
+
         def launch() -> None:
+            while self.ready and fits(self.ready[0].memory):
+                submit(self.ready.popleft())
+            if self.ready:
+                return
             for task in self._startable():
-                used = sum(one.cost.memory for one in running.values())
                 # the most urgent one is waited for, if there is no place for it
-                if running and (len(running) >= self.parallel or used + task.cost.memory > memory):
+                if not fits(task.cost.piece or task.cost.memory):
                     return
-                call = self._begin(task)
-                if call is not None:
-                    running[executor.submit(run_task, *call, memory=task.cost.memory)] = task
+                step = self._begin(task)
+                if step is None:  # what needs it is over, too
+                    return launch()
+                submit(step)
 
         try:
             launch()
             while running:
-                executor.want(len(self.waiting) + len(running))
+                executor.want(len(self.waiting) + len(self.ready) + len(running))
                 future = executor.next_ended()
-                task = running.pop(future)
+                step = running.pop(future)
                 try:
                     result = executor.result(future)
                 except WorkersDied as error:
                     result = TaskResult(str(error), 0.0)
-                self._end(task, result)
+                self._go_on(step, result)
                 future.release()
                 launch()
         except BaseException:
@@ -302,7 +406,7 @@ class _Run:
         except MusedeepError as error:
             self._fail(task, str(error))
             return True
-        if self.journal.done(task.name, key):
+        if not self.journal.why(task.name, key):
             self._know(task, key)
             self.outcome.earlier.append(task.name)
             self.progress.advance(cost=task.cost.seconds, made=False)
@@ -313,31 +417,60 @@ class _Run:
         settings = self.parameters[task.frames.recipe]
         return {**settings, "nifu": task.frames.ifu} if "nifu" in settings else settings
 
-    def _key(self, task: Task, frames: Any) -> str:
+    def _key(self, task: Task, frames: Any, keys: Mapping[str, str] | None = None) -> str:
         settings = self._settings(task)
         if self.request.save_fits and task.frames.step == "scibasic":
             settings = {**settings, "save-fits": True}
-        return task_key(task.frames.recipe, settings, frames, self.key_of_path)
+        return task_key(task.frames.recipe, settings, frames, self.key_of_path if keys is None else keys)
 
     def _know(self, task: Task, key: str) -> None:
         self.keys[task.name] = key
         self.key_of_path.update(dict.fromkeys(task.frames.products, key))
 
-    def _begin(self, task: Task) -> tuple[Any, ...] | None:
-        """What to call for a task."""
+    def _begin(self, task: Task) -> _Step | None:
+        """The first call of a task; None if it cannot begin."""
         self.waiting.remove(task)
         frames = self._frames(task)
-        self.keys[task.name] = self._key(task, frames)
-        settings = self._settings(task)
-        scratch = self.request.output.absolute() / WORK / task.name
-        return self.request.modules[task.frames.recipe], list(frames), settings, str(scratch), self.request.save_fits
+        try:
+            self.keys[task.name] = self._key(task, frames)
+        except MusedeepError as error:  # a file has gone since it was found to be startable
+            self._fail(task, str(error))
+            return None
+        module = self.request.modules[task.frames.recipe]
+        directory = self.request.output.absolute() / WORK / task.name
+        call = TaskCall(module, list(frames), self._settings(task), str(directory), self.request.save_fits)
+        work = _Work(task, call, time.monotonic())
+        if task.cost.piece and hasattr(import_module(module), "piece"):
+            return _Step(work, look_task, task.cost.piece)
+        return _Step(work, run_task, task.cost.memory)
+
+    def _go_on(self, step: _Step, result: TaskResult) -> None:
+        """What follows a call: the pieces of its task, what puts them together, or the end of the task."""
+        work, task = step.work, step.work.task
+        if step.function is look_task and not result.failure:
+            work.left = len(result.pieces)
+            self.ready.extend(_Step(work, piece_task, task.cost.piece, (ifu,)) for ifu in result.pieces)
+            return
+        if step.function is piece_task:
+            work.left -= 1
+            work.failure = work.failure or result.failure
+            if work.left:
+                return
+            if not work.failure:
+                self.ready.append(_Step(work, finish_task, task.cost.memory))
+                return
+            result = replace(result, failure=work.failure)
+        if step.function is not run_task:
+            result = replace(result, seconds=time.monotonic() - work.began)
+        self._end(task, result)
+        if result.failure:
+            shutil.rmtree(work.call.directory, ignore_errors=True)
 
     def _end(self, task: Task, result: TaskResult) -> None:
         failure = result.failure
         key = self.keys[task.name]
         if result.lost and not failure:
-            # so that the next start tries again, and what depends on it follows
-            key += "-without-" + ",".join(str(ifu) for ifu in sorted(result.lost))
+            key = without(key, result.lost)
             self.outcome.lost[task.name] = "; ".join(result.lost[ifu] for ifu in sorted(result.lost))
             self.progress.say(f"{task.name} went on without: {self.outcome.lost[task.name]}")
         for note in result.notes:

@@ -33,7 +33,7 @@ class RecipeCall:
     parameters : all of the recipe, parsed
     output : directory of the products
     overwrite : replace existing products
-    workers : processes with nifu=-1; None: one per processor
+    workers : processes with nifu=-1, IFUs at once of muse_twilight; None: one per processor
     save_fits : write pixel tables as FITS files, too
     progress : is told of the IFUs
     """

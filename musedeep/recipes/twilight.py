@@ -1,7 +1,8 @@
 """muse_twilight: exposures of the twilight sky to a smooth cube of the illumination of the field (manual 9.7)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -12,15 +13,15 @@ from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MASTER_BIAS
 from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import Outcome, RecipeCall
 from musedeep.recipes.declaration import NOT_NEGATIVE, Parameter, Product, Quality, Range, Recipe, Tag
-from musedeep.recipes.pixel_creation import Limits, PixelRows
+from musedeep.recipes.pixel_creation import Limits
 from musedeep.recipes.product_headers import Card
-from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, white_image
+from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Strip, white_image
 from musedeep.recipes.twilight_ifu import TwilightIfu
 from musedeep.recipes.twilight_products import Extension, units
-from musedeep.recipes.twilight_smooth import HIGHEST_ORDER, Smoothing, Vignetting, smooth_cube
+from musedeep.recipes.twilight_smooth import HIGHEST_ORDER, Mask, Smoothing, Vignetting, smooth_cube
 from musedeep.storage.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.raw_frames import raw_ifus
+from musedeep.storage.raw_frames import RawFrame, raw_ifus
 from musedeep.storage.vignetting_mask import read_vignetting_mask
 
 RECIPE = Recipe(
@@ -108,8 +109,39 @@ RECIPE = Recipe(
 _IFU_ONLY = ("EXTNAME",)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What the IFUs have in common.
+
+    Attributes
+    ----------
+    ifus : that can be reduced
+    wavelengths : limits [Angstrom]
+    limits : of the pixels of all of them
+    failures : why the others cannot
+    """
+
+    ifus: tuple[int, ...]
+    wavelengths: tuple[float, float]
+    limits: Limits
+    failures: dict[int, str]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one IFU gives: its part of the cube, and what headers say of it, as in `TwilightIfu`."""
+
+    ifu: int
+    strip: Strip
+    frame: RawFrame
+    used: dict[str, list[str]]
+    cards: list[Card]
+    sky_flux: float
+    flat_flux: float | None
+
+
 def run(call: RecipeCall) -> Outcome:
-    """Make the cube, from one IFU after the other: only one pixel table is in memory.
+    """Make the cube, from several IFUs at once, of each of which a pixel table is in memory.
 
     An IFU that fails is reported and left out.
 
@@ -118,41 +150,80 @@ def run(call: RecipeCall) -> Outcome:
     MusedeepError
         Bad input, or all IFUs failed.
     """
+    looked = look(call)
+
+    def one(ifu: int) -> Piece | MusedeepError:
+        try:
+            return piece(call, looked, ifu)
+        except MusedeepError as error:
+            return error
+
+    def pieces() -> Iterator[Piece | MusedeepError]:
+        call.progress.begin(len(looked.ifus), "IFUs")
+        with ThreadPoolExecutor(min(call.workers or available_processors(), len(looked.ifus))) as pool:
+            for found in pool.map(one, looked.ifus):
+                call.progress.advance()
+                yield found
+
+    return finish(call, looked, pieces())
+
+
+def look(call: RecipeCall) -> Looked:
+    """Find out which IFUs there are, before the work; `ifus` of the result are those that `piece` is to be called for.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input.
+    """
     parameters = call.parameters
     wavelengths = _check(call)
     for name in ("DATACUBE_SKYFLAT.fits", "TWILIGHT_CUBE.fits"):
         refuse_existing(call.output / name, call.overwrite)
-    smoothing = Smoothing.of(parameters)
-    masks = call.frames.get("VIGNETTING_MASK", ())
-    mask = read_vignetting_mask(masks[0]) if masks else None
-    Vignetting.of(parameters, mask, "")  # bad parameters are said before the work
-    outcome = Outcome()
-    ifus, limits = _look(call, wavelengths, outcome)
-    how = HowToResample(str(parameters["resample"]), str(parameters["crtype"]), float(parameters["crsigma"]))
-    grid = FieldGrid(limits, float(parameters["dlambda"]), how.method)
-    done: list[TwilightIfu] = []
-    call.progress.begin(len(ifus), "IFUs")
-    for ifu in ifus:
-        try:
-            one = TwilightIfu.of(call.frames, parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
-            table: PixelRows = one.pixel_table(wavelengths)
-        except MusedeepError as error:
-            outcome.failures[ifu] = f"IFU {ifu}: {error}"
-            call.progress.advance()
-            continue
-        one.release()
-        done.append(one)
-        grid.add(table, done[0].sky_flux / one.sky_flux, how)
-        del table
-        call.progress.advance()
+    Smoothing.of(parameters)
+    Vignetting.of(parameters, _mask(call), "")
+    return _look(call, wavelengths)
+
+
+def piece(call: RecipeCall, looked: Looked, ifu: int) -> Piece:
+    """What one IFU gives; what it takes of memory does not depend on the others.
+
+    Raises
+    ------
+    MusedeepError
+        The IFU cannot be reduced.
+    """
+    one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
+    table = one.pixel_table(looked.wavelengths)
+    frame = replace(one.frames[0], _pixels=None)  # uncompressed pixels are needed no more
+    strip = _grid(call, looked).strip(table)
+    return Piece(ifu, strip, frame, one.used, one.cards, one.sky_flux, one.flat_flux)
+
+
+def finish(call: RecipeCall, looked: Looked, pieces: Iterable[Piece | MusedeepError]) -> Outcome:
+    """Write the cubes, from all pieces in the order of their IFUs, or why there is none.
+
+    Raises
+    ------
+    MusedeepError
+        All IFUs failed, or there is too little light to fit.
+    """
+    outcome = Outcome(failures=dict(looked.failures))
+    done: list[Piece] = []
+    for ifu, one in zip(looked.ifus, pieces, strict=True):
+        if isinstance(one, MusedeepError):
+            outcome.failures[ifu] = f"IFU {ifu}: {one}"
+        else:
+            done.append(one)
     if not done:
         raise MusedeepError("; ".join(outcome.failures.values()))
     call.progress.begin(0, "making the cube")
-    data, stat = grid.finish()
+    grid = _grid(call, looked)
+    data, stat = grid.cube((one.strip, done[0].sky_flux / one.sky_flux) for one in done)
     white = white_image(data)
-    target = str(done[0].frames[0].primary.get("OBJECT", ""))
-    mode = str(done[0].frames[0].primary.get("ESO INS MODE", ""))
-    vignetting = Vignetting.of(parameters, mask, mode)
+    target = str(done[0].frame.primary.get("OBJECT", ""))
+    vignetting = Vignetting.of(call.parameters, _mask(call), str(done[0].frame.primary.get("ESO INS MODE", "")))
+    smoothing = Smoothing.of(call.parameters)
     with ThreadPoolExecutor(available_processors()) as pool:
         smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
     cube = [
@@ -174,6 +245,17 @@ def run(call: RecipeCall) -> Outcome:
     return outcome
 
 
+def _grid(call: RecipeCall, looked: Looked) -> FieldGrid:
+    p = call.parameters
+    how = HowToResample(str(p["resample"]), str(p["crtype"]), float(p["crsigma"]))
+    return FieldGrid(looked.limits, float(p["dlambda"]), how)
+
+
+def _mask(call: RecipeCall) -> Mask | None:
+    masks = call.frames.get("VIGNETTING_MASK", ())
+    return read_vignetting_mask(masks[0]) if masks else None
+
+
 def _check(call: RecipeCall) -> tuple[float, float]:
     """Limits in wavelength.
 
@@ -192,7 +274,7 @@ def _check(call: RecipeCall) -> tuple[float, float]:
     return low, high
 
 
-def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) -> tuple[list[int], Limits]:
+def _look(call: RecipeCall, wavelengths: tuple[float, float]) -> Looked:
     """The IFUs that the raw files hold and that can be reduced, and the limits of their pixels.
 
     What was opened is let go: of compressed frames it holds all pixels.
@@ -206,8 +288,9 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) 
     held = sorted({ifu for one in call.frames["SKYFLAT"] for ifu in raw_ifus(one)})
     if not held:
         raise MusedeepError(f"{path}: no extension CHANnn; give raw MUSE frames")
-    ifus, low, high = [], np.full(3, np.inf), np.full(3, -np.inf)
     call.progress.begin(0, f"looking at {len(held)} IFUs")
+    ifus, failures = list[int](), dict[int, str]()
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for ifu in held:
         try:
             one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
@@ -218,18 +301,16 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float], outcome: Outcome) 
                     "give wavelengths that the CCD sees"
                 )
         except MusedeepError as error:
-            outcome.failures[ifu] = f"IFU {ifu}: {error}"
+            failures[ifu] = f"IFU {ifu}: {error}"
             continue
         ifus.append(ifu)
         low, high = np.minimum(low, found[0]), np.maximum(high, found[1])
     if not ifus:
-        raise MusedeepError("; ".join(outcome.failures.values()))
-    return ifus, (low, high)
+        raise MusedeepError("; ".join(failures.values()))
+    return Looked(tuple(ifus), wavelengths, (low, high), failures)
 
 
-def _header(
-    call: RecipeCall, done: Sequence[TwilightIfu], name: str, cards: Sequence[Card], with_mask: bool
-) -> fits.Header:
+def _header(call: RecipeCall, done: Sequence[Piece], name: str, cards: Sequence[Card], with_mask: bool) -> fits.Header:
     """Primary header of a product."""
     raws = [(path, "SKYFLAT") for path in call.frames["SKYFLAT"]]
     raws += [(path, "ILLUM") for path in call.frames.get("ILLUM", ())]
@@ -244,7 +325,7 @@ def _header(
         extra.append(("ESO DRS MUSE FLAT FLUX LAMP", done[0].flat_flux, ""))
     extra += [(f"ESO DRS MUSE FLAT FLUX SKY{one.ifu}", one.sky_flux, "") for one in done]
     category = name.removesuffix(".fits")
-    header = product_header(RECIPE, done[0].frames[0], category, name, used, call.parameters, extra, raws)
+    header = product_header(RECIPE, done[0].frame, category, name, used, call.parameters, extra, raws)
     for keyword in _IFU_ONLY:
         header.remove(keyword, ignore_missing=True)
     return header

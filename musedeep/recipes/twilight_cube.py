@@ -1,5 +1,6 @@
-"""The cube of the twilight sky: pixel tables of one IFU after the other into a coarse grid of the field."""
+"""The cube of the twilight sky: pixels of each IFU into a coarse grid of the field, then all IFUs together."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -31,45 +32,53 @@ class HowToResample:
     crsigma: float
 
 
+@dataclass(frozen=True)
+class Strip:
+    """The part of a cube of the field that one IFU fills.
+
+    Attributes
+    ----------
+    first : int
+        Its first line.
+    sums : float64 (planes, lines, columns, 3)
+        Sums of weight x value, weight, weight**2 x variance.
+    distance : float64 (planes, lines, columns), or (0, 0, 0)
+        With resample=nearest: squared distances of the pixels.
+    """
+
+    first: int
+    sums: NDArray[np.float64]
+    distance: NDArray[np.float64]
+
+
 class FieldGrid:
-    """A cube of the field that is being filled.
+    """The grid of a cube of the field.
 
     Parameters
     ----------
     limits : of all pixels to come
     step : of the planes [Angstrom]
-    method : of resampling
+    how : HowToResample
 
     Attributes
     ----------
     start : float64 (3,)
         x, y [pixel] and wavelength [Angstrom] of the first voxel.
     shape : planes, lines, columns
-    sums : float64 (planes, lines, columns, 3)
-        Sums of weight x value, weight, weight**2 x variance.
     """
 
-    def __init__(self, limits: Limits, step: float, method: str) -> None:
-        self.start, self.step = limits[0], step
+    def __init__(self, limits: Limits, step: float, how: HowToResample) -> None:
+        self.start, self.step, self.how = limits[0], step, how
         size = limits[1] - limits[0]
         self.shape = int(np.ceil(size[2] / step)) + 1, int(size[1] + 0.5) + 1, int(size[0] + 0.5) + 1
-        self.sums = np.zeros((*self.shape, 3))
-        self.distance = np.full(self.shape if method == "nearest" else (0, 0, 0), np.inf)
-        self.workspace = Workspace()
 
-    def add(self, table: PixelRows, scale: float, how: HowToResample) -> int:
-        """Add the pixels of an IFU, times `scale`; the table is used up.
+    def strip(self, table: PixelRows) -> Strip:
+        """What the pixels of an IFU, of which there are some, give; the table is used up.
 
         Outliers are looked for among the pixels of this IFU.
-
-        Returns
-        -------
-        int : pixels rejected
         """
         nz, ny, nx = self.shape
-        columns = table.rows
-        if not table.n_rows:
-            return 0
+        how, columns = self.how, table.rows
         places = columns["ypos"].min() - self.start[1], columns["ypos"].max() - self.start[1]
         first = max(int(np.floor(places[0])) - LOOP_DISTANCE, 0)
         last = min(int(np.ceil(places[1])) + LOOP_DISTANCE, ny - 1) + 1
@@ -83,8 +92,11 @@ class FieldGrid:
         rows = {name: columns.pop(name)[:kept] for name in list(columns)}
         rows["cell"] = cell[:kept]
         del cell
-        rows, starts = sort_by_cell(rows, [(0, kept)], int(np.prod(shape)), self.workspace)
+        rows, starts = sort_by_cell(rows, [(0, kept)], int(np.prod(shape)), Workspace())
         flags = reject.empty_flags(kept)
+        strip = Strip(
+            first, np.zeros((*shape, 3)), np.full(shape if how.method == "nearest" else (0, 0, 0), np.inf)
+        )  # fmt: skip
         with ThreadPoolExecutor(min(available_processors(), nz)) as pool:
             if how.crsigma > 0:
                 kind = reject.rejection_kind(how.crtype)
@@ -98,51 +110,62 @@ class FieldGrid:
                 list(pool.map(look, range(nz)))
 
             def fill(z: int) -> None:
-                self._plane(z, first, rows, starts, flags, shape, start, scale, how.method)
+                self._plane(z, rows, starts, flags, shape, start, strip)
 
             list(pool.map(fill, range(nz)))
-        return int(np.count_nonzero(flags))
+        return strip
 
     def _plane(
         self,
         z: int,
-        first: int,
         rows: dict[str, NDArray],
         starts: NDArray[np.int64],
         flags: NDArray[np.uint8],
         shape: tuple[int, int, int],
         start: NDArray[np.float64],
-        scale: float,
-        method: str,
+        strip: Strip,
     ) -> None:
-        """Add what falls on a plane."""
+        """Fill a plane of a strip."""
         _, ny, nx = shape
-        lines = slice(first, first + ny)
-        if method == "nearest":
+        if self.how.method == "nearest":
             nearest_rows(
                 rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], flags, starts,
-                (z * ny * nx, (z + 1) * ny * nx), shape, start, self.step, DISPERSION, scale,
-                self.distance[:, lines], self.sums[:, lines],
+                (z * ny * nx, (z + 1) * ny * nx), shape, start, self.step, DISPERSION, 1.0, strip.distance, strip.sums,
             )  # fmt: skip
             return
         y, x = np.mgrid[0:ny, 0:nx].astype(np.float64)
         thick = self.step / DISPERSION
-        sums = np.zeros((1, ny, nx, 3))
         resample.accumulate(
             rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], rows["exposure"], flags, starts,
             shape, (z, z + 1), (0, ny), start[0] + x, start[1] + y, np.ones((ny, nx)),
             start[2] + self.step * np.arange(shape[0]), np.full(shape[0], thick), np.array([1.0, 1.0 / DISPERSION]),
-            np.eye(2), np.ones(1), np.empty(0, np.float32), resample.METHODS[method], LOOP_DISTANCE,
-            CRITICAL_RADIUS * float(np.sqrt(2.0 + thick**2)), np.full(3, PIXFRAC), np.ones(2), sums,
+            np.eye(2), np.ones(1), np.empty(0, np.float32), resample.METHODS[self.how.method], LOOP_DISTANCE,
+            CRITICAL_RADIUS * float(np.sqrt(2.0 + thick**2)), np.full(3, PIXFRAC), np.ones(2), strip.sums[z : z + 1],
             np.zeros((0, 0, 0, 0), np.uint64),
         )  # fmt: skip
-        self.sums[z, lines] += sums[0] * np.array([scale, 1.0, scale * scale])
 
-    def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Data and variances, float32 (planes, lines, columns) each; NaN where there are no data."""
+    def cube(self, strips: Iterable[tuple[Strip, float]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Data and variances of strips, each times its scale, in this order.
+
+        Returns
+        -------
+        float32 (planes, lines, columns) each; NaN where there are no data.
+        """
+        sums = np.zeros((*self.shape, 3))
+        distance = np.full(self.shape, np.inf)
+        for strip, scale in strips:
+            lines = slice(strip.first, strip.first + strip.sums.shape[1])
+            if self.how.method == "nearest":
+                nearer = strip.distance < distance[:, lines]
+                distance[:, lines][nearer] = strip.distance[nearer]
+                sums[:, lines][nearer] = (
+                    strip.sums[nearer] * np.array([scale, 1.0, scale]) * np.array([1.0, 1.0, scale])
+                )
+            else:
+                sums[:, lines] += strip.sums * np.array([scale, 1.0, scale * scale])
         data, stat = np.empty(self.shape, np.float32), np.empty(self.shape, np.float32)
         resample.finish(
-            self.sums, np.zeros((0, 0, 0, 0), np.uint64), np.ones(1), data, stat,
+            sums, np.zeros((0, 0, 0, 0), np.uint64), np.ones(1), data, stat,
             np.zeros((0, 0, 0), np.uint16), np.zeros((0, 0, 0), np.float32),
         )  # fmt: skip
         return data, stat

@@ -1,7 +1,7 @@
 """muse_twilight on one IFU: raw frames to the pixel table of their mean, corrected for illumination."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,6 @@ class TwilightIfu:
                 "give twilight flats"
             )
         return table
-
-    def release(self) -> None:
-        """Let go of what only `pixel_table` needs: uncompressed pixels, edges of slices."""
-        self.frames = [replace(frame, _pixels=None) for frame in self.frames]
-        self.illum = None
-        self.where = replace(self.where, edges=np.empty((0, 2, 0)))
 
     def _check_saturation(self, measured: Sequence[MeasuredFrame]) -> None:
         n_pixels = self.where.edges.shape[2] * self.n_columns

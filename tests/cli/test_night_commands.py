@@ -242,6 +242,62 @@ def test_a_truncated_frame_is_left_out_and_named(night, made_up, capsys):
     assert not (night / "reduced" / "PIXTABLE_OBJECT_0002-03.fits").exists()
 
 
+@pytest.mark.parametrize("name", ["run[1]", "[bold]nacht[/bold]", "[/x]", "ночь-μ", "a{b}*?%s"])
+def test_nights_and_outputs_of_any_name(made, made_up, tmp_path, capsys, name):
+    directory, output = tmp_path / name, tmp_path / "out" / name
+    for kind in ("raw", "static"):
+        shutil.copytree(made / kind, directory / kind)
+    assert run(["classify", str(directory)]) == 0
+    assert f"{directory}/raw/MUSE.2014-12-09T13:12:00.000.fits " in capsys.readouterr().out
+    assert run(["associate", str(directory)]) == 0
+    assert f"sets-of-frames in {directory}/sof: " in capsys.readouterr().out
+    options = [str(directory), "--output-dir", str(output), "--until", "flat", "--ifus", "3"]
+    assert run(["reduce", *options, "--dry-run"]) == 0
+    assert f"products      {output}\n" in capsys.readouterr().out
+    assert run(["reduce", *options]) == 0
+    assert capsys.readouterr().out.startswith(f"{output}:\n")
+    assert (output / "TRACE_TABLE-03.fits").exists()
+    assert run(["reduce", *options, "--set", "muse_flat.failing=flat-03", "--set", "muse_flat.order=4"]) == 1
+    captured = capsys.readouterr()
+    assert f"musedeep: flat-03 failed: {directory}/static/badpix_table.fits: no light" in captured.err
+
+
+def test_a_plan_says_what_it_takes_on_disk_and_is_refused(night, made_up, capsys, monkeypatch):
+    options = ["--ifus", "7", "--until", "flat"]
+    assert run(["reduce", str(night), *options, "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "flat          1 tasks, about 0.202 GB\n" in out and "\ndisk          about 0." in out
+    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 10**8)
+    for more in [], ["--dry-run"]:
+        assert run(["reduce", str(night), *options, *more]) == 1
+        line = error_lines(capsys)[-1]
+        assert line.startswith(f"{night}/reduced: 100000000 bytes are free, but about ")
+        assert "flat 0.202 GB" in line and "another --output-dir" in line
+    assert not (night / "reduced").exists()
+
+
+@pytest.mark.parametrize("what", ["file", "work", "journal", "product", "link"])
+def test_outputs_that_are_something_else_are_one_line(night, made_up, capsys, what):
+    reduced = night / "reduced"
+    if what == "file":
+        reduced.write_text("a file")
+    elif what == "work":
+        reduced.mkdir()
+        (reduced / ".musedeep-night").write_text("a file")
+    elif what == "journal":
+        (reduced / ".musedeep-night" / "done.jsonl").mkdir(parents=True)
+    elif what == "product":
+        (reduced / "MASTER_FLAT-03.fits" / "mine").mkdir(parents=True)
+    else:
+        reduced.symlink_to(night / "nowhere" / "at" / "all")
+    for option in ([], ["--overwrite"]):
+        assert run(["reduce", str(night), *option]) == 1
+        (line,) = error_lines(capsys)
+        assert str(reduced) in line and "unexpected" not in line
+    if what == "product":
+        assert (reduced / "MASTER_FLAT-03.fits" / "mine").is_dir()
+
+
 SCRIPT = """
 import sys
 sys.path[:0] = {paths!r}

@@ -84,7 +84,7 @@ def test_memory_bounds_the_tasks_at_once():
     assert at_once(plan, 300 * MIB + 3 * largest, 8, 300 * MIB) == 3
     assert at_once(plan, 300 * MIB + 3 * largest, 8, 300 * MIB, processes=True) == 2
     assert at_once(plan, 300 * MIB + 30 * largest, 8, 300 * MIB) == 8
-    with pytest.raises(MusedeepError, match=r"needs about 1\.\d GiB, --memory allows 0\.5 GiB"):
+    with pytest.raises(MusedeepError, match=r"needs about 0\.9 GiB, --memory allows 0\.5 GiB"):
         at_once(plan, 512 * MIB, 8, 300 * MIB)
 
 

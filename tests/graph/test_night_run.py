@@ -12,6 +12,7 @@ from made_up_recipe import MODULES
 from tiny_nights import make_tiny_night
 
 from musedeep.errors import MusedeepError
+from musedeep.graph import night_run
 from musedeep.graph.night_journal import WORK
 from musedeep.graph.night_run import NightRequest, reduce_night
 from musedeep.progress import Silent
@@ -34,7 +35,7 @@ class Told(Silent):
             raise KeyboardInterrupt
 
     def say(self, text):
-        if not text.startswith("dashboard: "):
+        if not text.startswith(("dashboard: ", "about ")):
             self.lines.append(text)
 
 
@@ -259,3 +260,141 @@ def test_a_recipe_that_there_is_not(night, tmp_path):
     modules = {name: module for name, module in MODULES.items() if name in ("muse_bias", "muse_dark")}
     with pytest.raises(MusedeepError, match="no recipe muse_flat, which step flat needs; end with --until dark"):
         reduce_night(NightRequest(sets_of(night, output), output, modules), Silent())
+
+
+def test_too_little_disk_is_said_before_the_work(night, undisturbed, tmp_path, monkeypatch):
+    output = tmp_path / "reduced"
+    reduce_tiny(night, output, until="flat")
+    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 10**9)
+    # masters are there already, and tables are small; four pixel tables of two IFUs are not
+    reduce_tiny(night, output, until="lsf")
+    before = contents(output)
+    with pytest.raises(MusedeepError, match=r"1000000000 bytes are free, but about 1\d{9} bytes are needed .*scibasic"):
+        reduce_tiny(night, output)
+    assert contents(output) == before
+    plan = reduce_tiny(night, output, dry_run=True)
+    assert plan.disk.need == pytest.approx(1.45e9, rel=0.01) and plan.disk.free == 10**9
+    assert set(plan.disk.by_step) == {"twilight", "scibasic"}
+    monkeypatch.undo()
+    reduce_tiny(night, output)
+    assert contents(output) == undisturbed
+    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 0)
+    assert len(reduce_tiny(night, output).earlier) == 19
+
+
+def test_what_a_killed_run_has_left_is_gone_before_the_disk_is_looked_at(night, tmp_path, monkeypatch):
+    output = tmp_path / "reduced"
+    left = output / WORK / "bias-03" / ".MASTER_BIAS-03.fits.7.part"
+    left.parent.mkdir(parents=True)
+    left.write_text("half of it")
+    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 0 if left.exists() else 10**12)
+    reduce_tiny(night, output, until="bias")
+
+
+def test_another_version_of_the_code_does_all_again(night, tmp_path, monkeypatch):
+    output = tmp_path / "reduced"
+    reduce_tiny(night, output, until="flat")
+    progress = Told()
+    reduce_tiny(night, output, progress, until="wavecal", parameters={"order": "5"})
+    assert progress.lines == []
+    with monkeypatch.context() as patch:
+        patch.setattr("musedeep.graph.night_journal.code_state", lambda: "upgraded")
+        outcome = reduce_tiny(night, output, progress, until="wavecal")
+        n = len(outcome.made)
+        assert n >= 6 and not outcome.earlier
+        assert progress.lines == [f"done again, made by another version of musedeep: {n} tasks"]
+        assert len(reduce_tiny(night, output, until="wavecal").earlier) == n
+    # names of few tasks, and another reason
+    progress = Told()
+    (output / "TRACE_TABLE-07.fits").unlink()
+    monkeypatch.setattr("musedeep.graph.night_journal.code_state", lambda: "upgraded")
+    reduce_tiny(night, output, progress, until="flat")
+    assert progress.lines == ["done again, products are gone or have changed: flat-07"]
+
+
+def test_images_that_nobody_takes_are_written_when_asked(night, tmp_path):
+    modules = MODULES | {"muse_scibasic": "made_up_images"}
+    request = NightRequest(sets_of(night, tmp_path / "reduced"), tmp_path / "reduced", modules)
+    outcome = reduce_night(request, Silent())
+    assert not outcome.failed and not list(request.output.glob("*_RED_*"))
+    assert outcome.disk.images == {"muse_scibasic.saveimage": 10 * 202_150_000}
+    request.parameters = {"muse_scibasic": {"saveimage": "true"}}
+    outcome = reduce_night(request, Silent())
+    assert {task.partition("-")[0] for task in outcome.made} == {"scibasic"} and not outcome.disk.images
+    assert len(list(request.output.glob("OBJECT_RED_000?-0?.fits"))) == 4
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 2}])
+def test_a_piece_that_breaks_is_the_failure_of_its_task(night, tmp_path, options):
+    output = tmp_path / "reduced"
+    given = {"muse_twilight": {"breaking": "piece-07"}}
+    request = NightRequest(sets_of(night, output), output, MODULES, given, **options)
+    outcome = reduce_night(request, Silent())
+    assert outcome.failed == {"twilight": "unexpected ZeroDivisionError: division by zero"}
+    assert len(outcome.skipped) == 8 and [p.name for p in (output / WORK).iterdir()] == ["done.jsonl"]
+
+
+def test_pieces_run_at_once_and_within_the_memory(night, tmp_path):
+    from musedeep.graph.night_plan import COSTS
+    from musedeep.graph.plan import BASE_BYTES
+
+    took = []
+    for n in (1, 2):
+        output = tmp_path / f"{n}"
+        reduce_tiny(night, output, until="geometry")
+        given = {"muse_twilight": {"wait": "0.6"}}
+        room = BASE_BYTES + n * max(COSTS["muse_twilight"].piece, COSTS["muse_wavecal"].memory)
+        request = NightRequest(sets_of(night, output), output, MODULES, given, "twilight", threads=4, memory=room)
+        took.append(reduce_night(request, Silent()).took["twilight"])
+    assert took[0] > 1.2 > took[1] > 0.6
+
+
+def test_a_raw_frame_that_vanishes_fails_what_needs_it(night, tmp_path):
+    output = tmp_path / "reduced"
+    sets = sets_of(night, output)
+    arc = Path(next(p for one in sets for p, tag in one.frames if tag == "ARC"))
+    elsewhere = arc.rename(tmp_path / "elsewhere.fits")
+    try:
+        outcome = reduce_night(NightRequest(sets, output, MODULES), Silent())
+        with pytest.raises(MusedeepError, match="is not there any more"):
+            reduce_night(NightRequest(sets, output, MODULES), Silent(), dry_run=True)
+    finally:
+        elsewhere.rename(arc)
+    assert {name: reason.partition(";")[0] for name, reason in outcome.failed.items()} == {
+        name: f"{arc}: is not there any more" for name in ("wavecal-03", "wavecal-07")
+    }
+    assert "flat-07" in outcome.made and {"lsf-03", "twilight"} <= set(outcome.skipped)
+
+
+def test_a_raw_frame_that_vanishes_between_two_looks(night, tmp_path, monkeypatch):
+    """Ready to start when there was no place for it, gone when there is."""
+    output, real, calls = tmp_path / "reduced", night_run.task_key, []
+
+    def key(recipe, parameters, frames, keys):
+        calls.append(recipe)
+        # the first is that of the look at the disk, the second finds it startable
+        if recipe == "muse_wavecal" and calls.count(recipe) > 4:
+            raise MusedeepError("arc.fits: is not there any more")
+        return real(recipe, parameters, frames, keys)
+
+    monkeypatch.setattr(night_run, "task_key", key)
+    outcome = reduce_tiny(night, output, threads=1)
+    assert set(outcome.failed) & {"wavecal-03", "wavecal-07"} and "flat-03" in outcome.made
+
+
+def test_a_disk_that_is_full_or_closed_fails_a_task_in_one_line(night, tmp_path, monkeypatch):
+    output = tmp_path / "reduced"
+    real = Path.mkdir
+
+    def mkdir(path, *arguments, **options):
+        if path.name == "flat-03":
+            raise OSError(28, "No space left on device", str(path))
+        if path.name == "bias-07":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    outcome = reduce_tiny(night, output, until="flat")
+    work = output / WORK
+    assert outcome.failed["flat-03"].startswith(f"{work}: disk full while writing flat-03")
+    assert outcome.failed["bias-07"].startswith(f"{work}/bias-07: cannot be written (Permission denied)")

@@ -7,6 +7,7 @@ from mask_frames import draw_geometry
 from raw_frames import extension, flat_light, raw_image, slice_edges, write_raw
 
 from musedeep.cli.main import run
+from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Strip
 from musedeep.storage.twilight_cube import read_twilight_cube
 
 NX, NY = 2048, 128
@@ -251,12 +252,13 @@ def test_narrow_field_mode(directory, tmp_path):
         assert "vign_fit" in hdus and "white_div_global_excl_edges" not in hdus
 
 
-def test_same_bits_with_any_number_of_threads(directory, tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["drizzle", "nearest"])
+def test_same_bits_with_any_number_of_threads(directory, tmp_path, monkeypatch, method):
     found = []
     for n in (1, 5):
         monkeypatch.setattr("musedeep.processors.limits", lambda n=n: [n])
         out = tmp_path / str(n)
-        reduced(frames(directory, out), out)
+        reduced(frames(directory, out), out, "--workers", str(n), f"--resample={method}")
         with fits.open(out / "DATACUBE_SKYFLAT.fits") as a, fits.open(out / "TWILIGHT_CUBE.fits") as b:
             found.append([h.data.tobytes() for hdus in (a, b) for h in hdus[1:]])
             found[-1].append([c.value for c in a[0].header.cards if c.keyword.startswith("ESO QC")])
@@ -324,3 +326,21 @@ def test_one_ifu_fails_the_other_is_done(directory, tmp_path, capsys):
     assert "IFU 1" in capsys.readouterr().err
     assert list(read_twilight_cube(tmp_path / "TWILIGHT_CUBE.fits").sky_flux) == [2]
     assert "exists already" in failure(capsys, 1, sof, "--output-dir", str(tmp_path))
+
+
+def test_ifus_are_placed_in_their_order():
+    """Where strips meet: sums add up in the order of IFUs; of nearest pixels, the first of equal ones stays."""
+    limits = np.zeros(3), np.array([2.0, 3.0, 0.0])
+
+    def strip(first, value, distance):
+        sums = np.ones((2, 2, 4, 3)) * [value, 1.0, 0.01 * value]
+        return Strip(first, sums[:1, :, :3], np.full((1, 2, 3), distance))
+
+    strips = [(strip(0, 3.0, 0.2), 1.0), (strip(1, 8.0, 0.1), 0.5), (strip(2, 5.0, 0.1), 2.0)]
+    for method, lines in (("drizzle", [3.0, 3.5, 7.0, 10.0]), ("nearest", [3.0, 4.0, 4.0, 10.0])):
+        grid = FieldGrid(limits, 10.0, HowToResample(method, "median", 0.0))
+        assert grid.shape == (1, 4, 3)
+        data, stat = grid.cube(strips)
+        assert data[0].tolist() == [[value] * 3 for value in lines]
+        if method == "nearest":
+            assert stat[0, :, 0] == pytest.approx([0.03, 0.02, 0.02, 0.2])
