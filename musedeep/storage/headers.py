@@ -56,6 +56,8 @@ class HeaderUnit:
         """Bytes of data, without the fill of the last block (FITS standard 4.4.1)."""
         # the cards that matter come first (FITS standard 4.4.1), and often there are no others
         h = self.header if len(self.cards) == _CARDS else parse_cards((*self.cards[:_CARDS], _END))
+        # astropy makes as many columns, whatever the number
+        _size(h, "TFIELDS", 0, 999)
         lengths = [_size(h, f"NAXIS{i + 1}") for i in range(_size(h, "NAXIS", 0, 999))]
         if not lengths:
             return 0

@@ -145,6 +145,9 @@ def test_every_reader_names_what_astropy_cannot_read(tmp_path, read):
     write_stored(path, columns, {"TTYPE1": 3, "EXTNAME": "V"})
     with pytest.raises(MusedeepError, match=r"^[^\n]*MUSE_calib\.fits: [^\n]*(give|correct)[^\n]*$"):
         read(path)
+    write_stored(path, columns, {"TFIELDS": 10**15})
+    with pytest.raises(MusedeepError, match=r"HDU 1 has no valid FITS header \(TFIELDS is 1000000000000000\)"):
+        read(path)
     write_stored(path, columns, {"ZTABLE": True})
     with pytest.raises(MusedeepError, match="a table compressed by fpack; uncompress it with funpack"):
         read(path)
