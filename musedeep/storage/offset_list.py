@@ -78,7 +78,7 @@ def read_offset_list(path: str | Path) -> OffsetList:
 
 
 def _rows(path: Path, hdu: fits.BinTableHDU) -> tuple[OffsetRow, ...]:
-    names = {n.upper() for n in hdu.columns.names}
+    names = {n.upper() for n in hdu.columns.names if n}
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise MusedeepError(f"{path}: no column {', '.join(missing)}; an OFFSET_LIST has {', '.join(COLUMNS)}")
