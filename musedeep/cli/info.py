@@ -1,5 +1,6 @@
 """`musedeep info`: what a file holds, on one screen."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,10 @@ def _store(path: Path) -> tuple[str, Facts]:
     import zarr
 
     try:
-        group: Any = zarr.open(path, mode="r")
-        arrays = dict(group.arrays()) if isinstance(group, zarr.Group) else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what is no part of it
+            group: Any = zarr.open(path, mode="r")
+            arrays = dict(group.arrays()) if isinstance(group, zarr.Group) else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MusedeepError(f"{path}: a damaged or foreign zarr store ({reason(error)}); make it again") from error
     if "xpos" in arrays:

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.hdus import open_hdus
+from musedeep.storage.hdus import column, open_hdus
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -78,7 +78,7 @@ def read_offset_list(path: str | Path) -> OffsetList:
 
 
 def _rows(path: Path, hdu: fits.BinTableHDU) -> tuple[OffsetRow, ...]:
-    names = {n.upper() for n in hdu.columns.names}
+    names = {n.upper() for n in hdu.columns.names if n}
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise MusedeepError(f"{path}: no column {', '.join(missing)}; an OFFSET_LIST has {', '.join(COLUMNS)}")
@@ -97,13 +97,10 @@ def _rows(path: Path, hdu: fits.BinTableHDU) -> tuple[OffsetRow, ...]:
 
 def _numbers(path: Path, hdu: fits.BinTableHDU, name: str) -> list[float]:
     """A column of numbers, scaled as its header says; NaN where it has none."""
-    values = hdu.data[name]
+    values = column(hdu, name)
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise MusedeepError(f"{path}: column {name} does not hold one number in each row; make the table again")
-    found, column = np.array(values, np.float64), hdu.columns[name]
-    if isinstance(column.null, int):
-        found[found == column.null * (column.bscale or 1) + (column.bzero or 0)] = np.nan
-    return [float(v) for v in found]
+    return [float(value) for value in values]
 
 
 def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:
