@@ -148,8 +148,8 @@ def test_a_grid_without_a_row_is_refused(tmp_path, cards, covers):
     class Boxes(Silent):
         started = False
 
-        def start(self, n_tasks, n_rows, done=0):
-            self.started = True
+        def begin(self, total, unit, done=0, cost=None):
+            self.started |= unit == "boxes"
 
     progress = Boxes()
     for dry_run in (False, True):
