@@ -353,7 +353,7 @@ def night(
     dec: Declination = None,
     fill_nan: FillNan = False,
     exposures: Annotated[int | None, typer.Option(min=1, help="Science exposures; default 4, or 2 if small.")] = None,
-    exposure_time: Annotated[float, typer.Option(min=1.0, help="Of a science exposure, s.")] = 600.0,
+    exposure_time: Annotated[float, typer.Option(min=1.0, max=86400.0, help="Of a science exposure, s.")] = 600.0,
     small: Annotated[bool, typer.Option("--small", help="The fewest calibrations that reduce.")] = False,
     masks: Annotated[int, typer.Option(min=0, help="Steps of the pinhole mask; muse_geometry needs 50.")] = 0,
     lsf_arcs: Annotated[int, typer.Option(min=0, help="Of each lamp, a long series for muse_lsf.")] = 0,
@@ -376,7 +376,9 @@ def frame(
     ifus: Ifus = "1-24",
     number: Annotated[int, typer.Option(min=1, help="Frames; of each lamp for arcs.")] = 1,
     lamp: Annotated[str | None, typer.Option(help="Of arcs: Ne, Xe or HgCd; default: each.")] = None,
-    exposure_time: Annotated[float | None, typer.Option(min=1.0, help="Of DARK, SKY and OBJECT frames, s.")] = None,
+    exposure_time: Annotated[
+        float | None, typer.Option(min=1.0, max=86400.0, help="Of DARK, SKY and OBJECT frames, s.")
+    ] = None,
     seed: Seed = 1,
     mode: Mode = "WFM-NOAO-N",
     scene: SceneName = "deep-field",

@@ -140,25 +140,21 @@ def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
 
 def _made_here(path: Path, choice: NightChoice) -> bool:
     """Whether a file is the product of a reduction of this night, and so none of its inputs."""
-    places = [choice.products, choice.directories[0] / "reduced"]
-    named = [directory.resolve() for directory in choice.directories]
-    real = path.resolve()
-    return any(real.is_relative_to(place.resolve()) and place.resolve() not in named for place in places)
+    places = {os.path.realpath(place) for place in (choice.products, choice.directories[0] / "reduced")}
+    places -= {os.path.realpath(directory) for directory in choice.directories}
+    return any(Path(os.path.realpath(path)).is_relative_to(place) for place in places)
 
 
 def associate_command(choice: NightChoice, output: Path | None, dry_run: bool, overwrite: bool) -> int:
     """Write the sets-of-frames of a night and name them; status 1 if a set is left out."""
-    from musedeep.storage.outputs import refuse_existing, write_error
+    from musedeep.storage.outputs import make_directory, refuse_existing
     from musedeep.storage.set_of_frames import write_set_of_frames
 
     night, unread = _associated(choice)
     directory = output or choice.directories[0] / "sof"
     paths = {one.name: directory / f"{one.name}.sof" for one in night.sets}
     if not dry_run:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(directory, error, 0) from error
+        make_directory(directory)
         for path in paths.values():
             refuse_existing(path, overwrite)
         for one in night.sets:

@@ -95,8 +95,8 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     """
     recipe = declared(name)
     given, files = split_arguments(recipe, arguments)
+    resources.memory_bytes()
     if not files:
-        resources.memory_bytes()
         raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
     module = import_module(RECIPES[name])
     from musedeep.storage.set_of_frames import read_set_of_frames
@@ -116,8 +116,9 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         return OK
     from musedeep.cli.progress import shown
     from musedeep.recipes.basic_run import RecipeCall
+    from musedeep.storage.outputs import make_directory
 
-    output.mkdir(parents=True, exist_ok=True)
+    make_directory(output)
     with shown(lambda _: "products that are whole stay; start again") as progress:
         call = RecipeCall(
             found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress

@@ -28,6 +28,7 @@ from musedeep.kernels.collapse import add_planes
 from musedeep.kernels.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.reject_stars import reject_sparing_stars
 from musedeep.kernels.voxels import COSMIC
+from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits
 from musedeep.recipes.exp_combine_job import Exposure, geometry, resampling
@@ -60,7 +61,7 @@ class Rehearsal:
         if not wanted or self.done.exists():
             return
         both = [[scan_and_resample], [reject_and_all]]
-        if len(os.sched_getaffinity(0)) < 2:
+        if available_processors() < 2:
             both = [[scan_and_resample, reject_and_all]]
         read, write = os.pipe()
         self.lines = os.fdopen(read)

@@ -86,15 +86,19 @@ def fits_files(directories: Sequence[Path]) -> list[Path]:
     Raises
     ------
     MusedeepError
-        A directory that is none, or none of them holds a FITS file.
+        A directory that is none or cannot be searched, or none of them holds a FITS file.
     """
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
+
+    def unreadable(error: OSError) -> None:
+        raise MusedeepError(f"{error.filename}: cannot be searched ({error.strerror}); check its rights") from error
+
     for directory in directories:
         if not directory.is_dir():
             what = "no directory" if directory.exists() else "no such directory"
             raise MusedeepError(f"{directory}: {what}; give one that holds raw MUSE frames")
         seen: set[str] = set()
-        for place, below, names in os.walk(directory, followlinks=True):
+        for place, below, names in os.walk(directory, onerror=unreadable, followlinks=True):
             real = os.path.realpath(place)
             if real in seen:  # links in a circle
                 below.clear()
@@ -104,7 +108,7 @@ def fits_files(directories: Sequence[Path]) -> list[Path]:
             for name in sorted(names):
                 if FITS_NAME.search(name) and not name.startswith("."):
                     path = Path(place) / name
-                    found.setdefault(path.resolve(), path)
+                    found.setdefault(os.path.realpath(path), path)
     if not found:
         where = ", ".join(str(d) for d in directories)
         raise MusedeepError(

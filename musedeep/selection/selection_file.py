@@ -179,7 +179,7 @@ def _exposures(path: Path, entries: list[str]) -> tuple[Location, ...]:
         if not matches:
             raise MusedeepError(f"{path}: exposures: '{entry}' matches nothing in {path.parent.absolute()}")
         for match in matches:
-            _name_once(path, found, Path(match).resolve(), entry, match)
+            _name_once(path, found, Path(os.path.realpath(match)), entry, match)
     return tuple(found)
 
 

@@ -9,10 +9,9 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from musedeep.errors import MusedeepError
 from musedeep.statics import formats, load
 from musedeep.statics.fields import AstrometricField, field_names, load_astrometric_field
-from musedeep.storage.outputs import check_space, partial_name, refuse_existing, write_error
+from musedeep.storage.outputs import check_space, make_directory, partial_name, refuse_existing, write_error
 
 if TYPE_CHECKING:
     from musedeep.simulate.optics import Instrument
@@ -79,8 +78,6 @@ def write_statics(
     directory = Path(outdir)
     scale = "nfm" if instrument.mode.startswith("NFM") else "wfm"
     paths = {tag: directory / name.format(field=scale) for tag, name in FILE_NAMES.items()}
-    if directory.exists() and not directory.is_dir():
-        raise MusedeepError(f"{directory}: is no directory; give another name")
     for path in paths.values():
         if path.exists():
             refuse_existing(path, overwrite)
@@ -99,10 +96,7 @@ def write_statics(
         "GEOMETRY_TABLE": formats.geometry_table(geometry),
         "VIGNETTING_MASK": formats.vignetting_mask(*corner_mask(geometry[np.isin(geometry["SubField"], numbers)])),
     }
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(directory, error, SPACE) from error
+    make_directory(directory)
     _write({paths[tag]: hdus for tag, hdus in contents.items()}, overwrite)
     return paths
 

@@ -42,6 +42,16 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
         raise MusedeepError(f"{path}: exists already; give another name, or --overwrite to replace it")
 
 
+def make_directory(directory: Path) -> None:
+    """Make the directory of an output, and those above it, where they are not there; MusedeepError if it cannot be."""
+    if directory.exists() and not directory.is_dir():
+        raise MusedeepError(f"{directory}: is no directory; give another name")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(directory, error, 0) from error
+
+
 def check_space(path: Path, need: int) -> None:
     """Raise MusedeepError if fewer than `need` bytes are free where the output will be."""
     free = shutil.disk_usage(path.parent).free

@@ -58,3 +58,25 @@ def test_merging_two_ifus_with_the_bare_word(tmp_path, capsys):
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["MASTER_BIAS.fits"]
     assert run(["recipe", "muse_bias", "--merge=perhaps", str(sof)]) == 2
     assert "merge=perhaps is not true or false" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--output-dir", "{here}/file"], 1, "{here}/file: is no directory; give another name"),
+        (["--output-dir", "{here}/file/below"], 1, "{here}/file/below: cannot be written (Not a directory)"),
+        (["--output-dir", "{here}/" + 300 * "n"], 1, "File name too long"),
+        (["--output-dir", "/proc/none"], 1, "/proc/none: cannot be written"),
+        (["--memory=-3GiB"], 2, "--memory -3GiB: not an amount of memory"),
+        (["--overscan=vpoly:3,nan"], 1, "overscan=vpoly:3,nan is not none, offset, vpoly"),
+        (["--nifu=99"], 2, "muse_bias: nifu=99 is out of range, -1 to 24; the default is 0"),
+    ],
+)
+def test_bad_places_and_numbers_are_one_line(tmp_path, capsys, options, status, message):
+    sof, _ = write_biases(tmp_path)
+    (tmp_path / "file").write_text("")
+    words = [word.format(here=tmp_path) for word in options]
+    assert run(["recipe", "muse_bias", str(sof), *words]) == status
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if not x.startswith("compiled kernels")]
+    assert line.startswith("musedeep: ") and message.format(here=tmp_path) in line
+    assert (tmp_path / "file").read_text() == ""

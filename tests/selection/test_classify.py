@@ -2,6 +2,8 @@
 
 import gzip
 import math
+import os
+from pathlib import Path
 
 import pytest
 from astropy.io import fits
@@ -135,3 +137,26 @@ def test_directories_without_files_are_one_line(tmp_path):
     for directory, message in ((tmp_path, "no FITS files"), (tmp_path / "none", "no such directory")):
         with pytest.raises(MusedeepError, match=message):
             fits_files([directory])
+
+
+def test_links_in_a_circle_are_named(tmp_path):
+    (tmp_path / "x.fits").symlink_to("x.fits")
+    (frame,) = classify_files(fits_files([tmp_path]))
+    assert not frame.tag and "Too many levels of symbolic links" in frame.reason
+
+
+def test_a_directory_that_cannot_be_searched_is_named(tmp_path, monkeypatch):
+    """Its frames would be missing without a word."""
+    secret = tmp_path / "raw" / "secret"
+    secret.mkdir(parents=True)
+    (tmp_path / "raw" / "x.fits").write_text("")
+    scandir = os.scandir
+
+    def refused(path):
+        if Path(path) == secret:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(MusedeepError, match=r"raw/secret: cannot be searched \(Permission denied\); check its rights"):
+        fits_files([tmp_path])
