@@ -106,7 +106,7 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
     given = {**parameters, FITS: save_fits}
     # sizes of cubes are those of the default of dlambda
     planes = 1.0
-    if one.recipe == "muse_twilight" and "dlambda" in given:
+    if one.recipe == "muse_twilight" and given.get("dlambda", 0.0) > 0:  # others the recipe refuses
         planes = max((given["lambdamax"] - given["lambdamin"]) / given["dlambda"] / 16, 1.0)
     found: dict[str, int] = {}
     for size in SIZES.get(one.recipe, ()):
