@@ -1,7 +1,7 @@
 """What the products of a night take on disk: a table of sizes, and whether there is room for what is to be made."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +62,6 @@ SIZES: Final = {
         Size("SPOTS_TABLE", 10_000_000),
         Size("raw frames", 36_000_000, each=True, work=True),
     ),
-    # with the default of dlambda
     "muse_twilight": (Size("DATACUBE_SKYFLAT", 530_000), Size("TWILIGHT_CUBE", 415_000)),
     "muse_scibasic": (
         Size("PIXTABLE", 145_000_000, each=True),
@@ -72,6 +71,9 @@ SIZES: Final = {
     ),
 }
 """By recipe. A store is compressed: a crowded field takes some more."""
+
+UNASKED: Final = {"muse_scibasic": "saveimage", "muse_geometry": "saveimage"}
+"""Parameters of recipes that write images which no other recipe takes: off in a night, unless they are given."""
 
 
 @dataclass
@@ -102,12 +104,45 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
     save_fits : write pixel tables as FITS files, too
     """
     given = {**parameters, FITS: save_fits}
+    # sizes of cubes are those of the default of dlambda
+    planes = 1.0
+    if one.recipe == "muse_twilight" and given.get("dlambda", 0.0) > 0:  # others the recipe refuses
+        planes = max((given["lambdamax"] - given["lambdamin"]) / given["dlambda"] / 16, 1.0)
     found: dict[str, int] = {}
     for size in SIZES.get(one.recipe, ()):
         if all(bool(given.get(name)) == value for name, value in size.when.items()):
             number = (1 if size.work else n_ifus(one)) * (n_exposures(one) if size.each else 1)
-            found[size.product] = found.get(size.product, 0) + number * size.nbytes
+            found[size.product] = found.get(size.product, 0) + int(number * size.nbytes * planes)
     return found
+
+
+def disk_of(
+    todo: Iterable[tuple[FrameSet, Mapping[str, Any]]],
+    save_fits: bool,
+    replaced: Callable[[str, Sequence[str]], int],
+    parallel: int,
+) -> Disk:
+    """What sets-of-frames take on disk; what is free there is not looked up.
+
+    Parameters
+    ----------
+    todo : set-of-frames and parameters of each task that is to be done
+    save_fits : write pixel tables as FITS files, too
+    replaced : bytes that are there already, of a task and of products with one of these parts in their names
+    parallel : tasks at once
+    """
+    disk, sizes = Disk(), []
+    for one, parameters in todo:
+        made = products_of(one, parameters, save_fits)
+        total = sum(made.values())
+        disk.by_step[one.step] = disk.by_step.get(one.step, 0) + total
+        sizes.append((total, replaced(one.name, list(made))))
+        name = UNASKED.get(one.recipe, "")
+        if parameters.get(name) is False:
+            more = sum(products_of(one, {**parameters, name: True}, save_fits).values()) - total
+            disk.images[f"{one.recipe}.{name}"] = disk.images.get(f"{one.recipe}.{name}", 0) + more
+    disk.need = needed(sizes, parallel)
+    return disk
 
 
 def check_room(output: Path, disk: Disk) -> None:

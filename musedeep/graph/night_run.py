@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.executor import Executor, Resources, WorkersDied, open_executor
-from musedeep.graph.night_disk import Disk, check_room, free_bytes, needed, products_of
+from musedeep.graph.night_disk import UNASKED, Disk, check_room, disk_of, free_bytes
 from musedeep.graph.night_journal import NEW, WORK, Journal, task_key, without
 from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night_task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
@@ -57,10 +57,6 @@ class NightRequest:
     memory: int = 4 * 2**30
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
-
-
-UNASKED: Final = {"muse_scibasic": "saveimage", "muse_geometry": "saveimage"}
-"""Parameters of recipes that write images which no other recipe takes: off in a night, unless they are given."""
 
 
 @dataclass
@@ -297,26 +293,14 @@ class _Run:
 
     def _measure(self, reasons: Mapping[str, str]) -> None:
         """What the tasks that are to be done take on disk; a line for each reason why some are done again."""
-        again: dict[str, list[str]] = {}
-        disk, sizes = Disk(free=free_bytes(self.request.output)), []
+        todo = [task for task in self.plan.tasks if reasons[task.name]]
+        sets = [(task.frames, self._settings(task)) for task in todo]
         save_fits = self.request.save_fits or wants_fits()
-        for task in self.plan.tasks:
-            if not reasons[task.name]:
-                continue
-            again.setdefault(reasons[task.name], []).append(task.name)
-            settings, recipe = self._settings(task), task.frames.recipe
-            made = products_of(task.frames, settings, save_fits)
-            total = sum(made.values())
-            disk.by_step[task.frames.step] = disk.by_step.get(task.frames.step, 0) + total
-            sizes.append((total, self.journal.replaced(task.name, list(made))))
-            name = UNASKED.get(recipe, "")
-            if settings.get(name) is False:
-                more = sum(products_of(task.frames, {**settings, name: True}, save_fits).values()) - total
-                disk.images[f"{recipe}.{name}"] = disk.images.get(f"{recipe}.{name}", 0) + more
-        disk.need = needed(sizes, self.parallel)
-        self.outcome.disk = disk
-        for reason, names in again.items():
-            if reason != NEW:
+        self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel)
+        self.outcome.disk.free = free_bytes(self.request.output)
+        for reason in dict.fromkeys(reasons.values()):
+            names = [task.name for task in todo if reasons[task.name] == reason != NEW]
+            if names:
                 several = f"{len(names)} tasks" if len(names) > 3 else ", ".join(names)
                 self.progress.say(f"done again, {reason}: {several}")
 

@@ -30,6 +30,9 @@ def test_products_count_by_exposures_ifus_and_parameters():
     assert more == {"PIXTABLE": 5 * 521_000_000, "_RED_": 5 * IMAGE, "_RESAMPLED_": 5 * 54_000_000}
     sky = frame_set("muse_twilight", 0, 3, biases=24)
     assert products_of(sky, {}, False) == {"DATACUBE_SKYFLAT": 24 * 530_000, "TWILIGHT_CUBE": 24 * 415_000}
+    finer = {"lambdamin": 5000.0, "lambdamax": 9000.0, "dlambda": 25.0}
+    assert products_of(sky, finer, False)["TWILIGHT_CUBE"] == 240 * 415_000
+    assert products_of(sky, finer | {"dlambda": 0.0}, False)["TWILIGHT_CUBE"] == 24 * 415_000
     assert products_of(frame_set("muse_bias", 3, 11), {}, True) == {"MASTER_BIAS": IMAGE}
     arcs = frame_set("muse_wavecal", 3, 9)
     kinds = [products_of(arcs, {"resample": True, "lampwise": value}, False) for value in (True, False)]

@@ -270,7 +270,9 @@ def failure(capsys, status, sof, *options):
     capsys.readouterr()
     assert run(["recipe", "muse_twilight", *options, sof]) == status
     error = capsys.readouterr().err
-    assert "Traceback" not in error and len(error.strip().splitlines()) == 1, error
+    # beside lines on the progress, where the machine is slow
+    lines = [line for line in error.splitlines() if line.startswith("musedeep: ")]
+    assert "Traceback" not in error and len(lines) == 1, error
     return error
 
 
