@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
+from musedeep.compiled import LEAST
+
 INDEXING, BOXES, COMPLETION = "indexing", "boxes", "completion"
 
 T = TypeVar("T")
@@ -190,7 +192,7 @@ class Recorder:
 
     def leave_out(self, event: str, seconds: float) -> None:
         """Something happened that takes time at the first run only: its seconds do not count."""
-        if seconds > 0:
+        if seconds >= LEAST:
             self.began += seconds
             self.event(event, seconds=round(seconds, 3))
 

@@ -69,13 +69,18 @@ class Rehearsal:
         # with the same places to import from
         code = f"import sys; sys.path[:] = {sys.path!r}; from musedeep.graph.rehearsal import main; main()"
         command = [sys.executable, "-c", code]
-        for parts in both:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=write, stderr=quiet)
-            self.processes.append(process)
-            assert process.stdin is not None
-            with process.stdin as stream:
-                pickle.dump((parts, parameters, stores), stream)
-        os.close(write)
+        try:
+            for parts in both:
+                process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=write, stderr=quiet)
+                self.processes.append(process)
+                assert process.stdin is not None
+                with process.stdin as stream:
+                    pickle.dump((parts, parameters, stores), stream)
+        except OSError:  # no more processes, or one has ended already: kernels are compiled when they are needed
+            self.stop()
+            self.processes, self.lines = [], None
+        finally:
+            os.close(write)
 
     def wait(self, say: Callable[[str], None]) -> None:
         """Wait until the kernels are compiled, and tell the user about it."""

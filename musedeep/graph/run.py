@@ -22,7 +22,7 @@ import psutil
 from numpy.typing import NDArray
 
 from musedeep import __version__
-from musedeep.compiled import LEAST, compiling_seconds
+from musedeep.compiled import compiling_seconds
 from musedeep.errors import MusedeepError
 from musedeep.graph import combine_journal as journal
 from musedeep.graph import tasks
@@ -285,11 +285,10 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
             )
             # all jobs that there is work for, at once: they may have to wait in a queue
             executor.want(len(request.pixel_tables))
-            began = time.monotonic()
+            began = time.time()
             executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
             kernels.wait(progress.say)
-            if compiling_seconds(kernels.since) >= LEAST:
-                recorder.leave_out("compiled", time.monotonic() - began)
+            recorder.leave_out("compiled", compiling_seconds(began))
             return _combine(request, executor, products, filters, progress, recorder)
 
 
