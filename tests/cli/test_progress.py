@@ -168,3 +168,11 @@ def test_work_goes_on_when_nobody_reads(tmp_path, how):
     )
     assert (tmp_path / "made").read_text() == "whole" and (tmp_path / "status").read_text() == "0\n"
     assert "Traceback" not in done.stdout + done.stderr and len(done.stdout.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(("encoding", "expected"), [("ascii", b"gr\\xf6\\xdfe\n"), ("utf-8", "größe\n".encode())])
+def test_names_that_a_locale_does_not_have_are_written_all_the_same(encoding, expected):
+    code = "from musedeep.cli.errors import guarded\nraise SystemExit(guarded(lambda: print('gr\\xf6\\xdfe')))"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, b"")
