@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from musedeep.cli import progress
 from musedeep.compiled import COMMAND, QUIET
 
 # the first example of a test compiles kernels, which takes longer than any deadline
@@ -15,6 +16,9 @@ settings.load_profile("musedeep")
 
 # nor does what commands say depend on what other tests have had compiled
 os.environ[COMMAND] = QUIET
+
+# or on how fast the machine is: no lines of progress among those that tests count
+progress.QUIET_SECONDS = 1e9
 
 # what a shell runs in the background ignores interrupts, and so would the processes that tests interrupt
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
