@@ -29,10 +29,19 @@ class _Pool(ProcessPoolExecutor):
         # a process that starts here inherits what is blocked
         former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
         try:
-            return super().submit(function, *arguments, **named)
+            future = super().submit(function, *arguments, **named)
+            # the thread that watches the processes learns of a new one by the next call
+            while self._more_started():
+                super().submit(os.getpid)
+            return future
         finally:
-            self.started |= set(multiprocessing.active_children()) - self.others
             signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+    def _more_started(self) -> bool:
+        """Whether there are processes more than when this was called before."""
+        before = len(self.started)
+        self.started |= set(multiprocessing.active_children()) - self.others
+        return len(self.started) > before
 
     def end(self, directory: Path) -> None:
         """End the processes at once, and remove what they have half made (`storage.outputs.partial_name`)."""

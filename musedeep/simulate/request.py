@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from musedeep import __version__
 from musedeep.errors import MusedeepError
+from musedeep.provenance_key import code_state
 from musedeep.simulate.scene import Scene
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 
@@ -30,6 +31,7 @@ def request_of(job: "Job", what: str) -> Request:
     scenes = {_scene_text(exposure.scene) for exposure in exposures if exposure.scene is not None}
     request = {
         "version": __version__,
+        "code": code_state(),
         "kind": what,
         "mode": instrument.mode,
         "IFUs": ",".join(map(str, sorted(instrument.ifus))),

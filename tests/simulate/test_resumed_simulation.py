@@ -132,10 +132,13 @@ def test_other_options_are_refused_by_name_or_start_afresh(tmp_path, other, word
     assert [p.name for p in tmp_path.iterdir()] == ["night"]
 
 
-def test_another_version_is_refused(tmp_path, monkeypatch):
+def test_another_version_or_state_of_the_code_is_refused(tmp_path, monkeypatch):
     interrupted(tmp_path / "night", job(), 3)
+    monkeypatch.setattr("musedeep.simulate.request.code_state", lambda: "0123abcd")
+    with pytest.raises(MusedeepError, match=r"code [0-9a-f]{16}, not 0123abcd"):
+        simulate_night(tmp_path / "night", job())
     monkeypatch.setattr("musedeep.simulate.request.__version__", "99")
-    with pytest.raises(MusedeepError, match=r"version \d\S*, not 99"):
+    with pytest.raises(MusedeepError, match=r"version \d\S*, not 99; code "):
         simulate_night(tmp_path / "night", job())
 
 
