@@ -156,8 +156,9 @@ class TerminalProgress:
         self.peak_bytes = max(self.peak_bytes, self.memory)
 
     def _text(self) -> str:
-        elapsed = working_seconds(clock() - self._began)
+        elapsed = clock() - self._began
         words = [f"{self.done:,}/{self.total:,} {self._unit}"] if self.total else [self._unit, duration(elapsed)]
+        elapsed = working_seconds(elapsed)
         if self.total and not self._made:
             words.append("starting")
         elif self.total:

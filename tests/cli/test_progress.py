@@ -33,6 +33,7 @@ def now(monkeypatch):
     monkeypatch.setattr(module, "clock", lambda: time_now[0])
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 3600.0)
     monkeypatch.setattr(module, "QUIET_SECONDS", 10.0)
+    monkeypatch.setattr(module, "compiling_seconds", lambda since: 0.0)
     monkeypatch.setattr(module, "tree_memory", lambda: 3 << 29)
     return time_now
 
