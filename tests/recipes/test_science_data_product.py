@@ -21,8 +21,9 @@ def test_image_quality_of_the_reference(seeing, airmass, expected):
 
 
 def test_resolving_power_of_the_reference():
-    assert resolving_power(7020.0283) == pytest.approx(3011.6257, rel=1e-4)
-    assert resolving_power(4500) == 1674.77
+    for wavelength, expected in ((4789.5, 1757.14161417146), (7021.5, 3012.36665368007), (9253.5, 3763.34218233944)):
+        assert resolving_power(wavelength) == pytest.approx(expected, rel=1e-7)
+    assert (resolving_power(4500), resolving_power(9500)) == (1674.77, 3767.93)
 
 
 @pytest.fixture(scope="module")
