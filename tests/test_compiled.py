@@ -191,12 +191,6 @@ def test_a_command_says_once_that_it_compiles(tmp_path):
     assert said_by(started(tmp_path, ANNOUNCED)) == ("[0, 0, 2] 0 0 0\n", "")
 
 
-def test_kernels_are_compiled_where_nothing_can_be_kept(tmp_path):
-    (tmp_path / "file").touch()
-    out, error = said_by(started(tmp_path / "file" / "cache", f"{SCALE}\nwork()", "some"))
-    assert out.startswith("[0, 0, 2]") and error.count("compiling") == 1
-
-
 def test_of_several_processes_one_compiles_each_kernel(tmp_path):
     processes = [started(tmp_path, f"{SCALE}\nwork()", "one command") for _ in range(3)]
     said = [said_by(process) for process in processes]
