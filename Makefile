@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: install check test demo docs bench clean
+.PHONY: install check test fuzz demo docs bench clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ check: install
 
 test: check
 	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
+
+# two thousand damaged inputs, others each time; make fuzz MUSEDEEP_FUZZ_SEED=7 repeats
+fuzz: install
+	MUSEDEEP_FUZZ=90 MUSEDEEP_FUZZ_SEED=$${MUSEDEEP_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz
 
 demo: install
 	$(BIN)/python demo/make_exposures.py

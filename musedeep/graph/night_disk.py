@@ -60,6 +60,7 @@ SIZES: Final = {
         Size("MASK_REDUCED", IMAGE, {"saveimage": True}, each=True),
         Size("MASK_COMBINED", IMAGE),
         Size("SPOTS_TABLE", 10_000_000),
+        Size("GEOMETRY_CHECK", 500_000),
         Size("raw frames", 36_000_000, each=True, work=True),
     ),
     "muse_twilight": (Size("DATACUBE_SKYFLAT", 530_000), Size("TWILIGHT_CUBE", 415_000)),

@@ -264,6 +264,10 @@ class _Association:
             name = rule.name if k == 1 else f"{rule.name}.{k}"
             directory = rule.directory if k == 1 else name
             own = [(str(f.path), f.tag) for f in group] + [(str(f.path), "ILLUM") for f in lamp]
+            # the twilight sky is smooth, so that an image of it shows what is wrong with a geometry (manual 9.6)
+            if smooth := chosen.get(rule.checked_by):
+                middle = sum(f.mjd for f in group) / len(group)
+                own.append((str(min(smooth, key=lambda f: abs(f.mjd - middle)).path), "MASK_CHECK"))
             if rule.per_ifu:
                 ifus = [ifu for ifu in self.ifus if any(ifu in f.ifus for f in group)]
                 added = [self._add(rule, f"{name}-{ifu:02d}", own, [ifu], directory, len(group)) for ifu in ifus]

@@ -19,6 +19,7 @@ class SetRule:
     per_ifu : one set an IFU, or one for all of them
     illuminated : takes an ILLUM, the nearest in time and temperature
     directory : of the products, below that of the others
+    checked_by : raw tag of which the exposure nearest in time is given as MASK_CHECK
     """
 
     name: str
@@ -30,6 +31,7 @@ class SetRule:
     per_ifu: bool = True
     illuminated: bool = False
     directory: str = ""
+    checked_by: str = ""
 
 
 _CORRECTIONS: Final = ("MASTER_BIAS", "?MASTER_DARK")
@@ -57,9 +59,10 @@ FIRST_STAGE: Final = (
     _basic("flat", ("FLAT",), 3, *_CORRECTIONS, "?BADPIX_TABLE"),
     _basic("wavecal", ("ARC",), 1, *_ARC, "LINE_CATALOG", "?BADPIX_TABLE"),
     _basic("lsf", ("ARC_LSF", "ARC"), 1, *_ARC, "WAVECAL_TABLE", "LINE_CATALOG", "?BADPIX_TABLE"),
-    _later(
-        "geometry", "MASK", 50, *_CORRECTIONS, "TRACE_TABLE", "WAVECAL_TABLE", "LINE_CATALOG", "?BADPIX_TABLE",
-        directory="geometry",
+    SetRule(
+        "geometry", "geometry", "muse_geometry", ("MASK",), 50,
+        (*_CORRECTIONS, "TRACE_TABLE", "WAVECAL_TABLE", "LINE_CATALOG", "?BADPIX_TABLE"),
+        per_ifu=False, directory="geometry", checked_by="SKYFLAT",
     ),
     SetRule(
         "twilight", "twilight", "muse_twilight", ("SKYFLAT",), 3,
@@ -89,7 +92,6 @@ ON_DEMAND, ON_DEMAND_STEP = "MASTER_DARK", "dark"
 
 NOT_ASSOCIATED: Final = {
     ("muse_geometry", "MASTER_FLAT"): "spots are compared within an image; the flat would only add its noise",
-    ("muse_geometry", "MASK_CHECK"): "no DPR keywords mark such frames; the user adds those to look at",
     ("muse_scibasic", "REDUCED"): "stands for raw frames that are reduced already, not for what a telescope delivers",
     ("muse_exp_combine", "OUTPUT_WCS"): "the grid that a user wants, and not a calibration",
 }

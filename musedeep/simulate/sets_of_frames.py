@@ -65,7 +65,7 @@ def night_sets(
         for kind in ("STD", "ASTROMETRY", "SKY", "OBJECT"):
             sets[f"scibasic-{kind}" + end] = (
                 raw(kind)
-                + _illumination(exposures, files, kind)
+                + _nearest(exposures, files, "ILLUM", kind)
                 + basic
                 + own("WAVECAL_TABLE")
                 + static("GEOMETRY_TABLE", "BADPIX_TABLE")
@@ -73,10 +73,11 @@ def night_sets(
             )
     all_basic = each("MASTER_BIAS") + each("TRACE_TABLE") + each("WAVECAL_TABLE")
     if any(e.kind == "MASK" for e in exposures):
-        sets["geometry"] = raw("MASK") + all_basic + static("LINE_CATALOG", "BADPIX_TABLE")
+        check = _nearest(exposures, files, "SKYFLAT", "MASK", "MASK_CHECK")
+        sets["geometry"] = raw("MASK") + check + all_basic + static("LINE_CATALOG", "BADPIX_TABLE")
     sets["twilight"] = (
         raw("SKYFLAT")
-        + _illumination(exposures, files, "SKYFLAT")
+        + _nearest(exposures, files, "ILLUM", "SKYFLAT")
         + all_basic
         + each("MASTER_FLAT")
         + static("GEOMETRY_TABLE", "BADPIX_TABLE", "VIGNETTING_MASK")
@@ -115,15 +116,15 @@ def night_sets(
     return sets
 
 
-def _illumination(exposures: Sequence[Exposure], files: Mapping[int, Path], kind: str) -> Frames:
-    """The ILLUM exposure nearest in time to the exposures of a kind: a recipe takes one."""
+def _nearest(exposures: Sequence[Exposure], files: Mapping[int, Path], wanted: str, kind: str, tag: str = "") -> Frames:
+    """The exposure of the wanted kind that is nearest in time to those of a kind: a recipe takes one."""
     of_kind = [e for e in exposures if e.kind == kind]
-    illuminations = [e for e in exposures if e.kind == "ILLUM"]
-    if not of_kind or not illuminations:
+    found = [e for e in exposures if e.kind == wanted]
+    if not of_kind or not found:
         return []
     middle = sum(e.mjd for e in of_kind) / len(of_kind)
-    nearest = min(illuminations, key=lambda e: abs(e.mjd - middle))
-    return [(str(files[nearest.index]), "ILLUM")]
+    nearest = min(found, key=lambda e: abs(e.mjd - middle))
+    return [(str(files[nearest.index]), tag or wanted)]
 
 
 def write_sets(directory: Path, sets: Mapping[str, Frames]) -> None:

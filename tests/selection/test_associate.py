@@ -111,6 +111,7 @@ def test_every_tag_of_a_recipe_is_associated_or_there_is_a_reason(name):
     rules = [rule for recipe, rule in every_rule() if recipe == name]
     passed = {tag for rule in rules for tag in (*rule.raws, *(word.lstrip("?") for word in rule.inputs))}
     passed |= {"ILLUM"} if any(rule.illuminated for rule in rules) else set()
+    passed |= {"MASK_CHECK"} if any(rule.checked_by for rule in rules) else set()
     without = {tag for recipe, tag in NOT_ASSOCIATED if recipe == name}
     assert passed | without == set(tags) and not passed & without
     for rule in rules:
@@ -143,6 +144,15 @@ def test_bad_pixels_of_each_ifu_come_from_its_own_table():
     for step in ("bias", "flat", "wavecal", "lsf"):
         assert paths(found[f"{step}-02"], "BADPIX_TABLE") == ["/static/BADPIX_TABLE_2.fits"]
     assert paths(found["geometry"], "BADPIX_TABLE") == ["/static/BADPIX_TABLE_1.fits", "/static/BADPIX_TABLE_2.fits"]
+
+
+def test_a_geometry_is_checked_by_the_nearest_twilight():
+    masks, skies = series("MASK", 57000.7, 50), series("SKYFLAT", 57000.95, 3)
+    frames = [f for f in day() if f.tag != "SKYFLAT"]
+    _, found = sets([*frames, *skies, *masks, STATIC[0]])
+    assert paths(found["geometry"], "MASK_CHECK") == [str(skies[0].path)]
+    _, found = sets([*frames, *masks, STATIC[0]])
+    assert found["geometry"].frames and not paths(found["geometry"], "MASK_CHECK")
 
 
 def test_master_darks_are_used_where_they_are_asked_for():
