@@ -51,7 +51,7 @@ from musedeep.recipes.exp_combine_grid import (
     grid_from_output_wcs,
     nothing_in_cube,
 )
-from musedeep.recipes.exp_combine_job import Job, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine_job import Job, farthest, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
@@ -149,10 +149,11 @@ def survey(
     limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder, together)
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
-    grid: Grid = grid_from_limits(limits_all, reference, parameters.dx, parameters.dy, parameters.dlambda, narrow)
+    apart, steps = farthest(exposures), (parameters.dx, parameters.dy, parameters.dlambda)
+    grid: Grid = grid_from_limits(limits_all, reference, *steps, narrow, apart)
     if wcs:
         grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
-    check_grid(grid, wcs)
+    check_grid(grid, wcs, apart)
     job = Job(tuple(exposures), reference, limits_all, grid, how)
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()

@@ -21,6 +21,7 @@ MOST_SPAXELS, MOST_PLANES = 20_000, 500_000
 LEAST_COSINE = 0.5
 """Of the distance from the point that a cube is a projection about: nobody means one of 60 degrees."""
 
+APART = "the exposures lie far apart"
 _WHERE_TO_LOOK = "check RA and DEC in their headers, and the OFFSET_LIST"
 
 
@@ -176,7 +177,13 @@ def _nearest_integer(value: float) -> int:
 
 
 def grid_from_limits(
-    limits: Limits, reference: tuple[float, float], dx: float, dy: float, dlambda: float, narrow_field: bool
+    limits: Limits,
+    reference: tuple[float, float],
+    dx: float,
+    dy: float,
+    dlambda: float,
+    narrow_field: bool,
+    apart: str = APART,
 ) -> Grid:
     """The grid that covers the data: north up, east left.
 
@@ -192,6 +199,13 @@ def grid_from_limits(
         Wavelength step [Angstrom]; 0 for the natural sampling.
     narrow_field : bool
         Whether the data are of the narrow-field mode.
+    apart : str
+        Which exposures lie far apart, for messages.
+
+    Raises
+    ------
+    MusedeepError
+        The exposures lie too far apart for one tangent plane.
 
     Notes
     -----
@@ -206,7 +220,7 @@ def grid_from_limits(
     x_low, x_high = (float(np.float32(v + ra0)) for v in limits.ra)
     y_low, y_high = (float(np.float32(v + dec0)) for v in limits.dec)
     if not (_near((x_low, y_low), reference) and _near((x_high, y_high), reference)):
-        raise MusedeepError(f"the exposures lie far apart ({limits.described(reference)}); {_WHERE_TO_LOOK}")
+        raise MusedeepError(f"{apart} ({limits.described(reference)}); {_WHERE_TO_LOOK}")
     xi_high, eta_high = gnomonic(x_high, y_high, ra0, dec0)
     xi_low, eta_low = gnomonic(x_low, y_low, ra0, dec0)
     nx = _nearest_integer((xi_high - xi_low) / step_x) + 1
@@ -223,13 +237,22 @@ def grid_from_limits(
     )
 
 
-def check_grid(grid: Grid, wcs: OutputWCS | None = None) -> Grid:
-    """The grid, or an error if it is empty or too large to be meant; `wcs` is the OUTPUT_WCS that it comes from."""
+def check_grid(grid: Grid, wcs: OutputWCS | None = None, apart: str = APART) -> Grid:
+    """The grid, or an error if it is empty or too large to be meant.
+
+    Parameters
+    ----------
+    grid : Grid
+    wcs : OutputWCS, optional
+        The OUTPUT_WCS that it comes from.
+    apart : str
+        Which exposures lie far apart, for messages.
+    """
     nz, ny, nx = grid.shape
     if min(grid.shape) < 1:
         raise MusedeepError(f"the output grid {grid.shape[::-1]} is empty: check lambdamin, lambdamax and OUTPUT_WCS")
     if max(ny, nx) > MOST_SPAXELS:
-        look = f"correct NAXIS1, NAXIS2 in {wcs.path}" if wcs else f"the exposures lie far apart; {_WHERE_TO_LOOK}"
+        look = f"correct NAXIS1, NAXIS2 in {wcs.path}" if wcs else f"{apart}; {_WHERE_TO_LOOK}"
         raise MusedeepError(f"the output cube would have {nx} x {ny} spaxels, more than {MOST_SPAXELS}: {look}")
     if nz > MOST_PLANES:
         look = f"CRVAL3, CD3_3, CUNIT3, NAXIS3 in {wcs.path}" if wcs and wcs.step else "dlambda"

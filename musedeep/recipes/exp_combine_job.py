@@ -225,6 +225,20 @@ def load_exposures(
     return exposures
 
 
+def farthest(exposures: Sequence[Exposure]) -> str:
+    """Which exposure lies farthest from the middle of all, and from which: for messages."""
+    right = np.array([ra_difference(e.ra, exposures[0].ra) for e in exposures])
+    up = np.array([e.dec for e in exposures])
+    away = np.hypot((right - np.median(right)) * np.cos(np.radians(up)), up - np.median(up))
+    odd, usual = exposures[int(away.argmax())], exposures[int(away.argmin())]
+    if odd is usual:
+        usual = exposures[0] if exposures[0] is not odd else exposures[-1]
+    return (
+        f"{odd.name} (RA {odd.ra:.5f}, DEC {odd.dec:.5f}) lies far from {usual.name} (RA {usual.ra:.5f}, "
+        f"DEC {usual.dec:.5f})"
+    )
+
+
 def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) -> Resampling:
     """The parameters that a box needs."""
     return Resampling(

@@ -145,3 +145,13 @@ def test_other_units_are_refused(tmp_path, column, unit):
     write_rows(tmp_path / "u.fits", primary_header(rows, **keys), rows, units=UNITS | {column: unit})
     with pytest.raises(MusedeepError, match=rf"u\.fits: column {column} has unit .* expected"):
         load(tmp_path / "u.fits")
+
+
+@pytest.mark.parametrize("dec", [7.2, 62.0])
+def test_the_exposure_that_lies_apart_is_named(tmp_path, dec):
+    paths, _ = write_dithers(tmp_path, 3, **SMALL)
+    set_card(paths[1], "DEC", str(dec))
+    with pytest.raises(
+        MusedeepError, match=r"PIXTABLE_REDUCED_0002\.fits \(RA .*\) lies far from PIXTABLE_REDUCED_000[13]"
+    ):
+        combine(Request(paths, exp_combine_parameters({"crsigma": 0}), tmp_path / "out"))
