@@ -65,7 +65,7 @@ def test_a_night_is_reduced_on_a_cluster(slurm, tmp_path):
         "import sys, musedeep.cli.night\nfrom made_up_recipe import MODULES\nmusedeep.cli.night.RECIPES = MODULES\n"
         "from musedeep.cli.main import run\nsys.exit(run())"
     )
-    command = [sys.executable, "-c", script, "reduce", str(night / "raw"), str(night / "static")]
+    command = [sys.executable, "-c", script, "reduce", str(night / "raw"), str(night / "static"), "--darks"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     digests = []
     for place, options in (("here", ()), ("there", ("--cluster", "slurm", "--cluster-profile", str(profile)))):
