@@ -381,7 +381,14 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
     level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(level)
-    dask.config.set({"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"})
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": 5,
+            "distributed.comm.timeouts.connect": "10s",
+            # dask would make it 1 in this process, too
+            "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": None,
+        }
+    )
     # what the user has set is left alone
     settings = {"scheduler": {"worker-ttl": WORKER_TTL}, "worker": {"profile": {"interval": "100ms"}}}
     dask.config.update_defaults({"distributed": settings})
@@ -403,7 +410,7 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
         worker_dashboard_address="127.0.0.1:0",
         memory_limit=0 if embedded else resources.memory // workers,
         silence_logs=level,
-        # dask would tell them 1: a recipe in a worker uses that worker's share of the processors
+        # a recipe in a worker uses that worker's share of the processors
         **({} if embedded else {"env": {"OMP_NUM_THREADS": max(1, available_processors() // workers)}}),
     )
     client = Client(cluster)

@@ -28,6 +28,7 @@ class Subject:
     file : the one that is damaged
     commands : argument lists, run in the directory; those of tools begin with the tool's name
     damages : strategy of damages
+    searched : commands find it in a directory, and cannot name it when it is gone
     """
 
     name: str
@@ -35,6 +36,7 @@ class Subject:
     file: str
     commands: Sequence[tuple[str, ...]]
     damages: Callable[[Path, list[Path]], st.SearchStrategy[Damage]] = fits_damage
+    searched: bool = False
 
 
 def exposures(directory: Path, fmt: str = "image") -> None:
@@ -196,7 +198,7 @@ SUBJECTS = (
     Subject("selection file", exposures, "selection.yaml", (COMBINE, ("plan", "selection.yaml")), text_damage),
     Subject("set-of-frames", with_lists, "x.sof", (RECIPE,), text_damage),
     Subject("raw frame", biases, "bias1.fits", (("recipe", "muse_bias", "--output-dir=out", "bias.sof"),)),
-    Subject("raw frame of a night", night, "night/raw/frame.fits", NIGHT),
+    Subject("raw frame of a night", night, "night/raw/frame.fits", NIGHT, searched=True),
     Subject("MASTER_BIAS", arcs, "MASTER_BIAS-01.fits", (WAVECAL,)),
     Subject("TRACE_TABLE", arcs, "TRACE_TABLE-01.fits", (WAVECAL, LSF)),
     Subject("LINE_CATALOG", arcs, "lines.fits", (WAVECAL, LSF)),

@@ -30,9 +30,11 @@ def test_an_exception_that_cannot_be_sent_arrives_as_another(tmp_path):
 
 def test_worker_processes_share_the_processors(tmp_path, monkeypatch):
     monkeypatch.setattr("musedeep.processors.limits", lambda: [7])
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     executor = open_executor(Resources(2, 2, 2**31), tmp_path, lambda text: None)
     try:
         assert executor.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=30) == "3"
+        assert "OMP_NUM_THREADS" not in os.environ
     finally:
         executor.close()
 

@@ -13,6 +13,7 @@ from pixel_tables import write_dithers
 
 from musedeep.compiled import COMMAND, JOURNAL
 from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
 from musedeep.storage.ingest import ingest
 
@@ -96,7 +97,7 @@ def test_no_rehearsal_leaves_a_process_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     with pytest.raises(KeyboardInterrupt), rehearsal(exp_combine_parameters({}), False, wanted=True) as begun:
         raise KeyboardInterrupt
-    assert len(begun.processes) == min(2, len(os.sched_getaffinity(0)))
+    assert len(begun.processes) == min(2, available_processors())
     assert all(process.returncode for process in begun.processes) and not begun.done.exists()
     with rehearsal(exp_combine_parameters({}), False, wanted=False) as begun:
         assert begun.processes == []

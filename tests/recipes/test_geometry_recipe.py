@@ -176,7 +176,7 @@ def test_missing_tag(directory, tmp_path, capsys, lines):
 def test_ifus_that_are_not_there(directory, tmp_path, capsys, lines):
     message = refused(directory, tmp_path, capsys, lines, "--ifu1=1", "--ifu2=5")
     assert "11, 14" in message
-    assert "ifu1=9 to ifu2=3" in refused(directory, tmp_path, capsys, lines, "--ifu1=9", "--ifu2=3")
+    assert "ifu1=9 is above ifu2=3" in refused(directory, tmp_path, capsys, lines, "--ifu1=9", "--ifu2=3")
 
 
 def test_calibration_of_another_ifu(directory, tmp_path, capsys, lines):
