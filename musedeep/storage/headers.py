@@ -219,7 +219,7 @@ def _read_unit(path: Path, stream, position: int, size: int | str, first: bool) 
         block = stream.read(BLOCK)
         if not cards:
             start = block[:CARD]
-            if not start.startswith(b"SIMPLE  =" if first else b"XTENSION=") or (
+            if not start.startswith(b"SIMPLE  =" if first else b"XTENSION= '") or (
                 first and start[9:].split()[:1] != [b"T"]
             ):
                 if not first and not block.strip(b"\0 "):
