@@ -114,11 +114,13 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         for tag, paths in found.items():
             print(f"{tag:<18} {len(paths)}")
         return OK
+    from musedeep.allocation import keep_freed_memory
     from musedeep.cli.progress import shown
     from musedeep.recipes.basic_run import RecipeCall
     from musedeep.storage.outputs import make_directory
 
     make_directory(output)
+    keep_freed_memory()  # before the thread that shows the progress gets memory of its own
     with shown(lambda _: "products that are whole stay; start again") as progress:
         call = RecipeCall(
             found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress

@@ -1,5 +1,7 @@
 """`musedeep recipe`: which words are parameters, and which are files."""
 
+import threading
+
 import pytest
 from raw_frames import write_biases
 
@@ -80,3 +82,16 @@ def test_bad_places_and_numbers_are_one_line(tmp_path, capsys, options, status, 
     (line,) = [x for x in capsys.readouterr().err.splitlines() if not x.startswith("compiled kernels")]
     assert line.startswith("musedeep: ") and message.format(here=tmp_path) in line
     assert (tmp_path / "file").read_text() == ""
+
+
+def test_memory_is_kept_before_the_progress_has_a_thread(tmp_path, monkeypatch):
+    """Else that thread has an arena of its own, and threads that follow share both: each keeps what arrays leave."""
+    threads = []
+
+    def kept():
+        threads.append([thread.name for thread in threading.enumerate()])
+
+    monkeypatch.setattr("musedeep.allocation.keep_freed_memory", kept)
+    sof, _ = write_biases(tmp_path)
+    assert run(["recipe", "muse_bias", "--nifu=1", str(sof), "--output-dir", str(tmp_path / "out")]) == 0
+    assert threads and "progress" not in threads[0]
