@@ -61,6 +61,8 @@ def read_line_catalog(path: str | Path) -> LineCatalog:
         wavelengths, fluxes = (numbers(tables[0], name) for name in ("lambda", "flux"))
         ions = np.char.strip(np.asarray(column(tables[0], "ion"), np.str_))
         qualities = whole_numbers(tables[0], "quality")
+    if ions.ndim != 1:
+        raise MusedeepError(f"{path}: column ion does not hold one text in each row; give a LINE_CATALOG")
     if not wavelengths.size:
         raise MusedeepError(f"{path}: the table of lines is empty; give a LINE_CATALOG")
     if not (np.isfinite(wavelengths).all() and np.isfinite(fluxes).all()):

@@ -10,6 +10,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import N_IFUS
 from musedeep.storage.hdus import reading
 from musedeep.storage.headers import header_cards, number_or_none, open_unpacked, parse_cards, scan_units
 from musedeep.storage.ifu_files import OtherIfu
@@ -167,6 +168,9 @@ def _truncated(path: Path, ifu: int) -> MusedeepError:
     return MusedeepError(f"{path}: truncated inside {extension_name(ifu)}; copy the file again")
 
 
+_IFU_NAMES: Final = frozenset(extension_name(ifu) for ifu in range(1, N_IFUS + 1))
+
+
 def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
     """Find one IFU in a raw file, wherever its extension stands.
 
@@ -177,19 +181,23 @@ def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
     OtherIfu
         The file holds other IFUs.
     MusedeepError
-        No FITS file, truncated, with values that are no 16-bit counts, or without a keyword of the read-out ports.
+        No FITS file, truncated, without any IFU, with values that are no 16-bit counts, or without a keyword of the
+        read-out ports.
     """
     path, name = Path(path), extension_name(ifu)
     if not path.is_file():
         raise MusedeepError(f"{path}: no such file; give a raw MUSE frame")
     primary: fits.Header | None = None
+    others = False
     for unit in scan_units(path, unpack=True):
         if primary is None:
             primary = unit.header
         if unit.name == name:
             break
+        others |= unit.name in _IFU_NAMES
     else:
-        raise OtherIfu(f"{path}: no extension {name}; give a raw file that holds IFU {ifu}")
+        kind = OtherIfu if others else MusedeepError
+        raise kind(f"{path}: no extension {name}; give a raw file that holds IFU {ifu}")
     with reading(path, "raw MUSE frame"):
         header = unit.header
         if all(header.get(key, default) == value for key, (value, default) in _PLAIN.items()):

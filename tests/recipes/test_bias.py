@@ -202,3 +202,12 @@ def test_a_packed_frame_that_is_cut_or_damaged_is_named(tmp_path, capsys):
         line = last_line(capsys)
         assert f"{paths[1]}: " in line and ("damaged or cut off" in line or "truncated" in line), line
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_frame_without_any_ifu_is_named_though_there_are_enough_others(tmp_path, capsys):
+    sof, paths = write_biases(tmp_path, 4)
+    with fits.open(paths[2], mode="update") as hdus:
+        del hdus[1].header["EXTNAME"]
+    assert run(["recipe", "muse_bias", "--nifu=1", str(sof), "--output-dir", str(tmp_path / "out")]) == 1
+    assert "bias2.fits: no extension CHAN01" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.fits"))

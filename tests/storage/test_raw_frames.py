@@ -185,3 +185,12 @@ def test_pixels_of_a_packed_frame_are_kept_in_a_file(tmp_path):
     frame.spill(tmp_path)
     np.testing.assert_array_equal(frame.read(50, 90), image[50:90])
     assert (tmp_path / "raw.fits-01.pixels").stat().st_size == image.nbytes
+
+
+def test_a_file_without_any_ifu_is_not_one_of_other_ifus(tmp_path):
+    path = write_raw(tmp_path / "raw.fits", [extension(raw_image(), 3)])
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].header["EXTNAME"] = "CHAN??"
+    with pytest.raises(MusedeepError, match=r"raw\.fits: no extension CHAN03") as found:
+        open_raw_frame(path, 3)
+    assert not isinstance(found.value, OtherIfu)
