@@ -1,8 +1,9 @@
 """muse_lsf: arc exposures to the line-spread functions of the slices (manual 6.4, 9.5, A.3.9)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,7 +147,7 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
         measured.append(image.measured)
         del image
     assert sampler is not None
-    _check_lines(sampler, frames[0], lamps)
+    _check_lines(sampler, frames[0], lamps, (solution.path, trace.path))
     images, offsets = profiles(sampler.slices, p)
     hdu: Any = None
     if p["method"] == "hermit":
@@ -186,14 +187,14 @@ def _tag(call: RecipeCall, path: str) -> str:
     return "ARC_LSF" if path in {str(p) for p in call.frames["ARC_LSF"]} else "ARC"
 
 
-def _check_lines(sampler: Sampler, first: RawFrame, lamps: list[LampFrames]) -> None:
+def _check_lines(sampler: Sampler, first: RawFrame, lamps: list[LampFrames], tables: Sequence[Path]) -> None:
     """Raise MusedeepError if no line could be measured in any slice."""
     if any(one.n_lines > 0 for one in sampler.slices):
         return
     names = ", ".join(lamp.name for lamp in lamps)
     raise MusedeepError(
         f"{first.path}: no line of {names} could be measured in any slice (no light, or saturated); give well exposed "
-        "arcs, and the WAVECAL_TABLE and TRACE_TABLE that belong to them"
+        f"arcs, and the WAVECAL_TABLE and TRACE_TABLE that belong to them, not {' and '.join(map(str, tables))}"
     )
 
 

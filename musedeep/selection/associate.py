@@ -231,8 +231,10 @@ class _Association:
         found = [f for f in self.raws if f.tag == tag]
         kept = [f for f in found if self._matches(f, tag)]
         if len(kept) < len(found):
+            others = [f.path.name for f in found if f not in kept]
+            named = ", ".join(others[:3]) + (" ..." if len(others) > 3 else "")
             self.night.notes.append(
-                f"{len(found) - len(kept)} {tag} of another mode or read-out than {self.mode} {self.read_out}: left out"
+                f"{len(others)} {tag} of another mode or read-out than {self.mode} {self.read_out}: left out ({named})"
             )
         if tag == "ILLUM" or not kept:
             return kept

@@ -58,7 +58,7 @@ class HeaderUnit:
         h = self.header if len(self.cards) == _CARDS else parse_cards((*self.cards[:_CARDS], _END))
         # astropy makes as many columns, whatever the number
         _size(h, "TFIELDS", 0, 999)
-        lengths = [_size(h, f"NAXIS{i + 1}") for i in range(_size(h, "NAXIS", 0, 999))]
+        lengths = [_size(h, f"NAXIS{i + 1}") for i in range(_size(h, "NAXIS", most=999))]
         if not lengths:
             return 0
         if h["BITPIX"] not in _BITPIX:
