@@ -20,6 +20,7 @@ BLOCK = 2880
 CARD = 80
 _CARDS = BLOCK // CARD
 _BITPIX = (8, 16, 32, 64, -32, -64)
+_STRUCTURE = ("BITPIX  =", "NAXIS", "PCOUNT  =", "GCOUNT  =", "TFIELDS =")
 _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _END = "END".ljust(CARD)
 _MOST_CARDS = 1_000_000
@@ -54,6 +55,11 @@ class HeaderUnit:
     @cached_property
     def data_bytes(self) -> int:
         """Bytes of data, without the fill of the last block (FITS standard 4.4.1)."""
+        given: dict[str, str] = {}
+        for card in self.cards:
+            # astropy takes the last of them here and the first there, and would count to any number of axes
+            if card.startswith(_STRUCTURE) and given.setdefault(card[:8], card[8:30]) != card[8:30]:
+                raise ValueError(f"{card[:8].strip()} is given twice")
         # the cards that matter come first (FITS standard 4.4.1), and often there are no others
         h = self.header if len(self.cards) == _CARDS else parse_cards((*self.cards[:_CARDS], _END))
         # astropy makes as many columns, whatever the number

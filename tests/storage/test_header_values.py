@@ -1,6 +1,7 @@
 """Values of headers: what is taken, and that what is not is named with file and keyword."""
 
 import pytest
+from astropy.io import fits
 from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
@@ -88,4 +89,19 @@ def test_structures_that_make_no_sense(tmp_path, old, new, message):
     place = raw.index(old)
     path.write_bytes(raw[:place] + new + raw[place + len(new) :])
     with pytest.raises(MusedeepError, match=rf"b\.fits: {message}"):
+        scan_file(path)
+
+
+@pytest.mark.parametrize("more", [0, 40])
+def test_axes_that_are_given_twice_are_refused(tmp_path, more):
+    path = tmp_path / "twice.fits"
+    hdu = fits.PrimaryHDU()
+    for k in range(more):
+        hdu.header[f"KEY{k}"] = k
+    hdu.writeto(path)
+    raw = path.read_bytes()
+    end = raw.index(b"END".ljust(80))
+    card = b"NAXIS   = 99999999999999999999".ljust(80)
+    path.write_bytes(raw[:end] + card + raw[end : end + 80] + raw[end + 160 :])
+    with pytest.raises(MusedeepError, match=r"twice\.fits: HDU 0 has no valid FITS header \(NAXIS is given twice\)"):
         scan_file(path)
