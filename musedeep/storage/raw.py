@@ -25,6 +25,10 @@ def extension_name(ifu: int) -> str:
     return f"CHAN{ifu:02d}"
 
 
+IFU_NAMES: Final = tuple(extension_name(ifu) for ifu in range(1, N_IFUS + 1))
+"""EXTNAME of the images of all IFUs."""
+
+
 def write_part(path: Path, image: NDArray[np.uint16], header: fits.Header, compress: bool) -> None:
     """Write the extension of one IFU into a file of its own, to be joined by `join_parts`.
 
@@ -118,9 +122,8 @@ def raw_ifus(path: str | Path) -> list[int]:
     MusedeepError
         Not a FITS file, or cut off.
     """
-    names = [extension_name(ifu) for ifu in range(1, N_IFUS + 1)]
     held = {unit.name for unit in scan_units(Path(path), unpack=True)}
-    return [ifu for ifu, name in enumerate(names, 1) if name in held]
+    return [ifu for ifu, name in enumerate(IFU_NAMES, 1) if name in held]
 
 
 def read_raw(path: str | Path, ifu: int) -> RawImage:

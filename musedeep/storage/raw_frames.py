@@ -10,13 +10,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import N_IFUS
 from musedeep.storage.hdus import reading
 from musedeep.storage.headers import header_cards, number_or_none, open_unpacked, parse_cards, scan_units
 from musedeep.storage.ifu_files import OtherIfu
 from musedeep.storage.outputs import write_error
 from musedeep.storage.packed import packing_of
-from musedeep.storage.raw import extension_name, raw_ifus, read_raw
+from musedeep.storage.raw import IFU_NAMES, extension_name, raw_ifus, read_raw
 from musedeep.workspace import Workspace
 
 __all__ = ["Port", "RawFrame", "check_same_setup", "open_raw_frame", "raw_ifus"]
@@ -168,9 +167,6 @@ def _truncated(path: Path, ifu: int) -> MusedeepError:
     return MusedeepError(f"{path}: truncated inside {extension_name(ifu)}; copy the file again")
 
 
-_IFU_NAMES: Final = frozenset(extension_name(ifu) for ifu in range(1, N_IFUS + 1))
-
-
 def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
     """Find one IFU in a raw file, wherever its extension stands.
 
@@ -194,7 +190,7 @@ def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
             primary = unit.header
         if unit.name == name:
             break
-        others |= unit.name in _IFU_NAMES
+        others |= unit.name in IFU_NAMES
     else:
         kind = OtherIfu if others else MusedeepError
         raise kind(f"{path}: no extension {name}; give a raw file that holds IFU {ifu}")
