@@ -1,6 +1,6 @@
 """A small grid and the parameters of a box, for tests."""
 
-from musedeep.kernels import reject
+from musedeep.kernels.cube import reject
 from musedeep.recipes.exp_combine_box import Resampling
 from musedeep.recipes.exp_combine_grid import Grid
 

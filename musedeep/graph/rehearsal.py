@@ -24,10 +24,15 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.compiled import announce_by, kernel_state, report
-from musedeep.kernels.collapse import add_planes
-from musedeep.kernels.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
-from musedeep.kernels.reject_stars import reject_sparing_stars
-from musedeep.kernels.voxels import COSMIC
+from musedeep.kernels.cube.collapse import add_planes
+from musedeep.kernels.cube.reject import (
+    NO_DIRECTION,
+    empty_flags,
+    reject,
+    rejection_kind,
+)
+from musedeep.kernels.cube.reject_stars import reject_sparing_stars
+from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
 from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from musedeep.kernels.collapse import add_planes, count_values
+from musedeep.kernels.cube.collapse import add_planes, count_values
 from musedeep.storage.cube_fits import CubeFile
 
 LARGEST_VARIANCE, VARIANCE_BIN = 25.0, 0.04

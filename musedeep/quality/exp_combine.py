@@ -9,7 +9,7 @@ valid width, that are not found here.
 
 import numpy as np
 
-from musedeep.kernels.sources import find_sources
+from musedeep.kernels.field.sources import find_sources
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.storage.cube_fits import CubeFile
 

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.bad_pixels import SATURATED
+from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, lamp_flux
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all

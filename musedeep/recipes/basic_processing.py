@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels import calibrate
-from musedeep.kernels.image_statistics import RunningStatistics, counts_median
-from musedeep.kernels.overscan import VerticalFit, fit_vertical, level
-from musedeep.kernels.stack import METHODS, stack_rows
+from musedeep.kernels.ccd import calibrate
+from musedeep.kernels.ccd.image_statistics import RunningStatistics, counts_median
+from musedeep.kernels.ccd.overscan import VerticalFit, fit_vertical, level
+from musedeep.kernels.ccd.stack import METHODS, stack_rows
 from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan

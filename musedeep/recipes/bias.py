@@ -3,8 +3,8 @@
 import numpy as np
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.bad_pixels import BAD_COLUMN, SATURATED, bad_columns
-from musedeep.kernels.image_statistics import noise_of_difference, slopes, statistics
+from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, SATURATED, bad_columns
+from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
 from musedeep.recipes.basic_inputs import known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, COMBINE, MERGE, NIFU, OVERSCAN, Combination, Overscan
 from musedeep.recipes.basic_processing import (

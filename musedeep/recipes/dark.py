@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.bad_pixels import HOT, SATURATED, hot_pixels
-from musedeep.kernels.dark_model import SHAPE, fit_dark_model
-from musedeep.kernels.image_statistics import statistics, windows
+from musedeep.kernels.ccd.bad_pixels import HOT, SATURATED, hot_pixels
+from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
+from musedeep.kernels.ccd.image_statistics import statistics, windows
 from musedeep.recipes.basic_inputs import check_bias, exposure_time, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import (
     BADPIX_TABLE,

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels import reject, resample
-from musedeep.kernels.reject_stars import reject_sparing_stars
-from musedeep.kernels.voxels import Rows, place_rows, sort_by_cell
+from musedeep.kernels.cube import reject, resample
+from musedeep.kernels.cube.reject_stars import reject_sparing_stars
+from musedeep.kernels.cube.voxels import Rows, place_rows, sort_by_cell
 from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.workspace import Workspace
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musedeep import instrument
 from musedeep.errors import MusedeepError
-from musedeep.kernels.projection import plane_positions, spectral_coefficients
+from musedeep.kernels.rows.projection import plane_positions, spectral_coefficients
 from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.output_wcs import OutputWCS
 

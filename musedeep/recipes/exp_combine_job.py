@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
-from musedeep.kernels.reject import slice_direction
+from musedeep.kernels.cube.reject import slice_direction
 from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
 from musedeep.recipes.exp_combine_grid import Grid, Limits

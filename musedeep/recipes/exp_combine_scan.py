@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.projection import plane_positions, position_limits, relative_positions, voxel_positions
+from musedeep.kernels.rows.projection import (
+    plane_positions,
+    position_limits,
+    relative_positions,
+    voxel_positions,
+)
 from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.storage.pixel_table import PixelTable, read_blocks
 from musedeep.workspace import Workspace

@@ -7,9 +7,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.bad_pixels import SATURATED, flat_pixels
-from musedeep.kernels.image_statistics import statistics
-from musedeep.kernels.trace import SliceTrace, trace
+from musedeep.kernels.ccd.bad_pixels import SATURATED, flat_pixels
+from musedeep.kernels.ccd.image_statistics import statistics
+from musedeep.kernels.slices.trace import SliceTrace, trace
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import (
     BADPIX_TABLE,

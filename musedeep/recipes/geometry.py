@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
-from musedeep.kernels.geometry import HOLE_DISTANCE
+from musedeep.kernels.slices.geometry import HOLE_DISTANCE
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_DARK, OVERSCAN, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, combine, measure_all, overscan_cards

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
-from musedeep.kernels.field_cube import drizzle_rows, finish_cube, white_image
+from musedeep.kernels.field.field_cube import drizzle_rows, finish_cube, white_image
 from musedeep.recipes.basic_inputs import open_frames
 from musedeep.recipes.basic_parameters import Overscan
 from musedeep.recipes.basic_processing import combine, measure_all

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.spots import (
+from musedeep.kernels.slices.spots import (
     BACKGROUND,
     FLUX,
     SPOTS_PER_SLICE,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES, SPAXEL_WFM
-from musedeep.kernels.geometry import (
+from musedeep.kernels.slices.geometry import (
     HOLE_DISTANCE,
     SKY_OF_SLICE,
     MaskScale,
@@ -21,7 +21,7 @@ from musedeep.kernels.geometry import (
     smooth_stack,
     stack_rows,
 )
-from musedeep.kernels.spots import FLUX
+from musedeep.kernels.slices.spots import FLUX
 from musedeep.recipes.geometry_spots import BRIGHT, Spots
 from musedeep.recipes.product_headers import Card
 

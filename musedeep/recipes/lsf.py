@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.lsf_profile import full_widths, normalised, profile_image, scaled
+from musedeep.kernels.lsf.profile import (
+    full_widths,
+    normalised,
+    profile_image,
+    scaled,
+)
 from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
 from musedeep.recipes.basic_inputs import open_frames

@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.slice_pixels import x_offsets
+from musedeep.kernels.slices.slice_pixels import x_offsets
 from musedeep.recipes.lsf_samples import Sampler
 from musedeep.storage.hdus import write_hdus
 from musedeep.storage.header_cards import add, checksum_cards

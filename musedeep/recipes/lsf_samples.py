@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.lsf_lines import gather, measure_lines
-from musedeep.kernels.slice_pixels import trace_edges
+from musedeep.kernels.lsf.lines import gather, measure_lines
+from musedeep.kernels.slices.slice_pixels import trace_edges
 from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampImage
 from musedeep.recipes.basic_processing import THREADS

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.slice_pixels import (
+from musedeep.kernels.slices.slice_pixels import (
     count_pixels,
     pixels_of_origin,
     row_wavelengths,

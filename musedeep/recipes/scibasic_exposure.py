@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, N_SLICES
-from musedeep.kernels.calibrate import SATURATED
-from musedeep.kernels.illumination import correct_rows, count_flag
+from musedeep.kernels.ccd.calibrate import SATURATED
+from musedeep.kernels.rows.illumination import correct_rows, count_flag
 from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import lamp_flux
 from musedeep.recipes.basic_processing import overscan_cards

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.calibrate import divide_flat
-from musedeep.kernels.cosmic_gaps import COSMIC, flag_cosmics
-from musedeep.kernels.slice_pixels import slice_limits, slice_spectrum
+from musedeep.kernels.ccd.calibrate import divide_flat
+from musedeep.kernels.ccd.cosmic_gaps import COSMIC, flag_cosmics
+from musedeep.kernels.slices.slice_pixels import slice_limits, slice_spectrum
 from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan

@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.kernels.slit_image import resample_slice
+from musedeep.kernels.slices.slit_image import resample_slice
 from musedeep.recipes.basic_run import RecipeCall, Writer, Written, product_name
 from musedeep.recipes.pixel_creation import ImageRows, in_threads
 from musedeep.storage.hdus import write_hdus

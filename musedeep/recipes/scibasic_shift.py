@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.row_spectrum import add_rows, clip_rows, spectrum_of
-from musedeep.kernels.sky_line import LineFit, fit_line
+from musedeep.kernels.lines.sky_line import LineFit, fit_line
+from musedeep.kernels.rows.row_spectrum import add_rows, clip_rows, spectrum_of
 from musedeep.recipes.pixel_creation import Image, SliceMap, create_pixels
 from musedeep.statics.load import sky_line_fluxes
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
-from musedeep.kernels import reject, resample
-from musedeep.kernels.field_cells import keep_good_rows, nearest_rows
-from musedeep.kernels.voxels import sort_by_cell
+from musedeep.kernels.cube import reject, resample
+from musedeep.kernels.cube.voxels import sort_by_cell
+from musedeep.kernels.field.field_cells import keep_good_rows, nearest_rows
 from musedeep.processors import available_processors
 from musedeep.recipes.pixel_creation import Limits, PixelRows
 from musedeep.workspace import Workspace

@@ -9,7 +9,7 @@ import numpy as np
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.image_statistics import statistics
+from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, lamp_flux, open_frames
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.twilight_fit import (
+from musedeep.kernels.field.twilight_fit import (
     Image,
     Mask,
     fit_vignetting,

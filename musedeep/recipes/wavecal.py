@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.dispersion import WEIGHTINGS
+from musedeep.kernels.lines.dispersion import WEIGHTINGS
 from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import (
     LampImage,

@@ -8,7 +8,7 @@ from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
-from musedeep.kernels.arc_lines import (
+from musedeep.kernels.lines.arc_lines import (
     COMPONENTS,
     REACH,
     WINDOW,
@@ -17,8 +17,8 @@ from musedeep.kernels.arc_lines import (
     fit_found,
     follow_line,
 )
-from musedeep.kernels.dispersion import Solution, clip_line, fit_dispersion
-from musedeep.kernels.line_patterns import identify
+from musedeep.kernels.lines.dispersion import Solution, clip_line, fit_dispersion
+from musedeep.kernels.lines.line_patterns import identify
 from musedeep.storage.line_catalog import LineCatalog
 
 REFERENCE_QUALITY: Final = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.segments import runs_of_rows
+from musedeep.kernels.rows.segments import runs_of_rows
 from musedeep.progress import Progress, Silent
 from musedeep.storage.fits_parts import reserve
 from musedeep.storage.header_cards import sign

@@ -17,7 +17,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.segments import not_finite, segment_boxes
+from musedeep.kernels.rows.segments import not_finite, segment_boxes
 from musedeep.storage.headers import HeaderUnit, SharedHeader, integer_of, parse_facts, scan_file, text_of
 from musedeep.storage.location import Location
 from musedeep.storage.pixel_table import (

@@ -15,7 +15,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.row_bits import counts_before, empty_set, include, members, ranks
+from musedeep.kernels.rows.row_bits import (
+    counts_before,
+    empty_set,
+    include,
+    members,
+    ranks,
+)
 from musedeep.storage.export import runs_of
 from musedeep.storage.fits_parts import padded, reserve, sync_and_rename
 from musedeep.storage.header_cards import card, sign

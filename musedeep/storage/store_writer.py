@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.segments import not_finite, row_keys, segment_boxes, stable_order
+from musedeep.kernels.rows.segments import (
+    not_finite,
+    row_keys,
+    segment_boxes,
+    stable_order,
+)
 from musedeep.progress import Progress, Silent
 from musedeep.storage import pixel_table_zarr as store_format
 from musedeep.storage.checked_store import RecordedStore

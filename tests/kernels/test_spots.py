@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.gaussian_fit import fit_gaussian_1d, fit_gaussian_2d
-from musedeep.kernels.spots import (
+from musedeep.kernels.lines.gaussian_fit import fit_gaussian_1d, fit_gaussian_2d
+from musedeep.kernels.slices.spots import (
     BACKGROUND,
     FLUX,
     XC,

@@ -15,7 +15,7 @@ once. Bound by counting and by the test of each voxel: some 30 ns a voxel, and 2
 import numba as nb
 import numpy as np
 
-from musedeep.kernels.middle import median
+from musedeep.kernels.cube.middle import median
 
 BINS = 32
 """Of a histogram: the first and the last hold all that lies beyond."""

@@ -20,8 +20,8 @@ import math
 import numba as nb
 import numpy as np
 
-from musedeep.kernels.middle import median
-from musedeep.kernels.reject import gather
+from musedeep.kernels.cube.middle import median
+from musedeep.kernels.cube.reject import gather
 
 SHARPNESS = 1.1
 """How much brighter than its surroundings' peak the centre of a point source may be (seeing above 2.2 pixels)."""

@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.image_statistics import mean_deviation, median
+from musedeep.kernels.ccd.image_statistics import mean_deviation, median
 
 SATURATED: Final = 4096
 """Euro3D flag: A/D converter saturated."""

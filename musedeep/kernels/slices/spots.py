@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.gaussian_fit import fit_gaussian_2d
+from musedeep.kernels.lines.gaussian_fit import fit_gaussian_2d
 
 SPOTS_PER_SLICE: Final = 3
 """Holes of a row of the mask that a slice sees."""

@@ -21,7 +21,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.certify import (
+from musedeep.kernels.cube.certify import (
     BIN,
     BINS,
     FEW,
@@ -35,7 +35,7 @@ from musedeep.kernels.certify import (
     sum_lines,
     sum_planes,
 )
-from musedeep.kernels.middle import median_near
+from musedeep.kernels.cube.middle import median_near
 
 IRAF, MEAN, MEDIAN = 0, 1, 2
 ALONG_X, ALONG_Y, NO_DIRECTION = 1, 2, 0

@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.gaussian_fit import _solve
+from musedeep.kernels.lines.gaussian_fit import _solve
 
 FLANK: Final = 5.5
 """The background is measured further than this from a line, Angstrom (found on the reference)."""

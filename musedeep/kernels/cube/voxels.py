@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.projection import (
+from musedeep.kernels.rows.projection import (
     BLOCK,
     plane_positions,
     relative_positions,

@@ -13,8 +13,8 @@ from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from musedeep.kernels.bad_pixels import BAD_COLUMN, DARK, HOT
-from musedeep.kernels.image_statistics import mean_deviation, median
+from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, DARK, HOT
+from musedeep.kernels.ccd.image_statistics import mean_deviation, median
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.projection import FAST, rough_tangent
+from musedeep.kernels.rows.projection import FAST, rough_tangent
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")

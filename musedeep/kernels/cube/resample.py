@@ -25,7 +25,7 @@ import math
 import numba as nb
 import numpy as np
 
-from musedeep.kernels.drizzle import drizzle, overlap, two_planes_at_most
+from musedeep.kernels.cube.drizzle import drizzle, overlap, two_planes_at_most
 
 NEAREST, LINEAR, QUADRATIC, RENKA, DRIZZLE, LANCZOS = 0, 1, 2, 3, 4, 5
 METHODS = {

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import CCD_TO_SKY, N_SLICES
-from musedeep.kernels.gaussian_fit import fit_gaussian_1d
+from musedeep.kernels.lines.gaussian_fit import fit_gaussian_1d
 
 Array = NDArray[np.float64]
 
