@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from musedeep.errors import MusedeepError
 from musedeep.graph.interrupts import handlers_kept
 from musedeep.processors import available_processors
-from musedeep.storage.location import Location, is_url
+from musedeep.storage.stores.location import Location, is_url
 
 if TYPE_CHECKING:
     from musedeep.graph.cluster import SlurmWorkers

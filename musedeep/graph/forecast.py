@@ -22,7 +22,7 @@ from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Si
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine_box import Resampling
 from musedeep.recipes.exp_combine_grid import Grid
-from musedeep.storage.pixel_table import COLUMN_TYPES
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES
 
 SEGMENT_BYTES = 40
 """A segment in the index of a store."""

@@ -86,7 +86,7 @@ def _store_stamp(directory: Path) -> Stamp:
 
     A part that is damaged and keeps its size is found by its checksum when it is read.
     """
-    from musedeep.storage.checked_store import CHECKSUMS
+    from musedeep.storage.stores.checked_store import CHECKSUMS
 
     digest, total = hashlib.sha256(), 0
     for path in sorted(directory.rglob("*")):

@@ -25,12 +25,7 @@ from numpy.typing import NDArray
 
 from musedeep.compiled import announce_by, kernel_state, report
 from musedeep.kernels.cube.collapse import add_planes
-from musedeep.kernels.cube.reject import (
-    NO_DIRECTION,
-    empty_flags,
-    reject,
-    rejection_kind,
-)
+from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
 from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
@@ -39,7 +34,8 @@ from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits
 from musedeep.recipes.exp_combine_job import Exposure, geometry, resampling
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments
-from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, RowReader, Rows, open_pixel_table, read_blocks
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
 
 N_ROWS = 600
 POINTING = (150.0, 2.0)  # RA, DEC [deg]
@@ -207,7 +203,7 @@ def _index(rows: Rows) -> None:
 
 def _copy_pieces(rows: Rows) -> None:
     """Read pieces of chunks of a store."""
-    from musedeep.storage.pixel_table_zarr import copy_pieces
+    from musedeep.storage.pixel_tables.zarr import copy_pieces
 
     piece = np.zeros(1, np.int64)
     for column in (rows["data"], rows["dq"]):

@@ -30,16 +30,7 @@ from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.executor import Executor, Resources, count_on_cluster, open_executor
 from musedeep.graph.performance import check_report, dashboard_address, performance_report
 from musedeep.graph.plan import BASE_BYTES, Plan, make_plan, memory_advice
-from musedeep.graph.records import (
-    BOXES,
-    COMPLETION,
-    INDEXING,
-    Measured,
-    Recorder,
-    StageSummary,
-    Work,
-    peak_memory,
-)
+from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Measured, Recorder, StageSummary, Work, peak_memory
 from musedeep.graph.rehearsal import rehearsal, rehearse
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
@@ -55,13 +46,13 @@ from musedeep.recipes.exp_combine_job import Job, farthest, geometry, group_expo
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.recipes.exp_combine_products import Products
 from musedeep.recipes.exp_combine_scan import require_rows
-from musedeep.storage import scratch
-from musedeep.storage.filters import Filter, read_filters
-from musedeep.storage.location import Location, StoreUrl
+from musedeep.storage.calibrations.filters import Filter, read_filters
+from musedeep.storage.cubes.output_wcs import read_output_wcs
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.offset_list import read_offset_list
-from musedeep.storage.output_wcs import read_output_wcs
-from musedeep.storage.scratch import Scratch
+from musedeep.storage.stores import scratch
+from musedeep.storage.stores.location import Location, StoreUrl
+from musedeep.storage.stores.scratch import Scratch
 
 WORK = ".musedeep-work"
 

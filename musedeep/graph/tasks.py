@@ -30,11 +30,12 @@ from musedeep.recipes.exp_combine_scan import (
     row_density,
     select_ranges,
 )
-from musedeep.storage import scratch
-from musedeep.storage.cube_fits import CubeFile
-from musedeep.storage.exposure_map import ExposureMapFile
-from musedeep.storage.open_tables import OPEN_TABLES, OpenTables
-from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count, table_format
+from musedeep.storage.cubes.cube_fits import CubeFile
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
+from musedeep.storage.pixel_tables.open import table_format
+from musedeep.storage.pixel_tables.open_tables import OPEN_TABLES, OpenTables
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count
+from musedeep.storage.stores import scratch
 from musedeep.workspace import Workspace
 
 _tables = OpenTables()

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from musedeep.kernels.cube.collapse import add_planes, count_values
-from musedeep.storage.cube_fits import CubeFile
+from musedeep.storage.cubes.cube_fits import CubeFile
 
 LARGEST_VARIANCE, VARIANCE_BIN = 25.0, 0.04
 """Range and bins of the histogram of variances."""

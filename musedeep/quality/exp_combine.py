@@ -11,7 +11,7 @@ import numpy as np
 
 from musedeep.kernels.field.sources import find_sources
 from musedeep.recipes.exp_combine_grid import Grid
-from musedeep.storage.cube_fits import CubeFile
+from musedeep.storage.cubes.cube_fits import CubeFile
 
 THRESHOLD = 5.0
 """Detection threshold, in standard deviations of the background (the reference prints it in its log)."""

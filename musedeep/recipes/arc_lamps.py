@@ -13,8 +13,8 @@ from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.recipes.basic_inputs import check_bias, find_image, known_bad_pixels, lamp_flux
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine, measure_all
-from musedeep.storage.image import ImageFile
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.fits.image import ImageFile
+from musedeep.storage.raw.frames import RawFrame
 
 LAMP_NAMES: Final = {3: "Ne", 4: "Xe", 5: "HgCd", 6: "Ne"}
 """Arc lamps by their numbers (manual, note 10; the last one is a spare)."""

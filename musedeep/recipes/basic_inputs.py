@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.basic_parameters import Overscan
-from musedeep.storage.badpix_table import read_badpix_table
-from musedeep.storage.headers import number_of, number_or_none, value_of
-from musedeep.storage.ifu_files import OtherIfu, read_of_ifu
-from musedeep.storage.image import ImageFile, open_image
-from musedeep.storage.raw_frames import RawFrame, check_same_setup, open_raw_frame
+from musedeep.storage.calibrations.badpix_table import read_badpix_table
+from musedeep.storage.calibrations.ifu_files import OtherIfu, read_of_ifu
+from musedeep.storage.fits.headers import number_of, number_or_none, value_of
+from musedeep.storage.fits.image import ImageFile, open_image
+from musedeep.storage.raw.frames import RawFrame, check_same_setup, open_raw_frame
 
 
 def open_frames(paths: Sequence[str], ifu: int, tag: str, minimum: int, recipe: str) -> list[RawFrame]:

@@ -19,9 +19,9 @@ from musedeep.processors import available_processors
 from musedeep.recipes.basic_inputs import exposure_time
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.headers import number_of
-from musedeep.storage.image import ImageFile
-from musedeep.storage.raw_frames import Port, RawFrame
+from musedeep.storage.fits.headers import number_of
+from musedeep.storage.fits.image import ImageFile
+from musedeep.storage.raw.frames import Port, RawFrame
 from musedeep.workspace import Workspace
 
 BLOCK_ROWS: Final = 32

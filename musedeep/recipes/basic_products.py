@@ -16,10 +16,10 @@ from astropy.io import fits
 
 from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.product_headers import Card, ordered, recipe_cards
-from musedeep.storage.header_cards import card
-from musedeep.storage.headers import primary_header
-from musedeep.storage.raw import extension_name
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.headers import primary_header
+from musedeep.storage.raw.file import extension_name
+from musedeep.storage.raw.frames import RawFrame
 
 _DROPPED = re.compile(
     r"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|INHERIT|EXTNAME|CHECKSUM|DATASUM|DATAMD5|"

@@ -17,10 +17,10 @@ from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.declaration import Recipe
-from musedeep.storage.image import MuseImage, join_images, write_image, write_images
+from musedeep.storage.fits.image import MuseImage, join_images, write_image, write_images
+from musedeep.storage.fits.table import join_tables, write_table
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.raw_frames import raw_ifus
-from musedeep.storage.table import join_tables, write_table
+from musedeep.storage.raw.frames import raw_ifus
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, Recipe, Tag
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.image import MuseImage
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.fits.image import MuseImage
+from musedeep.storage.raw.frames import RawFrame
 
 RECIPE = Recipe(
     name="muse_bias",

@@ -32,7 +32,7 @@ from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, Recipe, Tag
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.image import MuseImage
+from musedeep.storage.fits.image import MuseImage
 
 HOUR = 3600.0
 """Exposure time that the master dark is normalised to, s."""

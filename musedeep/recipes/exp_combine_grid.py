@@ -11,7 +11,7 @@ from musedeep import instrument
 from musedeep.errors import MusedeepError
 from musedeep.kernels.rows.projection import plane_positions, spectral_coefficients
 from musedeep.sky_angles import ra_difference, ra_on_circle
-from musedeep.storage.output_wcs import OutputWCS
+from musedeep.storage.cubes.output_wcs import OutputWCS
 
 AXIS_KINDS = {"AWAV": 0, "AWAV-LOG": 1, "WAVE": 2, "WAVE-LOG": 3}
 

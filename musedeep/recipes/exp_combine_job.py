@@ -20,10 +20,11 @@ from musedeep.recipes.exp_combine_box import ExposureGeometry, Resampling
 from musedeep.recipes.exp_combine_grid import Grid, Limits
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
 from musedeep.sky_angles import ra_difference, ra_on_circle
-from musedeep.storage.headers import integer_of, number_of, number_or_none, text_of, value_of
-from musedeep.storage.location import Location, absolute
+from musedeep.storage.fits.headers import integer_of, number_of, number_or_none, text_of, value_of
 from musedeep.storage.offset_list import OffsetList
-from musedeep.storage.pixel_table import PixelTable, check_reduced, open_exposure, open_pixel_table
+from musedeep.storage.pixel_tables.open import open_exposure, open_pixel_table
+from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
+from musedeep.storage.stores.location import Location, absolute
 
 
 @dataclass(frozen=True)

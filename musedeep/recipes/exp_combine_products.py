@@ -17,19 +17,19 @@ from musedeep.recipes.exp_combine_grid import Grid
 from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_parameters import RECIPE, ExpCombineParameters
 from musedeep.recipes.product_headers import product_header
-from musedeep.storage.cube_fits import (
+from musedeep.storage.calibrations.filters import Filter
+from musedeep.storage.cubes.cube_fits import (
     CubeFile,
     CubeWCS,
     extension_header,
     field_image_header,
     filter_image_header,
 )
-from musedeep.storage.exposure_map import ExposureMapFile
-from musedeep.storage.filters import Filter
-from musedeep.storage.fits_parts import header_bytes, padded, sync_and_rename
-from musedeep.storage.header_cards import sign
-from musedeep.storage.headers import number_or_none, value_of
-from musedeep.storage.pixel_table import open_exposure
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
+from musedeep.storage.fits.header_cards import sign
+from musedeep.storage.fits.headers import number_or_none, value_of
+from musedeep.storage.fits.parts import header_bytes, padded, sync_and_rename
+from musedeep.storage.pixel_tables.open import open_exposure
 
 CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
 COMBINED, COMBINED_STORE = "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
@@ -135,7 +135,7 @@ class Products:
         if exposure_map:
             exposure_map.collapse()
         if "zarr" in save:
-            from musedeep.storage.cube_zarr import write_cube_store
+            from musedeep.storage.cubes.cube_zarr import write_cube_store
 
             say("writing the cube store")
             write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
@@ -208,7 +208,7 @@ class Products:
             extra += science_cards(job, first, images[-1], variances, list(ready))
         primary = self._header(first, job, "DATACUBE_FINAL", CUBE, extra)
         if self.parameters.format.endswith("Euro3D"):
-            from musedeep.storage.euro3d import write_euro3d
+            from musedeep.storage.cubes.euro3d import write_euro3d
 
             write_euro3d(work / "euro3d.part", cube, wcs, primary, first, parts)
             cube.discard_layout()

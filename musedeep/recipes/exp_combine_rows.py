@@ -11,8 +11,8 @@ from musedeep import instrument
 from musedeep.kernels.rows.projection import relative_positions, vacuum_wavelengths
 from musedeep.kernels.rows.segments import runs_of_rows
 from musedeep.recipes.exp_combine_job import Job
-from musedeep.storage.open_tables import OpenTables
-from musedeep.storage.pixel_table import REQUIRED, PixelTable, Rows, clean_ranges, cut_ranges, row_count
+from musedeep.storage.pixel_tables.open_tables import OpenTables
+from musedeep.storage.pixel_tables.table import REQUIRED, PixelTable, Rows, clean_ranges, cut_ranges, row_count
 
 ROWS_AT_ONCE = 1 << 19
 

@@ -8,14 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.rows.projection import (
-    plane_positions,
-    position_limits,
-    relative_positions,
-    voxel_positions,
-)
+from musedeep.kernels.rows.projection import plane_positions, position_limits, relative_positions, voxel_positions
 from musedeep.recipes.exp_combine_grid import Grid, Limits
-from musedeep.storage.pixel_table import PixelTable, read_blocks
+from musedeep.storage.pixel_tables.table import PixelTable, read_blocks
 from musedeep.workspace import Workspace
 
 VOXEL_SEGMENT = np.dtype([("start", "i8"), ("stop", "i8"), ("z0", "i4"), ("z1", "i4"), ("y0", "i4"), ("y1", "i4")])

@@ -13,10 +13,10 @@ from musedeep.recipes.exp_combine_job import Job
 from musedeep.recipes.exp_combine_parameters import RECIPE
 from musedeep.recipes.exp_combine_rows import CombinedRows, row_blocks
 from musedeep.recipes.product_headers import pixel_table_cards, product_header, slice_offset_cards
-from musedeep.storage.fits_parts import ArrayInFile, header_bytes, padded, reserve
-from musedeep.storage.header_cards import sign
-from musedeep.storage.headers import raw_cards
-from musedeep.storage.store_writer import write_store
+from musedeep.storage.fits.header_cards import sign
+from musedeep.storage.fits.headers import raw_cards
+from musedeep.storage.fits.parts import ArrayInFile, header_bytes, padded, reserve
+from musedeep.storage.pixel_tables.store_writer import write_store
 
 
 def _rejected(work: Path, n_exposures: int) -> list[NDArray[np.int64]]:

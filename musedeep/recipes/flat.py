@@ -27,7 +27,7 @@ from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.recipes.declaration import FRACTION, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.image import MuseImage
+from musedeep.storage.fits.image import MuseImage
 
 LOW_EFFICIENCY: Final = 0.2
 """Value of a dark pixel, of a flat of mean 1, below which its quantum efficiency is low (found on the reference)."""

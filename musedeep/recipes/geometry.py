@@ -40,12 +40,12 @@ from musedeep.recipes.geometry_table import (
     table_cards,
 )
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.calibration_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.image import MuseImage, write_image
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
+from musedeep.storage.fits.image import MuseImage, write_image
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.outputs import check_space, refuse_existing
-from musedeep.storage.raw_frames import RawFrame, check_same_setup, open_raw_frame, raw_ifus
-from musedeep.storage.table import write_table
+from musedeep.storage.raw.frames import RawFrame, check_same_setup, open_raw_frame, raw_ifus
 
 RECIPE = Recipe(
     name="muse_geometry",

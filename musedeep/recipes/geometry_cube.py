@@ -21,9 +21,9 @@ from musedeep.recipes.geometry_spots import AVERAGE
 from musedeep.recipes.geometry_table import VALUES, Geometry
 from musedeep.recipes.pixel_creation import Image, PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.hdus import write_hdus
-from musedeep.storage.header_cards import card, checksum_cards
-from musedeep.storage.image import open_image
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.fits.header_cards import card, checksum_cards
+from musedeep.storage.fits.image import open_image
 
 PIXFRAC: Final = 0.6
 """As the reference's log says."""

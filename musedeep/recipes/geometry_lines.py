@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.line_catalog import read_line_catalog
 
 BRIGHT: Final = 10000.0
 """Relative flux from which a line is used (found by experiments on the reference)."""

@@ -29,9 +29,9 @@ from musedeep.processors import available_processors
 from musedeep.recipes.basic_parameters import Combination, Overscan
 from musedeep.recipes.basic_processing import Calibration, Combined, MeasuredFrame, combine
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.calibration_tables import TraceTable, WavecalTable
-from musedeep.storage.headers import number_or_none
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable
+from musedeep.storage.fits.headers import number_or_none
+from musedeep.storage.raw.frames import RawFrame
 
 Array = NDArray[np.float64]
 

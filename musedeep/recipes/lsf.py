@@ -11,12 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.kernels.lsf.profile import (
-    full_widths,
-    normalised,
-    profile_image,
-    scaled,
-)
+from musedeep.kernels.lsf.profile import full_widths, normalised, profile_image, scaled
 from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
 from musedeep.recipes.basic_inputs import open_frames
@@ -30,10 +25,10 @@ from musedeep.recipes.lsf_lines import lamp_lines
 from musedeep.recipes.lsf_products import profile_hdu, write_subtracted
 from musedeep.recipes.lsf_samples import Sampler, SliceSamples
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.line_catalog import read_line_catalog
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
 """Wavelengths of the first and the last plane, Angstrom."""

@@ -7,12 +7,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.lsf.hermite import (
-    N_PARAMETERS,
-    SCALE,
-    fit_hermite,
-    hermite_profiles,
-)
+from musedeep.kernels.lsf.hermite import N_PARAMETERS, SCALE, fit_hermite, hermite_profiles
 from musedeep.processors import available_processors
 from musedeep.recipes.basic_processing import THREADS
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.storage.line_catalog import LineCatalog
+from musedeep.storage.calibrations.line_catalog import LineCatalog
 
 RANGES: Final = {"N": (4750.0, 9350.0), "E": (4600.0, 9350.0)}
 """Wavelengths of the lines that are used, by the last letter of the mode, Angstrom (found on the reference)."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.slices.slice_pixels import x_offsets
 from musedeep.recipes.lsf_samples import Sampler
-from musedeep.storage.hdus import write_hdus
-from musedeep.storage.header_cards import add, checksum_cards
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.fits.header_cards import add, checksum_cards
 from musedeep.storage.outputs import refuse_existing
 
 SLICE_SPACING: Final = 82.2

@@ -14,7 +14,7 @@ from musedeep.processors import available_processors
 from musedeep.recipes.arc_lamps import LampImage
 from musedeep.recipes.basic_processing import THREADS
 from musedeep.recipes.lsf_lines import LampLines
-from musedeep.storage.calibration_tables import TraceTable, WavecalTable
+from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable
 
 GUESS: Final = 60_000
 """Samples of a slice and lamp that room is made for first."""

@@ -21,7 +21,7 @@ from musedeep.kernels.slices.slice_pixels import (
 )
 from musedeep.processors import available_processors
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.pixel_table import REQUIRED, Rows, clean_ranges, empty_rows
+from musedeep.storage.pixel_tables.table import REQUIRED, Rows, clean_ranges, empty_rows
 
 UNITS: Final = {"xpos": "pix", "ypos": "pix", "lambda": "Angstrom", "data": "count", "stat": "count**2"}
 """Units of a pixel table with positions in the field of view, before flux calibration."""

@@ -12,11 +12,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.recipes.pixel_creation import UNITS, ImageRows
-from musedeep.storage.fits_parts import BLOCK, header_bytes, padded
-from musedeep.storage.hdus import whole_file
-from musedeep.storage.header_cards import keep_checksum_places
-from musedeep.storage.headers import raw_cards
-from musedeep.storage.pixel_table import COLUMN_TYPES, REQUIRED, Rows
+from musedeep.storage.fits.hdus import whole_file
+from musedeep.storage.fits.header_cards import keep_checksum_places
+from musedeep.storage.fits.headers import raw_cards
+from musedeep.storage.fits.parts import BLOCK, header_bytes, padded
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES, REQUIRED, Rows
 
 STORE_MEMORY: Final = 64 << 20
 """Working memory of the writing of a store, bytes."""
@@ -58,7 +58,7 @@ class PixelTableProduct:
             The store exists and may not be replaced; no space.
         """
         # a seventh of a second, which muse_scibasic lets pass beside other work
-        from musedeep.storage.store_writer import write_store
+        from musedeep.storage.pixel_tables.store_writer import write_store
 
         as_table = saves_as_table()
         hdus: list[dict[str, Any]] = [

@@ -27,7 +27,7 @@ from astropy.io import fits
 
 from musedeep import __version__
 from musedeep.recipes.declaration import Recipe
-from musedeep.storage.header_cards import card, checksum_cards
+from musedeep.storage.fits.header_cards import card, checksum_cards
 
 if TYPE_CHECKING:
     from musedeep.recipes.exp_combine_job import Job

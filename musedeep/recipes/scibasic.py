@@ -22,9 +22,9 @@ from musedeep.recipes.declaration import POSITIVE, Parameter, Product, Quality, 
 from musedeep.recipes.pixel_table_product import wants_fits
 from musedeep.recipes.scibasic_image import CosmicSearch
 from musedeep.recipes.scibasic_shift import SkyLineSearch
-from musedeep.storage.headers import scan_file
+from musedeep.storage.fits.headers import scan_file
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.raw import extension_name, raw_ifus
+from musedeep.storage.raw.file import extension_name, raw_ifus
 
 RAW: Final = ("OBJECT", "STD", "SKY", "ASTROMETRY")
 """Tags of raw exposures."""

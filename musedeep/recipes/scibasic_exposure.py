@@ -23,24 +23,19 @@ from musedeep.recipes.basic_products import product_header
 from musedeep.recipes.basic_run import IfuProducts, RecipeCall, Written, product_name
 from musedeep.recipes.declaration import Recipe
 from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
-from musedeep.recipes.pixel_creation import (
-    EVERYWHERE,
-    ImageRows,
-    SliceMap,
-    useful_range,
-)
+from musedeep.recipes.pixel_creation import EVERYWHERE, ImageRows, SliceMap, useful_range
 from musedeep.recipes.pixel_table_product import PixelTableProduct, wants_fits
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.scibasic_image import ImageCalibration, flat_spectrum
 from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
 from musedeep.recipes.sodium import flag_blocked
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.image import ImageFile, MuseImage, open_image
-from musedeep.storage.pixel_table import Rows
-from musedeep.storage.raw_frames import RawFrame
-from musedeep.storage.twilight_cube import TwilightCube, read_twilight_cube
+from musedeep.storage.calibrations.geometry_table import read_geometry
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
+from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
+from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.raw.frames import RawFrame
 
 FLAT_MARGIN: Final = 2.0
 """Bins by which the spectrum of the flat is longer than the pixel table on either side."""
@@ -103,7 +98,7 @@ class IfuReduction:
             # needed after the image of the first exposure, which is made at the same time
             pool = ThreadPoolExecutor(3)
             # what `PixelTableProduct` will import
-            pool.submit(import_module, "musedeep.storage.store_writer")
+            pool.submit(import_module, "musedeep.storage.pixel_tables.store_writer")
             if frames.get("ILLUM"):
                 made._illumination = pool.submit(made._measure_illumination, images, frames["ILLUM"][0])
             made._flat = pool.submit(flat_field, images.flat, where)

@@ -25,8 +25,8 @@ from musedeep.recipes.basic_processing import (
     measure_all,
 )
 from musedeep.recipes.pixel_creation import SliceMap
-from musedeep.storage.image import ImageFile
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.fits.image import ImageFile
+from musedeep.storage.raw.frames import RawFrame
 from musedeep.workspace import Workspace
 
 FLAT_ROWS: Final = 512

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from musedeep.kernels.slices.slit_image import resample_slice
 from musedeep.recipes.basic_run import RecipeCall, Writer, Written, product_name
 from musedeep.recipes.pixel_creation import ImageRows, in_threads
-from musedeep.storage.hdus import write_hdus
-from musedeep.storage.header_cards import add, checksum_cards
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.fits.header_cards import add, checksum_cards
 from musedeep.storage.outputs import refuse_existing
 
 

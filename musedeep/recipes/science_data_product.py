@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from musedeep import __version__
 from musedeep.quality.depth import limiting_magnitude, pixel_noise
 from musedeep.recipes.exp_combine_job import Exposure, Job
-from musedeep.storage.headers import number_or_none, value_of
-from musedeep.storage.pixel_table import open_exposure
+from musedeep.storage.fits.headers import number_or_none, value_of
+from musedeep.storage.pixel_tables.open import open_exposure
 
 Card = tuple[str, object, str]
 

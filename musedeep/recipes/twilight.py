@@ -19,10 +19,10 @@ from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Strip, whit
 from musedeep.recipes.twilight_ifu import TwilightIfu
 from musedeep.recipes.twilight_products import Extension, units
 from musedeep.recipes.twilight_smooth import HIGHEST_ORDER, Mask, Smoothing, Vignetting, smooth_cube
-from musedeep.storage.hdus import write_hdus
+from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
+from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.raw_frames import RawFrame, raw_ifus
-from musedeep.storage.vignetting_mask import read_vignetting_mask
+from musedeep.storage.raw.frames import RawFrame, raw_ifus
 
 RECIPE = Recipe(
     name="muse_twilight",

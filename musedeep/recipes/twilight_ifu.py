@@ -17,10 +17,10 @@ from musedeep.recipes.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.recipes.pixel_creation import ImageRows, PixelRows, SliceMap, create_pixels
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.sodium import BLOCKED, flag_blocked
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.raw_frames import RawFrame
+from musedeep.storage.calibrations.geometry_table import read_geometry
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.raw.frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
 WORDS = ("Median", "Mean", "Standard deviation", "Minimum", "Maximum")

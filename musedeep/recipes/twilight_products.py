@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.recipes.product_headers import Card
-from musedeep.storage.header_cards import card, checksum_cards
+from musedeep.storage.fits.header_cards import card, checksum_cards
 
 _CLASS: Final[tuple[Card, ...]] = (
     ("HDUCLASS", "ESO", "class name (ESO format)"),

@@ -32,11 +32,11 @@ from musedeep.recipes.product_headers import Card
 from musedeep.recipes.wavecal_images import write_resampled, write_wave_map
 from musedeep.recipes.wavecal_quality import quality_cards, residuals_table, wavecal_table
 from musedeep.recipes.wavecal_slices import ArcImage, Settings, SliceResult, solve_slice
-from musedeep.storage.calibration_tables import TraceTable, read_trace_table
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.image import MuseImage
-from musedeep.storage.line_catalog import LineCatalog, read_line_catalog
-from musedeep.storage.raw_frames import open_raw_frame
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.line_catalog import LineCatalog, read_line_catalog
+from musedeep.storage.calibrations.slice_tables import TraceTable, read_trace_table
+from musedeep.storage.fits.image import MuseImage
+from musedeep.storage.raw.frames import open_raw_frame
 
 RANGES: Final = {"N": (4750.0, 9400.0), "E": (4600.0, 9400.0)}
 """Wavelengths of the lines that are used, by the last letter of the mode: what passes the blocking filter, Angstrom."""

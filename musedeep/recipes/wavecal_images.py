@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from musedeep.instrument import DISPERSION
 from musedeep.recipes.basic_run import RecipeCall, Written, product_name
 from musedeep.recipes.wavecal_slices import ArcImage, SliceResult
-from musedeep.storage.calibration_tables import TraceTable
-from musedeep.storage.hdus import write_hdus
-from musedeep.storage.header_cards import add, checksum_cards
+from musedeep.storage.calibrations.slice_tables import TraceTable
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.fits.header_cards import add, checksum_cards
 
 GAP: Final = 6
 """Empty columns between slices of a resampled image."""

@@ -11,8 +11,8 @@ from musedeep.instrument import N_SLICES
 from musedeep.recipes.arc_lamps import LampImage, saturated_pixels
 from musedeep.recipes.product_headers import Card
 from musedeep.recipes.wavecal_slices import SliceResult
-from musedeep.storage.calibration_tables import TraceTable
-from musedeep.storage.line_catalog import LineCatalog
+from musedeep.storage.calibrations.line_catalog import LineCatalog
+from musedeep.storage.calibrations.slice_tables import TraceTable
 
 LAMP_SLICE: Final = 20
 """The slice whose lines are reported lamp by lamp (found on the reference)."""

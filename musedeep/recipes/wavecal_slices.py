@@ -8,18 +8,10 @@ from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
-from musedeep.kernels.lines.arc_lines import (
-    COMPONENTS,
-    REACH,
-    WINDOW,
-    central_spectrum,
-    detect,
-    fit_found,
-    follow_line,
-)
+from musedeep.kernels.lines.arc_lines import COMPONENTS, REACH, WINDOW, central_spectrum, detect, fit_found, follow_line
 from musedeep.kernels.lines.dispersion import Solution, clip_line, fit_dispersion
 from musedeep.kernels.lines.line_patterns import identify
-from musedeep.storage.line_catalog import LineCatalog
+from musedeep.storage.calibrations.line_catalog import LineCatalog
 
 REFERENCE_QUALITY: Final = 5
 """Quality of the lines that the width of lines is taken from (manual A.2.1)."""

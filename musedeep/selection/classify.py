@@ -12,8 +12,8 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
-from musedeep.storage.headers import scan_units
-from musedeep.storage.packed import packing_of
+from musedeep.storage.fits.headers import scan_units
+from musedeep.storage.fits.packed import packing_of
 
 RAW_TAGS: Final = {
     ("CALIB", "BIAS"): "BIAS",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from musedeep.errors import MusedeepError
 from musedeep.recipes.declaration import nearest
 from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
-from musedeep.storage.location import Location, StoreUrl, is_url, location
+from musedeep.storage.stores.location import Location, StoreUrl, is_url, location
 from musedeep.storage.yaml_file import read_mapping
 
 COMBINED_FORMATS = ("store", "fits")
@@ -197,7 +197,7 @@ def _urls(path: Path, entry: str) -> list[StoreUrl]:
     assert isinstance(given, StoreUrl)
     if not glob.has_magic(entry):
         return [given]
-    from musedeep.storage.object_storage import find
+    from musedeep.storage.stores.object_storage import find
 
     urls = [StoreUrl(url) for url in find(given.url)]
     if not urls:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.filters import Filter
+from musedeep.storage.calibrations.filters import Filter
 
 if TYPE_CHECKING:
     from astropy.table import Table

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import UsageProblem
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
-from musedeep.storage.headers import number_of
-from musedeep.storage.origin import UNKNOWN, OriginDecoder, Places, ifu_numbers, slice_numbers
+from musedeep.storage.fits.headers import number_of
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_table import PixelTable, Rows, open_pixel_table
-from musedeep.storage.pixel_table_subset import numbered_blocks, rows_in_file_order, write_subset, zero_points
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.origin import UNKNOWN, OriginDecoder, Places, ifu_numbers, slice_numbers
+from musedeep.storage.pixel_tables.subset import numbered_blocks, rows_in_file_order, write_subset, zero_points
+from musedeep.storage.pixel_tables.table import PixelTable, Rows
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 ROWS_PER_PRINT = 1 << 16

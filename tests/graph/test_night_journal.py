@@ -11,7 +11,7 @@ from pixel_tables import write_exposure
 from musedeep.errors import MusedeepError
 from musedeep.graph import night_journal
 from musedeep.graph.night_journal import CHANGED, GONE, INCOMPLETE, NEW, OTHER_VERSION, WORK, Journal, task_key, without
-from musedeep.storage.ingest import ingest
+from musedeep.storage.pixel_tables.ingest import ingest
 
 
 def made(journal, task, name, text="product", key="key"):

@@ -14,7 +14,7 @@ from store_runs import assert_same, run
 
 from musedeep.cli.main import run as musedeep
 from musedeep.graph.run import Silent
-from musedeep.storage.ingest import ingest
+from musedeep.storage.pixel_tables.ingest import ingest
 
 BOXES = {"box_bytes": 8 << 20}
 

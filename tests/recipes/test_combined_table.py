@@ -14,11 +14,12 @@ from musedeep.graph.run import Request, combine
 from musedeep.recipes import exp_combine_rows
 from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
 from musedeep.recipes.exp_combine_rows import places_of
-from musedeep.storage import column_writer, store_writer
-from musedeep.storage.export import BYTES_PER_ROW, export
-from musedeep.storage.ingest import ingest
 from musedeep.storage.offset_list import read_offset_list
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.storage.pixel_tables import store_writer
+from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.stores import column_writer
 
 OPTIONS = {"ifus": (11, 12), "slices": tuple(range(1, 13)), "wavelength": (6990.0, 7045.0), "cosmics": 3e-3}
 BOTH = frozenset({"store", "fits"})

@@ -18,9 +18,9 @@ from musedeep.recipes.scibasic import RECIPE
 from musedeep.recipes.scibasic_image import ImageCalibration
 from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.pixel_table import REQUIRED
+from musedeep.storage.calibrations.geometry_table import read_geometry
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.pixel_tables.table import REQUIRED
 from musedeep.storage.set_of_frames import read_set_of_frames
 
 pytestmark = pytest.mark.reference

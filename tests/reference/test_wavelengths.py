@@ -17,7 +17,7 @@ from night.optics_figures import LIMITS, true_wavelength
 
 from musedeep.cli.main import run
 from musedeep.recipes import wavecal
-from musedeep.storage.calibration_tables import read_wavecal_table
+from musedeep.storage.calibrations.slice_tables import read_wavecal_table
 
 pytestmark = pytest.mark.reference
 

@@ -11,7 +11,7 @@ from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.statics import build, load
 from musedeep.statics.fields import RADIUS, SEPARATION, load_astrometric_field, synthetic_field
-from musedeep.storage.filters import read_filters
+from musedeep.storage.calibrations.filters import read_filters
 
 TAGS = tuple(build.FILE_NAMES)
 

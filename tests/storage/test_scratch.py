@@ -12,10 +12,10 @@ import pytest
 from pixel_tables import write_exposure
 from shards import chunk_count, flip_chunk
 
-from musedeep.storage import scratch
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
-from musedeep.storage.scratch import ChunkCache, Scratch
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.stores import scratch
+from musedeep.storage.stores.scratch import ChunkCache, Scratch
 
 
 @pytest.fixture
