@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 
 def run(stores, output, progress=None, **options):

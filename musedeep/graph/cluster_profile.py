@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import nearest
+from musedeep.errors import MusedeepError, nearest
 from musedeep.storage.yaml_file import read_mapping
 
 WALLTIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d\d?(:\d\d(:\d\d)?)?")

@@ -20,8 +20,8 @@ from musedeep.graph.reads import ReadRows
 from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Record, Recorder
 from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
 from musedeep.progress import Progress, Silent
-from musedeep.recipes.exp_combine_box import Resampling
-from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.reduction.cube.box import Resampling
+from musedeep.reduction.cube.grid import Grid
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES
 
 SEGMENT_BYTES = 40
@@ -40,7 +40,7 @@ class Survey:
     grid : Grid
     how : Resampling
     density : float64 (planes, bins)
-        See `recipes.exp_combine_scan.row_density`.
+        See `recipes.scan.row_density`.
     reads : ReadRows
     rows, rows_scanned, segments : float64 (exposures,)
         Rows, those of them that have to be read for an index, and segments, of each exposure.

@@ -4,8 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import nearest
+from musedeep.errors import MusedeepError, nearest
 
 STEPS: Final = ("bias", "dark", "flat", "wavecal", "lsf", "geometry", "twilight", "scibasic")
 """Steps of the first stage, in the order in which they run."""

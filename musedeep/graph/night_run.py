@@ -14,7 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from musedeep.errors import MusedeepError
+from musedeep.declaration import Recipe
+from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.cluster_profile import ClusterProfile
 from musedeep.graph.executor import Executor, Resources, WorkersDied, open_executor
 from musedeep.graph.night_disk import UNASKED, Disk, check_room, disk_of, free_bytes
@@ -25,8 +26,7 @@ from musedeep.graph.performance import dashboard_address
 from musedeep.graph.plan import BASE_BYTES
 from musedeep.graph.records import Measured, Recorder, Work
 from musedeep.progress import Progress
-from musedeep.recipes.declaration import Recipe, nearest
-from musedeep.recipes.pixel_table_product import wants_fits
+from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
 
 

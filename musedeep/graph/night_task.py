@@ -16,7 +16,7 @@ from typing import Any
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import peak_memory, worker_name
-from musedeep.recipes.basic_run import Outcome, RecipeCall
+from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.storage.outputs import write_error
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.exp_combine_box import Box, Resampling
-from musedeep.recipes.exp_combine_grid import Grid
-from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
+from musedeep.reduction.cube.box import Box, Resampling
+from musedeep.reduction.cube.grid import Grid
+from musedeep.reduction.cube.scan import LINES_PER_BIN
 
 BYTES_PER_ROW = 33
 """A row in a box: five columns and one to sort into, cell, flags, exposure (`musedeep.workspace.Workspace`)."""
@@ -131,7 +131,7 @@ def make_plan(
     Parameters
     ----------
     density : float32 or float64 (planes, bins)
-        Rows per plane and bin of lines, of all exposures (`recipes.exp_combine_scan.row_density`).
+        Rows per plane and bin of lines, of all exposures (`recipes.scan.row_density`).
     grid, how
         The cube, and what is done to it.
     n_exposures : int

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.records import BOXES, COMPLETION, INDEXING
-from musedeep.recipes.declaration import nearest
 
 FORMAT = "musedeep rates"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.recipes.exp_combine_box import Box
+from musedeep.reduction.cube.box import Box
 
 PAD = 16
 """Planes and lines kept beyond the edges of the cube, into which segments may reach."""
@@ -32,7 +32,7 @@ class ReadRows:
 
     @staticmethod
     def of_segments(parts: Iterable[NDArray], shape: tuple[int, int, int]) -> "ReadRows":
-        """From the segments of all exposures (`exp_combine_scan.VOXEL_SEGMENT`) in a cube of this shape."""
+        """From the segments of all exposures (`scan.VOXEL_SEGMENT`) in a cube of this shape."""
         nz, ny = shape[0] + 2 * PAD + 1, shape[1] + 2 * PAD + 1
         corners = np.zeros((4, nz, ny))
         for part in parts:

@@ -29,11 +29,11 @@ from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, reje
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
 from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
-from musedeep.recipes.exp_combine_box import Box, Reader, combine_box
-from musedeep.recipes.exp_combine_grid import Limits, grid_from_limits
-from musedeep.recipes.exp_combine_job import Exposure, geometry, resampling
-from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
-from musedeep.recipes.exp_combine_scan import exposure_limits, locate_segments
+from musedeep.recipes.exp_combine.job import Exposure, geometry, resampling
+from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
+from musedeep.reduction.cube.box import Box, Reader, combine_box
+from musedeep.reduction.cube.grid import Limits, grid_from_limits
+from musedeep.reduction.cube.scan import exposure_limits, locate_segments
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
 

@@ -34,7 +34,10 @@ from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Measured, Record
 from musedeep.graph.rehearsal import rehearsal, rehearse
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
-from musedeep.recipes.exp_combine_grid import (
+from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine.products import Products
+from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
+from musedeep.reduction.cube.grid import (
     Grid,
     Limits,
     check_grid,
@@ -42,10 +45,7 @@ from musedeep.recipes.exp_combine_grid import (
     grid_from_output_wcs,
     nothing_in_cube,
 )
-from musedeep.recipes.exp_combine_job import Job, farthest, geometry, group_exposures, load_exposures, resampling
-from musedeep.recipes.exp_combine_parameters import ExpCombineParameters
-from musedeep.recipes.exp_combine_products import Products
-from musedeep.recipes.exp_combine_scan import require_rows
+from musedeep.reduction.cube.scan import require_rows
 from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.output_wcs import read_output_wcs
 from musedeep.storage.lock import LOCK, output_lock
@@ -115,7 +115,7 @@ def survey(
     Returns
     -------
     Job, float64 (planes, bins)
-        The combination, and its rows per plane and bin of lines (`recipes.exp_combine_scan.row_density`).
+        The combination, and its rows per plane and bin of lines (`recipes.scan.row_density`).
     """
     parameters = request.parameters
     offsets = read_offset_list(request.offset_list) if request.offset_list else None

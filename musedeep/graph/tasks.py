@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Work, measured
-from musedeep.recipes.exp_combine_box import COLUMNS, Blocks, Box, Reader, combine_box
-from musedeep.recipes.exp_combine_grid import Limits
-from musedeep.recipes.exp_combine_job import Exposure, Job
-from musedeep.recipes.exp_combine_scan import (
+from musedeep.recipes.exp_combine.job import Exposure, Job
+from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box
+from musedeep.reduction.cube.grid import Limits
+from musedeep.reduction.cube.scan import (
     VOXEL_SEGMENT,
     Nothing,
     exposure_limits,

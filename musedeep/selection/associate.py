@@ -10,9 +10,8 @@ from pathlib import Path
 
 from astropy.time import Time
 
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.night_plan import FrameSet
-from musedeep.recipes.declaration import nearest
 from musedeep.selection import rules
 from musedeep.selection.classify import Frame
 from musedeep.selection.rules import FIRST_STAGE, GAP, MADE, SECOND_STAGE, SetRule

@@ -10,8 +10,7 @@ from typing import Final
 
 from astropy.io import fits
 
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import nearest
+from musedeep.errors import MusedeepError, nearest
 from musedeep.storage.fits.headers import scan_units
 from musedeep.storage.fits.packed import packing_of
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import nearest
-from musedeep.recipes.exp_combine_parameters import ExpCombineParameters, exp_combine_parameters
+from musedeep.errors import MusedeepError, nearest
+from musedeep.recipes.exp_combine.recipe import ExpCombineParameters, exp_combine_parameters
 from musedeep.storage.stores.location import Location, StoreUrl, is_url, location
 from musedeep.storage.yaml_file import read_mapping
 

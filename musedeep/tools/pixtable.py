@@ -132,7 +132,7 @@ def inside(rows: Rows, ranges: dict[str, Range], zero: dict[str, float]) -> NDAr
     ranges : dict
         Lowest and highest value of `xpos`, `ypos`, `lambda`; None: no limit.
     zero : dict
-        Of `pixel_table_subset.zero_points`.
+        Of `subset.zero_points`.
     """
     keep = np.ones(rows["lambda"].size, np.bool_)
     for name, _, axis in _AXES:
@@ -166,7 +166,7 @@ def crop(source: Path, target: Path, ranges: dict[str, Range], overwrite: bool =
     Raises
     ------
     MusedeepError
-        See `pixel_table_subset.write_subset`.
+        See `subset.write_subset`.
     """
     table = open_pixel_table(source)
     zero = zero_points(table.facts, table.units, table.path)
@@ -213,7 +213,7 @@ def erase_slice(source: Path, ifu: int, number: int, target: Path, overwrite: bo
     Raises
     ------
     MusedeepError
-        The table has no such rows; see also `pixel_table_subset.write_subset`.
+        The table has no such rows; see also `subset.write_subset`.
     """
     table = open_pixel_table(source)
     ifus = np.zeros(32, np.int64)

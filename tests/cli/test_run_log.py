@@ -16,7 +16,7 @@ from musedeep.cli.run_log import RunLog, log_paths
 from musedeep.errors import MusedeepError
 from musedeep.graph.records import Record
 from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 SMALL = 4 << 20
 """Memory of boxes of which there are several [bytes]."""

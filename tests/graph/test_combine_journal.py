@@ -12,7 +12,7 @@ from store_runs import assert_same, run, voxels
 from musedeep.graph import combine_journal
 from musedeep.graph.run import WORK, Silent
 from musedeep.provenance_key import code_state
-from musedeep.recipes import exp_combine_job
+from musedeep.recipes.exp_combine import job as exp_combine_job
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.open_tables import OpenTables

@@ -16,7 +16,7 @@ from pixel_tables import write_dithers, write_exposure
 from musedeep.errors import MusedeepError
 from musedeep.graph import tasks
 from musedeep.graph.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 SMALL = 4 << 20
 """Memory of boxes of which there are many [bytes]."""

@@ -121,7 +121,7 @@ def test_sigkill(stores, undisturbed, disk, tmp_path, who):
     code = (
         "from pathlib import Path\n"
         "from musedeep.graph.run import Request, Silent, combine\n"
-        "from musedeep.recipes.exp_combine_parameters import exp_combine_parameters\n"
+        "from musedeep.recipes.exp_combine.recipe import exp_combine_parameters\n"
         "class Slow(Silent):\n"
         "    def advance(self, rows):\n"
         "        print('box', flush=True)\n"

@@ -11,9 +11,9 @@ from musedeep.cli.info import describe
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.graph.run import Request, combine
-from musedeep.recipes import exp_combine_rows
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
-from musedeep.recipes.exp_combine_rows import places_of
+from musedeep.recipes.exp_combine import rows as exp_combine_rows
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.rows import places_of
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.pixel_tables import store_writer
 from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
@@ -138,7 +138,7 @@ def test_the_store_is_banded_and_described(exposures, tmp_path):
 
 def test_memory_and_threads_do_not_change_the_store(exposures, tmp_path, monkeypatch):
     combined(exposures[0], tmp_path / "a", formats=frozenset({"store"}), threads=1)
-    monkeypatch.setattr("musedeep.recipes.exp_combine_products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
+    monkeypatch.setattr("musedeep.recipes.exp_combine.products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
     monkeypatch.setattr(store_writer, "ROWS_PER_BLOCK", 2048)
     combined(exposures[0], tmp_path / "b", formats=frozenset({"store"}), threads=3)
     one, other = (files_of(tmp_path / k / "PIXTABLE_COMBINED.zarr") for k in "ab")

@@ -9,8 +9,8 @@ from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine_grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.reduction.cube.grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
 from musedeep.storage.cubes.output_wcs import OutputWCS
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
 

@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.recipes.geometry_table import Geometry, geometry_hdu
+from musedeep.recipes.geometry.table import Geometry, geometry_hdu
 from musedeep.simulate.optics import Instrument
 from musedeep.storage.fits.header_cards import checksum_cards
 from musedeep.storage.fits.image import open_image

@@ -161,8 +161,8 @@ def test_two_processes_and_a_killed_one(store, keep):
     code = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from musedeep.storage import scratch\n"
-        "from musedeep.storage.pixel_table import open_pixel_table\n"
+        "from musedeep.storage.stores import scratch\n"
+        "from musedeep.storage.pixel_tables.open import open_pixel_table\n"
         f"scratch.use(scratch.Scratch({keep.directory!r}, {keep.name!r}, 60_000))\n"
         "while True:\n"
         f"    table = open_pixel_table({str(store)!r})\n"

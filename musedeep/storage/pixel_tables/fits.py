@@ -178,7 +178,7 @@ def swap_bytes(words):  # type: ignore[no-untyped-def]
 
 
 class FitsPixelTable(RowReader):
-    """What both FITS formats share; see `pixel_table.PixelTable`.
+    """What both FITS formats share; see `table.PixelTable`.
 
     Attributes
     ----------

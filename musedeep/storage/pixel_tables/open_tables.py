@@ -20,7 +20,7 @@ class OpenTables:
         self._lock = Lock()
 
     def get(self, paths: Sequence[str], identity: str | None = None) -> PixelTable:
-        """The pixel table of these files of one exposure; see `pixel_table.open_exposure`.
+        """The pixel table of these files of one exposure; see `open.open_exposure`.
 
         A table that is open and had another identity when it was opened is opened again: this process may live longer
         than the run that opened it.

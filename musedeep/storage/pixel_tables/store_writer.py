@@ -48,7 +48,7 @@ _KEYS_PER_BAND = 1 << _KEY_BITS
 
 
 class RowSource(Protocol):
-    """Rows to write: the part of a `pixel_table.PixelTable` that is needed. Read by several threads at a time."""
+    """Rows to write: the part of a `table.PixelTable` that is needed. Read by several threads at a time."""
 
     n_rows: int
     names: tuple[str, ...]
@@ -60,7 +60,7 @@ class RowSource(Protocol):
         ...
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `pixel_table.PixelTable.read`."""
+        """See `table.PixelTable.read`."""
         ...
 
 

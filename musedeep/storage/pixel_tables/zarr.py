@@ -8,7 +8,7 @@ their order within; so a range of wavelengths is one contiguous piece, and an IF
 `order`                row of the source file, as difference to the row before (0 at the first of a run)
 `index/runs`           int64 (runs, 6): band, IFU, slice, start, stop, row of the source file of the first
 `index/edges`          int64 (segments + 1,): segments of at most 256 rows, none across two runs
-`index/boxes`          float32 (segments, 6): box of each segment (`pixel_table.SEGMENT`)
+`index/boxes`          float32 (segments, 6): box of each segment (`table.SEGMENT`)
 `hdus/N`               bytes of HDU N of the source file where it is no column
 `checksums`            of everything else (`checked_store`)
 attributes             raw header cards of all HDUs, units, the grid of bands; `unsigned` if the cards of
@@ -155,7 +155,7 @@ _ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
 
 
 class ZarrPixelTable(RowReader):
-    """A pixel-table store; see `pixel_table.PixelTable`.
+    """A pixel-table store; see `table.PixelTable`.
 
     Raises
     ------
