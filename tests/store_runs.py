@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.io import fits
 
-from musedeep.graph.run import Request, combine
+from musedeep.graph.combine.run import Request, combine
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 

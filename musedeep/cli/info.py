@@ -49,7 +49,7 @@ def describe(path: Location) -> tuple[str, Facts]:
 
 def selection_facts(path: Path) -> Facts:
     """A selection file: its inputs, parameters and output."""
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(path)
     size = sum(size_on_disk(p) for p in chosen.exposures)

@@ -11,8 +11,8 @@ from musedeep.cli.progress import duration
 from musedeep.storage.stores.location import Location, StoreUrl
 
 if TYPE_CHECKING:
-    from musedeep.graph.records import StageSummary
-    from musedeep.graph.run import Outcome, Request
+    from musedeep.graph.combine.run import Outcome, Request
+    from musedeep.graph.workers.records import StageSummary
 
 Facts = list[tuple[str, str]]
 

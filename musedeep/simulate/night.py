@@ -116,7 +116,7 @@ def simulate_night(
         raise MusedeepError(
             f"{outdir.absolute()}: sets-of-frames cannot hold names with blanks; give another directory"
         )
-    from musedeep.statics.build import write_statics
+    from musedeep.simulate.statics import write_statics
     from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
 
     def finish(new: Path, final: Path) -> None:

@@ -52,7 +52,7 @@ def run(slurm, exposures, tmp_path):
 @pytest.fixture(scope="session")
 def undisturbed(exposures, tmp_path_factory):
     """DATA and STAT of a run on threads of one process."""
-    from musedeep.graph.run import Request, combine
+    from musedeep.graph.combine.run import Request, combine
     from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
     output = tmp_path_factory.mktemp("undisturbed") / "out"

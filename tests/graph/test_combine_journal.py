@@ -9,8 +9,8 @@ from astropy.io import fits
 from pixel_tables import write_dithers
 from store_runs import assert_same, run, voxels
 
-from musedeep.graph import combine_journal
-from musedeep.graph.run import WORK, Silent
+from musedeep.graph.combine import journal as combine_journal
+from musedeep.graph.combine.run import WORK, Silent
 from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine import job as exp_combine_job
 from musedeep.storage.pixel_tables.ingest import ingest

@@ -6,10 +6,10 @@ import pytest
 from pixel_tables import write_dithers
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.forecast import forecast, survey_exposures
-from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.rates import Rates
-from musedeep.graph.run import Request, Silent, combine
+from musedeep.graph.combine.run import Request, Silent, combine
+from musedeep.graph.forecast.forecast import forecast, survey_exposures
+from musedeep.graph.forecast.rates import Rates
+from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 GIB = 2**30

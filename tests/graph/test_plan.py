@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.plan import BASE_BYTES, BOX_BYTES, make_plan
+from musedeep.graph.combine.plan import BOX_BYTES, make_plan
+from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.scan import LINES_PER_BIN, VOXEL_SEGMENT, row_density, select_ranges
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.graph.reads import ReadRows
+from musedeep.graph.combine.reads import ReadRows
 from musedeep.reduction.cube.box import Box
 from musedeep.reduction.cube.scan import THICK, VOXEL_SEGMENT, select_ranges
 

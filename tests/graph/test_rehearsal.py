@@ -12,7 +12,7 @@ import pytest
 from pixel_tables import write_dithers
 
 from musedeep.compiled import COMMAND, JOURNAL
-from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.graph.combine.rehearsal import rehearsal, rehearse
 from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 from musedeep.storage.pixel_tables.ingest import ingest

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.plan import Field
+from musedeep.graph.combine.plan import Field
 from musedeep.reduction.cube.box import COLUMNS, Box, ExposureGeometry, Reader, combine_box
 from musedeep.reduction.cube.scan import LINES_PER_BIN
 from musedeep.workspace import Workspace

@@ -10,7 +10,7 @@ from pixel_tables import write_dithers, write_exposure
 from musedeep.cli.info import describe
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Request, combine
+from musedeep.graph.combine.run import Request, combine
 from musedeep.recipes.exp_combine import rows as exp_combine_rows
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 from musedeep.recipes.exp_combine.rows import places_of

@@ -8,7 +8,7 @@ from astropy.io import fits
 from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import WORK, Request, Silent, combine
+from musedeep.graph.combine.run import WORK, Request, Silent, combine
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 from musedeep.reduction.cube.grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
 from musedeep.storage.cubes.output_wcs import OutputWCS

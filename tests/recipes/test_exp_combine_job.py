@@ -6,7 +6,7 @@ from astropy.io import fits
 from pixel_tables import FLUX, UNITS, exposure_rows, primary_header, write_dithers, write_exposure, write_rows
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Request, combine
+from musedeep.graph.combine.run import Request, combine
 from musedeep.recipes.exp_combine.job import exposure_weights, group_exposures, load_exposures
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 from musedeep.storage.pixel_tables.open import open_pixel_table

@@ -16,7 +16,7 @@ from test_simulate_night import MODE, Told, tiny  # noqa: F401
 
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.selection.classify import classify_files, fits_files
+from musedeep.selection.night.classify import classify_files, fits_files
 from musedeep.simulate import night
 from musedeep.simulate.night import Job, simulate_frames, simulate_night
 from musedeep.simulate.optics import Instrument, stream

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.records import peak_memory, worker_name
+from musedeep.graph.workers.records import peak_memory, worker_name
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.storage.outputs import write_error
 

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from musedeep.simulate.optics import Instrument
 from musedeep.statics import formats, load
 from musedeep.statics.fields import AstrometricField, field_names, load_astrometric_field
 from musedeep.storage.outputs import check_space, make_directory, partial_name, refuse_existing, write_error
-
-if TYPE_CHECKING:
-    from musedeep.simulate.optics import Instrument
 
 FILE_NAMES: Final = {
     "LINE_CATALOG": "line_catalog.fits",
@@ -71,8 +69,6 @@ def write_statics(
         set appears before all are whole.
     """
     if instrument is None:
-        from musedeep.simulate.optics import Instrument
-
         instrument = Instrument(mode, seed)
     numbers = tuple(instrument.ifus if ifus is None else ifus)
     directory = Path(outdir)

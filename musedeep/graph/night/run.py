@@ -16,15 +16,15 @@ from typing import Any
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.cluster_profile import ClusterProfile
-from musedeep.graph.executor import Executor, Resources, WorkersDied, open_executor
-from musedeep.graph.night_disk import UNASKED, Disk, check_room, disk_of, free_bytes
-from musedeep.graph.night_journal import NEW, WORK, Journal, task_key, without
-from musedeep.graph.night_plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
-from musedeep.graph.night_task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
-from musedeep.graph.performance import dashboard_address
-from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.records import Measured, Recorder, Work
+from musedeep.graph.night.disk import UNASKED, Disk, check_room, disk_of, free_bytes
+from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
+from musedeep.graph.night.plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
+from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
+from musedeep.graph.workers.cluster_profile import ClusterProfile
+from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, open_executor
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.graph.workers.performance import dashboard_address
+from musedeep.graph.workers.records import Measured, Recorder, Work
 from musedeep.progress import Progress
 from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock

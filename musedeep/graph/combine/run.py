@@ -24,14 +24,23 @@ from numpy.typing import NDArray
 from musedeep import __version__
 from musedeep.compiled import compiling_seconds
 from musedeep.errors import MusedeepError
-from musedeep.graph import combine_journal as journal
-from musedeep.graph import tasks
-from musedeep.graph.cluster_profile import ClusterProfile
-from musedeep.graph.executor import Executor, Resources, count_on_cluster, open_executor
-from musedeep.graph.performance import check_report, dashboard_address, performance_report
-from musedeep.graph.plan import BASE_BYTES, Plan, make_plan, memory_advice
-from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Measured, Recorder, StageSummary, Work, peak_memory
-from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.graph.combine import journal, tasks
+from musedeep.graph.combine.plan import Plan, make_plan, memory_advice
+from musedeep.graph.combine.rehearsal import rehearsal, rehearse
+from musedeep.graph.workers.cluster_profile import ClusterProfile
+from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster, open_executor
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.graph.workers.performance import check_report, dashboard_address, performance_report
+from musedeep.graph.workers.records import (
+    BOXES,
+    COMPLETION,
+    INDEXING,
+    Measured,
+    Recorder,
+    StageSummary,
+    Work,
+    peak_memory,
+)
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.executor import Executor
+from musedeep.graph.workers.executor import Executor
 from musedeep.storage.outputs import appearing_whole, partial_name
 
 

@@ -68,7 +68,7 @@ class Rehearsal:
         self.lines = os.fdopen(read)
         quiet = None if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
         # with the same places to import from
-        code = f"import sys; sys.path[:] = {sys.path!r}; from musedeep.graph.rehearsal import main; main()"
+        code = f"import sys; sys.path[:] = {sys.path!r}; from musedeep.graph.combine.rehearsal import main; main()"
         command = [sys.executable, "-c", code]
         try:
             for parts in both:

@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from musedeep.graph import tasks
-from musedeep.graph.plan import Plan
+from musedeep.graph.combine import tasks
+from musedeep.graph.combine.plan import Plan
 from musedeep.provenance_key import code_state
 
 NAME = "done.txt"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.reduction.cube.box import Box, Resampling
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.scan import LINES_PER_BIN
@@ -24,8 +25,6 @@ READ_PER_ROW = 2.5
 BYTES_PER_CELL = 8 + 8 + 24 + 4 + 4 + 4 + 12
 """Offsets of the sort, sums and outputs, per voxel of a box (without the bits that mark exposures)."""
 
-BASE_BYTES = 330 * 1024**2
-"""A process with its libraries and compiled kernels, before any data."""
 
 BOX_BYTES = 4 * 1024**3
 """Peak memory of a box at most: larger ones read fewer rows twice, but lose more where a run is interrupted."""

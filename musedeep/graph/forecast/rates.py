@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.records import BOXES, COMPLETION, INDEXING
+from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING
 
 FORMAT = "musedeep rates"
 

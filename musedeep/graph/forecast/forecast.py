@@ -12,13 +12,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.graph import run as runs
-from musedeep.graph import tasks
-from musedeep.graph.plan import BASE_BYTES, Plan, make_plan
-from musedeep.graph.rates import Rates, box_seconds
-from musedeep.graph.reads import ReadRows
-from musedeep.graph.records import BOXES, COMPLETION, INDEXING, Record, Recorder
-from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
+from musedeep.graph.combine import run as runs
+from musedeep.graph.combine import tasks
+from musedeep.graph.combine.plan import Plan, make_plan
+from musedeep.graph.combine.reads import ReadRows
+from musedeep.graph.forecast.rates import Rates, box_seconds
+from musedeep.graph.forecast.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING, Record, Recorder
 from musedeep.progress import Progress, Silent
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid

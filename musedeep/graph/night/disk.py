@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_plan import FrameSet, n_exposures, n_ifus
+from musedeep.graph.night.plan import FrameSet, n_exposures, n_ifus
 
 IMAGE: Final = 202_150_000
 """DATA, DQ and STAT of an IFU [bytes]."""

@@ -9,7 +9,8 @@ from astropy.table import Table
 
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.statics import build, load
+from musedeep.simulate import statics as build
+from musedeep.statics import load
 from musedeep.statics.fields import RADIUS, SEPARATION, load_astrometric_field, synthetic_field
 from musedeep.storage.calibrations.filters import read_filters
 
@@ -163,7 +164,7 @@ def test_nothing_is_replaced_unless_told(files, instrument):
 
 
 def test_all_or_none(tmp_path, instrument, monkeypatch):
-    from musedeep.statics import build as module
+    from musedeep.simulate import statics as module
 
     monkeypatch.setattr(module, "check_space", lambda path, need: (_ for _ in ()).throw(MusedeepError("disk full")))
     with pytest.raises(MusedeepError, match="disk full"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_plan import Frames
+from musedeep.graph.night.plan import Frames
 from musedeep.provenance_key import code_state
 from musedeep.storage.outputs import write_error
 

@@ -17,13 +17,13 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.interrupts import handlers_kept
+from musedeep.graph.workers.interrupts import handlers_kept
 from musedeep.processors import available_processors
 from musedeep.storage.stores.location import Location, is_url
 
 if TYPE_CHECKING:
-    from musedeep.graph.cluster import SlurmWorkers
-    from musedeep.graph.cluster_profile import ClusterProfile
+    from musedeep.graph.workers.cluster import SlurmWorkers
+    from musedeep.graph.workers.cluster_profile import ClusterProfile
 
 LOOK_SECONDS = 1.0
 """Between two looks at the cluster while no task ends."""
@@ -205,7 +205,7 @@ class Executor:
         if memory is not None and self.worker_memory is not None:
             options["resources"] = {"memory": memory}
         if self._check:
-            from musedeep.graph.worker_check import checked
+            from musedeep.graph.workers.worker_check import checked
 
             arguments = (self._check, function, *arguments)
             function = checked
@@ -288,7 +288,7 @@ class Executor:
         """
         if self.cluster is not None:
             return
-        from musedeep.graph import worker_check
+        from musedeep.graph.workers import worker_check
 
         while not self.client.nthreads():
             self.look()
@@ -315,7 +315,7 @@ class Executor:
         """Have the workers that are there do what comes first; those to come do it before their first task."""
         from distributed import wait
 
-        from musedeep.graph.worker_check import prepared
+        from musedeep.graph.workers.worker_check import prepared
 
         # if a worker dies meanwhile, another one does nothing in its place
         options = {"pure": False, "allow_other_workers": True}
@@ -445,7 +445,7 @@ def _open_cluster(
     """Start jobs on a cluster."""
     try:
         with handlers_kept():
-            from musedeep.graph.cluster import SlurmWorkers
+            from musedeep.graph.workers.cluster import SlurmWorkers
     except ImportError as error:
         raise MusedeepError(
             f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"
@@ -465,7 +465,7 @@ def _open_cluster(
 
 def count_on_cluster(executor: Executor, profile: "ClusterProfile", workers: int) -> None:
     """Let plans count on so many workers like those of a profile."""
-    from musedeep.graph.plan import BASE_BYTES
+    from musedeep.graph.workers.memory import BASE_BYTES
 
     executor.parallel, executor.processes = workers * profile.cores, workers
     executor.worker_memory = profile.worker_bytes

@@ -23,11 +23,11 @@ from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.cluster_profile import ClusterProfile
-from musedeep.graph.credentials import make_credentials
-from musedeep.graph.interrupts import uninterrupted
-from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
+from musedeep.graph.workers.cluster_profile import ClusterProfile
+from musedeep.graph.workers.credentials import make_credentials
+from musedeep.graph.workers.interrupts import uninterrupted
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.graph.workers.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
 
 DIRECTORY = ".musedeep-cluster"
 """In the output directory: certificate, key, output of the jobs; gone at the end."""

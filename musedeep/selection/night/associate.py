@@ -11,10 +11,10 @@ from pathlib import Path
 from astropy.time import Time
 
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.night_plan import FrameSet
-from musedeep.selection import rules
-from musedeep.selection.classify import Frame
-from musedeep.selection.rules import FIRST_STAGE, GAP, MADE, SECOND_STAGE, SetRule
+from musedeep.graph.night.plan import FrameSet
+from musedeep.selection.night import rules
+from musedeep.selection.night.classify import Frame
+from musedeep.selection.night.rules import FIRST_STAGE, GAP, MADE, SECOND_STAGE, SetRule
 
 SCIENCE = ("OBJECT", "SKY")
 CALIBRATORS = ("STD", "ASTROMETRY")

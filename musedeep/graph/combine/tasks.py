@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
-from musedeep.graph.records import Work, measured
+from musedeep.graph.workers.records import Work, measured
 from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.reduction.cube.grid import Limits
