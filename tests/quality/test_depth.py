@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from cubes import create
 
 from musedeep.quality.depth import collapse_cube, limiting_magnitude, pixel_noise
+from tests.makers.cubes import create
 
 FWHM = 2.354820045030949
 LIMITS = (5200.0, 7400.0)
