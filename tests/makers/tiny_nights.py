@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from musedeep.simulate import night
-from musedeep.simulate.night import Job, simulate_night
+from musedeep.simulate.job import Job
+from musedeep.simulate.night import simulate_night
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.scene import make_scene
 from musedeep.simulate.schedule import SMALL, night_schedule

@@ -12,7 +12,8 @@ from musedeep.errors import MusedeepError
 from musedeep.progress import Silent
 from musedeep.simulate import night
 from musedeep.simulate.exposure import templates
-from musedeep.simulate.night import Job, simulate_frames, simulate_night
+from musedeep.simulate.job import Job
+from musedeep.simulate.night import simulate_frames, simulate_night
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.scene import make_scene
 from musedeep.simulate.schedule import SMALL, night_schedule

@@ -15,7 +15,8 @@ from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.selection.night.classify import classify_files, fits_files
 from musedeep.simulate import night
-from musedeep.simulate.night import Job, simulate_frames, simulate_night
+from musedeep.simulate.job import Job
+from musedeep.simulate.night import simulate_frames, simulate_night
 from musedeep.simulate.optics import Instrument, stream
 from musedeep.simulate.request import UNFINISHED
 from musedeep.simulate.scene import make_scene
@@ -218,7 +219,6 @@ sys.path.insert(0, {root!r})
 from astropy.io import fits
 from musedeep.cli import progress
 from musedeep.simulate import night
-from tests.simulate.test_request import noisy_images
 def slow_images(*arguments):
     for made in noisy_images(*arguments):
         time.sleep({wait})

@@ -190,7 +190,6 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from tests.graph.night.test_run import reduce_tiny
 reduce_tiny(Path({night!r}), Path({output!r}), parameters={{"wait": "0.1"}})
 """
 

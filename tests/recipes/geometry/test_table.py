@@ -8,7 +8,8 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.simulate.night import Job, simulate_frames
+from musedeep.simulate.job import Job
+from musedeep.simulate.night import simulate_frames
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.schedule import single_frames
 from musedeep.simulate.statics import write_statics

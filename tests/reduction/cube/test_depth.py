@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from musedeep.quality.depth import collapse_cube, limiting_magnitude, pixel_noise
+from musedeep.reduction.cube.depth import collapse_cube, limiting_magnitude, pixel_noise
 from tests.makers.cubes import create
 
 FWHM = 2.354820045030949
