@@ -18,7 +18,8 @@ from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
 from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
 from musedeep.storage.calibrations.geometry_table import read_geometry
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import read_trace_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.pixel_tables.table import REQUIRED
 from musedeep.storage.set_of_frames import read_set_of_frames
 from tests.reference.night.night_files import Night

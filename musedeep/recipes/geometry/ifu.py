@@ -30,7 +30,8 @@ from musedeep.reduction.image.combine import Calibration, Combined, combine, mea
 from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
 from musedeep.reduction.image.parameters import Overscan
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import TraceTable, read_trace_table
+from musedeep.storage.calibrations.wavecal_table import WavecalTable, read_wavecal_table
 from musedeep.storage.fits.image import MuseImage, write_image
 from musedeep.storage.fits.table import write_table
 from musedeep.storage.raw.frames import RawFrame, check_same_setup

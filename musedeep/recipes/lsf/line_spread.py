@@ -13,9 +13,9 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf.profile import full_widths, normalised, profile_image, scaled
 from musedeep.processors import available_processors
-from musedeep.recipes.lsf.hermite import fitted, hermite_table
+from musedeep.recipes.lsf.hermite import fitted
 from musedeep.recipes.lsf.lines import lamp_lines
-from musedeep.recipes.lsf.products import profile_hdu, write_subtracted
+from musedeep.recipes.lsf.products import write_subtracted
 from musedeep.recipes.lsf.recipe import RECIPE
 from musedeep.recipes.lsf.samples import Sampler, SliceSamples
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
@@ -27,7 +27,9 @@ from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.image.parameters import Overscan
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.lsf_profile import hermite_hdu, profile_hdu
+from musedeep.storage.calibrations.trace_table import read_trace_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
@@ -102,7 +104,7 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     hdu: Any = None
     if p["method"] == "hermit":
         parameters, images = fitted(images, np.linspace(FIRST, LAST, p["lambda_size"]), offsets)
-        hdu = hermite_table(ifu, parameters)
+        hdu = hermite_hdu(ifu, parameters)
     else:
         hdu = profile_hdu(images, offsets, FIRST, LAST)
     grid_step = float(offsets[1] - offsets[0])

@@ -33,8 +33,9 @@ from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
 from musedeep.reduction.rows.sodium import flag_blocked
 from musedeep.storage.calibrations.geometry_table import read_geometry
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import read_trace_table
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
 from musedeep.storage.pixel_tables.table import Rows
 from musedeep.storage.raw.frames import RawFrame

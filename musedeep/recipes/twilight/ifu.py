@@ -20,7 +20,8 @@ from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.reduction.rows.sodium import BLOCKED, flag_blocked
 from musedeep.storage.calibrations.geometry_table import read_geometry
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import read_trace_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.raw.frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")

@@ -33,7 +33,7 @@ from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.image.parameters import Overscan
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import LineCatalog, read_line_catalog
-from musedeep.storage.calibrations.slice_tables import TraceTable, read_trace_table
+from musedeep.storage.calibrations.trace_table import TraceTable, read_trace_table
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import open_raw_frame
 

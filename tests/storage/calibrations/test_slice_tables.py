@@ -7,7 +7,8 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import read_trace_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from tests.makers.arc_frames import write_catalog, write_trace
 
 
