@@ -21,8 +21,8 @@ from musedeep.kernels.field.twilight_fit import (
     strong_edges,
     upper_edge,
 )
-from musedeep.recipes.twilight.products import Extension
 from musedeep.recipes.twilight.recipe import HIGHEST_ORDER
+from musedeep.storage.calibrations.twilight_cube import Extension
 
 DEFAULT_SIZES: Final = {"polyfit": 4, "gaussian": 10, "median": 5}
 """What vignxpar and vignypar are for each vignsmooth (manual 9.7.3)."""
