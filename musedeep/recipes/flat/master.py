@@ -13,8 +13,9 @@ from musedeep.recipes.flat.recipe import RECIPE
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.combine import Calibration, MeasuredFrame, combine, measure_all, overscan_cards
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
+from musedeep.reduction.image.calibrations import Calibrations
+from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards
+from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.image.parameters import Combination, Overscan
 from musedeep.storage.calibrations.trace_table import samples_hdu, trace_hdu
 from musedeep.storage.fits.image import MuseImage
@@ -46,14 +47,7 @@ def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
     overscan = Overscan.of(parameters)
     frames = open_frames(call.frames["FLAT"], ifu, "FLAT", RECIPE.tags[0].minimum, RECIPE.name)
     combination = Combination.of(parameters, len(frames))
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
-    calibration = Calibration(
-        bias=bias,
-        dark=find_image(call.frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
-        known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
-    )
+    calibration = Calibrations(call.frames, ifu, overscan).of(frames[0])
     measured = measure_all(frames, overscan)
     combined = combine(measured, overscan, calibration, combination, with_statistics=True, scale=parameters["scale"])
     cards = quality_cards(measured, combined.inputs, combined.data)

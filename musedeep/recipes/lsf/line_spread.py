@@ -21,15 +21,13 @@ from musedeep.recipes.lsf.samples import Sampler, SliceSamples
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, MeasuredFrame, overscan_cards, saturation_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.image.parameters import Overscan
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
 from musedeep.storage.calibrations.lsf_profile import hermite_hdu, profile_hdu
-from musedeep.storage.calibrations.trace_table import read_trace_table
-from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
@@ -75,10 +73,12 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     overscan = Overscan.of(p)
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
     lamps = by_lamp(frames, p["combine"])
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-    solution = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
+    calibrations = Calibrations(call.frames, ifu, overscan)
+    trace = calibrations.trace
+    solution = calibrations.waves
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
-    calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
+    calibrations.check_mode(frames[0])
+    calibration = calibrations.of(frames[0])
     reach = p["lsf_range"] + p["lsf_regression_window"]
     mode = str(frames[0].primary.get("ESO INS MODE"))
     chosen = {lamp.name: lamp_lines(catalog, lamp.name, mode, p["line_quality"], reach) for lamp in lamps}

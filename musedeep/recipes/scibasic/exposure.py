@@ -22,8 +22,10 @@ from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, Written, product_
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrated import ImageCalibration
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import overscan_cards
 from musedeep.reduction.image.inputs import lamp_flux
+from musedeep.reduction.image.parameters import Overscan
 from musedeep.reduction.rows.flat_spectrum import flat_spectrum
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows
@@ -31,11 +33,7 @@ from musedeep.reduction.rows.product import PixelTableProduct, wants_fits
 from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
 from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
 from musedeep.reduction.rows.sodium import flag_blocked
-from musedeep.storage.calibrations.geometry_table import read_geometry
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.trace_table import read_trace_table
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
-from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
 from musedeep.storage.pixel_tables.table import Rows
 from musedeep.storage.raw.frames import RawFrame
@@ -88,14 +86,13 @@ class IfuReduction:
             One is missing, or of another IFU.
         """
         frames = call.frames
-        trace = read_of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-        wavecal = read_of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-        geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
+        found = Calibrations(frames, ifu, Overscan.of(call.parameters))
+        trace, waves, geometry = found.trace, found.waves, found.geometry
         twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
         raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
-        images = ImageCalibration.of(frames, call.parameters, ifu) if raw else None
+        images = ImageCalibration.of(found, call.parameters) if raw else None
         n_rows = images.flat.shape[0] if images else open_image(frames["REDUCED"][0], ifu).shape[0]
-        where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
+        where = SliceMap.of(ifu, trace.edges, waves.coefficients, geometry, n_rows)
         made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
@@ -132,7 +129,7 @@ class IfuReduction:
         if parameters["saveimage"]:
             name = category("RED")
             header = self._header(frame, f"{tag}_RED", product_name(name, self.ifu), paths, tag,
-                                  [*cards, *overscan_cards(measured, self.images.overscan)])  # fmt: skip
+                                  [*cards, *overscan_cards(measured, self.images.calibrations.overscan)])  # fmt: skip
             yield IfuProducts({name: MuseImage(image.data, image.dq, image.stat, header, "count")})
         found: list[NDArray] = [image.data, image.dq, image.stat]
         del image
