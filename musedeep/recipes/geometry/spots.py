@@ -28,14 +28,13 @@ from musedeep.kernels.slices.spots import (
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable
 from musedeep.storage.fits.headers import number_or_none
 from musedeep.storage.raw.frames import RawFrame
 
 Array = NDArray[np.float64]
 
-AVERAGE: Final = Combination("average", 1, 1, 1, 3.0, 3.0)
 BRIGHT: Final = 2170.0
 """Flux from which a spot counts for the quality control of widths, count.  The reference's limit is 1000 of its
 fluxes, which are 0.46 times the light of a spot: its background, a mean over 15 x 15 pixels, contains the spot."""
@@ -159,7 +158,7 @@ def locate_spots(
 
 def measure_exposures(
     measured: Sequence[MeasuredFrame],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     calibration: Calibration,
     places: NDArray[np.int64],
     gaussian: bool,

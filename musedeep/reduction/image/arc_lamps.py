@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -12,7 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, lamp_flux
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import CombineParameters, OverscanParameters
 from musedeep.storage.fits.image import ImageFile
 from musedeep.storage.raw.frames import RawFrame
 
@@ -109,7 +109,7 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
 
 
 def calibration_of(
-    frames: Mapping[str, Sequence[str]], ifu: int, overscan: Overscan, first: RawFrame
+    frames: Mapping[str, Sequence[str]], ifu: int, overscan: OverscanParameters, first: RawFrame
 ) -> tuple[Calibration, ImageFile]:
     """Calibrations of arc exposures among the files of a call, and the master bias.
 
@@ -140,9 +140,7 @@ def check_mode(header: fits.Header, path: Path, frame: RawFrame) -> None:
         raise MusedeepError(f"{path}: made in mode {theirs}, {frame.path} is in {ours}; give calibrations of that mode")
 
 
-def combine_lamp(
-    lamp: LampFrames, overscan: Overscan, calibration: Calibration, parameters: Mapping[str, Any]
-) -> LampImage:
+def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Calibration, method: str) -> LampImage:
     """Combine the exposures of a lamp.
 
     Raises
@@ -150,8 +148,8 @@ def combine_lamp(
     MusedeepError
         Most pixels are saturated, or limits that make no sense.
     """
-    limits = {"nlow": 1, "nhigh": 1, "nkeep": 1, "lsigma": 3.0, "hsigma": 3.0}
-    combination = Combination.of({**limits, **parameters}, len(lamp.frames))
+    combination = CombineParameters.model_validate({"combine": method})
+    combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
     n_saturated = saturated_pixels(combined)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.calibrate import divide_flat
@@ -19,44 +18,34 @@ from musedeep.reduction.image.combine import (
     measure_all,
 )
 from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import AVERAGE, CombineParameters, CosmicSearch, OverscanParameters
 from musedeep.storage.fits.image import ImageFile
 from musedeep.storage.raw.frames import RawFrame
-
-SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
-"""Of one frame."""
-
-
-@dataclass(frozen=True)
-class CosmicSearch:
-    """Parameters cr, xbox, ybox, passes, thres."""
-
-    method: str
-    box: tuple[int, int]
-    passes: int
-    threshold: float
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "CosmicSearch":
-        """From the parameters of the recipe."""
-        box = int(parameters["ybox"]), int(parameters["xbox"])
-        return cls(str(parameters["cr"]), box, int(parameters["passes"]), float(parameters["thres"]))
 
 
 @dataclass
 class ImageCalibration:
     """The calibrations of one IFU that make an image of a raw frame."""
 
-    overscan: Overscan
+    overscan: OverscanParameters
     bias: ImageFile
     dark: ImageFile | None
     flat: ImageFile
     bad_pixels: Sequence[str]
     cosmics: CosmicSearch
-    parameters: Mapping[str, Any]
+    combination: CombineParameters
+    scale: bool
 
     @classmethod
-    def of(cls, frames: Mapping[str, Sequence[str]], parameters: Mapping[str, Any], ifu: int) -> "ImageCalibration":
+    def of(
+        cls,
+        frames: Mapping[str, Sequence[str]],
+        ifu: int,
+        overscan: OverscanParameters,
+        cosmics: CosmicSearch,
+        combination: CombineParameters,
+        scale: bool,
+    ) -> "ImageCalibration":
         """Open the calibrations of an IFU among the frames of a call.
 
         Raises
@@ -64,14 +53,13 @@ class ImageCalibration:
         MusedeepError
             One is missing or does not fit.
         """
-        overscan = Overscan.of(parameters)
         bias = find_image(frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
         flat = find_image(frames["MASTER_FLAT"], ifu, "MASTER_FLAT")
         assert bias is not None and flat is not None
         check_bias(bias, overscan)
         dark = find_image(frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK")
         bad = frames.get("BADPIX_TABLE", ())
-        return cls(overscan, bias, dark, flat, bad, CosmicSearch.of(parameters), parameters)
+        return cls(overscan, bias, dark, flat, bad, cosmics, combination, scale)
 
     def apply(
         self, paths: Sequence[str], ifu: int, tag: str, rows: tuple[int, int] | None = None
@@ -92,8 +80,8 @@ class ImageCalibration:
         # cosmic rays are looked for on the data before the flat
         calibration = Calibration(self.bias, self.dark, known_bad=known, flat=None if search else self.flat)
         measured = measure_all(frames, self.overscan)
-        how = Combination.of(self.parameters, len(frames)) if len(frames) > 1 else SINGLE
-        scale = bool(self.parameters["scale"])
+        how = self.combination if len(frames) > 1 else AVERAGE
+        scale = self.scale
         image = combine(measured, self.overscan, calibration, how, scale=scale, rows=None if search else rows)
         if search:
             found = self.cosmics

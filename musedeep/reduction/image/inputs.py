@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.reduction.image.parameters import Overscan
+from musedeep.reduction.parameters import OverscanParameters
 from musedeep.storage.calibrations.badpix_table import read_badpix_table
 from musedeep.storage.calibrations.ifu_files import OtherIfu, read_of_ifu
 from musedeep.storage.fits.headers import number_of, number_or_none, value_of
@@ -36,14 +36,14 @@ def open_frames(paths: Sequence[str], ifu: int, tag: str, minimum: int, recipe: 
     return frames
 
 
-def check_bias(bias: ImageFile, overscan: Overscan) -> None:
+def check_bias(bias: ImageFile, overscan: OverscanParameters) -> None:
     """Raise MusedeepError if the master bias was made with another overscan correction, which its header records."""
     names = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* NAME"].cards]
     values = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* VALUE"].cards]
     recorded = dict(zip(names, values, strict=False)).get("overscan")
-    if recorded is not None and recorded.partition(":")[0] != overscan.method:
+    if recorded is not None and recorded.partition(":")[0] != overscan.overscan_fit.method:
         raise MusedeepError(
-            f"{bias.path}: made with overscan={recorded}, the frames are reduced with {overscan.method}; "
+            f"{bias.path}: made with overscan={recorded}, the frames are reduced with {overscan.overscan_fit.method}; "
             "use the same for both"
         )
 
