@@ -21,8 +21,8 @@ from pathlib import Path
 import google_crc32c
 
 from musedeep.provenance_key import LIBRARIES
+from tests.makers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PLACE = "MUSEDEEP_TEST_PRODUCTS"
 LIMIT = 20 * 2**30
 
@@ -47,7 +47,7 @@ def sources(module: str, leave_out: tuple[str, ...] = (), root: Path = ROOT) -> 
         if name in found or path is None or (out and name != module):
             continue
         found[name] = path
-        wanted += [one for one in _imported(path, name) if one.partition(".")[0] == package]
+        wanted += [one for one in _imported(path) if one.partition(".")[0] == package]
         wanted += [name.rpartition(".")[0]]
     tables = {table for path in found.values() if path.name == "__init__.py" for table in path.parent.rglob("*.ecsv")}
     return sorted({*found.values(), *tables})
@@ -59,17 +59,15 @@ def _file(root: Path, module: str) -> Path | None:
     return next((one for one in candidates if one.is_file()), None)
 
 
-def _imported(path: Path, name: str) -> Iterator[str]:
+def _imported(path: Path) -> Iterator[str]:
     """Names that may be modules, of all imports of a file, also of those inside functions."""
-    parent = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = parent.split(".")[: 1 - node.level or None] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.level, f"{path}:{node.lineno}: give the whole name"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def key_of(files: Iterable[Path], *words: str) -> str:
@@ -139,7 +137,8 @@ def _write_list(directory: Path) -> None:
 
 def _remove(directory: Path) -> None:
     _beside(directory, ".json").unlink(missing_ok=True)
-    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        shutil.rmtree(directory)
 
 
 def _beside(directory: Path, suffix: str) -> Path:
@@ -148,16 +147,10 @@ def _beside(directory: Path, suffix: str) -> Path:
 
 def remove_oldest(limit: int, keep: Path) -> None:
     """Remove products until at most `limit` bytes are left, halves first; those in use and `keep` stay."""
-    found = [path for path in keep.parent.iterdir() if path.is_dir()]
-    sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in found}
-
-    def used(path: Path) -> float:
-        listed = _beside(path, ".json")
-        return listed.stat().st_mtime if listed.exists() else 0.0
-
-    total = sum(sizes.values())
-    for path in sorted(found, key=used):
-        if path == keep or (total <= limit and used(path)):
+    found = [(*_last_use_and_size(path), path) for path in keep.parent.iterdir() if path.is_dir()]
+    total = sum(size for _, size, _ in found)
+    for used, size, path in sorted(found):
+        if path == keep or (total <= limit and used):
             continue
         with open(_beside(path, ".lock"), "w") as lock:
             try:
@@ -165,4 +158,13 @@ def remove_oldest(limit: int, keep: Path) -> None:
             except BlockingIOError:
                 continue
             _remove(path)
-            total -= sizes[path]
+            total -= size
+
+
+def _last_use_and_size(directory: Path) -> tuple[float, int]:
+    """Seconds since the epoch and bytes, by the list of files; 0 and 0 without one."""
+    listed = _beside(directory, ".json")
+    try:
+        return listed.stat().st_mtime, sum(size for size, _ in json.loads(listed.read_text())["files"].values())
+    except (OSError, ValueError):
+        return 0.0, 0

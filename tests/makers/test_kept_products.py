@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.makers.kept_products import PLACE, ROOT, is_whole, kept, key_of, remove_oldest, sources
+from tests.makers.kept_products import PLACE, is_whole, kept, key_of, remove_oldest, sources
+from tests.makers.places import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +108,10 @@ def test_the_oldest_that_nobody_uses_go(place):
     for k, key in enumerate("abcd"):
         with kept("night", key, make):
             pass
-        os.utime(place / f"night-{key}.json", (k, k))
+        os.utime(place / f"night-{key}.json", (k + 1, k + 1))
     (place / "night-half").mkdir()
     with kept("night", "a", make):
-        os.utime(place / "night-a.json", (0, 0))
+        os.utime(place / "night-a.json", (0.5, 0.5))
         remove_oldest(3000, place / "night-d")
         assert sorted(path.name for path in place.iterdir() if path.is_dir()) == ["night-a", "night-d"]
         assert sorted(path.name for path in place.glob("*.json")) == ["night-a.json", "night-d.json"]
@@ -130,12 +131,12 @@ def test_sources_follow_every_kind_of_import(tmp_path):
     package = tmp_path / "toy"
     for name, text in {
         "__init__.py": "",
-        "begin.py": "from . import near\nfrom toy.below.deep import value\n",
+        "begin.py": "from toy import near\nfrom toy.below.deep import value\n",
         "near.py": "def late():\n    import toy.late\n",
-        "late.py": "from .other import nothing\n",
+        "late.py": "import toy.other as o\n",
         "other.py": "import numpy\n",
         "unused.py": "",
-        "below/__init__.py": "from ..above import one\n",
+        "below/__init__.py": "from toy.above import one\n",
         "below/deep.py": "",
         "above.py": "",
         "tables/t.ecsv": "",
