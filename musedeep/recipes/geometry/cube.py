@@ -13,13 +13,13 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.field.field_cube import drizzle_rows, finish_cube, white_image
 from musedeep.recipes.geometry.ifu import Reduced
-from musedeep.recipes.geometry.spots import AVERAGE
+from musedeep.recipes.geometry.recipe import GeometryParameters
 from musedeep.recipes.geometry.table import VALUES, Geometry
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.combine import combine, measure_all
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Overscan
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.reduction.rows.image_rows import PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import Image, SliceMap
 from musedeep.storage.cubes.field_grid import grid_cards
@@ -92,9 +92,11 @@ def slice_map(one: Reduced, index: int, table: Geometry, n_rows: int) -> SliceMa
     return SliceMap.of(one.ifu, one.trace.edges, one.waves.coefficients, places, n_rows)
 
 
-def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, header: MakeHeader) -> Path:
+def write_cube(
+    call: RecipeCall[GeometryParameters], done: Sequence[Reduced], table: Geometry, header: MakeHeader
+) -> Path:
     """GEOMETRY_CUBE of the combined exposures."""
-    limits = float(call.parameters["lambdamin"]), float(call.parameters["lambdamax"])
+    limits = call.parameters.lambdamin, call.parameters.lambdamax
 
     def tables() -> Iterator[PixelRows]:
         for index, one in enumerate(done):
@@ -121,10 +123,14 @@ def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, heade
 
 
 def write_checks(
-    call: RecipeCall, done: Sequence[Reduced], table: Geometry, header: MakeHeader, overscan: Overscan
+    call: RecipeCall[GeometryParameters],
+    done: Sequence[Reduced],
+    table: Geometry,
+    header: MakeHeader,
+    overscan: OverscanParameters,
 ) -> list[Path]:
     """GEOMETRY_CHECK: an image of the field for each MASK_CHECK."""
-    limits = float(call.parameters["lambdamin"]), float(call.parameters["lambdamax"])
+    limits = call.parameters.lambdamin, call.parameters.lambdamax
     paths = []
     for number, file in enumerate(call.frames.get("MASK_CHECK", ()), 1):
 

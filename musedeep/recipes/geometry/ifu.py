@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.slices.geometry import HOLE_DISTANCE
-from musedeep.recipes.geometry.recipe import RECIPE
+from musedeep.recipes.geometry.recipe import RECIPE, GeometryParameters
 from musedeep.recipes.geometry.spots import (
-    AVERAGE,
     MaskPosition,
     check_travel,
     gather,
@@ -29,7 +28,7 @@ from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import Calibration, Combined, combine, measure_all, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Overscan
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.calibrations.wavecal_table import WavecalTable
 from musedeep.storage.fits.image import MuseImage, write_image
@@ -67,7 +66,13 @@ class Reduced:
     cards: list[Card]
 
 
-def reduce_ifu(call: RecipeCall, ifu: int, lines: NDArray[np.float64], overscan: Overscan, outcome: Outcome) -> Reduced:
+def reduce_ifu(
+    call: RecipeCall[GeometryParameters],
+    ifu: int,
+    lines: NDArray[np.float64],
+    overscan: OverscanParameters,
+    outcome: Outcome,
+) -> Reduced:
     """Combine the exposures of one IFU, find the spots, and measure them on each exposure."""
     with TemporaryDirectory(prefix=".muse_geometry-", dir=call.output) as directory:
         frames = []
@@ -80,11 +85,11 @@ def reduce_ifu(call: RecipeCall, ifu: int, lines: NDArray[np.float64], overscan:
 
 
 def measure_ifu(
-    call: RecipeCall,
+    call: RecipeCall[GeometryParameters],
     frames: list[RawFrame],
     ifu: int,
     lines: NDArray[np.float64],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     outcome: Outcome,
 ) -> Reduced:
     """What `reduce_ifu` does with its opened exposures."""
@@ -104,10 +109,10 @@ def measure_ifu(
         write_image(path, MuseImage(values.data, values.dq, values.stat, header, "count"), call.overwrite)
         outcome.paths.append(path)
 
-    found, places = locate_spots(combined.data, lines, trace, waves, float(parameters["sigma"]))
+    found, places = locate_spots(combined.data, lines, trace, waves, parameters.sigma)
     if not found.any():
         raise MusedeepError(
-            f"{frames[0].path} and others: no arc line has three spots in a slice (sigma={parameters['sigma']:g}); "
+            f"{frames[0].path} and others: no arc line has three spots in a slice (sigma={parameters.sigma:g}); "
             f"give exposures with mask and lamps, and {trace.path} and {waves.path} of the same days"
         )
     save("MASK_COMBINED", path, frames[0], combined, cards)
@@ -120,8 +125,8 @@ def measure_ifu(
         save("MASK_REDUCED", call.output / name, frames[number], values, extra)
 
     values = measure_exposures(
-        measured, overscan, calibration, places[found].reshape(-1, 2), parameters["centroid"] == "gaussian",
-        keep if parameters["saveimage"] else None,
+        measured, overscan, calibration, places[found].reshape(-1, 2), parameters.centroid == "gaussian",
+        keep if parameters.saveimage else None,
     )  # fmt: skip
     spots = gather(ifu, lines, found, values, trace, positions, n_rows)
     table_path = call.output / product_name("SPOTS_TABLE", ifu)

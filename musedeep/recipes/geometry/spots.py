@@ -28,7 +28,7 @@ from musedeep.kernels.slices.spots import (
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.storage.calibrations.spots_table import spots_hdu
 from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.calibrations.wavecal_table import WavecalTable
@@ -37,7 +37,6 @@ from musedeep.storage.raw.frames import RawFrame
 
 Array = NDArray[np.float64]
 
-AVERAGE: Final = Combination("average", 1, 1, 1, 3.0, 3.0)
 BRIGHT: Final = 2170.0
 """Flux from which a spot counts for the quality control of widths, count.  The reference's limit is 1000 of its
 fluxes, which are 0.46 times the light of a spot: its background, a mean over 15 x 15 pixels, contains the spot."""
@@ -161,7 +160,7 @@ def locate_spots(
 
 def measure_exposures(
     measured: Sequence[MeasuredFrame],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     calibration: Calibration,
     places: NDArray[np.int64],
     gaussian: bool,

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.ccd.image_statistics import statistics
+from musedeep.recipes.twilight.recipe import TwilightParameters
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import lamp_flux, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import AVERAGE
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows, PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import SliceMap
@@ -23,8 +23,6 @@ from musedeep.storage.raw.frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
 WORDS = ("Median", "Mean", "Standard deviation", "Minimum", "Maximum")
-SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
-"""There is one ILLUM."""
 
 
 @dataclass
@@ -35,11 +33,10 @@ class TwilightIfu:
     ----------
     ifu : int
     frames : of the twilight sky
-    calibration, overscan, combination : what is done to them
+    calibration, parameters : what is done to them
     where : SliceMap
     illum : the lamp flat, or None
     used : calibration files of this IFU by tag
-    scale : to a common exposure time
     flat_flux : flux of the lamp flat, if its header says so
     sky_flux : flux in the pixel table without what the notch of the adaptive optics blocks, known after `pixel_table`
     cards : quality control, known after `pixel_table`
@@ -48,19 +45,17 @@ class TwilightIfu:
     ifu: int
     frames: list[RawFrame]
     calibration: Calibration
-    overscan: Overscan
-    combination: Combination
+    parameters: TwilightParameters
     where: SliceMap
     illum: RawFrame | None
     used: dict[str, list[str]]
-    scale: bool
     flat_flux: float | None
     sky_flux: float = 0.0
     cards: list[Card] = field(default_factory=list)
 
     @classmethod
     def of(
-        cls, tags: Mapping[str, Sequence[str]], parameters: Mapping[str, Any], ifu: int, recipe: str, minimum: int
+        cls, tags: Mapping[str, Sequence[str]], parameters: TwilightParameters, ifu: int, recipe: str, minimum: int
     ) -> "TwilightIfu":
         """Open what belongs to an IFU.
 
@@ -70,18 +65,17 @@ class TwilightIfu:
             Something is missing, of another IFU, chip or mode, or does not fit.
         """
         frames = open_frames(tags["SKYFLAT"], ifu, "SKYFLAT", minimum, recipe)
-        overscan = Overscan.of(parameters)
-        found = Calibrations(tags, ifu, overscan)
+        found = Calibrations(tags, ifu, parameters)
         found.check_chip(frames[0])
         found.check_mode(frames[0])
         flat = found.flat
         assert flat is not None
         where = SliceMap.of(ifu, found.trace.edges, found.waves.coefficients, found.geometry, flat.shape[0])
         illum = open_frames(tags["ILLUM"][:1], ifu, "ILLUM", 1, recipe)[0] if tags.get("ILLUM") else None
-        combination = Combination.of(parameters, len(frames))
+        parameters.check_number(len(frames))
+        used = found.files("BADPIX_TABLE", "GEOMETRY_TABLE")
         return cls(
-            ifu, frames, found.of(frames[0]), overscan, combination, where, illum,
-            found.files("BADPIX_TABLE", "GEOMETRY_TABLE"), bool(parameters["scale"]), lamp_flux(flat),
+            ifu, frames, found.of(frames[0]), parameters, where, illum, used, lamp_flux(flat),
         )  # fmt: skip
 
     @property
@@ -104,16 +98,16 @@ class TwilightIfu:
         """
         factors = np.ones(N_SLICES)
         if self.illum is not None:
-            measured = measure_all([self.illum], self.overscan)
+            measured = measure_all([self.illum], self.parameters)
             seen = self.where.ccd_rows(ILLUM_RANGE, self.n_columns)
-            lamp = combine(measured, self.overscan, self.calibration, SINGLE, rows=seen)
+            lamp = combine(measured, self.parameters, self.calibration, AVERAGE, rows=seen)
             found = illumination_factors(
                 ImageRows(self.illum.path, self.where, (lamp.data, lamp.dq, lamp.stat), 0.0, ILLUM_RANGE)
             )
             factors = np.where(np.isfinite(found), found, 1.0)
             del lamp
-        measured = measure_all(self.frames, self.overscan)
-        image = combine(measured, self.overscan, self.calibration, self.combination, True, self.scale)
+        measured = measure_all(self.frames, self.parameters)
+        image = combine(measured, self.parameters, self.calibration, self.parameters, True, self.parameters.scale)
         self._check_saturation(measured)
         self.cards = self._quality(measured, image)
         target = Path(f"DATACUBE_SKYFLAT of IFU {self.ifu}")

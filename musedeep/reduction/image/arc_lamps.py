@@ -1,8 +1,8 @@
 """Arc exposures by lamp: which lamp is on, and the combination of the exposures of each (manual 6.3.4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import lamp_flux
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import CombineParameters, OverscanParameters
 from musedeep.storage.fits.image import ImageFile
 from musedeep.storage.raw.frames import RawFrame
 
@@ -106,9 +106,7 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
     return [found[number] for number in sorted(found)]
 
 
-def combine_lamp(
-    lamp: LampFrames, overscan: Overscan, calibration: Calibration, parameters: Mapping[str, Any]
-) -> LampImage:
+def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Calibration, method: str) -> LampImage:
     """Combine the exposures of a lamp.
 
     Raises
@@ -116,8 +114,8 @@ def combine_lamp(
     MusedeepError
         Most pixels are saturated, or limits that make no sense.
     """
-    limits = {"nlow": 1, "nhigh": 1, "nkeep": 1, "lsigma": 3.0, "hsigma": 3.0}
-    combination = Combination.of({**limits, **parameters}, len(lamp.frames))
+    combination = CombineParameters.model_validate({"combine": method})
+    combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
     n_saturated = saturated_pixels(combined)

@@ -1,9 +1,8 @@
 """Calibrated CCD images of exposures (manual 9.8): one frame each, with cosmic rays flagged if asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 from musedeep.kernels.ccd.calibrate import divide_flat
 from musedeep.kernels.ccd.cosmic_gaps import COSMIC, flag_cosmics
@@ -18,27 +17,8 @@ from musedeep.reduction.image.combine import (
     measure_all,
 )
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Combination
+from musedeep.reduction.parameters import AVERAGE, CombineParameters, CosmicSearch
 from musedeep.storage.fits.image import ImageFile
-
-SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
-"""Of one frame."""
-
-
-@dataclass(frozen=True)
-class CosmicSearch:
-    """Parameters cr, xbox, ybox, passes, thres."""
-
-    method: str
-    box: tuple[int, int]
-    passes: int
-    threshold: float
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "CosmicSearch":
-        """From the parameters of the recipe."""
-        box = int(parameters["ybox"]), int(parameters["xbox"])
-        return cls(str(parameters["cr"]), box, int(parameters["passes"]), float(parameters["thres"]))
 
 
 @dataclass
@@ -48,10 +28,13 @@ class ImageCalibration:
     calibrations: Calibrations
     flat: ImageFile
     cosmics: CosmicSearch
-    parameters: Mapping[str, Any]
+    combination: CombineParameters
+    scale: bool
 
     @classmethod
-    def of(cls, calibrations: Calibrations, parameters: Mapping[str, Any]) -> "ImageCalibration":
+    def of(
+        cls, calibrations: Calibrations, cosmics: CosmicSearch, combination: CombineParameters, scale: bool
+    ) -> "ImageCalibration":
         """Open the calibrations of an IFU, which may be applied in threads then.
 
         Raises
@@ -61,7 +44,7 @@ class ImageCalibration:
         """
         _bias, _dark, flat = calibrations.bias, calibrations.dark, calibrations.flat
         assert flat is not None
-        return cls(calibrations, flat, CosmicSearch.of(parameters), parameters)
+        return cls(calibrations, flat, cosmics, combination, scale)
 
     def apply(
         self, paths: Sequence[str], ifu: int, tag: str, rows: tuple[int, int] | None = None
@@ -84,9 +67,8 @@ class ImageCalibration:
             calibration = replace(calibration, flat=None)
         overscan = self.calibrations.overscan
         measured = measure_all(frames, overscan)
-        how = Combination.of(self.parameters, len(frames)) if len(frames) > 1 else SINGLE
-        scale = bool(self.parameters["scale"])
-        image = combine(measured, overscan, calibration, how, scale=scale, rows=None if search else rows)
+        how = self.combination if len(frames) > 1 else AVERAGE
+        image = combine(measured, overscan, calibration, how, scale=self.scale, rows=None if search else rows)
         if search:
             found = self.cosmics
             flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)

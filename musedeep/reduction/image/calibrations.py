@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.reduction.image.combine import Calibration
-from musedeep.reduction.image.parameters import Overscan
+from musedeep.reduction.parameters import OverscanParameters
 from musedeep.storage.calibrations.badpix_table import read_badpix_table
 from musedeep.storage.calibrations.geometry_table import read_geometry
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
@@ -34,7 +34,7 @@ class Calibrations:
 
     frames: Mapping[str, Sequence[str]]
     ifu: int
-    overscan: Overscan
+    overscan: OverscanParameters
 
     def _image(self, tag: str) -> ImageFile | None:
         paths = self.frames.get(tag, ())
@@ -47,11 +47,11 @@ class Calibrations:
         if bias is not None:
             names = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* NAME"].cards]
             values = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* VALUE"].cards]
-            recorded = dict(zip(names, values, strict=False)).get("overscan")
-            if recorded is not None and recorded.partition(":")[0] != self.overscan.method:
+            recorded, method = dict(zip(names, values, strict=False)).get("overscan"), self.overscan.overscan_fit.method
+            if recorded is not None and recorded.partition(":")[0] != method:
                 raise MusedeepError(
-                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {self.overscan.method}; "
-                    "use the same for both"
+                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {method}; use the same "
+                    "for both"
                 )
         return bias
 
