@@ -27,18 +27,16 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-import zarr
 from astropy.io import fits
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
-from zarr.storage import LocalStore
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.checked_store import CheckedStore
 from musedeep.storage.column_reader import ColumnReader
 from musedeep.storage.headers import CARD, SharedHeader, parse_facts
 from musedeep.storage.location import Location
-from musedeep.storage.object_storage import exists, open_remote
+from musedeep.storage.object_storage import exists
 from musedeep.storage.pixel_table import COLUMN_TYPES, SEGMENT, RowReader, Rows, check_columns, clean_ranges
 from musedeep.storage.pixel_table_fits import set_boxes
 
@@ -99,10 +97,8 @@ def open_store(where: Location) -> CheckedStore:
     MusedeepError
         There is none; it cannot be read.
     """
-    if isinstance(where, Path):
-        return CheckedStore(LocalStore(where, read_only=True), str(where))
-    store = CheckedStore(open_remote(where, read_only=True), str(where), remote=True)
-    if store.checksums is None and not exists(where):
+    store = CheckedStore(where)
+    if store.checksums is None and not isinstance(where, Path) and not exists(where):
         raise MusedeepError(f"{where}: there is no store; correct the URL, or make the store with musedeep ingest")
     return store
 
@@ -111,8 +107,8 @@ def _attributes(store: CheckedStore) -> dict[str, Any]:
     """Attributes of the group of a store, read from it."""
     path = store.name
     try:
-        attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        attributes = store.attributes()
+    except ValueError as error:
         raise MusedeepError(f"{path}: not a pixel-table store ({reason(error)}); ingest it again") from error
     if attributes.get("kind") != KIND and (store.checksums or attributes):
         raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
@@ -171,17 +167,9 @@ class ZarrPixelTable(RowReader):
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
-        group: Any = zarr.open_group(store, mode="r", zarr_format=3)
-        try:
-            names = (*self.names, "order")
-            arrays = (
-                map(group.__getitem__, names) if isinstance(path, Path) else _requests().map(group.__getitem__, names)
-            )
-            self._columns = {
-                name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)
-            }
-        except (KeyError, ValueError, FileNotFoundError) as error:
-            raise MusedeepError(f"{path}: column {error} is missing or damaged; ingest the exposure again") from error
+        names = (*self.names, "order")
+        arrays = map(store.array, names) if isinstance(path, Path) else _requests().map(store.array, names)
+        self._columns = {name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)}
         for name, array in self._columns.items():
             if array.shape != (self.n_rows,):
                 raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
@@ -215,11 +203,7 @@ class ZarrPixelTable(RowReader):
 
     def whole(self, name: str) -> NDArray[Any]:
         """All values of one of the smaller arrays (`index/...`, `hdus/...`)."""
-        try:
-            array: Any = zarr.open_group(self._store, mode="r", zarr_format=3)[name]
-        except (KeyError, ValueError, OSError) as error:
-            raise MusedeepError(f"{self.path}: {name} is missing or damaged; ingest the exposure again") from error
-        column = ColumnReader(array, self._store)
+        column = ColumnReader(self._store.array(name), self._store)
         return column.values(0, -(-column.shape[0] // column.chunk_rows))
 
     def index(self) -> NDArray[Any]:

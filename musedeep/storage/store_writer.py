@@ -22,7 +22,7 @@ from musedeep.storage.checked_store import RecordedStore
 from musedeep.storage.column_writer import ColumnWriter
 from musedeep.storage.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.location import Location
-from musedeep.storage.new_store import create_group, new_store
+from musedeep.storage.new_store import new_store
 from musedeep.storage.pixel_table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -152,7 +152,7 @@ class _StoreWriter:
         """Both passes."""
         self.progress.begin(2 * self.table.n_rows, "rows (two passes)")
         counts = self._count()
-        group = create_group(self.target)
+        group = self.target.group
         n = self.table.n_rows
         columns = {
             name: self._column(store_format.create_column(group, name, n, COLUMN_TYPES[name], self.chunk_rows))
