@@ -36,9 +36,9 @@ from run import SETS, Set, make
 from slurm_node import SlurmNode, missing
 
 from musedeep.cli.run_log import RunLog
-from musedeep.graph.credentials import environment, make_credentials
-from musedeep.graph.executor import Resources, open_executor
-from musedeep.graph.records import Measured, Recorder, Work
+from musedeep.graph.workers.credentials import environment, make_credentials
+from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.records import Measured, Recorder, Work
 
 EMPTY = 3000
 """Empty tasks."""
@@ -46,7 +46,7 @@ EMPTY = 3000
 LARGE = Set("large", 8, (8, 17), 480)
 
 SMALL_BOXES = (
-    "import sys, musedeep.graph.plan as p\n"
+    "import sys, musedeep.graph.combine.plan as p\n"
     "p.LEAST_BOX_BYTES = 0\n"
     "p.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + (int(sys.argv.pop(1)),)\n"
     "from musedeep.cli.main import run\nsys.exit(run())"

@@ -24,10 +24,10 @@ from zarr.codecs import BloscCodec, ZstdCodec
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from pixel_tables import write_exposure
 
-from musedeep.storage.export import export
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
-from musedeep.storage.pixel_table_zarr import CHUNK_ROWS, CHUNKS_AT_ONCE, compressors
+from musedeep.storage.pixel_tables.export import export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.zarr import CHUNK_ROWS, CHUNKS_AT_ONCE, compressors
 
 
 def blosc(cname, level, shuffle):

@@ -1,8 +1,8 @@
 """A small grid and the parameters of a box, for tests."""
 
-from musedeep.kernels import reject
-from musedeep.recipes.exp_combine_box import Resampling
-from musedeep.recipes.exp_combine_grid import Grid
+from musedeep.kernels.cube import reject
+from musedeep.reduction.cube.box import Resampling
+from musedeep.reduction.cube.grid import Grid
 
 STEP = 0.2 / 3600
 GRID = Grid((6, 12, 14), (7.0, 6.0, 1.0), (30.0, -20.0, 7000.0), (-STEP, 0.0, 0.0, STEP), 1.25, "AWAV")

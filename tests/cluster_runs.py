@@ -15,7 +15,7 @@ SMALL = 12 << 20
 """Memory of boxes of which there are many [bytes]."""
 
 COMMAND = (
-    f"import musedeep.graph.plan as p\np.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + ({SMALL},)\n"
+    f"import musedeep.graph.combine.plan as p\np.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + ({SMALL},)\n"
     "from musedeep.cli.main import run\nimport sys; sys.exit(run())"
 )
 """The command line, with small boxes."""
@@ -23,7 +23,7 @@ COMMAND = (
 SLOW = """\
 # each box takes longer, half of it before it is computed and half before it is written
 import os, time
-import musedeep.graph.tasks as tasks
+import musedeep.graph.combine.tasks as tasks
 
 # a preload may be loaded again
 if tasks.combine_box.__name__ != "slowly":

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from musedeep.storage.cube_fits import CubeFile, CubeWCS, extension_header
-from musedeep.storage.header_cards import checksum_cards
+from musedeep.storage.cubes.cube_fits import CubeFile, CubeWCS, extension_header
+from musedeep.storage.fits.header_cards import checksum_cards
 
 SPAXEL = 0.2 / 3600
 

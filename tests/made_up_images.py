@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import made_up_recipe
 
-from musedeep.recipes.declaration import Parameter
+from musedeep.declaration import Parameter
 
 RECIPE = replace(
     made_up_recipe.RECIPE, parameters=(*made_up_recipe.RECIPE.parameters, Parameter("saveimage", True, ""))

@@ -8,7 +8,7 @@ from pathlib import Path
 from made_up_recipe import RECIPE, run  # noqa: F401
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.basic_run import Outcome
+from musedeep.recipes.run_ifus import Outcome
 
 
 @dataclass(frozen=True)

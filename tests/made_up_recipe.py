@@ -4,12 +4,12 @@ import hashlib
 import time
 from pathlib import Path
 
+from musedeep.declaration import Parameter, Recipe, Tag
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_plan import STEPS
-from musedeep.recipes.basic_run import Outcome
-from musedeep.recipes.declaration import Parameter, Recipe, Tag
-from musedeep.selection.classify import RAW_TAGS
-from musedeep.selection.rules import FIRST_STAGE, MADE
+from musedeep.graph.night.plan import STEPS
+from musedeep.recipes.run_ifus import Outcome
+from musedeep.selection.night.classify import RAW_TAGS
+from musedeep.selection.night.rules import FIRST_STAGE, MADE
 
 TAGS = dict.fromkeys([*RAW_TAGS.values(), *(word.lstrip("?") for rule in FIRST_STAGE for word in rule.inputs)])
 

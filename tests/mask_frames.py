@@ -7,7 +7,7 @@ from astropy.io import fits
 from raw_frames import extension, raw_image, slice_edges
 
 from musedeep.instrument import CCD_TO_SKY
-from musedeep.kernels.geometry import HOLE_DISTANCE
+from musedeep.kernels.slices.geometry import HOLE_DISTANCE
 
 NX, NY = 2048, 96
 N_ROWS = 2 * NY

@@ -3,8 +3,8 @@
 import numpy as np
 from astropy.io import fits
 
-from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.combine.run import Request, combine
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 
 def run(stores, output, progress=None, **options):

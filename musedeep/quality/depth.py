@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from musedeep.kernels.collapse import add_planes, count_values
-from musedeep.storage.cube_fits import CubeFile
+from musedeep.kernels.cube.collapse import add_planes, count_values
+from musedeep.storage.cubes.cube_fits import CubeFile
 
 LARGEST_VARIANCE, VARIANCE_BIN = 25.0, 0.04
 """Range and bins of the histogram of variances."""

@@ -28,7 +28,7 @@ from musedeep.simulate.sets_of_frames import night_sets, write_sets
 from musedeep.simulate.truth import write_truth
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.outputs import appearing_whole, check_space, replace_directory
-from musedeep.storage.raw import join_parts, write_extensions, write_part
+from musedeep.storage.raw.file import join_parts, write_extensions, write_part
 
 IMAGE_BYTES: Final = 2 * RAW_SHAPE[0] * RAW_SHAPE[1] + 10 * 2880
 """Bytes of one IFU in a raw file; compressed ones are about half of it."""
@@ -116,7 +116,7 @@ def simulate_night(
         raise MusedeepError(
             f"{outdir.absolute()}: sets-of-frames cannot hold names with blanks; give another directory"
         )
-    from musedeep.statics.build import write_statics
+    from musedeep.simulate.statics import write_statics
     from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
 
     def finish(new: Path, final: Path) -> None:

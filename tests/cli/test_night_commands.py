@@ -267,7 +267,7 @@ def test_a_plan_says_what_it_takes_on_disk_and_is_refused(night, made_up, capsys
     assert run(["reduce", str(night), *options, "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "flat          1 tasks, about 0.202 GB\n" in out and "\ndisk          about 0." in out
-    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 10**8)
+    monkeypatch.setattr("musedeep.graph.night.run.free_bytes", lambda path: 10**8)
     for more in [], ["--dry-run"]:
         assert run(["reduce", str(night), *options, *more]) == 1
         line = error_lines(capsys)[-1]

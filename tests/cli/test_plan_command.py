@@ -64,7 +64,7 @@ def test_what_does_not_fit_is_said(directory, capsys):
 
 def test_rates_of_a_real_run_serve_the_plan(directory, tmp_path, capsys, monkeypatch):
     # boxes small enough for several of them
-    from musedeep.graph import plan as planning
+    from musedeep.graph.combine import plan as planning
 
     defaults = planning.make_plan.__defaults__
     monkeypatch.setattr(planning.make_plan, "__defaults__", (*defaults[:-1], 1 << 20))

@@ -52,8 +52,8 @@ def run(slurm, exposures, tmp_path):
 @pytest.fixture(scope="session")
 def undisturbed(exposures, tmp_path_factory):
     """DATA and STAT of a run on threads of one process."""
-    from musedeep.graph.run import Request, combine
-    from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+    from musedeep.graph.combine.run import Request, combine
+    from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
     output = tmp_path_factory.mktemp("undisturbed") / "out"
     combine(Request(list(exposures), exp_combine_parameters({"crsigma": 5}), output))

@@ -9,8 +9,8 @@ import pytest
 from cluster_runs import ROOT, write_profile
 from tiny_nights import make_tiny_night
 
-from musedeep.graph.cluster_profile import load_profile
-from musedeep.graph.executor import Resources, open_executor
+from musedeep.graph.workers.cluster_profile import load_profile
+from musedeep.graph.workers.executor import Resources, open_executor
 
 pytestmark = pytest.mark.slurm
 

@@ -6,7 +6,7 @@ import pytest
 
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.graph.cluster_profile import load_profile, user_profile
+from musedeep.graph.workers.cluster_profile import load_profile, user_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,13 +9,13 @@ from astropy.io import fits
 from pixel_tables import write_dithers
 from store_runs import assert_same, run, voxels
 
-from musedeep.graph import combine_journal
-from musedeep.graph.run import WORK, Silent
+from musedeep.graph.combine import journal as combine_journal
+from musedeep.graph.combine.run import WORK, Silent
 from musedeep.provenance_key import code_state
-from musedeep.recipes import exp_combine_job
-from musedeep.storage.ingest import ingest
-from musedeep.storage.open_tables import OpenTables
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.recipes.exp_combine import job as exp_combine_job
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.open_tables import OpenTables
 
 SMALL = 4 << 20
 OPTIONS = {"ifus": (12,), "wavelength": (7000.0, 7030.0), "slices": range(1, 49, 2)}

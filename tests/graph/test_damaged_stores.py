@@ -13,9 +13,9 @@ from shards import chunk_count, chunk_place, flip_chunk
 from store_runs import run, voxels
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import WORK, Silent
-from musedeep.storage import pixel_table_zarr as store_format
-from musedeep.storage.ingest import ingest
+from musedeep.graph.combine.run import WORK, Silent
+from musedeep.storage.pixel_tables import zarr as store_format
+from musedeep.storage.pixel_tables.ingest import ingest
 
 CHUNK = 2000
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from musedeep.graph.executor import Resources, open_executor
+from musedeep.graph.workers.executor import Resources, open_executor
 
 
 class TwoArgumentsError(Exception):

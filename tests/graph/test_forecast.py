@@ -6,11 +6,11 @@ import pytest
 from pixel_tables import write_dithers
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.forecast import forecast, survey_exposures
-from musedeep.graph.plan import BASE_BYTES
-from musedeep.graph.rates import Rates
-from musedeep.graph.run import Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.combine.run import Request, Silent, combine
+from musedeep.graph.forecast.forecast import forecast, survey_exposures
+from musedeep.graph.forecast.rates import Rates
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 GIB = 2**30
 
@@ -98,7 +98,7 @@ def test_more_planes(survey):
 
 
 def _whole(shape):
-    from musedeep.recipes.exp_combine_box import Box
+    from musedeep.reduction.cube.box import Box
 
     return Box(0, shape[0], 0, shape[1])
 

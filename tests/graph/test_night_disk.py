@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_disk import IMAGE, SIZES, Disk, check_room, free_bytes, needed, products_of
-from musedeep.graph.night_plan import COSTS, FrameSet
+from musedeep.graph.night.disk import IMAGE, SIZES, Disk, check_room, free_bytes, needed, products_of
+from musedeep.graph.night.plan import COSTS, FrameSet
 
 Usage = namedtuple("Usage", "total used free")
 

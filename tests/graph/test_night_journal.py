@@ -9,9 +9,9 @@ import pytest
 from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
-from musedeep.graph import night_journal
-from musedeep.graph.night_journal import CHANGED, GONE, INCOMPLETE, NEW, OTHER_VERSION, WORK, Journal, task_key, without
-from musedeep.storage.ingest import ingest
+from musedeep.graph.night import journal as night_journal
+from musedeep.graph.night.journal import CHANGED, GONE, INCOMPLETE, NEW, OTHER_VERSION, WORK, Journal, task_key, without
+from musedeep.storage.pixel_tables.ingest import ingest
 
 
 def made(journal, task, name, text="product", key="key"):

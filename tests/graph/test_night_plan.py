@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_plan import MIB, STEPS, FrameSet, at_once, plan_night, remaining_frames
+from musedeep.graph.night.plan import MIB, STEPS, FrameSet, at_once, plan_night, remaining_frames
 
 
 def frame_set(name, *inputs, products=(), step=None, recipe=None):

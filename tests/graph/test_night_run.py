@@ -12,12 +12,12 @@ from made_up_recipe import MODULES
 from tiny_nights import make_tiny_night
 
 from musedeep.errors import MusedeepError
-from musedeep.graph import night_run
-from musedeep.graph.night_journal import WORK
-from musedeep.graph.night_run import NightRequest, reduce_night
+from musedeep.graph.night import run as night_run
+from musedeep.graph.night.journal import WORK
+from musedeep.graph.night.run import NightRequest, reduce_night
 from musedeep.progress import Silent
-from musedeep.selection.associate import Wish, associate
-from musedeep.selection.classify import classify_files, fits_files
+from musedeep.selection.night.associate import Wish, associate
+from musedeep.selection.night.classify import classify_files, fits_files
 
 
 class Told(Silent):
@@ -125,8 +125,8 @@ def test_changed_parameters_are_done_again(night, tmp_path):
 
 
 def test_tasks_wait_for_memory(night, tmp_path):
-    from musedeep.graph.night_plan import COSTS
-    from musedeep.graph.plan import BASE_BYTES
+    from musedeep.graph.night.plan import COSTS
+    from musedeep.graph.workers.memory import BASE_BYTES
 
     options = {"until": "bias", "threads": 4, "parameters": {"wait": "0.3"}}
     room = BASE_BYTES + COSTS["muse_bias"].memory
@@ -265,7 +265,7 @@ def test_a_recipe_that_there_is_not(night, tmp_path):
 def test_too_little_disk_is_said_before_the_work(night, undisturbed, tmp_path, monkeypatch):
     output = tmp_path / "reduced"
     reduce_tiny(night, output, until="flat")
-    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 10**9)
+    monkeypatch.setattr("musedeep.graph.night.run.free_bytes", lambda path: 10**9)
     # masters are there already, and tables are small; four pixel tables of two IFUs are not
     reduce_tiny(night, output, until="lsf")
     before = contents(output)
@@ -278,7 +278,7 @@ def test_too_little_disk_is_said_before_the_work(night, undisturbed, tmp_path, m
     monkeypatch.undo()
     reduce_tiny(night, output)
     assert contents(output) == undisturbed
-    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 0)
+    monkeypatch.setattr("musedeep.graph.night.run.free_bytes", lambda path: 0)
     assert len(reduce_tiny(night, output).earlier) == 19
 
 
@@ -287,7 +287,7 @@ def test_what_a_killed_run_has_left_is_gone_before_the_disk_is_looked_at(night, 
     left = output / WORK / "bias-03" / ".MASTER_BIAS-03.fits.7.part"
     left.parent.mkdir(parents=True)
     left.write_text("half of it")
-    monkeypatch.setattr("musedeep.graph.night_run.free_bytes", lambda path: 0 if left.exists() else 10**12)
+    monkeypatch.setattr("musedeep.graph.night.run.free_bytes", lambda path: 0 if left.exists() else 10**12)
     reduce_tiny(night, output, until="bias")
 
 
@@ -298,7 +298,7 @@ def test_another_version_of_the_code_does_all_again(night, tmp_path, monkeypatch
     reduce_tiny(night, output, progress, until="wavecal", parameters={"order": "5"})
     assert progress.lines == []
     with monkeypatch.context() as patch:
-        patch.setattr("musedeep.graph.night_journal.code_state", lambda: "upgraded")
+        patch.setattr("musedeep.graph.night.journal.code_state", lambda: "upgraded")
         outcome = reduce_tiny(night, output, progress, until="wavecal")
         n = len(outcome.made)
         assert n >= 6 and not outcome.earlier
@@ -307,7 +307,7 @@ def test_another_version_of_the_code_does_all_again(night, tmp_path, monkeypatch
     # names of few tasks, and another reason
     progress = Told()
     (output / "TRACE_TABLE-07.fits").unlink()
-    monkeypatch.setattr("musedeep.graph.night_journal.code_state", lambda: "upgraded")
+    monkeypatch.setattr("musedeep.graph.night.journal.code_state", lambda: "upgraded")
     reduce_tiny(night, output, progress, until="flat")
     assert progress.lines == ["done again, products are gone or have changed: flat-07"]
 
@@ -335,8 +335,8 @@ def test_a_piece_that_breaks_is_the_failure_of_its_task(night, tmp_path, options
 
 
 def test_pieces_run_at_once_and_within_the_memory(night, tmp_path):
-    from musedeep.graph.night_plan import COSTS
-    from musedeep.graph.plan import BASE_BYTES
+    from musedeep.graph.night.plan import COSTS
+    from musedeep.graph.workers.memory import BASE_BYTES
 
     took = []
     for n in (1, 2):

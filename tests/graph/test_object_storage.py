@@ -17,10 +17,10 @@ from store_runs import assert_same, run, voxels
 
 from musedeep.cli.main import run as musedeep
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Silent
-from musedeep.storage.ingest import export, ingest
-from musedeep.storage.location import StoreUrl, location
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.graph.combine.run import Silent
+from musedeep.storage.pixel_tables.ingest import export, ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.stores.location import StoreUrl, location
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")

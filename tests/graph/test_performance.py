@@ -3,8 +3,8 @@
 import psutil
 import pytest
 
-from musedeep.graph.executor import Resources, open_executor
-from musedeep.graph.performance import dashboard_address
+from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.performance import dashboard_address
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -25,5 +25,5 @@ def test_servers_of_a_local_cluster_listen_on_this_machine_alone(workers):
 
 
 def test_no_bokeh_no_dashboard(monkeypatch):
-    monkeypatch.setattr("musedeep.graph.performance.find_spec", lambda name: None)
+    monkeypatch.setattr("musedeep.graph.workers.performance.find_spec", lambda name: None)
     assert dashboard_address(None) is None

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.plan import BASE_BYTES, BOX_BYTES, make_plan
-from musedeep.recipes.exp_combine_grid import Grid
-from musedeep.recipes.exp_combine_scan import LINES_PER_BIN, VOXEL_SEGMENT, row_density, select_ranges
+from musedeep.graph.combine.plan import BOX_BYTES, make_plan
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.reduction.cube.grid import Grid
+from musedeep.reduction.cube.scan import LINES_PER_BIN, VOXEL_SEGMENT, row_density, select_ranges
 
 MIB = 2**20
 

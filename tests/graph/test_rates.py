@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.rates import SECONDS, Rates, box_seconds, fit_law, measure_rates, read_log, read_rates, waited
+from musedeep.graph.forecast.rates import (
+    SECONDS,
+    Rates,
+    box_seconds,
+    fit_law,
+    measure_rates,
+    read_log,
+    read_rates,
+    waited,
+)
 
 TRUE = Rates(
     start=2.0, cluster=0.0, end=0.5, indexing=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02,

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.graph.reads import ReadRows
-from musedeep.recipes.exp_combine_box import Box
-from musedeep.recipes.exp_combine_scan import THICK, VOXEL_SEGMENT, select_ranges
+from musedeep.graph.combine.reads import ReadRows
+from musedeep.reduction.cube.box import Box
+from musedeep.reduction.cube.scan import THICK, VOXEL_SEGMENT, select_ranges
 
 SHAPE = (9, 20, 5)
 

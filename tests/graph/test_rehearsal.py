@@ -12,10 +12,10 @@ import pytest
 from pixel_tables import write_dithers
 
 from musedeep.compiled import COMMAND, JOURNAL
-from musedeep.graph.rehearsal import rehearsal, rehearse
+from musedeep.graph.combine.rehearsal import rehearsal, rehearse
 from musedeep.processors import available_processors
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
-from musedeep.storage.ingest import ingest
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.storage.pixel_tables.ingest import ingest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,10 +61,12 @@ def test_the_first_run_says_so_and_later_ones_do_not(place):
     assert re.fullmatch(r"compiled kernels in \d+\.\d s", said[where[1]])
     # before the run begins, by two processes that are not its own
     assert where[1] < next(k for k, line in enumerate(said) if "indexing" in line)
-    assert {"musedeep.kernels.drizzle.drizzle", "musedeep.kernels.segments.segment_boxes"} <= set(compiled)
+    assert {"musedeep.kernels.cube.drizzle.drizzle", "musedeep.kernels.rows.segments.segment_boxes"} <= set(compiled)
     assert own not in compiled.values() and len(set(compiled.values())) == 2
     # only what is needed
-    assert not {"musedeep.kernels.resample._accumulate", "musedeep.kernels.reject._reject_by_moments"} & set(compiled)
+    assert not {"musedeep.kernels.cube.resample._accumulate", "musedeep.kernels.cube.reject._reject_by_moments"} & set(
+        compiled
+    )
     # without that time
     records = [json.loads(line) for line in (place / "out" / "combine.jsonl").read_text().splitlines()]
     events = {record["event"]: record for record in records}

@@ -14,9 +14,9 @@ from astropy.io import fits
 from pixel_tables import write_dithers, write_exposure
 
 from musedeep.errors import MusedeepError
-from musedeep.graph import tasks
-from musedeep.graph.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.combine import tasks
+from musedeep.graph.combine.run import WORK, Request, Silent, combine
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
 
 SMALL = 4 << 20
 """Memory of boxes of which there are many [bytes]."""
@@ -133,7 +133,7 @@ def test_a_killed_process_resumes(exposures, undisturbed, tmp_path):
         f"exposures: [{', '.join(str(p) for p in exposures[0])}]\nparameters: {{crsigma: 5}}\noutput: out\n"
     )
     script = (
-        f"import musedeep.graph.plan as p\np.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + ({SMALL},)\n"
+        f"import musedeep.graph.combine.plan as p\np.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + ({SMALL},)\n"
         "from musedeep.cli.main import run; run()"
     )
     process = subprocess.Popen([sys.executable, "-c", script, "combine", str(selection)], stderr=subprocess.DEVNULL)

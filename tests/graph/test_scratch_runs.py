@@ -13,8 +13,8 @@ from pixel_tables import write_dithers
 from store_runs import assert_same, run
 
 from musedeep.cli.main import run as musedeep
-from musedeep.graph.run import Silent
-from musedeep.storage.ingest import ingest
+from musedeep.graph.combine.run import Silent
+from musedeep.storage.pixel_tables.ingest import ingest
 
 BOXES = {"box_bytes": 8 << 20}
 
@@ -120,8 +120,8 @@ def test_a_disk_that_is_not_there(stores, undisturbed, tmp_path):
 def test_sigkill(stores, undisturbed, disk, tmp_path, who):
     code = (
         "from pathlib import Path\n"
-        "from musedeep.graph.run import Request, Silent, combine\n"
-        "from musedeep.recipes.exp_combine_parameters import exp_combine_parameters\n"
+        "from musedeep.graph.combine.run import Request, Silent, combine\n"
+        "from musedeep.recipes.exp_combine.recipe import exp_combine_parameters\n"
         "class Slow(Silent):\n"
         "    def advance(self, rows):\n"
         "        print('box', flush=True)\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.graph.simulation import Machine, SimulatedStage, SimulatedTask, simulate
+from musedeep.graph.forecast.simulation import Machine, SimulatedStage, SimulatedTask, simulate
 
 ALMOST = 1e-9
 

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.arc_lines import COMPONENTS, WINDOW, central_spectrum, detect, fit_column, fit_found, follow_line
+from musedeep.kernels.lines.arc_lines import (
+    COMPONENTS,
+    WINDOW,
+    central_spectrum,
+    detect,
+    fit_column,
+    fit_found,
+    follow_line,
+)
 
 ROWS, COLUMNS = 120, 60
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.kernels.certify import (
+from musedeep.kernels.cube.certify import (
     BIN,
     BINS,
     MOST,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from musedeep.kernels.collapse import add_planes
+from musedeep.kernels.cube.collapse import add_planes
 
 
 def test_sums_do_not_depend_on_grouping():

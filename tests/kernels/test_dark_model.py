@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from musedeep.kernels.bad_pixels import BAD_COLUMN, DARK, HOT
-from musedeep.kernels.dark_model import (
+from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, DARK, HOT
+from musedeep.kernels.ccd.dark_model import (
     SHAPE,
     block_medians,
     fit_dark_model,

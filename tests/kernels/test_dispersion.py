@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.dispersion import WEIGHTINGS, clip_line, fit_dispersion, weights_of
+from musedeep.kernels.lines.dispersion import WEIGHTINGS, clip_line, fit_dispersion, weights_of
 
 N_ROWS = 4112
 

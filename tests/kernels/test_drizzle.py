@@ -5,8 +5,8 @@ from boxes import GRID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels import resample
-from musedeep.kernels.drizzle import two_planes_at_most
+from musedeep.kernels.cube import resample
+from musedeep.kernels.cube.drizzle import two_planes_at_most
 
 
 def box_of_rows(rng, dec, stretch, mean):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musedeep.kernels.field_cube import MISSING, drizzle_rows, finish_cube, white_image
+from musedeep.kernels.field.field_cube import MISSING, drizzle_rows, finish_cube, white_image
 
 ORIGIN = np.array([-3.0, 2.0, 6800.0])
 SHAPE = (5, 6, 8)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import Polynomial
 
-from musedeep.kernels.forward import add_lines, add_slice, blur_continuum
+from musedeep.kernels.field.forward import add_lines, add_slice, blur_continuum
 
 START, STEP, SIZE = 5000.0, 0.1, 4001
 NODES = np.array([4900.0, 5500.0])

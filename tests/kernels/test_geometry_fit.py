@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mask_frames import PER_MM, draw_geometry
 
-from musedeep.kernels.geometry import (
+from musedeep.kernels.slices.geometry import (
     HOLE_DISTANCE,
     SKY_OF_SLICE,
     STACK_COLUMN,

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.cosmic_gaps import flag_cosmics
-from musedeep.kernels.illumination import correct_rows, count_flag
-from musedeep.kernels.slit_image import resample_slice
+from musedeep.kernels.ccd.cosmic_gaps import flag_cosmics
+from musedeep.kernels.rows.illumination import correct_rows, count_flag
+from musedeep.kernels.slices.slit_image import resample_slice
 
 
 @settings(max_examples=20, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.image_statistics import (
+from musedeep.kernels.ccd.image_statistics import (
     RunningStatistics,
     counts_median,
     mean_deviation,

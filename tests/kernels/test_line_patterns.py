@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.line_patterns import chain, identify, robust_polynomial
+from musedeep.kernels.lines.line_patterns import chain, identify, robust_polynomial
 from musedeep.statics.load import load_arc_lines
 
 LAMPS = ("Ne", "Xe", "HgCd")

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from musedeep.kernels.lsf_hermite import fit_hermite, hermite_profiles
-from musedeep.kernels.lsf_lines import CORE, gather, measure_lines
-from musedeep.kernels.lsf_profile import _regression, full_widths, normalised, profile_image, scaled
+from musedeep.kernels.lsf.hermite import fit_hermite, hermite_profiles
+from musedeep.kernels.lsf.lines import CORE, gather, measure_lines
+from musedeep.kernels.lsf.profile import _regression, full_widths, normalised, profile_image, scaled
 
 GRID = np.linspace(-7.5, 7.5, 150)
 STEP = GRID[1] - GRID[0]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.overscan import fit_vertical, level, reject_constant, reject_cosmics
+from musedeep.kernels.ccd.overscan import fit_vertical, level, reject_constant, reject_cosmics
 
 FACTORS = (1.00001, 1.00001, 30.0)
 

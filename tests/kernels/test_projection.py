@@ -6,7 +6,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.projection import plane_positions, relative_positions, spectral_coefficients, voxel_positions
+from musedeep.kernels.rows.projection import plane_positions, relative_positions, spectral_coefficients, voxel_positions
 
 
 def native(xi, eta):

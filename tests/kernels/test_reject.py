@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.reject import ALONG_X, ALONG_Y, IRAF, MEAN, MEDIAN, NO_DIRECTION, reject, slice_direction
-from musedeep.kernels.reject_stars import reject_sparing_stars
+from musedeep.kernels.cube.reject import ALONG_X, ALONG_Y, IRAF, MEAN, MEDIAN, NO_DIRECTION, reject, slice_direction
+from musedeep.kernels.cube.reject_stars import reject_sparing_stars
 
 SHAPE = (3, 5, 6)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.plan import Field
-from musedeep.recipes.exp_combine_box import COLUMNS, Box, ExposureGeometry, Reader, combine_box
-from musedeep.recipes.exp_combine_scan import LINES_PER_BIN
+from musedeep.graph.combine.plan import Field
+from musedeep.reduction.cube.box import COLUMNS, Box, ExposureGeometry, Reader, combine_box
+from musedeep.reduction.cube.scan import LINES_PER_BIN
 from musedeep.workspace import Workspace
 
 METHODS = ("nearest", "linear", "quadratic", "renka", "drizzle", "lanczos")

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.kernels.row_bits import counts_before, empty_set, include, members, ranks
+from musedeep.kernels.rows.row_bits import counts_before, empty_set, include, members, ranks
 
 
 @given(st.integers(1, 400), st.data())

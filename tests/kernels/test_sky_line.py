@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
-from musedeep.kernels.row_spectrum import add_rows, clip_rows, spectrum_of
-from musedeep.kernels.sky_line import fit_line
+from musedeep.kernels.lines.sky_line import fit_line
+from musedeep.kernels.rows.row_spectrum import add_rows, clip_rows, spectrum_of
 
 GRID = np.arange(6295.0, 6305.01, 0.1)
 

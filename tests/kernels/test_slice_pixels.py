@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.slice_pixels import (
+from musedeep.kernels.slices.slice_pixels import (
     count_pixels,
     pixels_of_origin,
     row_wavelengths,

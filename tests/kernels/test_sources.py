@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musedeep.kernels.sources import background, find_sources, width_at_half
+from musedeep.kernels.field.sources import background, find_sources, width_at_half
 
 
 def field(stars, shape=(60, 80), sigma=1.6, noise=1.0):

@@ -5,18 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.gaussian_fit import fit_gaussian_1d, fit_gaussian_2d
-from musedeep.kernels.spots import (
-    BACKGROUND,
-    FLUX,
-    XC,
-    XFWHM,
-    YC,
-    YFWHM,
-    find_spots,
-    line_rows,
-    measure_spots,
-)
+from musedeep.kernels.lines.gaussian_fit import fit_gaussian_1d, fit_gaussian_2d
+from musedeep.kernels.slices.spots import BACKGROUND, FLUX, XC, XFWHM, YC, YFWHM, find_spots, line_rows, measure_spots
 
 SHAPE = 60, 120
 

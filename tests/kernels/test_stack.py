@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.stack import METHODS, stack
+from musedeep.kernels.ccd.stack import METHODS, stack
 
 
 def images(seed, n, flagged=0.2):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from raw_frames import flat_light, slice_edges
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.bad_pixels import DARK, HOT, LOW_EFFICIENCY, OTHER, bad_columns, flat_pixels, hot_pixels
-from musedeep.kernels.trace import locate, trace
-from musedeep.recipes.flat import trace_samples
+from musedeep.kernels.ccd.bad_pixels import DARK, HOT, LOW_EFFICIENCY, OTHER, bad_columns, flat_pixels, hot_pixels
+from musedeep.kernels.slices.trace import locate, trace
+from musedeep.recipes.flat.master import trace_samples
 
 ROWS = 320
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from musedeep.kernels.detector import add_tracks, digitise
+from musedeep.kernels.ccd.detector import add_tracks, digitise
 
 
 def one(value: float) -> np.ndarray:

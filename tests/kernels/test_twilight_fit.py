@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.twilight_fit import (
+from musedeep.kernels.field.twilight_fit import (
     EDGE_COLUMNS,
     fit_surface,
     fit_vignetting,

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.projection import spectral_coefficients
-from musedeep.kernels.voxels import place_rows
+from musedeep.kernels.cube.voxels import place_rows
+from musedeep.kernels.rows.projection import spectral_coefficients
 
 SHAPE = (8, 330, 340)
 

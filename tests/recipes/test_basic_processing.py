@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from raw_frames import extension, raw_image, write_raw
 
-from musedeep.recipes.basic_parameters import Combination, Overscan
-from musedeep.recipes.basic_processing import BLOCK_ROWS, Calibration, combine, measure_all
-from musedeep.storage.raw_frames import open_raw_frame
+from musedeep.reduction.image.combine import BLOCK_ROWS, Calibration, combine, measure_all
+from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.storage.raw.frames import open_raw_frame
 
 OVERSCAN = Overscan.of({"overscan": "vpoly", "ovscreject": "dcr", "ovscsigma": 30.0, "ovscignore": 3})
 

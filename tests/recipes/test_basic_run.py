@@ -8,8 +8,8 @@ import pytest
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import Silent
-from musedeep.recipes.basic_run import IfuProducts, RecipeCall, run_ifus
-from musedeep.recipes.bias import RECIPE
+from musedeep.recipes.bias.recipe import RECIPE
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, run_ifus
 from musedeep.storage.outputs import partial_name
 
 

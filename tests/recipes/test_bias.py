@@ -8,7 +8,7 @@ from astropy.io import fits
 from raw_frames import BIAS, GAIN, NOISE, extension, raw_image, write_biases, write_raw
 
 from musedeep.cli.main import run
-from musedeep.storage.badpix_table import BAD_PIXEL, BadPixelTable, write_badpix_table
+from musedeep.storage.calibrations.badpix_table import BAD_PIXEL, BadPixelTable, write_badpix_table
 
 
 def call(sof, *options):

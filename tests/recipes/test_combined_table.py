@@ -10,15 +10,16 @@ from pixel_tables import write_dithers, write_exposure
 from musedeep.cli.info import describe
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Request, combine
-from musedeep.recipes import exp_combine_rows
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
-from musedeep.recipes.exp_combine_rows import places_of
-from musedeep.storage import column_writer, store_writer
-from musedeep.storage.export import BYTES_PER_ROW, export
-from musedeep.storage.ingest import ingest
+from musedeep.graph.combine.run import Request, combine
+from musedeep.recipes.exp_combine import rows as exp_combine_rows
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.rows import places_of
 from musedeep.storage.offset_list import read_offset_list
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.storage.pixel_tables import store_writer
+from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.stores import column_writer
 
 OPTIONS = {"ifus": (11, 12), "slices": tuple(range(1, 13)), "wavelength": (6990.0, 7045.0), "cosmics": 3e-3}
 BOTH = frozenset({"store", "fits"})
@@ -137,7 +138,7 @@ def test_the_store_is_banded_and_described(exposures, tmp_path):
 
 def test_memory_and_threads_do_not_change_the_store(exposures, tmp_path, monkeypatch):
     combined(exposures[0], tmp_path / "a", formats=frozenset({"store"}), threads=1)
-    monkeypatch.setattr("musedeep.recipes.exp_combine_products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
+    monkeypatch.setattr("musedeep.recipes.exp_combine.products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
     monkeypatch.setattr(store_writer, "ROWS_PER_BLOCK", 2048)
     combined(exposures[0], tmp_path / "b", formats=frozenset({"store"}), threads=3)
     one, other = (files_of(tmp_path / k / "PIXTABLE_COMBINED.zarr") for k in "ab")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musedeep.cli.recipe import RECIPES, declared
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import FRACTION, Parameter, Product, Range, Recipe, Tag, nearest
-from musedeep.recipes.exp_combine_parameters import RECIPE, exp_combine_parameters
+from musedeep.declaration import FRACTION, Parameter, Product, Range, Recipe, Tag
+from musedeep.errors import MusedeepError, nearest
+from musedeep.recipes.exp_combine.recipe import RECIPE, exp_combine_parameters
 
 TOY = Recipe(
     name="toy",

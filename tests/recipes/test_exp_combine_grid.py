@@ -8,11 +8,11 @@ from astropy.io import fits
 from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine_grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.combine.run import WORK, Request, Silent, combine
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.reduction.cube.grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
+from musedeep.storage.cubes.output_wcs import OutputWCS
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
-from musedeep.storage.output_wcs import OutputWCS
 
 FAR = 150.0
 """A right ascension where nothing can go wrong; the other fields are turned by it, exactly."""

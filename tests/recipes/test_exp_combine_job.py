@@ -6,10 +6,10 @@ from astropy.io import fits
 from pixel_tables import FLUX, UNITS, exposure_rows, primary_header, write_dithers, write_exposure, write_rows
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_job import exposure_weights, group_exposures, load_exposures
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.graph.combine.run import Request, combine
+from musedeep.recipes.exp_combine.job import exposure_weights, group_exposures, load_exposures
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.storage.pixel_tables.open import open_pixel_table
 
 SMALL = {"slices": (4, 5, 16, 17), "wavelength": (5000.0, 5008.0)}
 PIXTABLE = "HIERARCH ESO DRS MUSE PIXTABLE "

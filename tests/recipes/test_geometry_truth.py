@@ -11,7 +11,7 @@ from musedeep.cli.main import run
 from musedeep.simulate.night import Job, simulate_frames
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.schedule import single_frames
-from musedeep.statics.build import write_statics
+from musedeep.simulate.statics import write_statics
 
 IFU, N = 24, 50
 REFERENCE = Path(__file__).with_name("geometry_reference.ecsv")

@@ -8,8 +8,8 @@ from raw_frames import raw_image
 from scipy.special import ndtr
 
 from musedeep.cli.main import run
-from musedeep.recipes.lsf_lines import lamp_lines
-from musedeep.storage.line_catalog import LineCatalog
+from musedeep.recipes.lsf.lines import lamp_lines
+from musedeep.storage.calibrations.line_catalog import LineCatalog
 
 WIDTH = 2.3548 * np.sqrt(SIGMA**2 + 1 / 12) * 1.252
 

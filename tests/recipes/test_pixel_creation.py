@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.pixel_creation import ImageRows, SliceMap
-from musedeep.storage.pixel_table import REQUIRED
+from musedeep.reduction.rows.image_rows import ImageRows
+from musedeep.reduction.rows.slice_map import SliceMap
+from musedeep.storage.pixel_tables.table import REQUIRED
 
 N_ROWS, N_COLUMNS, N_SLICES = 50, 330, 4
 LIMITS = 4760.0, 4795.0

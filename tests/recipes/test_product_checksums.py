@@ -6,10 +6,10 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from pixel_tables import write_dithers
 
-from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
-from musedeep.storage.export import export
-from musedeep.storage.hdus import write_hdus
+from musedeep.graph.combine.run import Request, combine
+from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.pixel_tables.export import export
 
 pytestmark = pytest.mark.filterwarnings("error::astropy.utils.exceptions.AstropyUserWarning")
 

@@ -5,9 +5,11 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes import bias, scibasic
-from musedeep.recipes.exp_combine_parameters import RECIPE
-from musedeep.recipes.product_headers import pixel_table_cards, product_header, recipe_cards, slice_offset_cards
+from musedeep.recipes.bias import master as bias
+from musedeep.recipes.exp_combine.headers import pixel_table_cards, product_header, slice_offset_cards
+from musedeep.recipes.exp_combine.recipe import RECIPE
+from musedeep.recipes.scibasic import ifus as scibasic
+from musedeep.reduction.headers.cards import recipe_cards
 
 
 def exposure(number, offset=(0.0, 0.0), scale=1.0):

@@ -22,7 +22,8 @@ from exposure_frames import (
 from raw_frames import extension, flat_light, raw_image, write_raw
 
 from musedeep.cli.main import run
-from musedeep.storage.pixel_table import REQUIRED, open_pixel_table
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.table import REQUIRED
 
 
 @pytest.fixture(scope="module")

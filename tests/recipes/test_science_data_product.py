@@ -9,7 +9,7 @@ from astropy.io import fits
 from pixel_tables import write_dithers
 
 from musedeep.cli.main import run
-from musedeep.recipes.science_data_product import image_quality, resolving_power
+from musedeep.recipes.exp_combine.science_product import image_quality, resolving_power
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musedeep.recipes.sodium import BLOCKED, flag_blocked
+from musedeep.reduction.rows.sodium import BLOCKED, flag_blocked
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from mask_frames import draw_geometry
 from raw_frames import extension, flat_light, raw_image, slice_edges, write_raw
 
 from musedeep.cli.main import run
-from musedeep.recipes.twilight_cube import FieldGrid, HowToResample, Strip
-from musedeep.storage.twilight_cube import read_twilight_cube
+from musedeep.recipes.twilight.cube import FieldGrid, HowToResample, Strip
+from musedeep.storage.calibrations.twilight_cube import read_twilight_cube
 
 NX, NY = 2048, 128
 ROWS = 2 * NY

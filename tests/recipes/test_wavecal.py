@@ -7,7 +7,7 @@ from astropy.io import fits
 from raw_frames import raw_image
 
 from musedeep.cli.main import run
-from musedeep.storage.calibration_tables import read_wavecal_table
+from musedeep.storage.calibrations.slice_tables import read_wavecal_table
 
 OPTIONS = ["--yorder=3"]
 

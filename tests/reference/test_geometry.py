@@ -14,12 +14,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.recipes.geometry_table import Geometry, geometry_hdu
+from musedeep.recipes.geometry.table import Geometry, geometry_hdu
 from musedeep.simulate.optics import Instrument
-from musedeep.storage.header_cards import checksum_cards
-from musedeep.storage.image import open_image
+from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.image import open_image
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.set_of_frames import read_set_of_frames
-from musedeep.storage.table import write_table
 
 pytestmark = pytest.mark.reference
 

@@ -16,8 +16,8 @@ from night.night_files import polynomials
 from night.optics_figures import LIMITS, true_wavelength
 
 from musedeep.cli.main import run
-from musedeep.recipes import wavecal
-from musedeep.storage.calibration_tables import read_wavecal_table
+from musedeep.recipes.wavecal import solution as wavecal
+from musedeep.storage.calibrations.slice_tables import read_wavecal_table
 
 pytestmark = pytest.mark.reference
 

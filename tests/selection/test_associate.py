@@ -9,10 +9,10 @@ from tiny_nights import make_tiny_night
 
 from musedeep.cli.recipe import RECIPES, declared
 from musedeep.errors import MusedeepError
-from musedeep.graph.night_plan import plan_night
-from musedeep.selection.associate import Wish, associate, night_of
-from musedeep.selection.classify import Frame, classify_files, fits_files
-from musedeep.selection.rules import FIRST_STAGE, MADE, MATCH, NOT_ASSOCIATED, SECOND_STAGE
+from musedeep.graph.night.plan import plan_night
+from musedeep.selection.night.associate import Wish, associate, night_of
+from musedeep.selection.night.classify import Frame, classify_files, fits_files
+from musedeep.selection.night.rules import FIRST_STAGE, MADE, MATCH, NOT_ASSOCIATED, SECOND_STAGE
 from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 
 REDUCED = Path("/night/reduced")

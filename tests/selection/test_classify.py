@@ -11,7 +11,7 @@ from raw_frames import extension, raw_image
 from tiny_nights import edit, make_tiny_night
 
 from musedeep.errors import MusedeepError
-from musedeep.selection.classify import RAW_TAGS, classify, classify_files, fits_files
+from musedeep.selection.night.classify import RAW_TAGS, classify, classify_files, fits_files
 from musedeep.simulate.headers import DPR
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.selection.selection_file import load_selection
+from musedeep.selection.campaign.selection_file import load_selection
 
 
 @pytest.fixture

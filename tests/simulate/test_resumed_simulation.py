@@ -16,7 +16,7 @@ from test_simulate_night import MODE, Told, tiny  # noqa: F401
 
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.selection.classify import classify_files, fits_files
+from musedeep.selection.night.classify import classify_files, fits_files
 from musedeep.simulate import night
 from musedeep.simulate.night import Job, simulate_frames, simulate_night
 from musedeep.simulate.optics import Instrument, stream
@@ -296,7 +296,7 @@ def test_signals_to_the_real_command(tmp_path):
 def test_a_full_disk_is_one_line_and_goes_on(tmp_path, monkeypatch, capsys):
     import errno
 
-    from musedeep.storage import raw
+    from musedeep.storage.raw import file as raw
 
     command = ["simulate", "frame", "DARK", str(tmp_path / "darks"), "--ifus", "2,9", "--number", "3"]
     assert run(command) == 0

@@ -6,12 +6,9 @@ from arc_frames import write_catalog, write_trace
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.calibration_tables import (
-    read_trace_table,
-    read_wavecal_table,
-)
-from musedeep.storage.ifu_files import read_of_ifu
-from musedeep.storage.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.storage.calibrations.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
 
 
 def wavecal_hdu(ifu, failed=(10,), numbered=True):

@@ -9,9 +9,9 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage import fits_parts
-from musedeep.storage.cube_fits import CubeFile, extension_header, filter_image_header
-from musedeep.storage.header_cards import card, checksum_cards
+from musedeep.storage.cubes.cube_fits import CubeFile, extension_header, filter_image_header
+from musedeep.storage.fits import parts as fits_parts
+from musedeep.storage.fits.header_cards import card, checksum_cards
 
 SHAPE = (7, 6, 9)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from musedeep.storage import cube_zarr
-from musedeep.storage.exposure_map import ExposureMapFile
+from musedeep.storage.cubes import cube_zarr
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
 
 SHAPE = (40, 6, 9)
 LARGE = (70, 30, 41)

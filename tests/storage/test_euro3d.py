@@ -2,8 +2,8 @@ import cubes
 import numpy as np
 from astropy.io import fits
 
-from musedeep.storage.cube_fits import filter_image_header
-from musedeep.storage.euro3d import MISSING, write_euro3d
+from musedeep.storage.cubes.cube_fits import filter_image_header
+from musedeep.storage.cubes.euro3d import MISSING, write_euro3d
 
 SHAPE = (7, 6, 9)
 

@@ -2,7 +2,7 @@ import cubes
 import numpy as np
 from astropy.io import fits
 
-from musedeep.storage.exposure_map import ExposureMapFile
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
 
 SHAPE = (5, 4, 3)
 

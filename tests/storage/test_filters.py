@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.filters import WHITE, read_filters
+from musedeep.storage.calibrations.filters import WHITE, read_filters
 
 
 def _table(name, wavelength, throughput, **header):

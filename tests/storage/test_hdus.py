@@ -8,14 +8,14 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.badpix_table import read_badpix_table
-from musedeep.storage.calibration_tables import read_trace_table
-from musedeep.storage.filters import read_filters
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.hdus import column, numbers, open_hdus, whole_numbers
-from musedeep.storage.line_catalog import read_line_catalog
-from musedeep.storage.twilight_cube import read_twilight_cube
-from musedeep.storage.vignetting_mask import read_vignetting_mask
+from musedeep.storage.calibrations.badpix_table import read_badpix_table
+from musedeep.storage.calibrations.filters import read_filters
+from musedeep.storage.calibrations.geometry_table import read_geometry
+from musedeep.storage.calibrations.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.slice_tables import read_trace_table
+from musedeep.storage.calibrations.twilight_cube import read_twilight_cube
+from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
+from musedeep.storage.fits.hdus import column, numbers, open_hdus, whole_numbers
 from musedeep.tools.badpix import read_flags
 from musedeep.tools.calibration_tables import read_image, read_table
 

@@ -5,7 +5,7 @@ from astropy.io import fits
 from pixel_tables import write_exposure
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.headers import (
+from musedeep.storage.fits.headers import (
     integer_of,
     merge_headers,
     number_of,

@@ -7,9 +7,9 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.header_cards import checksum_cards
-from musedeep.storage.ifu_files import OtherIfu
-from musedeep.storage.image import MuseImage, join_images, open_image, write_image, write_images
+from musedeep.storage.calibrations.ifu_files import OtherIfu
+from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.image import MuseImage, join_images, open_image, write_image, write_images
 from musedeep.workspace import Workspace
 
 

@@ -19,12 +19,12 @@ from shards import chunk_count, chunk_place, flip_chunk
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import Silent
-from musedeep.storage import column_writer
-from musedeep.storage import pixel_table_zarr as store_format
-from musedeep.storage.export import BYTES_PER_ROW, export
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import describe, open_exposure, open_pixel_table
-from musedeep.storage.store_writer import segment_edges
+from musedeep.storage.pixel_tables import zarr as store_format
+from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import describe, open_exposure, open_pixel_table
+from musedeep.storage.pixel_tables.store_writer import segment_edges
+from musedeep.storage.stores import column_writer
 
 SMALL = {"slices": (1, 20, 48), "wavelength": (6990.0, 7050.0), "ifus": (3, 24)}
 SOURCES = {

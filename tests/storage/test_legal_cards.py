@@ -7,7 +7,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musedeep.storage.legal_cards import ascii_text, legal_cards
+from musedeep.storage.fits.legal_cards import ascii_text, legal_cards
 
 
 def raw(text, encoding="latin-1"):

@@ -6,7 +6,7 @@ from arc_frames import lines, write_catalog
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.line_catalog import read_line_catalog
+from musedeep.storage.calibrations.line_catalog import read_line_catalog
 
 
 def test_lines_come_back(tmp_path):

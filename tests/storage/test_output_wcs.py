@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.output_wcs import read_output_wcs
+from musedeep.storage.cubes.output_wcs import read_output_wcs
 
 CARDS = {
     "WCSAXES": 3, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CTYPE3": "AWAV-LOG",

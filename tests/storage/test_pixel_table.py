@@ -8,18 +8,10 @@ from hypothesis import strategies as st
 from pixel_tables import UNITS, exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
 
 from musedeep.errors import MusedeepError
-from musedeep.storage import pixel_table_fits
-from musedeep.storage.headers import header_cards, merge_headers, raw_bytes, scan_file
-from musedeep.storage.pixel_table import (
-    check_reduced,
-    clean_ranges,
-    describe,
-    open_exposure,
-    open_pixel_table,
-    read_blocks,
-    row_count,
-    split_ranges,
-)
+from musedeep.storage.fits.headers import header_cards, merge_headers, raw_bytes, scan_file
+from musedeep.storage.pixel_tables import fits as pixel_table_fits
+from musedeep.storage.pixel_tables.open import describe, open_exposure, open_pixel_table
+from musedeep.storage.pixel_tables.table import check_reduced, clean_ranges, read_blocks, row_count, split_ranges
 
 SMALL = {"slices": (1, 20, 48), "wavelength": (7000.0, 7040.0)}
 KEYS = {"ra": 150.1, "dec": 2.2, "posang": 33.0, "date_obs": "2014-09-20T03:00:00.000", "exptime": 1500.0}

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.raw import join_parts, raw_ifus, read_raw, write_part
+from musedeep.storage.raw.file import join_parts, raw_ifus, read_raw, write_part
 
 
 def image(ifu: int) -> np.ndarray:

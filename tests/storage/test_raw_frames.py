@@ -8,8 +8,8 @@ from astropy.io import fits
 from raw_frames import extension, raw_image, write_raw
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.ifu_files import OtherIfu
-from musedeep.storage.raw_frames import check_same_setup, open_raw_frame, raw_ifus
+from musedeep.storage.calibrations.ifu_files import OtherIfu
+from musedeep.storage.raw.frames import check_same_setup, open_raw_frame, raw_ifus
 
 
 @pytest.mark.parametrize("compress", [False, True])

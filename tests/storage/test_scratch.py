@@ -12,10 +12,10 @@ import pytest
 from pixel_tables import write_exposure
 from shards import chunk_count, flip_chunk
 
-from musedeep.storage import scratch
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
-from musedeep.storage.scratch import ChunkCache, Scratch
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.stores import scratch
+from musedeep.storage.stores.scratch import ChunkCache, Scratch
 
 
 @pytest.fixture
@@ -161,8 +161,8 @@ def test_two_processes_and_a_killed_one(store, keep):
     code = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from musedeep.storage import scratch\n"
-        "from musedeep.storage.pixel_table import open_pixel_table\n"
+        "from musedeep.storage.stores import scratch\n"
+        "from musedeep.storage.pixel_tables.open import open_pixel_table\n"
         f"scratch.use(scratch.Scratch({keep.directory!r}, {keep.name!r}, 60_000))\n"
         "while True:\n"
         f"    table = open_pixel_table({str(store)!r})\n"

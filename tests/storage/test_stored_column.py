@@ -6,8 +6,8 @@ from astropy.io import fits
 from pixel_tables import COLUMNS, INTEGERS, UNITS, exposure_rows, primary_header, write_rows
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
 
 KEYS = {"ra": 201.3, "dec": -43.0, "posang": 12.0, "date_obs": "2018-04-02T01:02:03.456", "exptime": 610.0}
 ALL_BITS = np.array([0, 1, 256, 2**30, 2**31, 2**32 - 1], np.uint32)

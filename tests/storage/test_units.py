@@ -3,7 +3,7 @@
 import pytest
 
 from musedeep.instrument import FLUX_UNIT, VARIANCE_UNIT
-from musedeep.storage.units import same_unit
+from musedeep.storage.fits.units import same_unit
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from astropy.io import fits
 from pixel_tables import DRS, primary_header, write_exposure, write_rows
 
-from musedeep.storage import pixel_table_subset
-from musedeep.storage.export import export
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.storage.pixel_tables import subset as pixel_table_subset
+from musedeep.storage.pixel_tables.export import export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.tools.pixtable import muse_pixtable_crop, muse_pixtable_dump, muse_pixtable_erase_slice
 
 UNITS = {"xpos": "pix", "ypos": "pix", "lambda": "Angstrom", "data": "count", "stat": "count**2"}
