@@ -37,7 +37,7 @@ VIGNETTED_CORNER: Final = (150.0, -150.0, 45.0)
 
 def write_statics(
     outdir: str | Path,
-    instrument: "Instrument | None" = None,
+    instrument: Instrument | None = None,
     *,
     mode: str = "WFM-NOAO-N",
     seed: int = 1,
