@@ -29,7 +29,7 @@ import numba as nb
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
@@ -47,7 +47,7 @@ from musedeep.storage.stores.column_reader import ColumnReader
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import exists
 
-KIND, VERSION = "pixel table", 3
+KIND, VERSION = "pixel table", 4
 CHUNK_ROWS = 1 << 17
 CHUNKS_PER_SHARD = 64
 """Chunks of a column that share a file (or object), of about 25 MB then: 8.4 million rows."""
@@ -92,7 +92,7 @@ def _create(
     shard = min(CHUNKS_PER_SHARD, max(-(-shape[0] // size), 1)) * size
     return group.create_array(
         name, shape=shape, chunks=(size, *shape[1:]), shards=(shard, *shape[1:]), dtype=dtype, fill_value=0,
-        compressors=codecs, dimension_names=dimensions, config={"write_empty_chunks": True},
+        compressors=(*codecs, Crc32cCodec()), dimension_names=dimensions, config={"write_empty_chunks": True},
     )  # fmt: skip
 
 

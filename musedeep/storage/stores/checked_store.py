@@ -2,10 +2,14 @@
 
 A store has an array `checksums`, the last that is written. Its bytes are a line of JSON and the SHA-256 of that line:
 
-- `chunks`: for each array the CRC-32 of its encoded chunks in order, little-endian uint32 as base64;
+- `chunks`: for each array the CRC-32C of its encoded chunks in order, little-endian uint32 as base64;
 - `sizes`: in the same form, the bytes of each, from which follows where it lies (`column_writer`);
-- `files`: for each other object (the metadata) its CRC-32;
+- `files`: for each other object (the metadata) its CRC-32C;
 - `bytes`: size of all objects together.
+
+Each chunk ends with its CRC-32C too (zarr's codec `crc32c`), by which other readers find damage. The list also finds a
+chunk that is lost, or that comes from another place or store. CRC-32C takes a fifth of the time of CRC-32: 32 and 7 GB/s,
+which is 6 % of the processor time of reading a store, and nothing that can be measured of writing one.
 
 A store without it was not finished (object storage has no renaming). The SHA-256 also is the identity of the store:
 equal for equal contents.
@@ -21,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import zarr
 from numpy.typing import NDArray
@@ -35,6 +40,9 @@ from musedeep.storage.stores.object_storage import RemoteObjects
 CHECKSUMS = "checksums"
 METADATA = "zarr.json"
 """Object with the metadata of a group or array."""
+
+checksum: Callable[[Any], int] = google_crc32c.value
+"""CRC-32C of bytes."""
 
 _OWN = f"{CHECKSUMS}/c/0"
 _AGAIN = "ingest the exposure again"
@@ -52,9 +60,9 @@ class ChunkSums:
     Attributes
     ----------
     sums : uint32 (chunks,)
-        CRC-32 of each, encoded.
+        CRC-32C of each, encoded.
     sizes : uint32 (chunks,)
-        Bytes of each, encoded.
+        Bytes of each, encoded, with its checksum.
     """
 
     sums: NDArray[np.uint32]
@@ -226,7 +234,7 @@ class CheckedStore:
             raise ValueError(f"its list of checksums has no {key}")
         if content is None:
             raise self._file_problem(key, "is missing")
-        if zlib.crc32(content) != self.checksums.files[key]:
+        if checksum(content) != self.checksums.files[key]:
             raise self._file_problem(key, "is damaged (its checksum is wrong)")
         return content
 
@@ -285,8 +293,8 @@ class RecordedStore:
         self._write(self._objects.write, METADATA, self._metadata[METADATA].to_bytes())
 
     def append_chunk(self, array: str, key: str, content: bytes) -> None:
-        """Append the next chunk of an array to an object."""
-        self._chunks.setdefault(array, []).append((zlib.crc32(content), len(content)))
+        """Append the next chunk of an array, which ends with its checksum, to an object."""
+        self._chunks.setdefault(array, []).append((int.from_bytes(content[-4:], "little"), len(content)))
         self._write(self._objects.append, key, content)
 
     def end_chunks(self, key: str, content: bytes) -> None:
@@ -313,7 +321,7 @@ class RecordedStore:
             "bytes": in_chunks + sum(map(len, files.values())) + sum(self._ends),
             "chunks": {name: _packed(values[:, 0]) for name, values in chunks.items()},
             "sizes": {name: _packed(values[:, 1]) for name, values in chunks.items()},
-            "files": {key: zlib.crc32(files[key]) for key in sorted(files)},
+            "files": {key: checksum(files[key]) for key in sorted(files)},
         }
         line = json.dumps(content).encode()
         raw = np.frombuffer(line + b"\n" + hashlib.sha256(line).hexdigest().encode(), np.uint8)
