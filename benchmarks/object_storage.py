@@ -24,8 +24,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from pixel_tables import write_dithers
+from tests.makers.pixel_tables import write_dithers
 
 MUSEDEEP = [sys.executable, "-m", "musedeep"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from pixel_tables import write_dithers
 
 from musedeep.cli.main import run
+from tests.makers.pixel_tables import write_dithers
 
 SLICES = tuple(range(1, 7))
 

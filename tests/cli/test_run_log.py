@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import write_dithers
 
 from musedeep.cli.main import run
 from musedeep.cli.progress import TerminalProgress
@@ -17,6 +16,7 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import Request, combine
 from musedeep.graph.workers.records import Record
 from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from tests.makers.pixel_tables import write_dithers
 
 SMALL = 4 << 20
 """Memory of boxes of which there are several [bytes]."""

@@ -4,9 +4,11 @@ import os
 
 import numpy as np
 import pytest
-from cluster_runs import ROOT, SLOW, Run, voxels
-from pixel_tables import write_dithers
-from slurm_node import SlurmNode, missing
+
+from tests.makers.cluster_runs import SLOW, Run, voxels
+from tests.makers.pixel_tables import write_dithers
+from tests.makers.places import ROOT
+from tests.makers.slurm_node import SlurmNode, missing
 
 
 @pytest.fixture(scope="session")

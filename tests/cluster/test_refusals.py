@@ -7,13 +7,14 @@ import sys
 import time
 
 import pytest
-from cluster_runs import ROOT, write_profile
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.cluster import UNSEEN_JOBS
 from musedeep.graph.workers.cluster_profile import load_profile
 from musedeep.graph.workers.credentials import environment, make_credentials
 from musedeep.graph.workers.executor import Resources, open_executor
+from tests.makers.cluster_runs import write_profile
+from tests.makers.places import ROOT
 
 
 def refused(run, slurm, *options):

@@ -2,7 +2,7 @@
 
 The reference's muse_geometry takes 7 minutes and 12 GB for an IFU, so what it made is kept: MUSEDEEP_TEST_MASK_NIGHT
 names a night with its products, from `musedeep simulate night N --ifus 24 --small --masks 60` and `night/reduce.py N`.
-Without it, tests/recipes/test_geometry_truth.py compares with a stored table.
+Without it, tests/recipes/geometry/test_table.py compares with a stored table.
 """
 
 import os

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from night.night_files import Night
 
 from musedeep.cli.main import run as run_musedeep
 from musedeep.recipes.scibasic.recipe import RECIPE
@@ -22,6 +21,7 @@ from musedeep.storage.calibrations.geometry_table import read_geometry
 from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.pixel_tables.table import REQUIRED
 from musedeep.storage.set_of_frames import read_set_of_frames
+from tests.reference.night.night_files import Night
 
 pytestmark = pytest.mark.reference
 

@@ -11,11 +11,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.quality.depth import collapse_cube
 from musedeep.recipes.exp_combine.headers import product_header
 from musedeep.recipes.exp_combine.job import Job
 from musedeep.recipes.exp_combine.quality import source_cards
 from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
+from musedeep.reduction.cube.depth import collapse_cube
 from musedeep.reduction.cube.grid import Grid
 from musedeep.storage.calibrations.filters import Filter
 from musedeep.storage.cubes.cube_fits import (

@@ -1,6 +1,6 @@
 """Figures of truth and tables of quality of a reduced night, and the pictures of docs/proof.md.
 
-    python tests/reference/night/report.py NIGHT [--pictures DIR]
+    python -m tests.reference.night.report NIGHT [--pictures DIR]
 
 Writes NIGHT/reduced/truth.ecsv and quality.ecsv and prints both as markdown.
 """
@@ -11,17 +11,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from night.detector_figures import detector_figures
-from night.night_files import Figure, Night, as_markdown, as_table
-from night.optics_figures import geometry_figures, line_spread_figures, trace_figures, wavelength_figures
-from night.quality import quality_table
-from night.sky_figures import (
+from tests.reference.night.detector_figures import detector_figures
+from tests.reference.night.night_files import Figure, Night, as_markdown, as_table
+from tests.reference.night.optics_figures import (
+    geometry_figures,
+    line_spread_figures,
+    trace_figures,
+    wavelength_figures,
+)
+from tests.reference.night.quality import quality_table
+from tests.reference.night.sky_figures import (
     FinalCube,
     astrometry_figures,
     illumination_figures,
