@@ -1,6 +1,7 @@
 """Pages that mkdocs builds from the code: one for each recipe, and their list.
 
-A line `{{ file PATH }}` of any page becomes the text of a file of the repository, `{{ block PATH }}` the same as a block.
+A line `{{ file PATH }}` of any page becomes the text of a file of the repository, `{{ block PATH }}` the same as a
+block, `{{ list recipes }}` the list.
 """
 
 import logging
@@ -29,9 +30,7 @@ def recipe_page(name: str) -> str:
     method = ROOT / "docs" / "recipes" / "methods" / f"{name}.md"
     if not method.exists():
         LOG.warning(f"{name} has no Method; write docs/recipes/methods/{name}.md, at most a screen")
-    inputs = [
-        f"| `{tag.name}` | {_number(tag.minimum, tag.maximum)} | {tag.description} |" for tag in recipe.tags
-    ]  # fmt: skip
+    inputs = [f"| `{tag.name}` | {_number(tag.minimum, tag.maximum)} | {tag.description} |" for tag in recipe.tags]
     products = [f"| `{product.name}` | {product.description} |" for product in recipe.products]
     quality = [f"| `ESO QC {word.keyword}` | {word.description} |" for word in recipe.quality]
     return "\n\n".join(

@@ -19,11 +19,17 @@ INK, SOFT, EDGE = "#22303c", "#5d6d7a", "#607d8b"
 BANDS = ("#3f6fb5", "#4a9a8f", "#8fb04b", "#e0a53a", "#cc5a4a")
 """Colours of wavelength bands, blue to red."""
 
-STAGES = (  # x of the arrow, name, work, how it is divided
-    (3.05, "calibrate", ("bias, dark, flat", "trace, wavelengths", "geometry, twilight"), "one task per\nexposure and IFU"),
-    (7.05, "correct", ("refraction, flux", "telluric lines, sky", "velocity, astrometry"), "one exposure\nat a time"),
-    (11.05, "combine", ("common grid", "cosmic rays rejected", "resampled once"), "one task per range of\nwavelengths, all exposures"),
-)  # fmt: skip
+STAGES = (
+    (3.05, "calibrate", "bias, dark, flat\ntrace, wavelengths\ngeometry, twilight", "one task per\nexposure and IFU"),
+    (7.05, "correct", "refraction, flux\ntelluric lines, sky\nvelocity, astrometry", "one exposure\nat a time"),
+    (
+        11.05,
+        "combine",
+        "common grid\ncosmic rays rejected\nresampled once",
+        "one task per range of\nwavelengths, all exposures",
+    ),
+)
+"""Place of the arrow, name of the stage, its work, and its tasks."""
 
 
 def raw_frame(axes: Axes, x: float, y: float) -> None:
@@ -95,10 +101,11 @@ def main() -> None:
             FancyArrowPatch((x - 0.98, 0.3), (x + 0.98, 0.3), arrowstyle="-|>", mutation_scale=15, color=EDGE, lw=1.8)
         )
         axes.text(x, 1.62, name, ha="center", va="center", fontsize=12, color=INK, weight="bold")
-        axes.text(x, 0.52, "\n".join(work), ha="center", va="bottom", fontsize=9.5, color=INK, linespacing=1.35)
+        axes.text(x, 0.52, work, ha="center", va="bottom", fontsize=9.5, color=INK, linespacing=1.35)
         axes.text(x, -1.86, division, ha="center", va="center", fontsize=9.5, color=INK, linespacing=1.3,
                   bbox={"boxstyle": "round,pad=0.4", "facecolor": "#eef2f4", "edgecolor": "none"})  # fmt: skip
-    axes.text(STAGES[1][0], 0.1, "so far: the ESO pipeline", ha="center", va="top", fontsize=9, color=SOFT, style="italic")
+    place = STAGES[1][0]
+    axes.text(place, 0.1, "so far: the ESO pipeline", ha="center", va="top", fontsize=9, color=SOFT, style="italic")
     figure.savefig(picture, transparent=True, metadata={"Date": None} if picture.suffix == ".svg" else None)
     print(picture)
 
