@@ -38,7 +38,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: install
-	PYTHONPATH=tests $(BIN)/python benchmarks/run.py build/bench
+	$(BIN)/python -m benchmarks.run build/bench
 
 clean:
 	rm -rf demo/data demo/output site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """Combination beside the reference, on the same FITS pixel tables and the same cores.
 
-    PYTHONPATH=tests python benchmarks/run.py DIRECTORY [--sets 8,125] [--rounds 2] [--no-reference] [--as-they-are]
+    python -m benchmarks.run DIRECTORY [--sets 8,125] [--rounds 2] [--no-reference] [--as-they-are]
 
 Makes the pixel tables (kept in DIRECTORY for the next time), then runs the reference and musedeep by turns, each as a
 whole process: start, FITS pixel tables in, FITS cube out, cosmic-ray rejection on. Before every run of either the pixel
@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from pixel_tables import CENTRE, write_exposure
+
+from tests.makers.pixel_tables import CENTRE, write_exposure
 
 DEGREE = 3600.0
 

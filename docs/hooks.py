@@ -1,6 +1,6 @@
 """Pages that mkdocs builds from the code: one for each recipe, and their list.
 
-A line `{{ file PATH }}` of any page becomes the text of a file of the repository, `{{ block PATH }}` the same as a
+A line `{{ file PATH }}` of any page becomes the text of a file of the repository, `{{ yaml PATH }}` the same as a
 block, `{{ list recipes }}` the list.
 """
 
@@ -82,11 +82,11 @@ def _file(path: str) -> str:
     return re.sub(r"\A# .*\n", "", (ROOT / path).read_text())
 
 
-def _block(path: str) -> str:
-    return f"```\n{(ROOT / path).read_text().rstrip()}\n```"
+def _yaml(path: str) -> str:
+    return f"```yaml\n{(ROOT / path).read_text().rstrip()}\n```"
 
 
-MAKERS = {"file": _file, "block": _block, "list": lambda _: recipe_list()}
+MAKERS = {"file": _file, "yaml": _yaml, "list": lambda _: recipe_list()}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -22,7 +22,7 @@ from zlib import crc32
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
 
-SOURCES = ("kernels", "storage/pixel_table_fits.py", "storage/pixel_table_zarr.py")
+SOURCES = ("kernels", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
 """Directories and files of the package that hold kernels."""
 
 JOURNAL = "musedeep-compiled"

@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 NIGHT = ["geometry", "lsf", "night", "reduce_night", "scibasic", "twilight", "wavelengths"]
 """Files of tests/reference that need a night reduced by the reference, which takes ten minutes."""
 
-LONGEST = ("night", "cluster", "tests/reference/test_first_stage.py", "tests/recipes/test_geometry_truth.py")
+LONGEST = ("night", "cluster", "tests/reference/test_first_stage.py", "tests/recipes/geometry/test_table.py")
 
 
 def group(nodeid: str) -> str:

@@ -115,7 +115,7 @@ def test_numba_comes_without_what_it_only_looks_for():
     code = """
 import sys
 import numpy as np
-from musedeep.kernels.calibrate import scale
+from musedeep.kernels.ccd.calibrate import scale
 scale(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32), 2.0)
 assert "scipy.linalg" not in sys.modules
 import numba
@@ -168,8 +168,8 @@ def said_by(process):
 
 SCALE = """
 import numpy as np
-from musedeep.kernels.calibrate import scale
-from musedeep.kernels.voxels import count_cells, scatter
+from musedeep.kernels.ccd.calibrate import scale
+from musedeep.kernels.cube.voxels import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)

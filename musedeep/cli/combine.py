@@ -9,8 +9,8 @@ from musedeep.cli.errors import UsageProblem, complain
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.cluster_profile import ClusterProfile
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
+    from musedeep.graph.workers.cluster_profile import ClusterProfile
 
 LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
@@ -55,7 +55,7 @@ class Resources:
             raise UsageProblem(f"--cluster {self.cluster}: there is {', '.join(CLUSTERS)}")
         if self.scheduler is not None:
             raise UsageProblem("--cluster starts a scheduler of its own; leave out --scheduler, or --cluster")
-        from musedeep.graph.cluster_profile import load_profile
+        from musedeep.graph.workers.cluster_profile import load_profile
 
         return load_profile(self.cluster_profile)
 
@@ -78,10 +78,10 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
     if scratch_bytes and not resources.scratch:
         raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
     resources.profile()  # its mistakes are named before the selection is read
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
 
     run_request(
         Request(
@@ -120,8 +120,8 @@ def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
     from musedeep.cli.report import print_outcome, print_plan
-    from musedeep.graph.interrupts import as_interrupts
-    from musedeep.graph.run import combine
+    from musedeep.graph.combine.run import combine
+    from musedeep.graph.workers.interrupts import as_interrupts
 
     request.workers = resources.workers
     request.scheduler = resources.scheduler

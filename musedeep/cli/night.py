@@ -23,9 +23,9 @@ from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
-    from musedeep.graph.night_run import NightOutcome, NightRequest
-    from musedeep.selection.associate import Night
-    from musedeep.selection.classify import Frame
+    from musedeep.graph.night.run import NightOutcome, NightRequest
+    from musedeep.selection.night.associate import Night
+    from musedeep.selection.night.classify import Frame
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class NightChoice:
 
 def classify_command(directories: Sequence[Path], as_json: bool, output: Path | None, overwrite: bool) -> int:
     """Print the tags of files as a table or as JSON; status 1 if one is unknown."""
-    from musedeep.selection.classify import classify_files, fits_files
+    from musedeep.selection.night.classify import classify_files, fits_files
     from musedeep.storage.outputs import refuse_existing
 
     if output is not None:
@@ -122,8 +122,8 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
     """The night, and files that cannot be read, a line each."""
-    from musedeep.selection.associate import Wish, associate
-    from musedeep.selection.classify import classify_files, fits_files
+    from musedeep.selection.night.associate import Wish, associate
+    from musedeep.selection.night.classify import classify_files, fits_files
 
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
@@ -195,7 +195,7 @@ def _given_parameters(words: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def reduce_command(choice: NightChoice, resources: Resources, until: str, words: Sequence[str], dry_run: bool) -> int:
     """Reduce a night; status 1 if a task failed."""
-    from musedeep.graph.night_plan import STEPS, check_step
+    from musedeep.graph.night.plan import STEPS, check_step
 
     memory = resources.memory_bytes()
     profile = resources.profile()
@@ -212,8 +212,8 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         for line in problems[:-1]:
             complain(line)
         raise MusedeepError(problems[-1])
-    from musedeep.graph.interrupts import as_interrupts
-    from musedeep.graph.night_run import NightRequest, reduce_night
+    from musedeep.graph.night.run import NightRequest, reduce_night
+    from musedeep.graph.workers.interrupts import as_interrupts
 
     request = NightRequest(
         sets=night.sets,
@@ -258,7 +258,7 @@ def _by_step(names: Sequence[str], outcome: "NightOutcome") -> dict[str, int]:
 
 def _print_plan(outcome: "NightOutcome", request: "NightRequest") -> int:
     """What `--dry-run` prints; status 1 if the disk does not hold what is to be made."""
-    from musedeep.graph.night_disk import check_room
+    from musedeep.graph.night.disk import check_room
 
     todo, done = _by_step(outcome.made, outcome), _by_step(outcome.earlier, outcome)
     steps = dict.fromkeys(task.frames.step for task in outcome.plan.tasks)

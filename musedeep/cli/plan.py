@@ -17,9 +17,9 @@ from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
-    from musedeep.graph.forecast import Forecast, Survey
-    from musedeep.graph.rates import Rates
-    from musedeep.selection.selection_file import Selection
+    from musedeep.graph.forecast.forecast import Forecast, Survey
+    from musedeep.graph.forecast.rates import Rates
+    from musedeep.selection.campaign.selection_file import Selection
 
 WORKER_MEMORY = "4GiB"
 """Of each worker, if nothing is said."""
@@ -88,9 +88,9 @@ def parse_numbers(option: str, text: str) -> list[int]:
 def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
     """Simulate runs of a selection; status 1 if there is none that fits its memory."""
     choice.check()
-    from musedeep.graph.forecast import forecast
-    from musedeep.graph.rates import Rates, read_rates
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.graph.forecast.forecast import forecast
+    from musedeep.graph.forecast.rates import Rates, read_rates
+    from musedeep.selection.campaign.selection_file import load_selection
 
     rates = read_rates(choice.rates) if choice.rates else Rates()
     if choice.storage is not None:
@@ -124,8 +124,8 @@ def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
     """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
     from dataclasses import replace
 
-    from musedeep.graph.forecast import survey_exposures
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
+    from musedeep.graph.forecast.forecast import survey_exposures
 
     given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
     given = {name: value for name, value in given.items() if value is not None}
@@ -220,7 +220,7 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
 
 def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
     """Measure rates from logs, and say how well they hold."""
-    from musedeep.graph.rates import measure_rates, read_log, waited
+    from musedeep.graph.forecast.rates import measure_rates, read_log, waited
     from musedeep.storage.outputs import appearing_whole, refuse_existing
 
     bandwidth = float(parse_amount("--storage", storage)) if storage else None

@@ -12,11 +12,11 @@ import psutil
 from musedeep.cli.errors import Interrupted
 from musedeep.cli.output import Output
 from musedeep.compiled import compiling_seconds
-from musedeep.graph.interrupts import as_interrupts
+from musedeep.graph.workers.interrupts import as_interrupts
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.records import Record
+    from musedeep.graph.workers.records import Record
 
 QUIET_SECONDS = 10.0
 """Between two lines where the output is not a terminal."""

@@ -6,19 +6,19 @@ from pathlib import Path
 
 from musedeep.cli.combine import Resources, run_request
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import Recipe, nearest
+from musedeep.declaration import Recipe
+from musedeep.errors import MusedeepError, nearest
 
 RECIPES = {
-    "muse_bias": "musedeep.recipes.bias",
-    "muse_dark": "musedeep.recipes.dark",
-    "muse_flat": "musedeep.recipes.flat",
-    "muse_wavecal": "musedeep.recipes.wavecal",
-    "muse_lsf": "musedeep.recipes.lsf",
-    "muse_scibasic": "musedeep.recipes.scibasic",
-    "muse_geometry": "musedeep.recipes.geometry",
-    "muse_twilight": "musedeep.recipes.twilight",
-    "muse_exp_combine": "musedeep.recipes.exp_combine_parameters",
+    "muse_bias": "musedeep.recipes.bias.master",
+    "muse_dark": "musedeep.recipes.dark.master",
+    "muse_flat": "musedeep.recipes.flat.master",
+    "muse_wavecal": "musedeep.recipes.wavecal.solution",
+    "muse_lsf": "musedeep.recipes.lsf.line_spread",
+    "muse_scibasic": "musedeep.recipes.scibasic.ifus",
+    "muse_geometry": "musedeep.recipes.geometry.field",
+    "muse_twilight": "musedeep.recipes.twilight.field",
+    "muse_exp_combine": "musedeep.recipes.exp_combine.recipe",
 }
 """Modules that declare recipes (RECIPE) and, but for muse_exp_combine, run them (run); imported when asked for."""
 
@@ -116,7 +116,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         return OK
     from musedeep.allocation import keep_freed_memory
     from musedeep.cli.progress import shown
-    from musedeep.recipes.basic_run import RecipeCall
+    from musedeep.recipes.run_ifus import RecipeCall
     from musedeep.storage.outputs import make_directory
 
     make_directory(output)
@@ -138,7 +138,7 @@ def combine_exposures(
 ) -> None:
     """muse_exp_combine, which the graph runs."""
     memory = resources.memory_bytes()
-    from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+    from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
     from musedeep.storage.set_of_frames import read_set_of_frames
 
     try:
@@ -147,7 +147,7 @@ def combine_exposures(
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
 
     def single(tag: str) -> Path | None:
         return Path(found[tag][0]) if found[tag] else None

@@ -12,7 +12,7 @@ from musedeep.cli.report import size_text
 from musedeep.storage.outputs import write_error
 
 if TYPE_CHECKING:
-    from musedeep.graph.records import Record
+    from musedeep.graph.workers.records import Record
 
 
 def log_paths(path: Path) -> tuple[Path, Path]:

@@ -12,15 +12,8 @@ from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.statics.fields import AstrometricField
-from musedeep.statics.load import (
-    ArcLines,
-    Extinction,
-    SkyLines,
-    Standard,
-    TelluricRegions,
-    read_table,
-)
-from musedeep.storage.filters import Filter
+from musedeep.statics.load import ArcLines, Extinction, SkyLines, Standard, TelluricRegions, read_table
+from musedeep.storage.calibrations.filters import Filter
 
 RAW_SHAPE: Final = (4240, 4224)
 """Rows and columns of a raw image with its pre- and overscans (manual, A.1)."""

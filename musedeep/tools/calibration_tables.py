@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
-from musedeep.storage.hdus import column, numbers, open_hdus, whole_numbers
+from musedeep.storage.fits.hdus import column, numbers, open_hdus, whole_numbers
 
 Columns = dict[str, NDArray[Any]]
 

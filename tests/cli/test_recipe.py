@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from raw_frames import write_biases
 
 from musedeep.cli.errors import UsageProblem
 from musedeep.cli.main import run
 from musedeep.cli.recipe import RECIPES, declared, split_arguments
+from tests.makers.raw_frames import write_biases
 
 
 @pytest.mark.parametrize(

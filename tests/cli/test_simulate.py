@@ -13,7 +13,7 @@ from astropy.table import Table
 from musedeep.cli.main import run
 from musedeep.cli.simulate import parse_ifus
 from musedeep.errors import MusedeepError
-from musedeep.storage.raw import read_raw
+from musedeep.storage.raw.file import read_raw
 from musedeep.storage.set_of_frames import read_set_of_frames
 
 

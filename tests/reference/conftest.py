@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from night.night_files import Night
-from night.reduce import reduce_night
+
+from tests.reference.night.night_files import Night
+from tests.reference.night.reduce import reduce_night
 
 RECIPE = "muse_exp_combine"
 

@@ -2,7 +2,7 @@
 
 The reference's muse_geometry takes 7 minutes and 12 GB for an IFU, so what it made is kept: MUSEDEEP_TEST_MASK_NIGHT
 names a night with its products, from `musedeep simulate night N --ifus 24 --small --masks 60` and `night/reduce.py N`.
-Without it, tests/recipes/test_geometry_truth.py compares with a stored table.
+Without it, tests/recipes/geometry/test_table.py compares with a stored table.
 """
 
 import os
@@ -14,12 +14,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.recipes.geometry_table import Geometry, geometry_hdu
+from musedeep.recipes.geometry.table import Geometry, geometry_hdu
 from musedeep.simulate.optics import Instrument
-from musedeep.storage.header_cards import checksum_cards
-from musedeep.storage.image import open_image
+from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.image import open_image
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.set_of_frames import read_set_of_frames
-from musedeep.storage.table import write_table
 
 pytestmark = pytest.mark.reference
 

@@ -10,10 +10,10 @@ import pytest
 from musedeep.cli.main import run
 from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import size_on_disk
-from musedeep.graph.night_disk import products_of
-from musedeep.graph.night_plan import STEPS
-from musedeep.selection.associate import Wish, associate
-from musedeep.selection.classify import classify_files, fits_files
+from musedeep.graph.night.disk import products_of
+from musedeep.graph.night.plan import STEPS
+from musedeep.selection.night.associate import Wish, associate
+from musedeep.selection.night.classify import classify_files, fits_files
 
 pytestmark = pytest.mark.reference
 

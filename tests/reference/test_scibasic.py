@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from night.night_files import Night
 
 from musedeep.cli.main import run as run_musedeep
-from musedeep.recipes.pixel_creation import SliceMap
-from musedeep.recipes.scibasic import RECIPE
-from musedeep.recipes.scibasic_image import ImageCalibration
-from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
+from musedeep.recipes.scibasic.recipe import RECIPE
+from musedeep.reduction.image.calibrated import ImageCalibration
+from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
+from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.pixel_table import REQUIRED
+from musedeep.storage.calibrations.geometry_table import read_geometry
+from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.pixel_tables.table import REQUIRED
 from musedeep.storage.set_of_frames import read_set_of_frames
+from tests.reference.night.night_files import Night
 
 pytestmark = pytest.mark.reference
 
