@@ -158,7 +158,7 @@ def draw_spectra(axes: Axes, products: Products) -> None:
     axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
     axes.set_xlabel("wavelength in air [Å]")
     axes.set_ylabel("mean " + FLUX)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.16, 1.0))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.2, 1.0))
 
 
 def draw_exposure(figure: Figure, path: Path) -> None:

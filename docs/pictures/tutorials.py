@@ -20,17 +20,16 @@ LARGEST = 150_000
 """Bytes of a picture."""
 
 
-def shrink(source: Path, target: Path) -> None:
-    """A PNG of few colours, and of fewer pixels if it is still too large."""
+def shrink(source: Path, directory: Path = IMAGES) -> None:
+    """A picture as WebP, of at most 1100 pixels and as good as LARGEST bytes allow."""
     picture = Image.open(source).convert("RGB")
     picture.thumbnail((1100, 1100), Image.Resampling.LANCZOS)
-    for scale, colours in ((1.0, 128), (1.0, 64), (0.85, 64), (0.7, 64), (0.6, 48)):
-        size = (round(picture.width * scale), round(picture.height * scale))
-        small = picture.resize(size, Image.Resampling.LANCZOS).quantize(colours, dither=Image.Dither.NONE)
-        small.save(target, optimize=True)
+    target = directory / f"{source.stem}.webp"
+    for quality in range(90, 40, -5):
+        picture.save(target, quality=quality, method=6)
         if target.stat().st_size <= LARGEST:
             break
-    print(f"{target} ({target.stat().st_size / 1000:.0f} kB)")
+    print(f"{target} ({target.stat().st_size / 1000:.0f} kB, quality {quality})")
 
 
 def main() -> None:
@@ -42,7 +41,7 @@ def main() -> None:
         run_page(page, directory)
     subprocess.run([sys.executable, "demo/plot.py", "all", "demo.png"], cwd=directory, check=True)
     for picture in sorted(directory.glob("*.png")):
-        shrink(picture, IMAGES / picture.name)
+        shrink(picture)
 
 
 if __name__ == "__main__":
