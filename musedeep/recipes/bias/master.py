@@ -9,6 +9,7 @@ from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import known_bad_pixels
 from musedeep.reduction.image.combine import (
     Calibration,
     Combined,
@@ -18,7 +19,7 @@ from musedeep.reduction.image.combine import (
     overscan_cards,
     saturation_cards,
 )
-from musedeep.reduction.image.inputs import known_bad_pixels, open_frames
+from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import RawFrame
 

@@ -13,15 +13,15 @@ from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import (
-    Calibration,
     MeasuredFrame,
     combine,
     measure_all,
     overscan_cards,
     saturation_cards,
 )
-from musedeep.reduction.image.inputs import check_bias, exposure_time, find_image, known_bad_pixels, open_frames
+from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.image import MuseImage
 
 
@@ -42,12 +42,9 @@ def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuPro
             f"{frames[0].path}: {size[1]} x {size[0]} pixels, model=true is for {SHAPE[1]} x {SHAPE[0]}; leave it out"
         )
     call.parameters.check_number(len(frames))
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, call.parameters)
+    calibration = Calibrations(call.frames, ifu, call.parameters).of(frames[0])
     seconds = exposure_time(frames[0])
     measured = measure_all(frames, call.parameters)
-    calibration = Calibration(bias=bias, known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]))
     combined = combine(measured, call.parameters, calibration, call.parameters, scale=call.parameters.scale)
     n_bad = 0
     for at in quadrants:

@@ -10,7 +10,7 @@ from musedeep.recipes.geometry.cube import write_checks, write_cube
 from musedeep.recipes.geometry.ifu import PIXEL_BYTES, reduce_ifu
 from musedeep.recipes.geometry.lines import read_lines
 from musedeep.recipes.geometry.recipe import RECIPE, GeometryParameters
-from musedeep.recipes.geometry.table import flux_cards, geometry, geometry_hdu, smoothed, table_cards
+from musedeep.recipes.geometry.table import flux_cards, geometry, geometry_table, smoothed, table_cards
 from musedeep.recipes.run_ifus import Outcome, RecipeCall, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
@@ -68,7 +68,7 @@ def run(call: RecipeCall[GeometryParameters]) -> Outcome:
     for category, result, number in (("GEOMETRY_UNSMOOTHED", table, None), ("GEOMETRY_TABLE", final, changed)):
         cards = [*flux_cards(found, result), *table_cards(result, number), *done[0].cards]
         path = call.output / f"{category}.fits"
-        write_table(path, header(category, path.name, cards), geometry_hdu(result), None, call.overwrite)
+        write_table(path, header(category, path.name, cards), geometry_table(result), None, call.overwrite)
         outcome.paths.append(path)
     outcome.paths.append(write_cube(call, done, final, header))
     outcome.paths += write_checks(call, done, final, header, overscan)

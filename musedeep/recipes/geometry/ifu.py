@@ -25,11 +25,12 @@ from musedeep.recipes.geometry.table import IfuPeaks, ifu_peaks
 from musedeep.recipes.run_ifus import Outcome, RecipeCall, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import Calibration, Combined, combine, measure_all, overscan_cards
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
+from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.parameters import AVERAGE, OverscanParameters
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.trace_table import TraceTable
+from musedeep.storage.calibrations.wavecal_table import WavecalTable
 from musedeep.storage.fits.image import MuseImage, write_image
 from musedeep.storage.fits.table import write_table
 from musedeep.storage.raw.frames import RawFrame, check_same_setup
@@ -56,7 +57,7 @@ class Reduced:
 
     ifu: int
     frame: RawFrame
-    frames: dict[str, Sequence[str]]
+    frames: dict[str, list[str]]
     trace: TraceTable
     waves: WavecalTable
     calibration: Calibration
@@ -95,23 +96,9 @@ def measure_ifu(
     parameters = call.parameters
     positions = [MaskPosition.of(frame) for frame in frames]
     check_travel(positions, frames[0].path, HOLE_DISTANCE[1])
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-    waves = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-    calibration = Calibration(
-        bias=bias,
-        dark=find_image(call.frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
-        flat=find_image(call.frames.get("MASTER_FLAT", ()), ifu, "MASTER_FLAT"),
-        known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
-    )
-    mine: dict[str, Sequence[str]] = {"MASK": call.frames["MASK"], "MASTER_BIAS": [str(bias.path)]}
-    for tag, image in (("MASTER_DARK", calibration.dark), ("MASTER_FLAT", calibration.flat)):
-        mine[tag] = [str(image.path)] if image is not None else []
-    mine |= {"TRACE_TABLE": [str(trace.path)], "WAVECAL_TABLE": [str(waves.path)]}
-    mine |= {tag: call.frames.get(tag, ()) for tag in ("LINE_CATALOG", "BADPIX_TABLE")}
-
+    calibrations = Calibrations(call.frames, ifu, overscan)
+    calibration, trace, waves = calibrations.of(frames[0]), calibrations.trace, calibrations.waves
+    mine = calibrations.files("MASK", "LINE_CATALOG", "BADPIX_TABLE")
     measured = measure_all(frames, overscan)
     combined = combine(measured, overscan, calibration, AVERAGE)
     cards = overscan_cards(measured, overscan)

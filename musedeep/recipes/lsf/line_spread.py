@@ -13,20 +13,20 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf.profile import full_widths, normalised, profile_image, scaled
 from musedeep.processors import available_processors
-from musedeep.recipes.lsf.hermite import fitted, hermite_table
+from musedeep.recipes.lsf.hermite import fitted
 from musedeep.recipes.lsf.lines import lamp_lines
-from musedeep.recipes.lsf.products import profile_hdu, write_subtracted
+from musedeep.recipes.lsf.products import write_subtracted
 from musedeep.recipes.lsf.recipe import RECIPE, LsfParameters
 from musedeep.recipes.lsf.samples import Sampler, SliceSamples
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, MeasuredFrame, overscan_cards, saturation_cards
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.lsf_profile import hermite_hdu, profile_hdu
 from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
@@ -58,10 +58,12 @@ def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProduc
     p = call.parameters
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
     lamps = by_lamp(frames, p.combine)
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-    solution = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
+    calibrations = Calibrations(call.frames, ifu, p)
+    trace = calibrations.trace
+    solution = calibrations.waves
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
-    calibration, _ = calibration_of(call.frames, ifu, p, frames[0])
+    calibrations.check_mode(frames[0])
+    calibration = calibrations.of(frames[0])
     reach = p.lsf_range + p.lsf_regression_window
     mode = str(frames[0].primary.get("ESO INS MODE"))
     chosen = {lamp.name: lamp_lines(catalog, lamp.name, mode, p.line_quality, reach) for lamp in lamps}
@@ -87,7 +89,7 @@ def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProduc
     hdu: Any = None
     if p.method == "hermit":
         parameters, images = fitted(images, np.linspace(FIRST, LAST, p.lambda_size), offsets)
-        hdu = hermite_table(ifu, parameters)
+        hdu = hermite_hdu(ifu, parameters)
     else:
         hdu = profile_hdu(images, offsets, FIRST, LAST)
     grid_step = float(offsets[1] - offsets[0])

@@ -23,6 +23,7 @@ from musedeep.recipes.scibasic.recipe import ScibasicParameters
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrated import ImageCalibration
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import overscan_cards
 from musedeep.reduction.image.inputs import lamp_flux
 from musedeep.reduction.parameters import SkyLineSearch
@@ -33,9 +34,6 @@ from musedeep.reduction.rows.product import PixelTableProduct, wants_fits
 from musedeep.reduction.rows.sky_line_shift import sky_line_shift
 from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
 from musedeep.reduction.rows.sodium import flag_blocked
-from musedeep.storage.calibrations.geometry_table import read_geometry
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
 from musedeep.storage.pixel_tables.table import Rows
@@ -89,16 +87,15 @@ class IfuReduction:
             One is missing, or of another IFU.
         """
         frames = call.frames
-        trace = read_of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-        wavecal = read_of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-        geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
+        found = Calibrations(frames, ifu, call.parameters)
+        trace, waves, geometry = found.trace, found.waves, found.geometry
         twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
         raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
         p, images = call.parameters, None
         if raw:
-            images = ImageCalibration.of(frames, ifu, p, p.cosmic_search, p.combination, p.scale)
+            images = ImageCalibration.of(found, p.cosmic_search, p.combination, p.scale)
         n_rows = images.flat.shape[0] if images else open_image(frames["REDUCED"][0], ifu).shape[0]
-        where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
+        where = SliceMap.of(ifu, trace.edges, waves.coefficients, geometry, n_rows)
         made = cls(recipe, call, ifu, where, call.parameters.sky_line_search, twilight, images)
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
@@ -135,7 +132,7 @@ class IfuReduction:
         if parameters.saveimage:
             name = category("RED")
             header = self._header(frame, f"{tag}_RED", product_name(name, self.ifu), paths, tag,
-                                  [*cards, *overscan_cards(measured, self.images.overscan)])  # fmt: skip
+                                  [*cards, *overscan_cards(measured, self.images.calibrations.overscan)])  # fmt: skip
             yield IfuProducts({name: MuseImage(image.data, image.dq, image.stat, header, "count")})
         found: list[NDArray] = [image.data, image.dq, image.stat]
         del image

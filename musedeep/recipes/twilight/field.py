@@ -12,12 +12,12 @@ from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.twilight.cube import FieldGrid, HowToResample, Strip, white_image
 from musedeep.recipes.twilight.ifu import TwilightIfu
-from musedeep.recipes.twilight.products import Extension, units
 from musedeep.recipes.twilight.recipe import RECIPE, TwilightParameters
 from musedeep.recipes.twilight.smooth import Mask, Smoothing, Vignetting, smooth_cube
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.rows.slice_map import Limits
+from musedeep.storage.calibrations.twilight_cube import Extension, field_hdus
 from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
@@ -153,7 +153,7 @@ def finish(call: RecipeCall[TwilightParameters], looked: Looked, pieces: Iterabl
     ):
         path = call.output / name
         header = _header(call, done, name, cards, masked)
-        made = units(extensions, grid.start.tolist(), grid.step)
+        made = field_hdus(extensions, grid.start.tolist(), grid.step)
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), *made]), call.overwrite)
         outcome.paths.append(path)
     call.progress.stop()

@@ -19,7 +19,7 @@ from musedeep.kernels.field.twilight_fit import (
     strong_edges,
     upper_edge,
 )
-from musedeep.recipes.twilight.products import Extension
+from musedeep.storage.calibrations.twilight_cube import Extension
 
 
 @dataclass(frozen=True)

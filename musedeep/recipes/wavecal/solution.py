@@ -23,17 +23,16 @@ from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.arc_lamps import (
     LampImage,
     by_lamp,
-    calibration_of,
     combine_lamp,
     flat_flux_cards,
     saturated_pixels,
 )
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, Combined, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.parameters import OverscanParameters
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import LineCatalog, read_line_catalog
-from musedeep.storage.calibrations.slice_tables import TraceTable, read_trace_table
+from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import open_raw_frame
 
@@ -77,9 +76,11 @@ def wavelength_solution(call: RecipeCall[WavecalParameters], ifu: int) -> Iterat
     frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.inputs[0].minimum, RECIPE.name)
     settings = settings_of(parameters, str(frames[0].primary.get("ESO INS MODE", "")))
     lamps = by_lamp(frames, parameters.combine)
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+    calibrations = Calibrations(call.frames, ifu, parameters)
+    trace = calibrations.trace
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
-    calibration, _ = calibration_of(call.frames, ifu, parameters, frames[0])
+    calibrations.check_mode(frames[0])
+    calibration = calibrations.of(frames[0])
     combined = [combine_lamp(lamp, parameters, calibration, parameters.combine) for lamp in lamps]
     headers = _Headers(call, ifu, parameters, combined, flat_flux_cards(calibration.flat))
     for i, lamp in enumerate(combined, 1) if parameters.saveimages else ():

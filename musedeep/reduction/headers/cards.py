@@ -7,9 +7,7 @@ from astropy.io import fits
 
 from musedeep import __version__
 from musedeep.declaration import P, Recipe
-from musedeep.storage.fits.header_cards import checksum_cards
-
-Card = tuple[str, object, str]
+from musedeep.storage.fits.header_cards import Card, checksum_cards
 
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 
