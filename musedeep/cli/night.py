@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
-from musedeep.cli.progress import TerminalProgress, duration
-from musedeep.cli.report import print_facts, size_on_disk, size_text
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts, size_on_disk
+from musedeep.cli.resources import Resources
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 from musedeep.recipes.registry import modules

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from musedeep.cli.combine import Resources, run_request
+from musedeep.cli.combine import run_request
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
+from musedeep.cli.resources import Resources
 from musedeep.declaration import Recipe, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.registry import named, recipes

@@ -47,11 +47,11 @@ class Calibrations:
         if bias is not None:
             names = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* NAME"].cards]
             values = [str(card.value) for card in bias.header["ESO PRO REC1 PARAM* VALUE"].cards]
-            recorded, method = dict(zip(names, values, strict=False)).get("overscan"), self.overscan.overscan_fit.method
-            if recorded is not None and recorded.partition(":")[0] != method:
+            recorded = dict(zip(names, values, strict=False)).get("overscan")
+            ours = self.overscan.overscan_fit.method
+            if recorded is not None and recorded.partition(":")[0] != ours:
                 raise MusedeepError(
-                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {method}; use the same "
-                    "for both"
+                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {ours}; use the same for both"
                 )
         return bias
 
