@@ -73,9 +73,9 @@ class TwilightIfu:
         where = SliceMap.of(ifu, found.trace.edges, found.waves.coefficients, found.geometry, flat.shape[0])
         illum = open_frames(tags["ILLUM"][:1], ifu, "ILLUM", 1, recipe)[0] if tags.get("ILLUM") else None
         parameters.check_number(len(frames))
+        used = found.files("BADPIX_TABLE", "GEOMETRY_TABLE")
         return cls(
-            ifu, frames, found.of(frames[0]), parameters, where, illum,
-            found.files("BADPIX_TABLE", "GEOMETRY_TABLE"), lamp_flux(flat),
+            ifu, frames, found.of(frames[0]), parameters, where, illum, used, lamp_flux(flat),
         )  # fmt: skip
 
     @property

@@ -68,8 +68,7 @@ class ImageCalibration:
         overscan = self.calibrations.overscan
         measured = measure_all(frames, overscan)
         how = self.combination if len(frames) > 1 else AVERAGE
-        scale = self.scale
-        image = combine(measured, overscan, calibration, how, scale=scale, rows=None if search else rows)
+        image = combine(measured, overscan, calibration, how, scale=self.scale, rows=None if search else rows)
         if search:
             found = self.cosmics
             flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)
