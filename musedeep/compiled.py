@@ -21,8 +21,8 @@ from zlib import crc32
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
 
-SOURCES = ("kernels", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
-"""Directories and files of the package that hold kernels."""
+SOURCES = ("kernels", "instrument.py", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
+"""Directories and files of the package that hold kernels, and the constants that are compiled into them."""
 
 JOURNAL = "musedeep-compiled"
 """In the directory of the compiled kernels: when each was compiled, and which commands have said so."""

@@ -24,10 +24,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.compiled import announce_by, kernel_state, report
+from musedeep.instrument import DQ
 from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
-from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
 from musedeep.recipes.exp_combine.job import Exposure, geometry, resampling
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
@@ -184,7 +184,7 @@ def _rows() -> Rows:
     rows["lambda"][:] = rng.uniform(*WAVELENGTHS, N_ROWS)
     rows["data"][:] = rng.normal(size=N_ROWS)
     rows["data"][N_ROWS // 2] = 1e4
-    rows["dq"][::50] = COSMIC  # which are kept, and marked
+    rows["dq"][::50] = DQ.COSMIC  # which are kept, and marked
     rows["stat"][:] = rows["weight"][:] = 1.0
     return rows
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError
-from musedeep.instrument import DISPERSION
-from musedeep.kernels.ccd.calibrate import SATURATED
+from musedeep.instrument import DISPERSION, DQ
 from musedeep.kernels.rows.illumination import count_flag
 from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, Written, product_name
@@ -184,7 +183,7 @@ class IfuReduction:
 
     def _saturated(self, dq: NDArray[np.int32]) -> Card:
         text = "Number of saturated pixels in output data"
-        return "ESO QC SCIBASIC NSATURATED", int(count_flag(dq, SATURATED)), text
+        return "ESO QC SCIBASIC NSATURATED", int(count_flag(dq, int(DQ.SATURATED))), text
 
     def _flat_flux(self) -> list[Card]:
         assert self.images is not None

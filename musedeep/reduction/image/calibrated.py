@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd.calibrate import divide_flat
-from musedeep.kernels.ccd.cosmic_gaps import COSMIC, flag_cosmics
+from musedeep.kernels.ccd.cosmic_gaps import flag_cosmics
 from musedeep.processors import available_processors
 from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import (
@@ -72,7 +73,7 @@ class ImageCalibration:
         if search:
             found = self.cosmics
             flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)
-            image.dq[flagged] |= COSMIC
+            image.dq[flagged] |= DQ.COSMIC
             self._divide(image)
         return image, measured
 
