@@ -10,13 +10,16 @@ containers have in common, or fails.
 
 import fcntl
 import importlib
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
+
+LOG = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
@@ -39,7 +42,6 @@ LEAST = 0.05
 COMPILING = "compiling kernels (once after an installation) ..."
 
 _said: set[str] = set()
-_say: list[Callable[[str], None]] = []
 _reported = [0.0]
 
 
@@ -99,11 +101,6 @@ def report(since: float) -> None:
         _tell(f"compiled kernels in {seconds:.1f} s")
 
 
-def announce_by(say: Callable[[str], None]) -> None:
-    """Let this process say by other means than standard error that it compiles kernels."""
-    _say[:] = [say]
-
-
 def announce() -> None:
     """Say that kernels are compiled, unless a process of the same command has said so."""
     command = os.environ.get(COMMAND, QUIET)
@@ -160,9 +157,9 @@ def _journal() -> Path:
 
 
 def _tell(text: str) -> None:
-    if _say:
-        _say[-1](text)
-    else:
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info(text)
+    else:  # a worker of a command, which has no handler
         print(text, file=sys.stderr, flush=True)
 
 

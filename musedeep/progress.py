@@ -1,10 +1,14 @@
-"""What long work tells of itself while it goes on: how much is done, of how much."""
+"""Progress of long work: how much is done, of how much.
 
-from typing import Any, Protocol
+Words go to Python's logging, below the logger `musedeep`: lines for the user (INFO and above), and the events and
+tasks of a run (DEBUG, with a `graph.workers.records.Record` as `run_record`).
+"""
+
+from typing import Protocol
 
 
 class Progress(Protocol):
-    """Who is told; see `musedeep.cli.progress` for what the user sees."""
+    """Receives the progress; `musedeep.cli.progress` shows it to the user."""
 
     def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
         """Work begins, or its next part.
@@ -31,12 +35,6 @@ class Progress(Protocol):
     def stop(self) -> None:
         """No more of it."""
 
-    def say(self, text: str) -> None:
-        """One line for the user."""
-
-    def record(self, record: Any) -> None:
-        """Something happened, in numbers (`graph.records.Record`): for logs."""
-
 
 class Silent:
     """No progress at all."""
@@ -48,10 +46,4 @@ class Silent:
         """See Progress."""
 
     def stop(self) -> None:
-        """See Progress."""
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-
-    def record(self, record: Any) -> None:
         """See Progress."""

@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from musedeep.cli.output import Output, silence
+from musedeep.cli.output import LOG, Output, log_shown, silence
 from musedeep.errors import MusedeepError
 
 OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -25,7 +25,7 @@ class UsageProblem(Exception):
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    Output().line("musedeep: " + " ".join(message.split()))
+    LOG.error("musedeep: %s", " ".join(message.split()))
 
 
 def guarded(action: Callable[[], int | None]) -> int:
@@ -43,6 +43,11 @@ def guarded(action: Callable[[], int | None]) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text of this terminal
+    with log_shown(Output().line):
+        return _guarded(action)
+
+
+def _guarded(action: Callable[[], int | None]) -> int:
     try:
         return action() or OK
     except UsageProblem as error:

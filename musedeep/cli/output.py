@@ -1,9 +1,14 @@
 """Lines and a bar on a stream that may be closed, narrow, or without some letters: to show something breaks no work."""
 
+import logging
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
+
+LOG = logging.getLogger("musedeep")
 
 BAR = 28
 """Length of a bar, where the terminal has room for it."""
@@ -78,3 +83,30 @@ def silence(stream: TextIO) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (AttributeError, OSError, ValueError):
         pass
+
+
+class _Lines(logging.Handler):
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.show(record.getMessage())
+
+
+@contextmanager
+def log_shown(show: Callable[[str], None]) -> Iterator[None]:
+    """Show what musedeep logs for the user, line by line; within another such context, in place of it."""
+    outer = [handler for handler in LOG.handlers if isinstance(handler, _Lines)]
+    level, own = LOG.level, _Lines(show)
+    for handler in outer:
+        LOG.removeHandler(handler)
+    LOG.addHandler(own)
+    LOG.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        LOG.setLevel(level)
+        LOG.removeHandler(own)
+        for handler in outer:
+            LOG.addHandler(handler)

@@ -5,9 +5,11 @@ happen, each at once: what a killed run leaves is whole but for, at most, its la
 """
 
 import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from musedeep.cli.output import LOG
 from musedeep.cli.text import size_text
 from musedeep.storage.outputs import write_error
 
@@ -21,8 +23,8 @@ def log_paths(path: Path) -> tuple[Path, Path]:
     return base.with_name(base.name + ".jsonl"), base.with_name(base.name + ".log")
 
 
-class RunLog:
-    """Writes the records of a run. A context.
+class RunLog(logging.Handler):
+    """Writes the records of a run, which are logged for debugging (`graph.workers.records`). A context.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ class RunLog:
     """
 
     def __init__(self, path: Path, late: bool) -> None:
+        super().__init__(logging.DEBUG)
         self.paths = log_paths(path)
         self._waiting: list[Record] | None = [] if late else None
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -45,28 +48,35 @@ class RunLog:
         if not late:
             self._open()
 
-    def __enter__(self) -> "RunLog":
+    def __enter__(self) -> Self:
+        self._level = LOG.level
+        LOG.addHandler(self)
+        LOG.setLevel(logging.DEBUG)
         return self
 
     def __exit__(self, *_: object) -> None:
+        LOG.setLevel(self._level)
+        LOG.removeHandler(self)
         for stream in self._streams or ():
             try:
                 stream.close()
             except OSError as error:
                 self.failure = self.failure or str(error.strerror or error)
 
-    def record(self, record: "Record") -> None:
-        """Write a record, or keep it until the plan is made."""
-        if self._waiting is not None:
-            self._waiting.append(record)
-            if record.event != "plan":
-                return
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record of a run in a log record, or keep it until the plan is made."""
+        entry: Record | None = getattr(record, "run_record", None)
+        if entry is None:
+            return
+        if self._waiting is None:
+            self._write(entry)
+            return
+        self._waiting.append(entry)
+        if entry.event == "plan":
             self._open()
             waiting, self._waiting = self._waiting, None
             for one in waiting:
                 self._write(one)
-            return
-        self._write(record)
 
     def _open(self) -> None:
         streams = []
