@@ -90,7 +90,7 @@ class Products:
         if "cube" in save:
             names.append(CUBE)
             if not self.extended:
-                names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filters))]
+                names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filter))]
         if "combined" in save:
             names += [COMBINED_STORE] if "store" in self.combined_format else []
             names += [COMBINED] if "fits" in self.combined_format else []
@@ -158,17 +158,17 @@ class Products:
 
     def _combined(self, work: Path, job: Job, first: fits.Header) -> list[str]:
         """Write the combined pixel table; returns its names."""
-        from musedeep.recipes.exp_combine.table import CombinedTable
+        from musedeep.recipes.exp_combine.table import combined_table
 
         LOG.info("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
-        table = CombinedTable(work, COMBINED, job, first, self.texts, weighted)
+        table = combined_table(work, COMBINED, job, first, self.texts, weighted)
         names = []
         if "store" in self.combined_format:
-            table.write_store(work / COMBINED_STORE, min(self.memory, COMBINED_MEMORY), self.threads)
+            table.write_store(work / COMBINED_STORE, self.threads, True, min(self.memory, COMBINED_MEMORY))
             names.append(COMBINED_STORE)
         if "fits" in self.combined_format:
-            table.write_fits(work / COMBINED)
+            table.write_fits(work / COMBINED, True)
             names.append(COMBINED)
         return names
 

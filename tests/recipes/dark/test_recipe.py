@@ -37,7 +37,7 @@ def test_dark_current_and_hot_pixels(darks):
     assert header["EXPTIME"] == 3600.0 and header["ESO PRO CATG"] == "MASTER_DARK"
     assert dq[33, 44] == 256 and data[33, 44] == pytest.approx(10000, rel=0.05)
     assert header["ESO QC DARK MASTER NBADPIX"] == (dq == 256).sum() < 200
-    # photons of all frames, and the variance of the bias (no read-out noise; see docs/recipes.md)
+    # photons of all frames, and the variance of the bias (no read-out noise; see docs/background/frames.md)
     assert np.median(stat) > RATE * 2 / 4.5
 
 

@@ -1,4 +1,4 @@
-"""Figures of truth and tables of quality of a reduced night, and the pictures of docs/proof.md.
+"""Figures of truth and tables of quality of a reduced night, and the pictures of docs/validation/truth.md.
 
     python -m tests.reference.night.report NIGHT [--pictures DIR]
 
@@ -72,7 +72,7 @@ def draw(night: Night, directory: Path) -> None:
         axis.imshow(part, origin="lower", cmap="magma", vmin=np.percentile(raw, 2), vmax=np.percentile(part, 99.0))
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
-    figure.savefig(directory / "proof-raw.png", dpi=110)
+    figure.savefig(directory / "truth-raw.webp", dpi=110, pil_kwargs={"quality": 90})
     plt.close(figure)
     cube = FinalCube.of(night)
     white = np.nanmean(cube.data[200:3500:4], axis=0)
@@ -86,7 +86,7 @@ def draw(night: Night, directory: Path) -> None:
     axis.set_xlim(-0.5, white.shape[1] - 0.5)
     axis.set_ylim(-0.5, white.shape[0] - 0.5)
     axis.set_axis_off()
-    figure.savefig(directory / "proof-white.png", dpi=110)
+    figure.savefig(directory / "truth-white.webp", dpi=110, pil_kwargs={"quality": 90})
     plt.close(figure)
 
 
