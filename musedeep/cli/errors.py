@@ -1,6 +1,7 @@
 """Exit statuses, and what the user reads when something goes wrong: one line."""
 
 import io
+import logging
 import os
 import sys
 import traceback
@@ -23,9 +24,9 @@ class UsageProblem(Exception):
     """The command line is wrong: an unknown option or parameter, or a value it does not take."""
 
 
-def complain(message: str) -> None:
-    """One line on standard error."""
-    LOG.error("musedeep: %s", " ".join(message.split()))
+def complain(message: str, level: int = logging.ERROR) -> None:
+    """Log one line, which the user sees on standard error."""
+    LOG.log(level, "musedeep: %s", " ".join(message.split()))
 
 
 def guarded(action: Callable[[], int | None]) -> int:
