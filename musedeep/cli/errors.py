@@ -1,4 +1,4 @@
-"""Exit statuses, and what the user reads when something goes wrong: one line."""
+"""Exit statuses, and the line that the user reads after an error."""
 
 import io
 import logging
@@ -17,7 +17,7 @@ DEBUG = "MUSEDEEP_DEBUG"
 
 
 class Interrupted(Exception):
-    """The user has interrupted what does not resume; the message says what is left of it."""
+    """The user has interrupted work that does not resume; the message says what remains of it."""
 
 
 class UsageProblem(Exception):
@@ -30,7 +30,7 @@ def complain(message: str, level: int = logging.ERROR) -> None:
 
 
 def guarded(action: Callable[[], int | None]) -> int:
-    """Run a command, and turn whatever it raises into one line and an exit status.
+    """Run a command; an exception becomes one line and an exit status.
 
     Parameters
     ----------

@@ -16,10 +16,10 @@ from musedeep.compiled import compiling_seconds
 from musedeep.graph.workers.interrupts import as_interrupts
 
 QUIET_SECONDS = 10.0
-"""Between two lines where the output is not a terminal."""
+"""Time between two lines where the output is not a terminal [s]."""
 
 SAMPLE_SECONDS = 0.5
-"""Between two looks at the memory, and between two pictures of the bar."""
+"""Time between two measurements of the memory, and between two drawings of the bar [s]."""
 
 clock = time.monotonic
 
@@ -37,7 +37,7 @@ def tree_memory() -> int:
 
 
 def working_seconds(elapsed: float) -> float:
-    """Of the last `elapsed` seconds those in which no kernels were compiled, for rates [s]."""
+    """The part of the last `elapsed` seconds in which no kernels were compiled, for rates [s]."""
     return max(elapsed - compiling_seconds(time.time() - elapsed), 0.1 * elapsed, 1e-3)
 
 
@@ -50,7 +50,7 @@ class TerminalProgress:
     Parameters
     ----------
     limit : int, optional
-        Memory limit, shown beside what is used [bytes].
+        Memory limit, shown beside the memory in use [bytes].
     stream : text stream, optional
         Default: standard error.
     """
@@ -118,7 +118,7 @@ class TerminalProgress:
             self.tick()
 
     def tick(self) -> None:
-        """Look at the memory, and show what there is to show now."""
+        """Measure the memory, and show the progress if it is time."""
         self._look()
         with self._lock:
             if not self.open:
@@ -152,7 +152,7 @@ class TerminalProgress:
 
 @contextmanager
 def shown(left: Callable[[TerminalProgress], str]) -> Iterator[TerminalProgress]:
-    """Progress of work that Ctrl-C, a batch system or a closed terminal may end; then `left` says what there is of it.
+    """Progress of work that Ctrl-C, a batch system or a closed terminal may end; then `left` says what remains of it.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The log of a run: one structured file (a JSON object a line) and one for people, with the same in each.
+"""The log of a run: a structured file (one JSON object per line) and a readable one, with the same content.
 
-Both are appended to, so that a run that was interrupted and resumed has one log. Lines are written as things
-happen, each at once: what a killed run leaves is whole but for, at most, its last line.
+Both files are appended to, so that a run that was interrupted and resumed has one log. Each line is written at once: a
+killed run leaves at most its last line incomplete.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def log_paths(path: Path) -> tuple[Path, Path]:
-    """The structured and the readable log that `--log` asks for: beside each other, .jsonl and .log."""
+    """Paths of the structured (.jsonl) and the readable log (.log) for `--log`."""
     base = path.with_suffix("") if path.suffix in (".jsonl", ".json", ".log", ".txt") else path
     return base.with_name(base.name + ".jsonl"), base.with_name(base.name + ".log")
 
@@ -36,7 +36,7 @@ class RunLog(logging.Handler):
     Raises
     ------
     MusedeepError
-        A file cannot be written (when it is opened). What goes wrong later ends the log, not the run.
+        A file cannot be opened for writing. A later error ends the log, not the run.
     """
 
     def __init__(self, path: Path, late: bool) -> None:
@@ -110,7 +110,7 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def readable(data: dict[str, Any]) -> str:
-    """A record (`Record.as_data`) as a line for people."""
+    """A record (`Record.as_data`) as a readable line."""
     stamp = data["time"][:19].replace("T", " ")
     event = data["event"]
     if event == "task":
