@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,15 +82,22 @@ def read_once(paths: list[Path]) -> None:
 
 
 def measure(
-    command: list[str], directory: Path, threads: int = 2, accepted: tuple[int, ...] = (0,), interval: float = 0.02
+    command: list[str],
+    directory: Path,
+    threads: int = 2,
+    accepted: tuple[int, ...] = (0,),
+    interval: float = 0.02,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[float, float]:
-    """Wall time [s] and peak memory of the process tree [MiB] of a command; of the reference, so many threads."""
+    """Wall time [s] and peak memory of the process tree [MiB] of a command; of the reference, so many threads.
+
+    `environment` holds further variables of the command.
+    """
+    variables = os.environ | {"OMP_NUM_THREADS": str(threads)} | dict(environment or {})
     directory.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with open(directory / "log.txt", "w") as log:
-        process = subprocess.Popen(
-            command, cwd=directory, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": str(threads)}
-        )
+        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, env=variables)
         root = psutil.Process(process.pid)
         tree, peak, samples = [root], 0, 0
         while process.poll() is None:

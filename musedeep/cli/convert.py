@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from musedeep.cli.progress import TerminalProgress, duration, shown
-from musedeep.cli.report import size_on_disk, size_text
+from musedeep.cli.progress import TerminalProgress, shown
+from musedeep.cli.report import size_on_disk
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 from musedeep.storage.stores.location import location

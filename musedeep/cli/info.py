@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
+from musedeep.cli.report import Facts, print_facts, size_on_disk
+from musedeep.cli.text import size_text
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.packed import packing_of
 from musedeep.storage.stores.location import Location, StoreUrl, location

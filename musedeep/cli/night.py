@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
-from musedeep.cli.progress import TerminalProgress, duration
-from musedeep.cli.recipe import RECIPES
-from musedeep.cli.report import print_facts, size_on_disk, size_text
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts, size_on_disk
+from musedeep.cli.resources import Resources
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
+from musedeep.recipes.registry import modules
 
 if TYPE_CHECKING:
     from musedeep.graph.night.run import NightOutcome, NightRequest
@@ -195,7 +196,7 @@ def _given_parameters(words: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def reduce_command(choice: NightChoice, resources: Resources, until: str, words: Sequence[str], dry_run: bool) -> int:
     """Reduce a night; status 1 if a task failed."""
-    from musedeep.graph.night.plan import STEPS, check_step
+    from musedeep.graph.night.plan import check_step, steps_until
 
     memory = resources.memory_bytes()
     profile = resources.profile()
@@ -205,7 +206,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     except MusedeepError as error:
         raise UsageProblem(f"--until: {error}") from None
     night, unread = _associated(choice)
-    problems = night.problem_lines(STEPS[: STEPS.index(until) + 1])
+    problems = night.problem_lines(steps_until(until))
     for line in [*unread, *night.notes]:
         complain(line)
     if problems:
@@ -218,7 +219,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     request = NightRequest(
         sets=night.sets,
         output=choice.products,
-        modules={name: module for name, module in RECIPES.items()},
+        modules=modules(),
         parameters=given,
         until=until,
         overwrite=resources.overwrite,

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
-from musedeep.cli.progress import TerminalProgress, duration
-from musedeep.cli.report import print_facts, size_text
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts
+from musedeep.cli.resources import parse_amount
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 
@@ -58,20 +60,7 @@ class PlanChoice:
         if self.exposures is not None:
             parse_numbers("--exposures", self.exposures)
         if self.storage is not None:
-            parse_amount("--storage", self.storage)
-
-
-def parse_amount(option: str, text: str) -> int:
-    """Bytes of 4GiB or 500MB/s."""
-    from dask.utils import parse_bytes
-
-    try:
-        n = int(parse_bytes(text.removesuffix("/s")))
-    except ValueError:
-        n = 0
-    if n <= 0:
-        raise UsageProblem(f"{option} {text}: not an amount; give it as in 4GiB")
-    return n
+            parse_amount("--storage", self.storage.removesuffix("/s"))
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
@@ -96,7 +85,9 @@ def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
     if choice.storage is not None:
         from dataclasses import replace
 
-        rates = replace(rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage)))
+        rates = replace(
+            rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage.removesuffix("/s")))
+        )
     chosen = load_selection(selection)
     survey = _survey(chosen, choice)
     made: list[Forecast] = []
@@ -223,7 +214,7 @@ def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None
     from musedeep.graph.forecast.rates import measure_rates, read_log, waited
     from musedeep.storage.outputs import appearing_whole, refuse_existing
 
-    bandwidth = float(parse_amount("--storage", storage)) if storage else None
+    bandwidth = float(parse_amount("--storage", storage.removesuffix("/s"))) if storage else None
     if output is not None:
         refuse_existing(output, overwrite)
     runs = [run for path in logs for run in read_log(path)]

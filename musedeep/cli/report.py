@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musedeep.cli.progress import duration
+from musedeep.cli.text import duration, size_text
 from musedeep.storage.stores.location import Location, StoreUrl
 
 if TYPE_CHECKING:
@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from musedeep.graph.workers.records import StageSummary
 
 Facts = list[tuple[str, str]]
-
-
-def size_text(n: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if n < 1024:
-            return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.3g} {unit}"
-        n /= 1024
-    return f"{n:.3g} TiB"
 
 
 def size_on_disk(path: Location) -> int:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from musedeep.cli.report import size_text
+from musedeep.cli.text import size_text
 from musedeep.storage.outputs import write_error
 
 if TYPE_CHECKING:

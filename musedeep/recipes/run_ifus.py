@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Generic
 
 from astropy.io import fits
 
 from musedeep.allocation import keep_freed_memory
-from musedeep.declaration import Recipe
+from musedeep.declaration import P, Recipe
 from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
@@ -24,7 +24,7 @@ from musedeep.storage.raw.frames import raw_ifus
 
 
 @dataclass(frozen=True)
-class RecipeCall:
+class RecipeCall(Generic[P]):
     """What a recipe is called with.
 
     Attributes
@@ -39,7 +39,7 @@ class RecipeCall:
     """
 
     frames: Mapping[str, Sequence[str]]
-    parameters: Mapping[str, Any]
+    parameters: P
     output: Path
     overwrite: bool = False
     workers: int | None = None
@@ -86,10 +86,10 @@ def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
     MusedeepError
         The raw files hold no IFU.
     """
-    number = int(call.parameters["nifu"])
+    number = call.parameters.nifu
     if number > 0:
         return [number]
-    tag = recipe.tags[0].name
+    tag = recipe.inputs[0].name
     found = sorted({ifu for path in call.frames[tag] for ifu in raw_ifus(path)})
     if not found:
         raise MusedeepError(f"{call.frames[tag][0]}: no extension CHANnn; give raw MUSE frames")
@@ -99,6 +99,15 @@ def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
 def product_name(category: str, ifu: int) -> str:
     """File name of a product of one IFU."""
     return f"{category}-{ifu:02d}.fits"
+
+
+def by_ifu(recipe: Recipe[P], process: Process) -> Callable[[RecipeCall[P]], Outcome]:
+    """`run` of a recipe that makes all that it declares, IFU by IFU."""
+
+    def run(call: RecipeCall[P]) -> Outcome:
+        return run_ifus(recipe, process, call, recipe.categories(call.parameters))
+
+    return run
 
 
 def run_ifus(
@@ -128,7 +137,7 @@ def run_ifus(
         A product exists already, or nothing could be done at all.
     """
     ifus = chosen_ifus(recipe, call) if ifus is None else ifus
-    merge = bool(call.parameters["merge"]) and len(ifus) > 1
+    merge = call.parameters.merge and len(ifus) > 1
     for category in categories:
         for ifu in ifus:
             name = f"{category}.fits" if merge else product_name(category, ifu)
@@ -163,7 +172,7 @@ def _results(
     workers = min(call.workers or available_processors(), len(ifus))
     call.progress.begin(len(ifus), "IFUs")
     found = {}
-    if call.parameters["nifu"] == -1 and workers > 1:
+    if call.parameters.nifu == -1 and workers > 1:
         try:
             with worker_processes(workers, call.output) as pool:
                 futures = {pool.submit(_one, task): task[2] for task in tasks}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from musedeep.simulate.optics import Instrument
 from musedeep.statics import formats, load
 from musedeep.statics.fields import AstrometricField, field_names, load_astrometric_field
+from musedeep.storage.calibrations.vignetting_mask import vignetting_hdus
 from musedeep.storage.outputs import check_space, make_directory, partial_name, refuse_existing, write_error
 
 FILE_NAMES: Final = {
@@ -90,7 +91,7 @@ def write_statics(
         ),
         "BADPIX_TABLE": formats.badpix_table({n: instrument.ifu(n).detector.bad_pixels() for n in numbers}),
         "GEOMETRY_TABLE": formats.geometry_table(geometry),
-        "VIGNETTING_MASK": formats.vignetting_mask(*corner_mask(geometry[np.isin(geometry["SubField"], numbers)])),
+        "VIGNETTING_MASK": vignetting_hdus(*corner_mask(geometry[np.isin(geometry["SubField"], numbers)])),
     }
     make_directory(directory)
     _write({paths[tag]: hdus for tag, hdus in contents.items()}, overwrite)

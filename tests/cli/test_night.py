@@ -37,7 +37,7 @@ def night(made, tmp_path):
 
 @pytest.fixture
 def made_up(monkeypatch):
-    monkeypatch.setattr(musedeep.cli.night, "RECIPES", MODULES)
+    monkeypatch.setattr(musedeep.cli.night, "modules", lambda: MODULES)
 
 
 def error_lines(capsys):
@@ -305,7 +305,7 @@ sys.path.insert(0, {root!r})
 if __name__ == "__main__":
     import musedeep.cli.night
     from tests.makers.made_up_recipe import MODULES
-    musedeep.cli.night.RECIPES = MODULES
+    musedeep.cli.night.modules = lambda: MODULES
     from musedeep.cli.main import run
     sys.exit(run())
 """

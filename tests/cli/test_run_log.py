@@ -15,7 +15,7 @@ from musedeep.cli.run_log import RunLog, log_paths
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import Request, combine
 from musedeep.graph.workers.records import Record
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers
 
 SMALL = 4 << 20
@@ -49,7 +49,7 @@ class Stopping(TerminalProgress):
 
 
 def logged(exposures, output, stop_at=None, **options):
-    request = Request(list(exposures), exp_combine_parameters({}), output, box_bytes=SMALL, **options)
+    request = Request(list(exposures), RECIPE.parse({}), output, box_bytes=SMALL, **options)
     with RunLog(output / "combine", late=True) as log, Stopping(log, stop_at) as progress:
         return combine(request, progress)
 

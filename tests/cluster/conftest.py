@@ -55,10 +55,10 @@ def run(slurm, exposures, tmp_path):
 def undisturbed(exposures, tmp_path_factory):
     """DATA and STAT of a run on threads of one process."""
     from musedeep.graph.combine.run import Request, combine
-    from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+    from musedeep.recipes.exp_combine.recipe import RECIPE
 
     output = tmp_path_factory.mktemp("undisturbed") / "out"
-    combine(Request(list(exposures), exp_combine_parameters({"crsigma": 5}), output))
+    combine(Request(list(exposures), RECIPE.parse({"crsigma": 5}), output))
     return voxels(output)
 
 

@@ -64,7 +64,7 @@ def test_a_night_is_reduced_on_a_cluster(slurm, tmp_path):
     profile = write_profile(tmp_path / "cluster.yaml", cores=2, memory="7GiB", local_scratch=tmp_path / "scratch")
     script = (
         "import sys, musedeep.cli.night\nfrom tests.makers.made_up_recipe import MODULES\n"
-        "musedeep.cli.night.RECIPES = MODULES\n"
+        "musedeep.cli.night.modules = lambda: MODULES\n"
         "from musedeep.cli.main import run\nsys.exit(run())"
     )
     command = [sys.executable, "-c", script, "reduce", str(night / "raw"), str(night / "static"), "--darks"]

@@ -2,12 +2,15 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_ifus import Outcome
-from tests.makers.made_up_recipe import RECIPE, run  # noqa: F401
+from tests.makers import made_up_recipe
+from tests.makers.made_up_recipe import run  # noqa: F401
+
+RECIPE = replace(made_up_recipe.RECIPE, work=__name__)
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,10 @@ def look(call):
 
 def piece(call, looked, ifu):
     assert ifu in looked.ifus
-    time.sleep(call.parameters["wait"])
-    if ifu == call.parameters["losing"]:
+    time.sleep(call.parameters.wait)
+    if ifu == call.parameters.losing:
         raise MusedeepError("no light")
-    if call.parameters["breaking"] == f"piece-{ifu:02d}":
+    if call.parameters.breaking == f"piece-{ifu:02d}":
         raise ZeroDivisionError("division by zero")
     return hashlib.sha256(Path(call.frames["MASTER_BIAS"][looked.ifus.index(ifu)]).read_bytes()).hexdigest()
 
@@ -33,7 +36,7 @@ def finish(call, looked, pieces):
     found = dict(zip(looked.ifus, pieces, strict=True))
     lost = {ifu: f"IFU {ifu}: {made}" for ifu, made in found.items() if isinstance(made, MusedeepError)}
     text = " ".join(made for ifu, made in found.items() if ifu not in lost)
-    digest = hashlib.sha256(f"{call.parameters['order']} {text}".encode())
+    digest = hashlib.sha256(f"{call.parameters.order} {text}".encode())
     for paths in call.frames.values():
         for path in paths:
             digest.update(Path(path).read_bytes())

@@ -4,11 +4,11 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.graph.combine.run import Request, combine
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 
 
 def run(stores, output, progress=None, **options):
-    request = Request(list(stores), exp_combine_parameters({"crsigma": 5}), output, **({"threads": 2} | options))
+    request = Request(list(stores), RECIPE.parse({"crsigma": 5}), output, **({"threads": 2} | options))
     return combine(request, progress)
 
 

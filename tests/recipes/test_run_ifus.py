@@ -48,7 +48,7 @@ def process(call, ifu):
 
 
 def call(output, nifu, progress):
-    return RecipeCall({}, {"nifu": nifu, "merge": False}, output, workers=2, progress=progress)
+    return RecipeCall({}, RECIPE.parse({"nifu": nifu}), output, workers=2, progress=progress)
 
 
 @pytest.mark.parametrize("nifu", [0, -1])

@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.recipes.geometry.table import Geometry, geometry_hdu
+from musedeep.recipes.geometry.table import Geometry, geometry_table
 from musedeep.simulate.optics import Instrument
 from musedeep.storage.fits.header_cards import checksum_cards
 from musedeep.storage.fits.image import open_image
@@ -29,7 +29,7 @@ def test_the_reference_takes_our_table(night, esorex_recipe, tmp_path):
     truth = Instrument(ifus=(1,)).ifu(1).geometry
     values = {name: np.array(truth[name])[None] for name in ("x", "y", "angle", "width")}
     errors = {name: np.zeros((1, 48)) for name in values}
-    table = geometry_hdu(Geometry([1], values, errors, np.ones((1, 48), bool), (0.6135, 0.0, 1)))
+    table = geometry_table(Geometry([1], values, errors, np.ones((1, 48), bool), (0.6135, 0.0, 1)))
     header = fits.Header([("HIERARCH ESO PRO CATG", "GEOMETRY_TABLE")])
     for card in checksum_cards():
         header.append(card, end=True)

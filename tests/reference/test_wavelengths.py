@@ -15,7 +15,7 @@ from astropy.io import fits
 
 from musedeep.cli.main import run
 from musedeep.recipes.wavecal import solution as wavecal
-from musedeep.storage.calibrations.slice_tables import read_wavecal_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from tests.reference.night.night_files import polynomials
 from tests.reference.night.optics_figures import LIMITS, true_wavelength
 

@@ -219,6 +219,7 @@ sys.path.insert(0, {root!r})
 from astropy.io import fits
 from musedeep.cli import progress
 from musedeep.simulate import night
+from tests.simulate.test_request import noisy_images
 def slow_images(*arguments):
     for made in noisy_images(*arguments):
         time.sleep({wait})

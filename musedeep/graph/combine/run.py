@@ -260,7 +260,7 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         memory, request.threads,
     )  # fmt: skip
     products.check_existing(request.overwrite)
-    filters, missing = read_filters(request.filter_list, request.parameters.filters)
+    filters, missing = read_filters(request.filter_list, request.parameters.filter)
     for name in missing:
         progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     if dry_run:

@@ -1,80 +1,17 @@
 """What the products of a night take on disk: a table of sizes, and whether there is room for what is to be made."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import FrameSet, n_exposures, n_ifus
-
-IMAGE: Final = 202_150_000
-"""DATA, DQ and STAT of an IFU [bytes]."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """A product on disk, as measured on full-size frames.
-
-    Attributes
-    ----------
-    product : part of its name
-    nbytes : of one IFU, and of one exposure where it is written for each
-    when : parameters with which it is written
-    each : written for each exposure
-    work : of one IFU after the other, while they are worked on
-    """
-
-    product: str
-    nbytes: int
-    when: Mapping[str, bool] = field(default_factory=dict)
-    each: bool = False
-    work: bool = False
-
-
-FITS: Final = "save-fits"
-"""In `Size.when`: pixel tables are written as FITS files, too."""
-
-SIZES: Final = {
-    "muse_bias": (Size("MASTER_BIAS", IMAGE),),
-    "muse_dark": (Size("MASTER_DARK", IMAGE), Size("MODEL_DARK", IMAGE, {"model": True})),
-    "muse_flat": (
-        Size("MASTER_FLAT", IMAGE),
-        Size("TRACE_TABLE", 43_000),
-        Size("TRACE_SAMPLES", 150_000, {"samples": True}),
-    ),
-    "muse_wavecal": (
-        Size("WAVECAL_TABLE", 104_000),
-        Size("WAVECAL_RESIDUALS", 34_000_000, {"residuals": True}),
-        Size("ARC_RED_LAMP", 3 * IMAGE, {"saveimages": True}),
-        Size("ARC_RED_0", IMAGE, {"resample": True, "lampwise": False}),
-        Size("ARC_RESAMPLED", 70_000_000, {"resample": True}),
-        Size("WAVE_MAP", 67_000_000, {"wavemap": True}),
-    ),
-    "muse_lsf": (
-        Size("LSF_PROFILE", 901_000),
-        Size("PIXTABLE_SUBTRACTED", 230_000_000, {"save_subtracted": True}),
-    ),
-    "muse_geometry": (
-        Size("MASK_REDUCED", IMAGE, {"saveimage": True}, each=True),
-        Size("MASK_COMBINED", IMAGE),
-        Size("SPOTS_TABLE", 10_000_000),
-        Size("GEOMETRY_CHECK", 500_000),
-        Size("raw frames", 36_000_000, each=True, work=True),
-    ),
-    "muse_twilight": (Size("DATACUBE_SKYFLAT", 530_000), Size("TWILIGHT_CUBE", 415_000)),
-    "muse_scibasic": (
-        Size("PIXTABLE", 145_000_000, each=True),
-        Size("PIXTABLE", 376_000_000, {FITS: True}, each=True),
-        Size("_RED_", IMAGE, {"saveimage": True}, each=True),
-        Size("_RESAMPLED_", 54_000_000, {"resample": True}, each=True),
-    ),
-}
-"""By recipe. A store is compressed: a crowded field takes some more."""
-
-UNASKED: Final = {"muse_scibasic": "saveimage", "muse_geometry": "saveimage"}
-"""Parameters of recipes that write images which no other recipe takes: off in a night, unless they are given."""
+from musedeep.recipes.registry import declared
+from musedeep.reduction.parameters import SAVE_FITS
 
 
 @dataclass
@@ -95,6 +32,11 @@ class Disk:
     images: dict[str, int] = field(default_factory=dict)
 
 
+def unasked(recipe: Recipe[Any]) -> tuple[str, ...]:
+    """Parameters that are false in a night unless they are given: images that no other recipe takes."""
+    return tuple(one.name for one in recipe.parameters if not one.asked)
+
+
 def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -> dict[str, int]:
     """What a task writes: bytes by a part of the product's name, all IFUs and exposures together.
 
@@ -104,21 +46,24 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
     parameters : of the recipe, parsed
     save_fits : write pixel tables as FITS files, too
     """
-    given = {**parameters, FITS: save_fits}
+    given, recipe = {**parameters, SAVE_FITS: save_fits}, declared()[one.recipe]
     # sizes of cubes are those of the default of dlambda
     planes = 1.0
     if one.recipe == "muse_twilight" and given.get("dlambda", 0.0) > 0:  # others the recipe refuses
         planes = max((given["lambdamax"] - given["lambdamin"]) / given["dlambda"] / 16, 1.0)
-    found: dict[str, int] = {}
-    for size in SIZES.get(one.recipe, ()):
-        if all(bool(given.get(name)) == value for name, value in size.when.items()):
-            number = (1 if size.work else n_ifus(one)) * (n_exposures(one) if size.each else 1)
-            found[size.product] = found.get(size.product, 0) + int(number * size.nbytes * planes)
-    return found
+    sizes: dict[str, int] = {}
+    for product in recipe.products:
+        if product.nbytes and product.made_with(given):
+            number = n_ifus(one) * (n_exposures(one) if product.each else 1)
+            part = max(re.split(r"TAG|eeee|kkkk|-nn|\.", product.name), key=len)
+            sizes[part] = sizes.get(part, 0) + int(number * product.nbytes * planes)
+    if recipe.cost.work_per_exposure:
+        sizes["raw frames"] = n_exposures(one) * recipe.cost.work_per_exposure
+    return sizes
 
 
 def disk_of(
-    todo: Iterable[tuple[FrameSet, Mapping[str, Any]]],
+    todo: Iterable[tuple[FrameSet, Parameters]],
     save_fits: bool,
     replaced: Callable[[str, Sequence[str]], int],
     parallel: int,
@@ -133,15 +78,16 @@ def disk_of(
     parallel : tasks at once
     """
     disk, sizes = Disk(), []
-    for one, parameters in todo:
+    for one, settings in todo:
+        parameters = settings.texts()
         made = products_of(one, parameters, save_fits)
         total = sum(made.values())
         disk.by_step[one.step] = disk.by_step.get(one.step, 0) + total
         sizes.append((total, replaced(one.name, list(made))))
-        name = UNASKED.get(one.recipe, "")
-        if parameters.get(name) is False:
-            more = sum(products_of(one, {**parameters, name: True}, save_fits).values()) - total
-            disk.images[f"{one.recipe}.{name}"] = disk.images.get(f"{one.recipe}.{name}", 0) + more
+        for name in unasked(declared()[one.recipe]):
+            if parameters.get(name) is False:
+                more = sum(products_of(one, {**parameters, name: True}, save_fits).values()) - total
+                disk.images[f"{one.recipe}.{name}"] = disk.images.get(f"{one.recipe}.{name}", 0) + more
     disk.need = needed(sizes, parallel)
     return disk
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
+from musedeep.declaration import Cost
 from musedeep.errors import MusedeepError, nearest
-
-STEPS: Final = ("bias", "dark", "flat", "wavecal", "lsf", "geometry", "twilight", "scibasic")
-"""Steps of the first stage, in the order in which they run."""
+from musedeep.recipes.registry import declared, steps
 
 Frames = tuple[tuple[str, str], ...]
 """Path and tag of each frame."""
@@ -35,41 +33,6 @@ class FrameSet:
     frames: Frames
     products: tuple[str, ...] = ()
     directory: str = ""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a task takes, as measured on full-size frames.
-
-    Attributes
-    ----------
-    memory : bytes at the peak of the largest of its calls, beyond the process itself
-    seconds : with two processors; of an IFU, and of an exposure of muse_scibasic
-    memory_per_ifu : bytes more for each IFU, of tasks that take all of them
-    piece : bytes of the work on one IFU, if a task of all IFUs does that apart from the others
-    """
-
-    memory: int
-    seconds: float
-    memory_per_ifu: int = 0
-    piece: int = 0
-
-
-MIB: Final = 2**20
-
-COSTS: Final = {
-    "muse_bias": Cost(350 * MIB, 2.0),
-    "muse_dark": Cost(350 * MIB, 2.0),
-    "muse_flat": Cost(350 * MIB, 4.0),
-    "muse_wavecal": Cost(700 * MIB, 5.0),
-    "muse_lsf": Cost(450 * MIB, 5.0),
-    "muse_geometry": Cost(900 * MIB, 25.0),
-    "muse_twilight": Cost(600 * MIB, 3.0, 20 * MIB, 600 * MIB),
-    "muse_scibasic": Cost(650 * MIB, 5.0),
-}
-"""For the order of tasks and how many run at once; what is computed does not depend on it."""
-
-UNKNOWN: Final = Cost(900 * MIB, 6.0)
 
 
 @dataclass(frozen=True)
@@ -115,14 +78,19 @@ def check_step(until: str) -> str:
     MusedeepError
         There is none of that name; the nearest is named.
     """
-    if until not in STEPS:
-        near = nearest(until.removeprefix("muse_"), STEPS)
-        hint = f"did you mean {near}?" if near else f"the steps are {', '.join(STEPS)}"
+    if until not in steps():
+        near = nearest(until.removeprefix("muse_"), steps())
+        hint = f"did you mean {near}?" if near else f"the steps are {', '.join(steps())}"
         raise MusedeepError(f"no step '{until}'; {hint}")
     return until
 
 
-def plan_night(sets: Sequence[FrameSet], until: str = STEPS[-1]) -> NightPlan:
+def steps_until(until: str) -> tuple[str, ...]:
+    """The steps up to and including one, in the order in which they run; empty: all."""
+    return steps()[: steps().index(check_step(until)) + 1] if until else steps()
+
+
+def plan_night(sets: Sequence[FrameSet], until: str = "") -> NightPlan:
     """The tasks up to and including a step.
 
     Dependencies follow from the paths alone: a task needs those whose products are among its frames.
@@ -130,15 +98,15 @@ def plan_night(sets: Sequence[FrameSet], until: str = STEPS[-1]) -> NightPlan:
     Parameters
     ----------
     sets : of the night; those of later stages are left out
-    until : the last step
+    until : the last step; empty: all
 
     Raises
     ------
     MusedeepError
         An unknown step, or two sets that make the same file.
     """
-    steps = STEPS[: STEPS.index(check_step(until)) + 1]
-    chosen = sorted((s for s in sets if s.step in steps), key=lambda s: steps.index(s.step))
+    wanted = steps_until(until)
+    chosen = sorted((s for s in sets if s.step in wanted), key=lambda s: wanted.index(s.step))
     maker: dict[str, str] = {}
     for one in chosen:
         for path in one.products:
@@ -158,10 +126,10 @@ def plan_night(sets: Sequence[FrameSet], until: str = STEPS[-1]) -> NightPlan:
 
 
 def _cost(one: FrameSet) -> Cost:
-    cost, ifus = COSTS.get(one.recipe, UNKNOWN), n_ifus(one)
+    cost, ifus = declared()[one.recipe].cost, n_ifus(one)
     seconds = cost.seconds * ifus * (n_exposures(one) if one.step == "scibasic" else 1)
     memory = cost.memory + (0 if one.ifu else ifus * cost.memory_per_ifu)
-    return Cost(memory, seconds, cost.memory_per_ifu, cost.piece)
+    return replace(cost, memory=memory, seconds=seconds)
 
 
 def n_ifus(one: FrameSet) -> int:

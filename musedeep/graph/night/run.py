@@ -14,11 +14,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from musedeep.declaration import Recipe
+from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.night.disk import UNASKED, Disk, check_room, disk_of, free_bytes
+from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes, unasked
 from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
-from musedeep.graph.night.plan import STEPS, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
+from musedeep.graph.night.plan import FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
 from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, open_executor
@@ -26,6 +26,7 @@ from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.performance import dashboard_address
 from musedeep.graph.workers.records import Measured, Recorder, Work
 from musedeep.progress import Progress
+from musedeep.reduction.parameters import SAVE_FITS
 from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
 
@@ -49,7 +50,7 @@ class NightRequest:
     output: Path
     modules: Mapping[str, str]
     parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    until: str = STEPS[-1]
+    until: str = ""
     overwrite: bool = False
     save_fits: bool = False
     workers: int | None = None
@@ -87,7 +88,7 @@ class NightOutcome:
     disk: Disk = field(default_factory=Disk)
 
 
-def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]]:
+def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, Parameters]]:
     """The plan, and the parameters of each recipe in it.
 
     Raises
@@ -98,7 +99,7 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]
     plan = plan_night(request.sets, request.until)
     if not plan.tasks:
         raise MusedeepError(f"no frames for any step until {request.until}; see `musedeep associate`")
-    recipes: dict[str, Recipe] = {}
+    recipes: dict[str, Recipe[Any]] = {}
     done: list[str] = []
     for task in plan.tasks:
         name = task.frames.recipe
@@ -117,11 +118,9 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, dict[str, Any]]
     return plan, {name: recipe.parse(_given(request, name, recipe)) for name, recipe in recipes.items()}
 
 
-def _given(request: NightRequest, name: str, recipe: Recipe) -> dict[str, str]:
+def _given(request: NightRequest, name: str, recipe: Recipe[Any]) -> dict[str, str]:
     """Parameters of a recipe as given, and as a night has them."""
-    unasked = UNASKED.get(name, "")
-    own = {unasked: "false"} if unasked in {parameter.name for parameter in recipe.parameters} else {}
-    return {**own, **request.parameters.get(name, {})}
+    return {**dict.fromkeys(unasked(recipe), "false"), **request.parameters.get(name, {})}
 
 
 def reduce_night(
@@ -223,7 +222,7 @@ class _Run:
         self,
         request: NightRequest,
         plan: NightPlan,
-        parameters: dict[str, dict[str, Any]],
+        parameters: dict[str, Parameters],
         progress: Progress,
         executor: Executor | None,
         parallel: int,
@@ -397,14 +396,15 @@ class _Run:
             return True
         return False
 
-    def _settings(self, task: Task) -> dict[str, Any]:
+    def _settings(self, task: Task) -> Parameters:
         settings = self.parameters[task.frames.recipe]
-        return {**settings, "nifu": task.frames.ifu} if "nifu" in settings else settings
+        ifu = {"nifu": task.frames.ifu} if "nifu" in type(settings).model_fields else {}
+        return settings.model_copy(update=ifu)
 
     def _key(self, task: Task, frames: Any, keys: Mapping[str, str] | None = None) -> str:
-        settings = self._settings(task)
+        settings = self._settings(task).texts()
         if self.request.save_fits and task.frames.step == "scibasic":
-            settings = {**settings, "save-fits": True}
+            settings[SAVE_FITS] = True
         return task_key(task.frames.recipe, settings, frames, self.key_of_path if keys is None else keys)
 
     def _know(self, task: Task, key: str) -> None:
@@ -424,7 +424,7 @@ class _Run:
         directory = self.request.output.absolute() / WORK / task.name
         call = TaskCall(module, list(frames), self._settings(task), str(directory), self.request.save_fits)
         work = _Work(task, call, time.monotonic())
-        if task.cost.piece and hasattr(import_module(module), "piece"):
+        if task.cost.piece and hasattr(import_module(module).RECIPE.load(), "piece"):
             return _Step(work, look_task, task.cost.piece)
         return _Step(work, run_task, task.cost.memory)
 

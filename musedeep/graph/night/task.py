@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from musedeep.declaration import Parameters
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.records import peak_memory, worker_name
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
@@ -35,7 +36,7 @@ class TaskCall:
 
     module: str
     frames: Sequence[tuple[str, str]]
-    parameters: dict[str, Any]
+    parameters: Parameters
     work: str
     save_fits: bool = False
 
@@ -46,9 +47,9 @@ class TaskCall:
 
     def recipe(self) -> tuple[Any, RecipeCall]:
         """The recipe's module, and what to call its functions with."""
-        loaded = import_module(self.module)
-        found = loaded.RECIPE.check_frames(self.frames, self.directory.name)
-        return loaded, RecipeCall(found, self.parameters, self.directory, True, 1, self.save_fits)
+        recipe = import_module(self.module).RECIPE
+        files = recipe.check_frames(self.frames, self.directory.name)
+        return recipe.load(), RecipeCall(files, self.parameters, self.directory, True, 1, self.save_fits)
 
 
 @dataclass(frozen=True)

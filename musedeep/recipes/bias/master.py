@@ -5,10 +5,11 @@ import numpy as np
 from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, SATURATED, bad_columns
 from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
-from musedeep.recipes.bias.recipe import RECIPE
-from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
+from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import known_bad_pixels
 from musedeep.reduction.image.combine import (
     Calibration,
     Combined,
@@ -18,33 +19,20 @@ from musedeep.reduction.image.combine import (
     overscan_cards,
     saturation_cards,
 )
-from musedeep.reduction.image.inputs import known_bad_pixels, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import RawFrame
 
 
-def run(call: RecipeCall) -> Outcome:
-    """Make the master biases of the chosen IFUs.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
-    return run_ifus(RECIPE, master_bias, call, ["MASTER_BIAS"])
-
-
-def master_bias(call: RecipeCall, ifu: int) -> IfuProducts:
+def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
     """The master bias of one IFU.
 
     The variance of every pixel of a raw bias is that of the read-out noise of its quadrant, which is measured in
     windows on the differences of neighbouring frames.
     """
-    overscan = Overscan.of(call.parameters)
-    frames = open_frames(call.frames["BIAS"], ifu, "BIAS", RECIPE.tags[0].minimum, RECIPE.name)
-    combination = Combination.of(call.parameters, len(frames))
-    measured = measure_all(frames, overscan)
+    frames = open_frames(call.frames["BIAS"], ifu, "BIAS", RECIPE.inputs[0].minimum, RECIPE.name)
+    call.parameters.check_number(len(frames))
+    measured = measure_all(frames, call.parameters)
     noise = read_out_noise(frames)
     gains = [port.gain for port in frames[0].ports]
     if min(gains) <= 0:
@@ -53,14 +41,14 @@ def master_bias(call: RecipeCall, ifu: int) -> IfuProducts:
         variance=tuple(ron**2 for ron, _ in noise),
         known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
     )
-    combined = combine(measured, overscan, calibration, combination)
+    combined = combine(measured, call.parameters, calibration, call.parameters)
     counts = [(ron * gain, error * gain) for (ron, error), gain in zip(noise, gains, strict=True)]
     cards = quality_cards(measured, combined, counts)
     n_bad = 0
     for port, (ron, _) in zip(frames[0].ports, counts, strict=True):
         at = port.trimmed_rows, port.trimmed_columns
         flags, n_low, n_high = bad_columns(
-            combined.data[at], ron, call.parameters["losigmabadpix"], call.parameters["hisigmabadpix"]
+            combined.data[at], ron, call.parameters.losigmabadpix, call.parameters.hisigmabadpix
         )
         combined.dq[at][flags] |= BAD_COLUMN
         n_bad += n_low + n_high
@@ -71,7 +59,7 @@ def master_bias(call: RecipeCall, ifu: int) -> IfuProducts:
             int(np.count_nonzero(combined.dq & SATURATED)),
             "Number of saturated pixels in output data",
         ),
-        *overscan_cards(measured, overscan),
+        *overscan_cards(measured, call.parameters),
     ]
     name = product_name("MASTER_BIAS", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_BIAS", name, call.frames, call.parameters, cards)
@@ -115,3 +103,6 @@ def quality_cards(measured: list[MeasuredFrame], combined: Combined, noise: list
         ]
         cards += [(key, np.float32(value), comment) for key, value, comment in values]
     return cards
+
+
+run = by_ifu(RECIPE, master_bias)

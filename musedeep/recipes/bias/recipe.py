@@ -1,31 +1,31 @@
 """Declaration of muse_bias."""
 
-from musedeep.declaration import POSITIVE, Parameter, Product, Quality, Recipe, Tag
-from musedeep.reduction.parameters import BADPIX_TABLE, COMBINE, MERGE, NIFU, OVERSCAN
+from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
+from musedeep.instrument import IMAGE_BYTES
+from musedeep.reduction.parameters import BADPIX_TABLE, MERGE, CombineParameters, NifuParameters, OverscanParameters
+
+
+class BiasParameters(CombineParameters, OverscanParameters, NifuParameters):
+    """Parameters of muse_bias."""
+
+    losigmabadpix: float = parameter(
+        30.0, "Limit for dark columns, in mean absolute deviations of the column means.", gt=0
+    )
+    hisigmabadpix: float = parameter(
+        3.0, "Limit for bright columns, in mean absolute deviations of the column means.", gt=0
+    )
+    merge: bool = MERGE
+
 
 RECIPE = Recipe(
     name="muse_bias",
     summary="Combine raw biases into a master bias.",
-    tags=(Tag("BIAS", 3, None, "Raw bias"), BADPIX_TABLE),
-    parameters=(
-        NIFU,
-        *OVERSCAN,
-        *COMBINE,
-        Parameter(
-            "losigmabadpix",
-            30.0,
-            "Limit for dark columns, in mean absolute deviations of the column means.",
-            limits=POSITIVE,
-        ),
-        Parameter(
-            "hisigmabadpix",
-            3.0,
-            "Limit for bright columns, in mean absolute deviations of the column means.",
-            limits=POSITIVE,
-        ),
-        MERGE,
+    inputs=(
+        Input("BIAS", 3, None, "Raw bias", raw=True, match=("read_out",)),
+        BADPIX_TABLE,
     ),
-    products=(Product("MASTER_BIAS-nn.fits", "Master bias of IFU nn, adu"),),
+    model=BiasParameters,
+    products=(Product("MASTER_BIAS-nn.fits", "Master bias of IFU nn, adu", Format.IMAGE, IMAGE_BYTES),),
     quality=(
         Quality("BIAS INPUTi NSATURATED", "Saturated pixels of raw bias i"),
         Quality("BIAS MASTERn RON, RONERR", "Read-out noise of quadrant n, and its scatter over windows [count]"),
@@ -35,4 +35,7 @@ RECIPE = Recipe(
         Quality("BIAS MASTER NBADPIX", "Pixels of bad columns"),
         Quality("BIAS MASTER NSATURATED", "Saturated pixels of the master bias"),
     ),
+    section=1,
+    cost=Cost(350 * MIB, 2.0),
+    work="musedeep.recipes.bias.master",
 )

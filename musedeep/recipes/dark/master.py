@@ -9,36 +9,23 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import HOT, SATURATED, hot_pixels
 from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
 from musedeep.kernels.ccd.image_statistics import statistics, windows
-from musedeep.recipes.dark.recipe import HOUR, RECIPE
-from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
+from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import (
-    Calibration,
     MeasuredFrame,
     combine,
     measure_all,
     overscan_cards,
     saturation_cards,
 )
-from musedeep.reduction.image.inputs import check_bias, exposure_time, find_image, known_bad_pixels, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.image import MuseImage
 
 
-def run(call: RecipeCall) -> Outcome:
-    """Make the master darks of the chosen IFUs.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
-    categories = ["MASTER_DARK", "MODEL_DARK"] if call.parameters["model"] else ["MASTER_DARK"]
-    return run_ifus(RECIPE, dark_products, call, categories)
-
-
-def dark_products(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuProducts]:
     """The master dark of one IFU, and its model if that is asked for.
 
     Raises
@@ -46,29 +33,25 @@ def dark_products(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     MusedeepError
         Bad input, or a model is asked for and the dark has another size than MUSE's, or no good pixel.
     """
-    model = call.parameters["model"]
-    overscan = Overscan.of(call.parameters)
-    frames = open_frames(call.frames["DARK"], ifu, "DARK", RECIPE.tags[0].minimum, RECIPE.name)
+    model = call.parameters.model
+    frames = open_frames(call.frames["DARK"], ifu, "DARK", RECIPE.inputs[0].minimum, RECIPE.name)
     quadrants = [(port.trimmed_rows, port.trimmed_columns) for port in frames[0].ports]
     size = max(rows.stop for rows, _ in quadrants), max(columns.stop for _, columns in quadrants)
     if model and size != SHAPE:
         raise MusedeepError(
             f"{frames[0].path}: {size[1]} x {size[0]} pixels, model=true is for {SHAPE[1]} x {SHAPE[0]}; leave it out"
         )
-    combination = Combination.of(call.parameters, len(frames))
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
+    call.parameters.check_number(len(frames))
+    calibration = Calibrations(call.frames, ifu, call.parameters).of(frames[0])
     seconds = exposure_time(frames[0])
-    measured = measure_all(frames, overscan)
-    calibration = Calibration(bias=bias, known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]))
-    combined = combine(measured, overscan, calibration, combination, scale=call.parameters["scale"])
+    measured = measure_all(frames, call.parameters)
+    combined = combine(measured, call.parameters, calibration, call.parameters, scale=call.parameters.scale)
     n_bad = 0
     for at in quadrants:
-        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters["hotsigma"])
+        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters.hotsigma)
         combined.dq[at][hot] |= HOT
         n_bad += int(np.count_nonzero(hot))
-    target = call.parameters["normalize"]
+    target = call.parameters.normalize
     if target > 0:
         factor = np.float32(target / seconds)
         combined.data *= factor
@@ -77,7 +60,7 @@ def dark_products(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     cards = quality_cards(measured, combined.data, combined.dq, n_bad, HOUR / seconds)
     if target > 0:
         cards.append(("EXPTIME", target, f"[s] Master dark normalized to {target:.3f}s exposure time"))
-    cards += overscan_cards(measured, overscan)
+    cards += overscan_cards(measured, call.parameters)
     name = product_name("MASTER_DARK", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_DARK", name, call.frames, call.parameters, cards)
     yield IfuProducts(images={"MASTER_DARK": MuseImage(combined.data, combined.dq, combined.stat, header, "count")})
@@ -125,3 +108,6 @@ def dark_current(data: NDArray[np.float32], good: NDArray[np.bool_]) -> tuple[fl
     number = kept.sum((1, 2))
     means = (cut.sum((1, 2), dtype=np.float64) / np.maximum(number, 1))[number > number.max(initial=0) // 2]
     return (float(np.median(means)), float(means.std(ddof=1))) if means.size > 1 else (float("nan"), float("nan"))
+
+
+run = by_ifu(RECIPE, dark_products)

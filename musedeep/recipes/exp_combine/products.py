@@ -87,7 +87,7 @@ class Products:
         if "cube" in save:
             names.append(CUBE)
             if not self.extended:
-                names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filters))]
+                names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filter))]
         if "combined" in save:
             names += [COMBINED_STORE] if "store" in self.combined_format else []
             names += [COMBINED] if "fits" in self.combined_format else []

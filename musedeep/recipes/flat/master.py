@@ -3,20 +3,20 @@
 from typing import Final
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import SATURATED, flat_pixels
 from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.kernels.slices.trace import SliceTrace, trace
-from musedeep.recipes.flat.recipe import RECIPE
-from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
+from musedeep.recipes.flat.recipe import RECIPE, FlatParameters
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.combine import Calibration, MeasuredFrame, combine, measure_all, overscan_cards
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.image.calibrations import Calibrations
+from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards
+from musedeep.reduction.image.inputs import open_frames
+from musedeep.storage.calibrations.trace_table import samples_hdu, trace_hdu
 from musedeep.storage.fits.image import MuseImage
 
 LOW_EFFICIENCY: Final = 0.2
@@ -26,36 +26,16 @@ HALF_CENTRE: Final = 100
 """Rows on either side of the middle for the statistics of a slice (found on the reference)."""
 
 
-def run(call: RecipeCall) -> Outcome:
-    """Make the master flats of the chosen IFUs, and their traces.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
-    categories = ["MASTER_FLAT"]
-    if call.parameters["trace"]:
-        categories += ["TRACE_TABLE"] + ["TRACE_SAMPLES"] * bool(call.parameters["samples"])
-    return run_ifus(RECIPE, master_flat, call, categories)
-
-
-def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
+def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     """The master flat of one IFU, and its trace."""
     parameters = call.parameters
-    overscan = Overscan.of(parameters)
-    frames = open_frames(call.frames["FLAT"], ifu, "FLAT", RECIPE.tags[0].minimum, RECIPE.name)
-    combination = Combination.of(parameters, len(frames))
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
-    calibration = Calibration(
-        bias=bias,
-        dark=find_image(call.frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
-        known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
+    frames = open_frames(call.frames["FLAT"], ifu, "FLAT", RECIPE.inputs[0].minimum, RECIPE.name)
+    call.parameters.check_number(len(frames))
+    calibration = Calibrations(call.frames, ifu, call.parameters).of(frames[0])
+    measured = measure_all(frames, call.parameters)
+    combined = combine(
+        measured, call.parameters, calibration, call.parameters, with_statistics=True, scale=parameters.scale
     )
-    measured = measure_all(frames, overscan)
-    combined = combine(measured, overscan, calibration, combination, with_statistics=True, scale=parameters["scale"])
     cards = quality_cards(measured, combined.inputs, combined.data)
     mean = float(combined.data.mean(dtype=np.float64))
     if not mean > 0:
@@ -67,25 +47,27 @@ def master_flat(call: RecipeCall, ifu: int) -> IfuProducts:
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(f"{frames[0].path}: {n_saturated} pixels are saturated; give flats with shorter exposures")
     products = IfuProducts()
-    shared = overscan_cards(measured, overscan)
-    if parameters["trace"]:
-        slices = trace(combined.data, None, parameters["nsum"], parameters["order"], parameters["edgefrac"])
+    shared = overscan_cards(measured, call.parameters)
+    if parameters.trace:
+        slices = trace(combined.data, None, parameters.nsum, parameters.order, parameters.edgefrac)
         y = np.arange(1.0, combined.data.shape[0] + 1)
         edges = np.array([s.at(y)[1:] for s in slices]) - 1.0
         cards += slice_cards(combined.data, edges, mean)
         flat_pixels(
             combined.data, np.ascontiguousarray(edges[:, 0]), np.ascontiguousarray(edges[:, 1]),
-            parameters["losigmabadpix"], parameters["hisigmabadpix"], LOW_EFFICIENCY, combined.dq,
+            parameters.losigmabadpix, parameters.hisigmabadpix, LOW_EFFICIENCY, combined.dq,
         )  # fmt: skip
-        tables = {"TRACE_TABLE": trace_table(slices)}
-        if parameters["samples"]:
-            tables["TRACE_SAMPLES"] = trace_samples(slices)
+        fitted = [(s.coefficients, s.width, s.mean_squares) for s in slices]
+        tables = {"TRACE_TABLE": trace_hdu(*map(np.array, zip(*fitted, strict=True)))}
+        if parameters.samples:
+            samples = [(np.full(s.y.size, s.number), s.y, s.left, s.right) for s in slices]
+            tables["TRACE_SAMPLES"] = samples_hdu(*map(np.concatenate, zip(*samples, strict=True)))
         for category, table in tables.items():
             quality = trace_cards(slices, combined.data.shape[0]) if category == "TRACE_TABLE" else []
             name = product_name(category, ifu)
             header = product_header(RECIPE, frames[0], category, name, call.frames, parameters, [*quality, *shared])
             products.tables[category] = header, table
-    if not parameters["normalize"]:
+    if not parameters.normalize:
         combined.data *= np.float32(mean)
         combined.stat *= np.float32(mean) ** 2
     cards.append(("ESO QC FLAT MASTER NSATURATED", n_saturated, "Number of saturated pixels in output data"))
@@ -169,31 +151,3 @@ def trace_cards(slices: list[SliceTrace], n_rows: int) -> list[Card]:
                 (f"ESO QC TRACE {name} {kind}", np.float32(value), f"[pix] {kind} of {name.lower()} of slices")
             )
     return cards
-
-
-def trace_table(slices: list[SliceTrace]) -> fits.BinTableHDU:
-    """TRACE_TABLE (manual A.3.5): 48 rows, tc0 centre, tc1 left edge, tc2 right edge."""
-    columns = [
-        fits.Column("SliceNo", "1J", "No", array=np.array([s.number for s in slices])),
-        fits.Column("Width", "1E", "pix", array=np.array([s.width for s in slices])),
-    ]
-    for k in range(3):
-        for i in range(slices[0].coefficients.shape[1]):
-            values = np.array([s.coefficients[k, i] for s in slices])
-            columns.append(fits.Column(f"tc{k}_{i:02d}", "1D", "pix", array=values))
-        columns.append(fits.Column(f"MSE{k}", "1D", "pix", array=np.array([s.mean_squares[k] for s in slices])))
-    return fits.BinTableHDU.from_columns(columns)
-
-
-def trace_samples(slices: list[SliceTrace]) -> fits.BinTableHDU:
-    """TRACE_SAMPLES (manual A.3.6); steps in which one of the edges was not found have no row."""
-    number = np.concatenate([np.full(s.y.size, s.number) for s in slices])
-    columns = {
-        "y": np.concatenate([s.y for s in slices]),
-        "mid": np.concatenate([0.5 * (s.left + s.right) for s in slices]),
-        "left": np.concatenate([s.left for s in slices]),
-        "right": np.concatenate([s.right for s in slices]),
-    }
-    seen = np.isfinite(columns["mid"])
-    made = [fits.Column(name, "1E", "pix", array=values[seen].astype(np.float32)) for name, values in columns.items()]
-    return fits.BinTableHDU.from_columns([fits.Column("slice", "1J", array=number[seen]), *made])

@@ -13,34 +13,22 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.field.field_cube import drizzle_rows, finish_cube, white_image
 from musedeep.recipes.geometry.ifu import Reduced
-from musedeep.recipes.geometry.spots import AVERAGE
+from musedeep.recipes.geometry.recipe import GeometryParameters
 from musedeep.recipes.geometry.table import VALUES, Geometry
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.combine import combine, measure_all
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Overscan
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.reduction.rows.image_rows import PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import Image, SliceMap
+from musedeep.storage.cubes.field_grid import grid_cards
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import card, checksum_cards
+from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, header_of
 from musedeep.storage.fits.image import open_image
 
 PIXFRAC: Final = 0.6
 """As the reference's log says."""
-
-_CLASS: Final[tuple[Card, ...]] = (
-    ("HDUCLASS", "ESO", "class name (ESO format)"),
-    ("HDUDOC", "DICD", "document with class description"),
-    ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
-    ("HDUCLAS1", "IMAGE", "Image data format"),
-)
-_DATA: Final[Card] = ("HDUCLAS2", "DATA", "this extension contains the data itself")
-_QUALITY: Final[tuple[Card, ...]] = (
-    ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
-    ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"),
-    ("QUALMASK", 4294967295, "all non-zero values are bad"),
-)
 
 
 class MakeHeader(Protocol):
@@ -104,9 +92,11 @@ def slice_map(one: Reduced, index: int, table: Geometry, n_rows: int) -> SliceMa
     return SliceMap.of(one.ifu, one.trace.edges, one.waves.coefficients, places, n_rows)
 
 
-def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, header: MakeHeader) -> Path:
+def write_cube(
+    call: RecipeCall[GeometryParameters], done: Sequence[Reduced], table: Geometry, header: MakeHeader
+) -> Path:
     """GEOMETRY_CUBE of the combined exposures."""
-    limits = float(call.parameters["lambdamin"]), float(call.parameters["lambdamax"])
+    limits = call.parameters.lambdamin, call.parameters.lambdamax
 
     def tables() -> Iterator[PixelRows]:
         for index, one in enumerate(done):
@@ -133,10 +123,14 @@ def write_cube(call: RecipeCall, done: Sequence[Reduced], table: Geometry, heade
 
 
 def write_checks(
-    call: RecipeCall, done: Sequence[Reduced], table: Geometry, header: MakeHeader, overscan: Overscan
+    call: RecipeCall[GeometryParameters],
+    done: Sequence[Reduced],
+    table: Geometry,
+    header: MakeHeader,
+    overscan: OverscanParameters,
 ) -> list[Path]:
     """GEOMETRY_CHECK: an image of the field for each MASK_CHECK."""
-    limits = float(call.parameters["lambdamin"]), float(call.parameters["lambdamax"])
+    limits = call.parameters.lambdamin, call.parameters.lambdamax
     paths = []
     for number, file in enumerate(call.frames.get("MASK_CHECK", ()), 1):
 
@@ -163,29 +157,21 @@ def extension_header(name: str, target: str, origin: tuple[float, float, float],
     """Header of an extension of a cube or image of the field, with pixels of the field as coordinates."""
     label = name.replace("_DQ", ", DQ")
     cards: list[Card] = [("OBJECT", f"{target} ({label})" if target else label, "")]
-    for k in (1, 2):
-        cards += [(f"CRPIX{k}", 1.0, ""), (f"CRVAL{k}", origin[k - 1], ""), (f"CTYPE{k}", "PIXEL", "")]
-        cards += [(f"CUNIT{k}", "pixel", ""), (f"CD{k}_{k}", 1.0, "")]
-    cards += [("CD1_2", 0.0, ""), ("CD2_1", 0.0, "")]
-    if n_axes == 3:
-        cards += [("CTYPE3", "AWAV", ""), ("CUNIT3", "Angstrom", ""), ("CD3_3", DISPERSION, ""), ("CRPIX3", 1.0, "")]
-        cards += [("CRVAL3", origin[2], ""), *((f"CD{a}_{b}", 0.0, "") for a, b in ((1, 3), (2, 3), (3, 1), (3, 2)))]
+    cards += grid_cards(origin, DISPERSION, n_axes)
     base = name.removesuffix("_DQ") if name != "DQ" else "DATA"
     if name.endswith("DQ"):
-        cards += [("EXTNAME", name, "This extension contains bad pixel status values"), *_CLASS, *_QUALITY]
+        cards += [("EXTNAME", name, "This extension contains bad pixel status values"), *IMAGE_CLASS, *FLAG_CLASS]
         cards.append(("SCIDATA", base, "pointer to the data extension"))
         if n_axes == 3:
             cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
     elif name == "STAT":
-        cards += [("EXTNAME", name, "This extension contains data variance"), *_CLASS]
-        cards += [("HDUCLAS2", "ERROR", "this extension contains variance")]
-        cards += [("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)")]
+        cards += [("EXTNAME", name, "This extension contains data variance"), *IMAGE_CLASS, *VARIANCE_CLASS]
         cards += [("SCIDATA", "DATA", "pointer to the data extension")]
         cards += [("QUALDATA", "DQ", "pointer to the bad pixel mask extension"), ("BUNIT", "(count)**2", "")]
     else:
         quality = "DQ" if name == "DATA" else f"{name}_DQ"
-        cards += [("EXTNAME", name, "This extension contains data values"), *_CLASS, _DATA]
+        cards += [("EXTNAME", name, "This extension contains data values"), *IMAGE_CLASS, DATA_CLASS]
         if n_axes == 3:
             cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
         cards += [("QUALDATA", quality, "pointer to the bad pixel mask extension"), ("BUNIT", "count", "")]
-    return fits.Header([card(*c) for c in cards] + checksum_cards())
+    return header_of(cards)

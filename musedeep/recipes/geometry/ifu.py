@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.slices.geometry import HOLE_DISTANCE
-from musedeep.recipes.geometry.recipe import RECIPE
+from musedeep.recipes.geometry.recipe import RECIPE, GeometryParameters
 from musedeep.recipes.geometry.spots import (
-    AVERAGE,
     MaskPosition,
     check_travel,
     gather,
@@ -26,11 +25,12 @@ from musedeep.recipes.geometry.table import IfuPeaks, ifu_peaks
 from musedeep.recipes.run_ifus import Outcome, RecipeCall, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import Calibration, Combined, combine, measure_all, overscan_cards
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, open_frames
-from musedeep.reduction.image.parameters import Overscan
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable, read_trace_table, read_wavecal_table
+from musedeep.reduction.image.inputs import open_frames
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
+from musedeep.storage.calibrations.trace_table import TraceTable
+from musedeep.storage.calibrations.wavecal_table import WavecalTable
 from musedeep.storage.fits.image import MuseImage, write_image
 from musedeep.storage.fits.table import write_table
 from musedeep.storage.raw.frames import RawFrame, check_same_setup
@@ -57,7 +57,7 @@ class Reduced:
 
     ifu: int
     frame: RawFrame
-    frames: dict[str, Sequence[str]]
+    frames: dict[str, list[str]]
     trace: TraceTable
     waves: WavecalTable
     calibration: Calibration
@@ -66,7 +66,13 @@ class Reduced:
     cards: list[Card]
 
 
-def reduce_ifu(call: RecipeCall, ifu: int, lines: NDArray[np.float64], overscan: Overscan, outcome: Outcome) -> Reduced:
+def reduce_ifu(
+    call: RecipeCall[GeometryParameters],
+    ifu: int,
+    lines: NDArray[np.float64],
+    overscan: OverscanParameters,
+    outcome: Outcome,
+) -> Reduced:
     """Combine the exposures of one IFU, find the spots, and measure them on each exposure."""
     with TemporaryDirectory(prefix=".muse_geometry-", dir=call.output) as directory:
         frames = []
@@ -79,34 +85,20 @@ def reduce_ifu(call: RecipeCall, ifu: int, lines: NDArray[np.float64], overscan:
 
 
 def measure_ifu(
-    call: RecipeCall,
+    call: RecipeCall[GeometryParameters],
     frames: list[RawFrame],
     ifu: int,
     lines: NDArray[np.float64],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     outcome: Outcome,
 ) -> Reduced:
     """What `reduce_ifu` does with its opened exposures."""
     parameters = call.parameters
     positions = [MaskPosition.of(frame) for frame in frames]
     check_travel(positions, frames[0].path, HOLE_DISTANCE[1])
-    bias = find_image(call.frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-    waves = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-    calibration = Calibration(
-        bias=bias,
-        dark=find_image(call.frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
-        flat=find_image(call.frames.get("MASTER_FLAT", ()), ifu, "MASTER_FLAT"),
-        known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
-    )
-    mine: dict[str, Sequence[str]] = {"MASK": call.frames["MASK"], "MASTER_BIAS": [str(bias.path)]}
-    for tag, image in (("MASTER_DARK", calibration.dark), ("MASTER_FLAT", calibration.flat)):
-        mine[tag] = [str(image.path)] if image is not None else []
-    mine |= {"TRACE_TABLE": [str(trace.path)], "WAVECAL_TABLE": [str(waves.path)]}
-    mine |= {tag: call.frames.get(tag, ()) for tag in ("LINE_CATALOG", "BADPIX_TABLE")}
-
+    calibrations = Calibrations(call.frames, ifu, overscan)
+    calibration, trace, waves = calibrations.of(frames[0]), calibrations.trace, calibrations.waves
+    mine = calibrations.files("MASK", "LINE_CATALOG", "BADPIX_TABLE")
     measured = measure_all(frames, overscan)
     combined = combine(measured, overscan, calibration, AVERAGE)
     cards = overscan_cards(measured, overscan)
@@ -117,10 +109,10 @@ def measure_ifu(
         write_image(path, MuseImage(values.data, values.dq, values.stat, header, "count"), call.overwrite)
         outcome.paths.append(path)
 
-    found, places = locate_spots(combined.data, lines, trace, waves, float(parameters["sigma"]))
+    found, places = locate_spots(combined.data, lines, trace, waves, parameters.sigma)
     if not found.any():
         raise MusedeepError(
-            f"{frames[0].path} and others: no arc line has three spots in a slice (sigma={parameters['sigma']:g}); "
+            f"{frames[0].path} and others: no arc line has three spots in a slice (sigma={parameters.sigma:g}); "
             f"give exposures with mask and lamps, and {trace.path} and {waves.path} of the same days"
         )
     save("MASK_COMBINED", path, frames[0], combined, cards)
@@ -133,8 +125,8 @@ def measure_ifu(
         save("MASK_REDUCED", call.output / name, frames[number], values, extra)
 
     values = measure_exposures(
-        measured, overscan, calibration, places[found].reshape(-1, 2), parameters["centroid"] == "gaussian",
-        keep if parameters["saveimage"] else None,
+        measured, overscan, calibration, places[found].reshape(-1, 2), parameters.centroid == "gaussian",
+        keep if parameters.saveimage else None,
     )  # fmt: skip
     spots = gather(ifu, lines, found, values, trace, positions, n_rows)
     table_path = call.output / product_name("SPOTS_TABLE", ifu)

@@ -28,14 +28,15 @@ from musedeep.kernels.slices.spots import (
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine
-from musedeep.reduction.image.parameters import Combination, Overscan
-from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable
+from musedeep.reduction.parameters import AVERAGE, OverscanParameters
+from musedeep.storage.calibrations.spots_table import spots_hdu
+from musedeep.storage.calibrations.trace_table import TraceTable
+from musedeep.storage.calibrations.wavecal_table import WavecalTable
 from musedeep.storage.fits.headers import number_or_none
 from musedeep.storage.raw.frames import RawFrame
 
 Array = NDArray[np.float64]
 
-AVERAGE: Final = Combination("average", 1, 1, 1, 3.0, 3.0)
 BRIGHT: Final = 2170.0
 """Flux from which a spot counts for the quality control of widths, count.  The reference's limit is 1000 of its
 fluxes, which are 0.46 times the light of a spot: its background, a mean over 15 x 15 pixels, contains the spot."""
@@ -159,7 +160,7 @@ def locate_spots(
 
 def measure_exposures(
     measured: Sequence[MeasuredFrame],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     calibration: Calibration,
     places: NDArray[np.int64],
     gaussian: bool,
@@ -231,7 +232,7 @@ def gather(
 
 
 def spots_table(spots: Spots, files: Sequence[str]) -> fits.BinTableHDU:
-    """SPOTS_TABLE (manual A.3.11): a row for each line, slice, spot and exposure, in this order."""
+    """SPOTS_TABLE: a row for each line, slice, spot and exposure, in this order."""
     line, index = np.nonzero(spots.found)
     n = len(spots.positions)
     per_exposure = SPOTS_PER_SLICE * line.size
@@ -242,33 +243,25 @@ def spots_table(spots: Spots, files: Sequence[str]) -> fits.BinTableHDU:
     def of_spots(values: NDArray) -> NDArray:
         return np.moveaxis(values[:, line, index], 0, -1).ravel()
 
-    columns = [
-        fits.Column("filename", f"{max(map(len, files))}A", array=of_exposures(files)),
-        fits.Column("image", "1J", array=of_exposures(list(range(1, n + 1)))),
-    ]
-    for k in range(3):
-        columns.append(fits.Column(f"POSENC{k + 2}", "1J", array=of_exposures([p.encoder[k] for p in spots.positions])))
-        columns.append(
-            fits.Column(f"POSPOS{k + 2}", "1D", "mm", array=of_exposures([p.place[k] for p in spots.positions]))
-        )
     each = SPOTS_PER_SLICE * n
-    numbers = np.tile(np.repeat(np.arange(1, SPOTS_PER_SLICE + 1), n), line.size)
-    columns += [
-        fits.Column("VPOS", "1D", "mm", array=of_exposures([p.height for p in spots.positions])),
-        fits.Column("ScaleFOV", "1D", "arcsec/mm", array=of_exposures([p.scale for p in spots.positions])),
-        fits.Column("SubField", "1J", array=np.full(each * line.size, spots.ifu)),
-        fits.Column("SliceCCD", "1J", array=np.repeat(index + 1, each)),
-        fits.Column("lambda", "1D", "Angstrom", array=np.repeat(spots.lines[line], each)),
-        fits.Column("SpotNo", "1J", array=numbers),
-    ]
-    for name, k, unit in (
-        ("xc", XC, "pix"), ("yc", YC, "pix"), ("xfwhm", XFWHM, "pix"), ("yfwhm", YFWHM, "pix"),
-        ("flux", FLUX, None), ("bg", BACKGROUND, None),
-    ):  # fmt: skip
-        columns.append(fits.Column(name, "1D", unit, array=of_spots(spots.values[..., k])))
-    columns.append(fits.Column("dxcen", "1D", "pix", array=of_spots(spots.offset)))
-    columns.append(fits.Column("twidth", "1D", "pix", array=of_spots(spots.width)))
-    return fits.BinTableHDU.from_columns(columns)
+    columns = {
+        "filename": of_exposures(files),
+        "image": of_exposures(list(range(1, n + 1))),
+        "VPOS": of_exposures([p.height for p in spots.positions]),
+        "ScaleFOV": of_exposures([p.scale for p in spots.positions]),
+        "SubField": np.full(each * line.size, spots.ifu),
+        "SliceCCD": np.repeat(index + 1, each),
+        "lambda": np.repeat(spots.lines[line], each),
+        "SpotNo": np.tile(np.repeat(np.arange(1, SPOTS_PER_SLICE + 1), n), line.size),
+        "dxcen": of_spots(spots.offset),
+        "twidth": of_spots(spots.width),
+    }
+    for k in range(3):
+        columns[f"POSENC{k + 2}"] = of_exposures([p.encoder[k] for p in spots.positions])
+        columns[f"POSPOS{k + 2}"] = of_exposures([p.place[k] for p in spots.positions])
+    for name, k in (("xc", XC), ("yc", YC), ("xfwhm", XFWHM), ("yfwhm", YFWHM), ("flux", FLUX), ("bg", BACKGROUND)):
+        columns[name] = of_spots(spots.values[..., k])
+    return spots_hdu(columns)
 
 
 def width_cards(spots: Spots) -> list[Card]:

@@ -24,6 +24,7 @@ from musedeep.kernels.slices.geometry import (
 from musedeep.kernels.slices.spots import FLUX
 from musedeep.recipes.geometry.spots import BRIGHT, Spots
 from musedeep.reduction.headers.cards import Card
+from musedeep.storage.calibrations.geometry_table import PLACE, geometry_hdu
 
 Array = NDArray[np.float64]
 
@@ -31,8 +32,7 @@ MOST_PEAKS: Final = 12
 """Peaks of a spot that are kept; a scan is some hole distances long."""
 MIDDLE_IFU: Final = 12
 """The IFU whose slice 18 on the sky is the origin of y; without it the nearest one (seen in the reference's log)."""
-VALUES: Final = ("x", "y", "angle", "width")
-_UNITS: Final = {"x": "pix", "y": "pix", "angle": "deg", "width": "pix"}
+VALUES: Final = tuple(column.name for column in PLACE)
 
 
 @dataclass
@@ -184,19 +184,18 @@ def smoothed(one: Geometry, sigma: float) -> tuple[Geometry, dict[str, int]]:
     return Geometry(one.ifus, values, one.errors, one.measured, one.distance), changed
 
 
-def geometry_hdu(one: Geometry) -> fits.BinTableHDU:
-    """GEOMETRY_TABLE (manual A.3.10), with errors; slices in the order of the sky."""
+def geometry_table(one: Geometry) -> fits.BinTableHDU:
+    """GEOMETRY_TABLE with errors; slices in the order of the sky."""
     order = np.argsort(SKY_OF_SLICE)
     n = len(one.ifus)
-    columns = [
-        fits.Column("SubField", "1J", array=np.repeat(one.ifus, N_SLICES)),
-        fits.Column("SliceCCD", "1J", array=np.tile(order + 1, n)),
-        fits.Column("SliceSky", "1J", array=np.tile(SKY_OF_SLICE[order], n)),
-    ]
+    columns = {
+        "SubField": np.repeat(one.ifus, N_SLICES),
+        "SliceCCD": np.tile(order + 1, n),
+        "SliceSky": np.tile(SKY_OF_SLICE[order], n),
+    }
     for suffix, arrays in (("", one.values), ("err", one.errors)):
-        for name in VALUES:
-            columns.append(fits.Column(name + suffix, "1D", _UNITS[name], array=arrays[name][:, order].ravel()))
-    return fits.BinTableHDU.from_columns(columns)
+        columns |= {name + suffix: arrays[name][:, order].ravel() for name in VALUES}
+    return geometry_hdu(columns)
 
 
 def flux_cards(found: Sequence[IfuPeaks], one: Geometry) -> list[Card]:

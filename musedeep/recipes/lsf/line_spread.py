@@ -13,28 +13,27 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.lsf.profile import full_widths, normalised, profile_image, scaled
 from musedeep.processors import available_processors
-from musedeep.recipes.lsf.hermite import fitted, hermite_table
+from musedeep.recipes.lsf.hermite import fitted
 from musedeep.recipes.lsf.lines import lamp_lines
-from musedeep.recipes.lsf.products import profile_hdu, write_subtracted
-from musedeep.recipes.lsf.recipe import RECIPE
+from musedeep.recipes.lsf.products import write_subtracted
+from musedeep.recipes.lsf.recipe import RECIPE, LsfParameters
 from musedeep.recipes.lsf.samples import Sampler, SliceSamples
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, calibration_of, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, combine_lamp, flat_flux_cards
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, MeasuredFrame, overscan_cards, saturation_cards
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Overscan
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
+from musedeep.storage.calibrations.lsf_profile import hermite_hdu, profile_hdu
 from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
 """Wavelengths of the first and the last plane, Angstrom."""
 
 
-def run(call: RecipeCall) -> Outcome:
+def run(call: RecipeCall[LsfParameters]) -> Outcome:
     """Measure the line-spread functions of the chosen IFUs.
 
     Raises
@@ -44,11 +43,9 @@ def run(call: RecipeCall) -> Outcome:
     """
     if not _arcs(call.frames):
         raise MusedeepError("muse_lsf: no ARC or ARC_LSF in the set of frames; add raw arc exposures")
-    check_parameters(call.parameters)
-    categories = ["LSF_PROFILE"] + ["PIXTABLE_SUBTRACTED"] * call.parameters["save_subtracted"]
     # the frames of both tags stand under the first one, which the IFUs are taken from
     call = replace(call, frames={"ARC_LSF": (), **call.frames, "ARC": _arcs(call.frames)})
-    return run_ifus(RECIPE, line_spread, call, categories)
+    return run_ifus(RECIPE, line_spread, call, RECIPE.categories(call.parameters))
 
 
 def _arcs(frames: Mapping[str, Any]) -> list[str]:
@@ -56,43 +53,33 @@ def _arcs(frames: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*frames.get("ARC", ()), *frames.get("ARC_LSF", ())]))
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise MusedeepError if the window does not go with the size of the profiles."""
-    p = parameters
-    step = 2.0 * p["lsf_range"] / (p["lsf_size"] - 1)
-    if not 0.5 * step < p["lsf_regression_window"] <= 0.5 * p["lsf_range"]:
-        raise MusedeepError(
-            f"muse_lsf: lsf_regression_window={p['lsf_regression_window']:g} is not between half a step of the profile "
-            f"({0.5 * step:.3g} Angstrom) and {0.5 * p['lsf_range']:g}; correct it"
-        )
-
-
-def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProducts]:
     """The line-spread functions of one IFU."""
     p = call.parameters
-    overscan = Overscan.of(p)
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
-    lamps = by_lamp(frames, p["combine"])
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-    solution = read_of_ifu(read_wavecal_table, call.frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
+    lamps = by_lamp(frames, p.combine)
+    calibrations = Calibrations(call.frames, ifu, p)
+    trace = calibrations.trace
+    solution = calibrations.waves
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
-    calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
-    reach = p["lsf_range"] + p["lsf_regression_window"]
+    calibrations.check_mode(frames[0])
+    calibration = calibrations.of(frames[0])
+    reach = p.lsf_range + p.lsf_regression_window
     mode = str(frames[0].primary.get("ESO INS MODE"))
-    chosen = {lamp.name: lamp_lines(catalog, lamp.name, mode, p["line_quality"], reach) for lamp in lamps}
+    chosen = {lamp.name: lamp_lines(catalog, lamp.name, mode, p.line_quality, reach) for lamp in lamps}
     if not any(lines.wavelengths.size for lines in chosen.values()):
         names = ", ".join(chosen)
         raise MusedeepError(
-            f"{catalog.path}: no line of {names} has quality {p['line_quality']} and is alone in its window; lower "
+            f"{catalog.path}: no line of {names} has quality {p.line_quality} and is alone in its window; lower "
             "--line_quality, or give another LINE_CATALOG"
         )
     sampler: Sampler | None = None
     measured: list[list[MeasuredFrame]] = []
     shape = (0, 0)
     for lamp in lamps:
-        image = combine_lamp(lamp, overscan, calibration, p)
+        image = combine_lamp(lamp, p, calibration, p.combine)
         shape = image.combined.data.shape
-        sampler = sampler or Sampler(trace, solution, shape[0], p["save_subtracted"])
+        sampler = sampler or Sampler(trace, solution, shape[0], p.save_subtracted)
         sampler.add(image, chosen[lamp.name])
         measured.append(image.measured)
         del image
@@ -100,16 +87,16 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
     _check_lines(sampler, frames[0], lamps, (solution.path, trace.path))
     images, offsets = profiles(sampler.slices, p)
     hdu: Any = None
-    if p["method"] == "hermit":
-        parameters, images = fitted(images, np.linspace(FIRST, LAST, p["lambda_size"]), offsets)
-        hdu = hermite_table(ifu, parameters)
+    if p.method == "hermit":
+        parameters, images = fitted(images, np.linspace(FIRST, LAST, p.lambda_size), offsets)
+        hdu = hermite_hdu(ifu, parameters)
     else:
         hdu = profile_hdu(images, offsets, FIRST, LAST)
     grid_step = float(offsets[1] - offsets[0])
     cards: list[Card] = [
         *saturation_cards(measured[0], "WAVECAL"),
         *quality_cards(images, grid_step),
-        *overscan_cards(measured[0], overscan),
+        *overscan_cards(measured[0], p),
         *flat_flux_cards(calibration.flat),
     ]
     raws = [(f.path, _tag(call, str(f.path))) for f in frames]
@@ -120,7 +107,7 @@ def line_spread(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
         return product_header(RECIPE, frames[0], category, name, others, p, extra, raws)
 
     yield IfuProducts(tables={"LSF_PROFILE": (header("LSF_PROFILE", cards), hdu)})
-    if p["save_subtracted"]:
+    if p.save_subtracted:
         name = product_name("PIXTABLE_SUBTRACTED", ifu)
         head = header("PIXTABLE_SUBTRACTED", cards[: len(measured[0])] + flat_flux_cards(calibration.flat))
         yield IfuProducts(
@@ -148,9 +135,7 @@ def _check_lines(sampler: Sampler, first: RawFrame, lamps: list[LampFrames], tab
     )
 
 
-def profiles(
-    slices: list[SliceSamples], parameters: Mapping[str, Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def profiles(slices: list[SliceSamples], parameters: LsfParameters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Profiles of all slices, and the offsets they are given at.
 
     Returns
@@ -159,8 +144,8 @@ def profiles(
     float64 (lsf_size,), Angstrom
     """
     p = parameters
-    offsets = np.linspace(-p["lsf_range"], p["lsf_range"], p["lsf_size"])
-    wavelengths = np.linspace(FIRST, LAST, p["lambda_size"])
+    offsets = np.linspace(-p.lsf_range, p.lsf_range, p.lsf_size)
+    wavelengths = np.linspace(FIRST, LAST, p.lambda_size)
 
     def one(samples: SliceSamples) -> NDArray[np.float64]:
         if not samples.n_lines:
@@ -169,7 +154,7 @@ def profiles(
             np.concatenate(parts)
             for parts in zip(*((s.offset, scaled(s.wavelength), s.values) for s in samples.lamps), strict=True)
         )
-        image = profile_image(offset, u, values, offsets, p["lsf_regression_window"], wavelengths)
+        image = profile_image(offset, u, values, offsets, p.lsf_regression_window, wavelengths)
         return normalised(image, float(offsets[1] - offsets[0]))
 
     with ThreadPoolExecutor(min(available_processors(), THREADS)) as pool:

@@ -1,4 +1,4 @@
-"""Products of muse_lsf: images of line-spread functions (manual A.3.9), pixels with the lines subtracted."""
+"""PIXTABLE_SUBTRACTED of muse_lsf: pixels with the lines subtracted."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,26 +27,6 @@ UNITS: Final = {
     "stat": "count**2",
     "orig": "count",
 }
-
-
-def profile_hdu(images: NDArray[np.float64], offsets: NDArray[np.float64], first: float, last: float) -> fits.ImageHDU:
-    """The cube of profiles.
-
-    Parameters
-    ----------
-    images : float64 (48, planes, size), per Angstrom
-    offsets : float64 (size,), Angstrom
-    first, last : wavelengths of the planes, Angstrom
-    """
-    hdu = fits.ImageHDU(images.astype(np.float32))
-    cards = [
-        ("WCSAXES", 2), ("CD1_1", float(offsets[1] - offsets[0])), ("CD1_2", 0.0), ("CD2_1", 0.0),
-        ("CD2_2", (last - first) / (images.shape[1] - 1)), ("CRPIX1", 1.0), ("CRPIX2", 1.0),
-        ("CRVAL1", float(offsets[0])), ("CRVAL2", first), ("CTYPE1", "PARAM"), ("CTYPE2", "AWAV"),
-        ("CUNIT1", "Angstrom"), ("CUNIT2", "Angstrom"), ("EXTNAME", "LSF_PROFILE"),
-    ]  # fmt: skip
-    add(hdu.header, *cards)
-    return hdu
 
 
 def model(

@@ -14,7 +14,8 @@ from musedeep.processors import available_processors
 from musedeep.recipes.lsf.lines import LampLines
 from musedeep.reduction.image.arc_lamps import LampImage
 from musedeep.reduction.image.combine import THREADS
-from musedeep.storage.calibrations.slice_tables import TraceTable, WavecalTable
+from musedeep.storage.calibrations.trace_table import TraceTable
+from musedeep.storage.calibrations.wavecal_table import WavecalTable
 
 GUESS: Final = 60_000
 """Samples of a slice and lamp that room is made for first."""

@@ -19,21 +19,21 @@ from musedeep.kernels.ccd.calibrate import SATURATED
 from musedeep.kernels.rows.illumination import correct_rows, count_flag
 from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, Written, product_name
+from musedeep.recipes.scibasic.recipe import ScibasicParameters
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrated import ImageCalibration
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import overscan_cards
 from musedeep.reduction.image.inputs import lamp_flux
+from musedeep.reduction.parameters import SkyLineSearch
 from musedeep.reduction.rows.flat_spectrum import flat_spectrum
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows
 from musedeep.reduction.rows.product import PixelTableProduct, wants_fits
-from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
+from musedeep.reduction.rows.sky_line_shift import sky_line_shift
 from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
 from musedeep.reduction.rows.sodium import flag_blocked
-from musedeep.storage.calibrations.geometry_table import read_geometry
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
 from musedeep.storage.pixel_tables.table import Rows
@@ -63,7 +63,7 @@ class IfuReduction:
     """All that exposures of one IFU have in common."""
 
     recipe: Recipe
-    call: RecipeCall
+    call: RecipeCall[ScibasicParameters]
     ifu: int
     where: SliceMap
     search: SkyLineSearch
@@ -78,7 +78,7 @@ class IfuReduction:
         return self._illumination.result() if self._illumination else None
 
     @classmethod
-    def of(cls, recipe: Recipe, call: RecipeCall, ifu: int) -> "IfuReduction":
+    def of(cls, recipe: Recipe, call: RecipeCall[ScibasicParameters], ifu: int) -> "IfuReduction":
         """Read the calibrations of an IFU.
 
         Raises
@@ -87,15 +87,16 @@ class IfuReduction:
             One is missing, or of another IFU.
         """
         frames = call.frames
-        trace = read_of_ifu(read_trace_table, frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
-        wavecal = read_of_ifu(read_wavecal_table, frames["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-        geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
+        found = Calibrations(frames, ifu, call.parameters)
+        trace, waves, geometry = found.trace, found.waves, found.geometry
         twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
         raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
-        images = ImageCalibration.of(frames, call.parameters, ifu) if raw else None
+        p, images = call.parameters, None
+        if raw:
+            images = ImageCalibration.of(found, p.cosmic_search, p.combination, p.scale)
         n_rows = images.flat.shape[0] if images else open_image(frames["REDUCED"][0], ifu).shape[0]
-        where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, n_rows)
-        made = cls(recipe, call, ifu, where, SkyLineSearch.of(call.parameters), twilight, images)
+        where = SliceMap.of(ifu, trace.edges, waves.coefficients, geometry, n_rows)
+        made = cls(recipe, call, ifu, where, call.parameters.sky_line_search, twilight, images)
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
             pool = ThreadPoolExecutor(3)
@@ -128,10 +129,10 @@ class IfuReduction:
         frame = measured[0].frame
         cards = [self._saturated(image.dq), *self._flat_flux()]
         parameters = self.call.parameters
-        if parameters["saveimage"]:
+        if parameters.saveimage:
             name = category("RED")
             header = self._header(frame, f"{tag}_RED", product_name(name, self.ifu), paths, tag,
-                                  [*cards, *overscan_cards(measured, self.images.overscan)])  # fmt: skip
+                                  [*cards, *overscan_cards(measured, self.images.calibrations.overscan)])  # fmt: skip
             yield IfuProducts({name: MuseImage(image.data, image.dq, image.stat, header, "count")})
         found: list[NDArray] = [image.data, image.dq, image.stat]
         del image
@@ -157,7 +158,7 @@ class IfuReduction:
         """The pixel table; the image, in a list, is let go of as soon as the table has it."""
         parameters = self.call.parameters
         mode = str(frame.primary.get("ESO INS MODE", ""))
-        limits = useful_range(mode) if parameters["crop"] else EVERYWHERE
+        limits = useful_range(mode) if parameters.crop else EVERYWHERE
         arrays = image[0], image[1], image[2]
         shift = sky_line_shift(self.where, arrays, self.search)
         name = category("PIXTABLE")
@@ -179,13 +180,13 @@ class IfuReduction:
         header = self._header(frame, f"PIXTABLE_{tag}", f"{name}-{self.ifu:02d}.fits", paths, tag, cards)
         product = PixelTableProduct(table, header, self._flat_field(limits))
         products = IfuProducts()
-        if parameters["resample"]:
+        if parameters.resample:
             from musedeep.recipes.scibasic.resampled import resampled_image
 
             resampled = category("RESAMPLED")
             head = self._header(frame, f"{tag}_RESAMPLED", product_name(resampled, self.ifu), paths, tag,
                                 [c for c in cards if c[0].startswith("ESO DRS MUSE FLAT FLUX")])  # fmt: skip
-            products.writers.append(resampled_image(resampled, table, head, parameters["dlambda"]))
+            products.writers.append(resampled_image(resampled, table, head, parameters.dlambda))
         products.writers.append(lambda call, ifu: write_pixel_table(call, ifu, name, product))
         yield products
 
@@ -248,7 +249,7 @@ _LAMP: Final = "ESO DRS MUSE FLAT FLUX LAMP"
 _OVERSCAN: Final = "ESO DRS MUSE OVSC"
 
 
-def write_pixel_table(call: RecipeCall, ifu: int, name: str, product: PixelTableProduct) -> Written:
+def write_pixel_table(call: RecipeCall[ScibasicParameters], ifu: int, name: str, product: PixelTableProduct) -> Written:
     """Write a pixel table as a store, and as a FITS file if that is wanted."""
     store = call.output / f"{name}-{ifu:02d}.zarr"
     product.write_store(store, available_processors(), call.overwrite)

@@ -3,18 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, run_ifus
-from musedeep.recipes.scibasic.recipe import RAW, RECIPE, REDUCED
-from musedeep.reduction.image.calibrated import CosmicSearch
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.recipes.scibasic.recipe import RECIPE, ScibasicParameters
 from musedeep.reduction.rows.product import wants_fits
-from musedeep.reduction.rows.sky_line_shift import SkyLineSearch
 from musedeep.storage.fits.headers import scan_file
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.file import extension_name, raw_ifus
+
+RAW: Final = tuple(one.name for one in RECIPE.raws)
+"""Tags of raw exposures."""
+
+REDUCED: Final = "REDUCED"
+"""Tag of images that are calibrated already."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def exposures_of(frames: Mapping[str, Sequence[str]], combine: bool = False) -> 
     return found
 
 
-def run(call: RecipeCall) -> Outcome:
+def run(call: RecipeCall[ScibasicParameters]) -> Outcome:
     """Make the pixel tables of all exposures of the chosen IFUs.
 
     Raises
@@ -50,7 +54,7 @@ def run(call: RecipeCall) -> Outcome:
         Bad input; see `run_ifus.run_ifus`.
     """
     frames, parameters = call.frames, call.parameters
-    combine = parameters["combine"] != "none"
+    combine = parameters.combine != "none"
     exposures = exposures_of(frames, combine)
     if not exposures:
         raise MusedeepError(f"muse_scibasic: no exposure; give at least one frame with the tag {', '.join(RAW)}")
@@ -58,15 +62,12 @@ def run(call: RecipeCall) -> Outcome:
     for tag in ("MASTER_BIAS", "MASTER_FLAT"):
         if raw and not frames.get(tag):
             raise MusedeepError(f"muse_scibasic: raw exposures need a {tag}, found none; add it")
-    Overscan.of(parameters), CosmicSearch.of(parameters), SkyLineSearch.of(parameters)
-    if combine and parameters["cr"] != "none":
-        raise MusedeepError("muse_scibasic: cr=dcr works on single exposures; take --combine=none, or --cr=none")
     for one in exposures:
         if combine:
-            Combination.of(parameters, len(one.paths))
+            parameters.combination.check_number(len(one.paths))
     ifus = chosen_ifus(call, exposures)
-    categories = [one.category("RED") for one in exposures if parameters["saveimage"] and one.tag != REDUCED]
-    categories += [one.category("RESAMPLED") for one in exposures if parameters["resample"]]
+    categories = [one.category("RED") for one in exposures if parameters.saveimage and one.tag != REDUCED]
+    categories += [one.category("RESAMPLED") for one in exposures if parameters.resample]
     suffixes = [".zarr"] + [".fits"] * (call.save_fits or wants_fits())
     for one in exposures:
         for ifu in ifus:
@@ -75,7 +76,7 @@ def run(call: RecipeCall) -> Outcome:
     return run_ifus(RECIPE, pixel_tables, call, categories, ifus)
 
 
-def chosen_ifus(call: RecipeCall, exposures: Sequence[Exposure]) -> list[int]:
+def chosen_ifus(call: RecipeCall[ScibasicParameters], exposures: Sequence[Exposure]) -> list[int]:
     """The IFUs to work on: that of nifu, or all in the exposures.
 
     Raises
@@ -83,7 +84,7 @@ def chosen_ifus(call: RecipeCall, exposures: Sequence[Exposure]) -> list[int]:
     MusedeepError
         The files hold no IFU.
     """
-    number = int(call.parameters["nifu"])
+    number = call.parameters.nifu
     if number > 0:
         return [number]
     found = sorted({ifu for one in exposures for path in one.paths for ifu in ifus_of(path, one.tag)})
@@ -100,10 +101,10 @@ def ifus_of(path: str, tag: str) -> list[int]:
     return [ifu for ifu in range(1, N_IFUS + 1) if extension_name(ifu) in names]
 
 
-def pixel_tables(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+def pixel_tables(call: RecipeCall[ScibasicParameters], ifu: int) -> Iterator[IfuProducts]:
     """The products of one IFU, exposure after exposure."""
     from musedeep.recipes.scibasic.exposure import IfuReduction
 
     reduction = IfuReduction.of(RECIPE, call, ifu)
-    for one in exposures_of(call.frames, call.parameters["combine"] != "none"):
+    for one in exposures_of(call.frames, call.parameters.combine != "none"):
         yield from reduction.products(one.paths, one.tag, one.category)

@@ -9,7 +9,7 @@ from musedeep.recipes.run_ifus import RecipeCall, Writer, Written, product_name
 from musedeep.reduction.rows.image_rows import ImageRows
 from musedeep.reduction.rows.slice_map import in_threads
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import add, checksum_cards
+from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, add, checksum_cards
 from musedeep.storage.outputs import refuse_existing
 
 
@@ -62,11 +62,7 @@ def resampled_image(category: str, table: ImageRows, header: fits.Header, step: 
             ("CRPIX1", 1.0), ("CRVAL1", 1.0), ("CD1_1", 1.0), ("CTYPE1", "PIXEL"), ("CUNIT1", "pixel"),
             ("CRPIX2", 1.0), ("CRVAL2", start), ("CD2_2", step), ("CTYPE2", "AWAV"), ("CUNIT2", "Angstrom"),
             ("CD1_2", 0.0), ("CD2_1", 0.0), ("INHERIT", True), ("BUNIT", "count"),
-            ("HDUCLASS", "ESO", "class name (ESO format)"),
-            ("HDUDOC", "DICD", "document with class description"),
-            ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
-            ("HDUCLAS1", "IMAGE", "Image data format"),
-            ("HDUCLAS2", "DATA", "this extension contains the data itself"),
+            *IMAGE_CLASS, DATA_CLASS,
         )  # fmt: skip
         for one in checksum_cards():
             data.header.append(one, end=True)

@@ -12,12 +12,12 @@ from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.twilight.cube import FieldGrid, HowToResample, Strip, white_image
 from musedeep.recipes.twilight.ifu import TwilightIfu
-from musedeep.recipes.twilight.products import Extension, units
-from musedeep.recipes.twilight.recipe import RECIPE
+from musedeep.recipes.twilight.recipe import RECIPE, TwilightParameters
 from musedeep.recipes.twilight.smooth import Mask, Smoothing, Vignetting, smooth_cube
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.rows.slice_map import Limits
+from musedeep.storage.calibrations.twilight_cube import Extension, field_hdus
 from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
@@ -57,7 +57,7 @@ class Piece:
     flat_flux: float | None
 
 
-def run(call: RecipeCall) -> Outcome:
+def run(call: RecipeCall[TwilightParameters]) -> Outcome:
     """Make the cube, from several IFUs at once, of each of which a pixel table is in memory.
 
     An IFU that fails is reported and left out.
@@ -85,7 +85,7 @@ def run(call: RecipeCall) -> Outcome:
     return finish(call, looked, pieces())
 
 
-def look(call: RecipeCall) -> Looked:
+def look(call: RecipeCall[TwilightParameters]) -> Looked:
     """Find out which IFUs there are, before the work; `ifus` of the result are those that `piece` is to be called for.
 
     Raises
@@ -93,16 +93,14 @@ def look(call: RecipeCall) -> Looked:
     MusedeepError
         Bad input.
     """
-    parameters = call.parameters
     wavelengths = _check(call)
     for name in ("DATACUBE_SKYFLAT.fits", "TWILIGHT_CUBE.fits"):
         refuse_existing(call.output / name, call.overwrite)
-    Smoothing.of(parameters)
-    Vignetting.of(parameters, _mask(call), "")
+    _mask(call)
     return _look(call, wavelengths)
 
 
-def piece(call: RecipeCall, looked: Looked, ifu: int) -> Piece:
+def piece(call: RecipeCall[TwilightParameters], looked: Looked, ifu: int) -> Piece:
     """What one IFU gives; what it takes of memory does not depend on the others.
 
     Raises
@@ -110,14 +108,14 @@ def piece(call: RecipeCall, looked: Looked, ifu: int) -> Piece:
     MusedeepError
         The IFU cannot be reduced.
     """
-    one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
+    one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.inputs[0].minimum)
     table = one.pixel_table(looked.wavelengths)
     frame = replace(one.frames[0], _pixels=None)  # uncompressed pixels are needed no more
     strip = _grid(call, looked).strip(table)
     return Piece(ifu, strip, frame, one.used, one.cards, one.sky_flux, one.flat_flux)
 
 
-def finish(call: RecipeCall, looked: Looked, pieces: Iterable[Piece | MusedeepError]) -> Outcome:
+def finish(call: RecipeCall[TwilightParameters], looked: Looked, pieces: Iterable[Piece | MusedeepError]) -> Outcome:
     """Write the cubes, from all pieces in the order of their IFUs, or why there is none.
 
     Raises
@@ -139,8 +137,8 @@ def finish(call: RecipeCall, looked: Looked, pieces: Iterable[Piece | MusedeepEr
     data, stat = grid.cube((one.strip, done[0].sky_flux / one.sky_flux) for one in done)
     white = white_image(data)
     target = str(done[0].frame.primary.get("OBJECT", ""))
-    vignetting = Vignetting.of(call.parameters, _mask(call), str(done[0].frame.primary.get("ESO INS MODE", "")))
-    smoothing = Smoothing.of(call.parameters)
+    vignetting = _vignetting(call, str(done[0].frame.primary.get("ESO INS MODE", "")))
+    smoothing = Smoothing(call.parameters.xorder, call.parameters.yorder)
     with ThreadPoolExecutor(available_processors()) as pool:
         smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
     cube = [
@@ -155,25 +153,34 @@ def finish(call: RecipeCall, looked: Looked, pieces: Iterable[Piece | MusedeepEr
     ):
         path = call.output / name
         header = _header(call, done, name, cards, masked)
-        made = units(extensions, grid.start.tolist(), grid.step)
+        made = field_hdus(extensions, grid.start.tolist(), grid.step)
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), *made]), call.overwrite)
         outcome.paths.append(path)
     call.progress.stop()
     return outcome
 
 
-def _grid(call: RecipeCall, looked: Looked) -> FieldGrid:
+def _grid(call: RecipeCall[TwilightParameters], looked: Looked) -> FieldGrid:
     p = call.parameters
-    how = HowToResample(str(p["resample"]), str(p["crtype"]), float(p["crsigma"]))
-    return FieldGrid(looked.limits, float(p["dlambda"]), how)
+    how = HowToResample(p.resample, p.crtype, p.crsigma)
+    return FieldGrid(looked.limits, p.dlambda, how)
 
 
-def _mask(call: RecipeCall) -> Mask | None:
+def _vignetting(call: RecipeCall[TwilightParameters], mode: str) -> Vignetting:
+    """The vignetting of a field mode (ESO INS MODE); a mask is for the wide field only."""
+    p, narrow = call.parameters, mode.startswith("NFM")
+    return Vignetting(
+        None if narrow else _mask(call), p.vignnfmmask if narrow else 0, 0.0 if narrow else p.vignmaskedges,
+        p.vignsmooth, p.vignetting_size, p.vignloss,
+    )  # fmt: skip
+
+
+def _mask(call: RecipeCall[TwilightParameters]) -> Mask | None:
     masks = call.frames.get("VIGNETTING_MASK", ())
     return read_vignetting_mask(masks[0]) if masks else None
 
 
-def _check(call: RecipeCall) -> tuple[float, float]:
+def _check(call: RecipeCall[TwilightParameters]) -> tuple[float, float]:
     """Limits in wavelength.
 
     Raises
@@ -181,7 +188,7 @@ def _check(call: RecipeCall) -> tuple[float, float]:
     MusedeepError
         Parameters that make no sense.
     """
-    low, high, step = (float(call.parameters[name]) for name in ("lambdamin", "lambdamax", "dlambda"))
+    low, high, step = call.parameters.lambdamin, call.parameters.lambdamax, call.parameters.dlambda
     if not low < high:
         raise MusedeepError(f"muse_twilight: lambdamin={low:g} is not below lambdamax={high:g}; correct them")
     if step > high - low:
@@ -191,7 +198,7 @@ def _check(call: RecipeCall) -> tuple[float, float]:
     return low, high
 
 
-def _look(call: RecipeCall, wavelengths: tuple[float, float]) -> Looked:
+def _look(call: RecipeCall[TwilightParameters], wavelengths: tuple[float, float]) -> Looked:
     """The IFUs that the raw files hold and that can be reduced, and the limits of their pixels.
 
     What was opened is let go: of compressed frames it holds all pixels.
@@ -210,7 +217,7 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float]) -> Looked:
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     for ifu in held:
         try:
-            one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.tags[0].minimum)
+            one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.inputs[0].minimum)
             found = one.where.limits(0.0, wavelengths, one.n_columns)
             if not np.isfinite(found[0]).all():
                 raise MusedeepError(
@@ -227,7 +234,9 @@ def _look(call: RecipeCall, wavelengths: tuple[float, float]) -> Looked:
     return Looked(tuple(ifus), wavelengths, (low, high), failures)
 
 
-def _header(call: RecipeCall, done: Sequence[Piece], name: str, cards: Sequence[Card], with_mask: bool) -> fits.Header:
+def _header(
+    call: RecipeCall[TwilightParameters], done: Sequence[Piece], name: str, cards: Sequence[Card], with_mask: bool
+) -> fits.Header:
     """Primary header of a product."""
     raws = [(path, "SKYFLAT") for path in call.frames["SKYFLAT"]]
     raws += [(path, "ILLUM") for path in call.frames.get("ILLUM", ())]

@@ -3,30 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.ccd.image_statistics import statistics
+from musedeep.recipes.twilight.recipe import TwilightParameters
 from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, lamp_flux, open_frames
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.image.inputs import lamp_flux, open_frames
+from musedeep.reduction.parameters import AVERAGE
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows, PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.reduction.rows.sodium import BLOCKED, flag_blocked
-from musedeep.storage.calibrations.geometry_table import read_geometry
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
 from musedeep.storage.raw.frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
 WORDS = ("Median", "Mean", "Standard deviation", "Minimum", "Maximum")
-SINGLE = Combination("average", 1, 1, 1, 3.0, 3.0)
-"""There is one ILLUM."""
 
 
 @dataclass
@@ -37,11 +33,10 @@ class TwilightIfu:
     ----------
     ifu : int
     frames : of the twilight sky
-    calibration, overscan, combination : what is done to them
+    calibration, parameters : what is done to them
     where : SliceMap
     illum : the lamp flat, or None
     used : calibration files of this IFU by tag
-    scale : to a common exposure time
     flat_flux : flux of the lamp flat, if its header says so
     sky_flux : flux in the pixel table without what the notch of the adaptive optics blocks, known after `pixel_table`
     cards : quality control, known after `pixel_table`
@@ -50,19 +45,17 @@ class TwilightIfu:
     ifu: int
     frames: list[RawFrame]
     calibration: Calibration
-    overscan: Overscan
-    combination: Combination
+    parameters: TwilightParameters
     where: SliceMap
     illum: RawFrame | None
     used: dict[str, list[str]]
-    scale: bool
     flat_flux: float | None
     sky_flux: float = 0.0
     cards: list[Card] = field(default_factory=list)
 
     @classmethod
     def of(
-        cls, tags: Mapping[str, Sequence[str]], parameters: Mapping[str, Any], ifu: int, recipe: str, minimum: int
+        cls, tags: Mapping[str, Sequence[str]], parameters: TwilightParameters, ifu: int, recipe: str, minimum: int
     ) -> "TwilightIfu":
         """Open what belongs to an IFU.
 
@@ -72,34 +65,17 @@ class TwilightIfu:
             Something is missing, of another IFU, chip or mode, or does not fit.
         """
         frames = open_frames(tags["SKYFLAT"], ifu, "SKYFLAT", minimum, recipe)
-        overscan = Overscan.of(parameters)
-        bias = find_image(tags["MASTER_BIAS"], ifu, "MASTER_BIAS")
-        flat = find_image(tags["MASTER_FLAT"], ifu, "MASTER_FLAT")
-        assert bias is not None and flat is not None
-        check_bias(bias, overscan)
-        dark = find_image(tags.get("MASTER_DARK", ()), ifu, "MASTER_DARK")
-        for name in ("DET CHIP NAME", "DET CHIP ID", "DET BINX", "DET READ CURID"):
-            _check_same(frames[0], bias.path, bias.header.get(f"ESO {name}"), f"ESO {name}")
-        _check_same(frames[0], flat.path, flat.header.get("ESO INS MODE"), "ESO INS MODE")
-        trace = read_of_ifu(read_trace_table, tags["TRACE_TABLE"], ifu, "TRACE_TABLE")
-        waves = read_of_ifu(read_wavecal_table, tags["WAVECAL_TABLE"], ifu, "WAVECAL_TABLE")
-        geometry_path = tags["GEOMETRY_TABLE"][0]
-        where = SliceMap.of(ifu, trace.edges, waves.coefficients, read_geometry(geometry_path, ifu), flat.shape[0])
+        found = Calibrations(tags, ifu, parameters)
+        found.check_chip(frames[0])
+        found.check_mode(frames[0])
+        flat = found.flat
+        assert flat is not None
+        where = SliceMap.of(ifu, found.trace.edges, found.waves.coefficients, found.geometry, flat.shape[0])
         illum = open_frames(tags["ILLUM"][:1], ifu, "ILLUM", 1, recipe)[0] if tags.get("ILLUM") else None
-        bad = tags.get("BADPIX_TABLE", ())
-        used = {
-            "BADPIX_TABLE": list(bad),
-            "GEOMETRY_TABLE": [geometry_path],
-            "MASTER_BIAS": [str(bias.path)],
-            "MASTER_DARK": [str(dark.path)] if dark is not None else [],
-            "MASTER_FLAT": [str(flat.path)],
-            "TRACE_TABLE": [str(trace.path)],
-            "WAVECAL_TABLE": [str(waves.path)],
-        }
+        parameters.check_number(len(frames))
         return cls(
-            ifu, frames, Calibration(bias, dark, flat, known_bad=known_bad_pixels(bad, frames[0])), overscan,
-            Combination.of(parameters, len(frames)), where, illum, used, bool(parameters["scale"]),
-            lamp_flux(flat),
+            ifu, frames, found.of(frames[0]), parameters, where, illum,
+            found.files("BADPIX_TABLE", "GEOMETRY_TABLE"), lamp_flux(flat),
         )  # fmt: skip
 
     @property
@@ -122,16 +98,16 @@ class TwilightIfu:
         """
         factors = np.ones(N_SLICES)
         if self.illum is not None:
-            measured = measure_all([self.illum], self.overscan)
+            measured = measure_all([self.illum], self.parameters)
             seen = self.where.ccd_rows(ILLUM_RANGE, self.n_columns)
-            lamp = combine(measured, self.overscan, self.calibration, SINGLE, rows=seen)
+            lamp = combine(measured, self.parameters, self.calibration, AVERAGE, rows=seen)
             found = illumination_factors(
                 ImageRows(self.illum.path, self.where, (lamp.data, lamp.dq, lamp.stat), 0.0, ILLUM_RANGE)
             )
             factors = np.where(np.isfinite(found), found, 1.0)
             del lamp
-        measured = measure_all(self.frames, self.overscan)
-        image = combine(measured, self.overscan, self.calibration, self.combination, True, self.scale)
+        measured = measure_all(self.frames, self.parameters)
+        image = combine(measured, self.parameters, self.calibration, self.parameters, True, self.parameters.scale)
         self._check_saturation(measured)
         self.cards = self._quality(measured, image)
         target = Path(f"DATACUBE_SKYFLAT of IFU {self.ifu}")
@@ -185,12 +161,3 @@ class TwilightIfu:
         total = np.float32(s.mean * image.data.size)
         cards.append((f"{key}MASTER INTFLUX", total, "Flux integrated over the whole CCD of the combined exposures"))
         return cards
-
-
-def _check_same(frame: RawFrame, path: Path, other: Any, keyword: str) -> None:
-    """Raise MusedeepError if a calibration is of another chip or mode than a raw frame."""
-    one = frame.header.get(keyword, frame.primary.get(keyword))
-    if one is not None and other is not None and one != other:
-        raise MusedeepError(
-            f"{path}: {keyword} is {other}, but {one} in {frame.path}; give a calibration of the same mode"
-        )

@@ -1,10 +1,8 @@
 """The smooth form of the twilight cube: a polynomial for each plane, and one correction for the vignetted area."""
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,7 @@ from musedeep.kernels.field.twilight_fit import (
     strong_edges,
     upper_edge,
 )
-from musedeep.recipes.twilight.products import Extension
-from musedeep.recipes.twilight.recipe import HIGHEST_ORDER
-
-DEFAULT_SIZES: Final = {"polyfit": 4, "gaussian": 10, "median": 5}
-"""What vignxpar and vignypar are for each vignsmooth (manual 9.7.3)."""
+from musedeep.storage.calibrations.twilight_cube import Extension
 
 
 @dataclass(frozen=True)
@@ -34,11 +28,6 @@ class Smoothing:
 
     x_order: int
     y_order: int
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "Smoothing":
-        """From the parameters of the recipe."""
-        return cls(int(parameters["xorder"]), int(parameters["yorder"]))
 
 
 @dataclass(frozen=True)
@@ -61,33 +50,6 @@ class Vignetting:
     method: str
     size: tuple[int, int]
     loss: bool
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any], mask: Mask | None, mode: str) -> "Vignetting":
-        """From the parameters of the recipe, for a field mode (ESO INS MODE); a mask is for the wide field only.
-
-        Raises
-        ------
-        MusedeepError
-            Numbers that make no sense.
-        """
-        method = str(parameters["vignsmooth"])
-        found = []
-        for name in ("vignxpar", "vignypar"):
-            value = int(parameters[name])
-            value = DEFAULT_SIZES[method] if value == -1 else value
-            if not (0 <= value <= HIGHEST_ORDER if method == "polyfit" else 1 <= value <= 100):
-                raise MusedeepError(
-                    f"muse_twilight: {name}={value} is no size of {method}; as in {DEFAULT_SIZES[method]}"
-                )
-            found.append(value)
-        height = int(parameters["vignnfmmask"])
-        narrow = mode.startswith("NFM")
-        edges = 0.0 if narrow else float(parameters["vignmaskedges"])
-        return cls(
-            None if narrow else mask, height if narrow else 0, edges, method, (found[0], found[1]),
-            bool(parameters["vignloss"]),
-        )  # fmt: skip
 
     def area(self, shape: tuple[int, int]) -> Mask | None:
         """The vignetted area of a field; None if there is none."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musedeep.instrument import DISPERSION
 from musedeep.recipes.run_ifus import RecipeCall, Written, product_name
 from musedeep.recipes.wavecal.slices import ArcImage, SliceResult
-from musedeep.storage.calibrations.slice_tables import TraceTable
+from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.fits.header_cards import add, checksum_cards
 

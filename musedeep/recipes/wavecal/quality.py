@@ -1,4 +1,4 @@
-"""Tables and quality control of muse_wavecal (manual 9.4.5, A.3.7, A.3.8)."""
+"""Tables and quality control of muse_wavecal (manual 9.4.5)."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,51 +12,36 @@ from musedeep.recipes.wavecal.slices import SliceResult
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.arc_lamps import LampImage, saturated_pixels
 from musedeep.storage.calibrations.line_catalog import LineCatalog
-from musedeep.storage.calibrations.slice_tables import TraceTable
+from musedeep.storage.calibrations.trace_table import TraceTable
+from musedeep.storage.calibrations.wavecal_table import residuals_hdu, wavecal_hdu
 
 LAMP_SLICE: Final = 20
 """The slice whose lines are reported lamp by lamp (found on the reference)."""
 
 
 def wavecal_table(results: Sequence[SliceResult], x_order: int, y_order: int) -> fits.BinTableHDU:
-    """WAVECAL_TABLE: 48 rows, coefficients wlcIJ of x^I y^J; NaN for slices without a solution."""
+    """WAVECAL_TABLE, with NaN for slices without a solution."""
     coefficients = np.full((N_SLICES, x_order + 1, y_order + 1), np.nan)
     squares = np.full(N_SLICES, np.nan)
     for result in results:
         if result.solution is not None:
             coefficients[result.number - 1] = result.solution.coefficients
             squares[result.number - 1] = result.solution.mean_square
-    columns = [fits.Column("SliceNo", "1J", "No", array=np.arange(1, N_SLICES + 1))]
-    for i in range(x_order + 1):
-        columns += [
-            fits.Column(f"wlc{i}{j}", "1D", "Angstrom", array=coefficients[:, i, j]) for j in range(y_order + 1)
-        ]
-    return fits.BinTableHDU.from_columns([*columns, fits.Column("MSE", "1D", array=squares)])
+    return wavecal_hdu(coefficients, squares)
 
 
 def residuals_table(results: Sequence[SliceResult], catalog: LineCatalog) -> fits.BinTableHDU:
     """WAVECAL_RESIDUALS: every position of every iteration."""
-    parts: list[list[NDArray]] = [[] for _ in range(7)]
+    parts: list[tuple[NDArray, ...]] = []
     for result in results:
         if result.solution is None or result.measured is None:
             continue
         for number, one in enumerate(result.solution.history, 1):
             m, used = result.measured, one.used
-            rows = (
-                np.full(used.size, result.number), np.full(used.size, number), m.x[used], m.y[used],
-                catalog.wavelengths[m.line[used]], one.residual, one.limit,
-            )  # fmt: skip
-            for part, values in zip(parts, rows, strict=True):
-                part.append(values)
-    names = ("slice", "iteration", "x", "y", "lambda", "residual", "rejlimit")
-    units = (None, None, "pix", "pix", "Angstrom", "Angstrom", "Angstrom")
-    formats = ("1B", "1J", "1J", "1E", "1E", "1D", "1D")
-    return fits.BinTableHDU.from_columns(
-        [
-            fits.Column(name, code, unit, array=np.concatenate(part) if part else np.empty(0))
-            for name, code, unit, part in zip(names, formats, units, parts, strict=True)
-        ]
-    )
+            slices, iterations = np.full(used.size, result.number), np.full(used.size, number)
+            wavelengths = catalog.wavelengths[m.line[used]]
+            parts.append((slices, iterations, m.x[used], m.y[used], wavelengths, one.residual, one.limit))
+    return residuals_hdu(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def quality_cards(

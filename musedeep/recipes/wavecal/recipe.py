@@ -1,68 +1,107 @@
 """Declaration of muse_wavecal."""
 
-from musedeep.declaration import FRACTION, POSITIVE, Parameter, Product, Quality, Range, Recipe, Tag
-from musedeep.kernels.lines.dispersion import WEIGHTINGS
-from musedeep.reduction.parameters import BADPIX_TABLE, MASTER_BIAS, MASTER_DARK, MERGE, NIFU, OVERSCAN
+from dataclasses import replace
+from typing import Literal
+
+from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
+from musedeep.instrument import IMAGE_BYTES
+from musedeep.reduction.parameters import (
+    BADPIX_TABLE,
+    LINE_CATALOG,
+    MASTER_BIAS,
+    MASTER_DARK,
+    MASTER_FLAT,
+    MERGE,
+    TRACE_TABLE,
+    NifuParameters,
+    OverscanParameters,
+)
+
+
+class WavecalParameters(OverscanParameters, NifuParameters):
+    """Parameters of muse_wavecal."""
+
+    combine: Literal["average", "median", "minmax", "sigclip"] = parameter(
+        "sigclip", "How the frames of a lamp are combined."
+    )
+    lampwise: bool = parameter(True, "Identify and measure lines on the images of single lamps; false: on their sum.")
+    sigma: float = parameter(
+        1.0,
+        "Limit for the detection of lines above the median signal to noise in the middle of a slice, in "
+        "mean absolute deviations.",
+        gt=0,
+    )
+    dres: float = parameter(
+        0.05, "Part by which the dispersion may differ from 1.25 Angstrom/pix in pattern matching.", gt=0, lt=1
+    )
+    tolerance: float = parameter(0.1, "Largest relative difference of ratios of distances in pattern matching.", gt=0)
+    xorder: int = parameter(2, "Order of the polynomials along a slice.", ge=1, le=5)
+    yorder: int = parameter(6, "Order of the polynomial of the dispersion.", ge=1, le=9)
+    linesigma: float = parameter(-1.0, "Limit for deviant positions of a line; negative: 2.5 standard deviations.")
+    residuals: bool = parameter(False, "Write the residuals of all positions of all lines.")
+    fitsigma: float = parameter(-1.0, "Limit for deviant positions in the final fit; negative: 3 standard deviations.")
+    fitweighting: Literal["uniform", "cerr", "scatter", "cerrscatter"] = parameter(
+        "cerrscatter",
+        "Weights of the final fit: uniform, or by the error of each centre (cerr), the scatter of each "
+        "line (scatter) or both.",
+    )
+    saveimages: bool = parameter(False, "Write the combined image of each lamp.")
+    resample: bool = parameter(False, "Write the sum of all lamps, as it is and resampled in wavelength.")
+    wavemap: bool = parameter(False, "Write an image of the wavelength of every pixel.")
+    merge: bool = MERGE
+
 
 RECIPE = Recipe(
     name="muse_wavecal",
     summary="Detect arc lines and determine the wavelength solution of each slice.",
-    tags=(
-        Tag("ARC", 1, None, "Raw arc exposure, at least 3 of each lamp"),
+    inputs=(
+        Input("ARC", 1, None, "Raw arc exposure, at least 3 of each lamp", raw=True),
         MASTER_BIAS,
         MASTER_DARK,
-        Tag("MASTER_FLAT", 0, None, "Master flat of the IFU"),
-        Tag("TRACE_TABLE", 1, None, "Trace of the slices of the IFU"),
-        Tag("LINE_CATALOG", 1, 1, "Arc lines (manual A.2.1)"),
+        replace(MASTER_FLAT, minimum=0),
+        TRACE_TABLE,
+        LINE_CATALOG,
         BADPIX_TABLE,
     ),
-    parameters=(
-        NIFU,
-        *OVERSCAN,
-        Parameter(
-            "combine", "sigclip", "How the frames of a lamp are combined.", ("average", "median", "minmax", "sigclip")
-        ),
-        Parameter("lampwise", True, "Identify and measure lines on the images of single lamps; false: on their sum."),
-        Parameter(
-            "sigma",
-            1.0,
-            "Limit for the detection of lines above the median signal to noise in the middle of a slice, in mean "
-            "absolute deviations.",
-            limits=POSITIVE,
-        ),
-        Parameter(
-            "dres",
-            0.05,
-            "Part by which the dispersion may differ from 1.25 Angstrom/pix in pattern matching.",
-            limits=FRACTION,
-        ),
-        Parameter(
-            "tolerance", 0.1, "Largest relative difference of ratios of distances in pattern matching.", limits=POSITIVE
-        ),
-        Parameter("xorder", 2, "Order of the polynomials along a slice.", limits=Range(1, 5)),
-        Parameter("yorder", 6, "Order of the polynomial of the dispersion.", limits=Range(1, 9)),
-        Parameter("linesigma", -1.0, "Limit for deviant positions of a line; negative: 2.5 standard deviations."),
-        Parameter("residuals", False, "Write the residuals of all positions of all lines."),
-        Parameter("fitsigma", -1.0, "Limit for deviant positions in the final fit; negative: 3 standard deviations."),
-        Parameter(
-            "fitweighting",
-            "cerrscatter",
-            "Weights of the final fit: uniform, or by the error of each centre (cerr), the scatter of each line "
-            "(scatter) or both.",
-            WEIGHTINGS,
-        ),
-        Parameter("saveimages", False, "Write the combined image of each lamp."),
-        Parameter("resample", False, "Write the sum of all lamps, as it is and resampled in wavelength."),
-        Parameter("wavemap", False, "Write an image of the wavelength of every pixel."),
-        MERGE,
-    ),
+    model=WavecalParameters,
     products=(
-        Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn"),
-        Product("WAVECAL_RESIDUALS-nn.fits", "Residuals of all positions (residuals=true)"),
-        Product("ARC_RED_LAMP_eeee-nn.fits", "Combined image of a lamp (saveimages=true)"),
-        Product("ARC_RED_0001-nn.fits", "Sum of all lamps (resample=true, lampwise=false)"),
-        Product("ARC_RESAMPLED_0001-nn.fits", "The same, resampled in wavelength (resample=true)"),
-        Product("WAVE_MAP_0001-nn.fits", "Wavelength of every pixel (wavemap=true)"),
+        Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn", Format.TABLE, 104_000),
+        Product(
+            "WAVECAL_RESIDUALS-nn.fits",
+            "Residuals of all positions (residuals=true)",
+            Format.TABLE,
+            34_000_000,
+            {"residuals": True},
+        ),
+        Product(
+            "ARC_RED_LAMP_eeee-nn.fits",
+            "Combined image of a lamp (saveimages=true)",
+            Format.IMAGE,
+            3 * IMAGE_BYTES,
+            {"saveimages": True},
+        ),
+        Product(
+            "ARC_RED_0001-nn.fits",
+            "Sum of all lamps (resample=true, lampwise=false)",
+            Format.IMAGE,
+            IMAGE_BYTES,
+            {"resample": True},
+            {"lampwise": False},
+        ),
+        Product(
+            "ARC_RESAMPLED_0001-nn.fits",
+            "The same, resampled in wavelength (resample=true)",
+            Format.PLANE,
+            70_000_000,
+            {"resample": True},
+        ),
+        Product(
+            "WAVE_MAP_0001-nn.fits",
+            "Wavelength of every pixel (wavemap=true)",
+            Format.PLANE,
+            67_000_000,
+            {"wavemap": True},
+        ),
     ),
     quality=(
         Quality("WAVECAL SLICEj LINES NDET, NID", "Arc lines detected and identified in slice j"),
@@ -76,4 +115,7 @@ RECIPE = Recipe(
         Quality("WAVECAL NSATURATED LAMPl", "Saturated pixels of the combined image of lamp l"),
         Quality("WAVECAL INPUTi NSATURATED, NSATURATED", "Saturated pixels of raw frame i and of ARC_RED_LAMP"),
     ),
+    section=4,
+    cost=Cost(700 * MIB, 5.0),
+    work="musedeep.recipes.wavecal.solution",
 )

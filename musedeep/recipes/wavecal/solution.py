@@ -1,11 +1,11 @@
 """muse_wavecal: arc exposures to wavelength solutions (manual 6.3.4, 9.4)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -16,24 +16,23 @@ from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, chosen_ifus, product_name, run_ifus
 from musedeep.recipes.wavecal.images import write_resampled, write_wave_map
 from musedeep.recipes.wavecal.quality import quality_cards, residuals_table, wavecal_table
-from musedeep.recipes.wavecal.recipe import RECIPE
+from musedeep.recipes.wavecal.recipe import RECIPE, WavecalParameters
 from musedeep.recipes.wavecal.slices import ArcImage, Settings, SliceResult, solve_slice
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.arc_lamps import (
     LampImage,
     by_lamp,
-    calibration_of,
     combine_lamp,
     flat_flux_cards,
     saturated_pixels,
 )
+from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, Combined, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
-from musedeep.reduction.image.parameters import Overscan
-from musedeep.storage.calibrations.ifu_files import read_of_ifu
+from musedeep.reduction.parameters import OverscanParameters
 from musedeep.storage.calibrations.line_catalog import LineCatalog, read_line_catalog
-from musedeep.storage.calibrations.slice_tables import TraceTable, read_trace_table
+from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import open_raw_frame
 
@@ -44,7 +43,7 @@ DEFAULT_LINE_SIGMA: Final = 2.5
 DEFAULT_FIT_SIGMA: Final = 3.0
 
 
-def run(call: RecipeCall) -> Outcome:
+def run(call: RecipeCall[WavecalParameters]) -> Outcome:
     """Find the wavelength solutions of the chosen IFUs.
 
     Raises
@@ -52,41 +51,39 @@ def run(call: RecipeCall) -> Outcome:
     MusedeepError
         Bad input; see `run_ifus.run_ifus`.
     """
-    p = call.parameters
-    categories = ["WAVECAL_TABLE"] + ["WAVECAL_RESIDUALS"] * p["residuals"]
-    if p["saveimages"]:
+    categories = RECIPE.categories(call.parameters)
+    if call.parameters.saveimages:
         lamps = by_lamp([open_raw_frame(path, chosen_ifus(RECIPE, call)[0]) for path in call.frames["ARC"]], "")
+        categories.remove("ARC_RED_LAMP_eeee")
         categories += [f"ARC_RED_LAMP_{i:04d}" for i in range(1, len(lamps) + 1)]
-    if p["resample"] or not p["lampwise"]:
-        categories.append("ARC_RED_0001")
-    categories += ["ARC_RESAMPLED_0001"] * p["resample"] + ["WAVE_MAP_0001"] * p["wavemap"]
     return run_ifus(RECIPE, wavelength_solution, call, categories)
 
 
-def settings_of(parameters: Mapping[str, Any], mode: str) -> Settings:
+def settings_of(parameters: WavecalParameters, mode: str) -> Settings:
     """Parameters of the fits, in a mode of the instrument."""
     p = parameters
     return Settings(
-        p["sigma"], p["dres"], p["tolerance"], p["xorder"], p["yorder"],
-        p["linesigma"] if p["linesigma"] > 0 else DEFAULT_LINE_SIGMA,
-        p["fitsigma"] if p["fitsigma"] > 0 else DEFAULT_FIT_SIGMA,
-        p["fitweighting"], RANGES["E" if mode.endswith("-E") else "N"],
+        p.sigma, p.dres, p.tolerance, p.xorder, p.yorder,
+        p.linesigma if p.linesigma > 0 else DEFAULT_LINE_SIGMA,
+        p.fitsigma if p.fitsigma > 0 else DEFAULT_FIT_SIGMA,
+        p.fitweighting, RANGES["E" if mode.endswith("-E") else "N"],
     )  # fmt: skip
 
 
-def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
+def wavelength_solution(call: RecipeCall[WavecalParameters], ifu: int) -> Iterator[IfuProducts]:
     """The wavelength solution of one IFU, and images on request; one after the other."""
     parameters = call.parameters
-    overscan = Overscan.of(parameters)
-    frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.tags[0].minimum, RECIPE.name)
+    frames = open_frames(call.frames["ARC"], ifu, "ARC", RECIPE.inputs[0].minimum, RECIPE.name)
     settings = settings_of(parameters, str(frames[0].primary.get("ESO INS MODE", "")))
-    lamps = by_lamp(frames, parameters["combine"])
-    trace = read_of_ifu(read_trace_table, call.frames["TRACE_TABLE"], ifu, "TRACE_TABLE")
+    lamps = by_lamp(frames, parameters.combine)
+    calibrations = Calibrations(call.frames, ifu, parameters)
+    trace = calibrations.trace
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
-    calibration, _ = calibration_of(call.frames, ifu, overscan, frames[0])
-    combined = [combine_lamp(lamp, overscan, calibration, parameters) for lamp in lamps]
-    headers = _Headers(call, ifu, overscan, combined, flat_flux_cards(calibration.flat))
-    for i, lamp in enumerate(combined, 1) if parameters["saveimages"] else ():
+    calibrations.check_mode(frames[0])
+    calibration = calibrations.of(frames[0])
+    combined = [combine_lamp(lamp, parameters, calibration, parameters.combine) for lamp in lamps]
+    headers = _Headers(call, ifu, parameters, combined, flat_flux_cards(calibration.flat))
+    for i, lamp in enumerate(combined, 1) if parameters.saveimages else ():
         yield headers.image(f"ARC_RED_LAMP_{i:04d}", lamp.combined, [lamp])
     images = [
         ArcImage(
@@ -95,22 +92,22 @@ def wavelength_solution(call: RecipeCall, ifu: int) -> Iterator[IfuProducts]:
         )
         for one in combined
     ]  # fmt: skip
-    total = _sum(images) if parameters["resample"] or not parameters["lampwise"] else None
+    total = _sum(images) if parameters.resample or not parameters.lampwise else None
     if total is not None:
         yield headers.image("ARC_RED_0001", Combined(total.data, total.dq, total.stat), combined)
-    chosen = images if parameters["lampwise"] or total is None else [total]
+    chosen = images if parameters.lampwise or total is None else [total]
     results = _solve(chosen, catalog, trace, settings)
-    _check(results, combined, parameters["lampwise"], catalog)
+    _check(results, combined, parameters.lampwise, catalog)
     shape = images[0].data.shape
     made = IfuProducts()
     cards = quality_cards(results, combined, catalog, trace, shape[0])
     table = wavecal_table(results, settings.x_order, settings.y_order)
     made.tables["WAVECAL_TABLE"] = headers.of("WAVECAL_TABLE", cards), table
-    if parameters["residuals"]:
+    if parameters.residuals:
         made.tables["WAVECAL_RESIDUALS"] = headers.of("WAVECAL_RESIDUALS"), residuals_table(results, catalog)
-    if parameters["resample"] and total is not None:
+    if parameters.resample and total is not None:
         made.writers.append(partial(write_resampled, headers.of("ARC_RESAMPLED_0001"), total, results, trace))
-    if parameters["wavemap"]:
+    if parameters.wavemap:
         made.writers.append(partial(write_wave_map, headers.of("WAVE_MAP_0001"), shape, results, trace))
     made.notes += _unsolved(results)
     yield made
@@ -144,9 +141,9 @@ def _in_short(numbers: Sequence[int]) -> str:
 class _Headers:
     """What the headers of all products of an IFU are made of."""
 
-    call: RecipeCall
+    call: RecipeCall[WavecalParameters]
     ifu: int
-    overscan: Overscan
+    overscan: OverscanParameters
     lamps: list[LampImage]
     flux: list[Card]
 

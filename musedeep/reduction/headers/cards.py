@@ -6,10 +6,8 @@ from typing import Any
 from astropy.io import fits
 
 from musedeep import __version__
-from musedeep.declaration import Recipe
-from musedeep.storage.fits.header_cards import checksum_cards
-
-Card = tuple[str, object, str]
+from musedeep.declaration import P, Recipe
+from musedeep.storage.fits.header_cards import Card, checksum_cards
 
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 
@@ -17,11 +15,11 @@ _GROUPS = {"OBS": 1, "TPL": 2, "GEN": 3, "TEL": 4, "INS": 5, "DET": 6, "PRO": 7,
 
 
 def recipe_cards(
-    recipe: Recipe,
+    recipe: Recipe[P],
     number: int,
     files: Sequence[tuple[str, str]],
     calibrations: Sequence[tuple[str, str]],
-    parameters: Mapping[str, Any],
+    parameters: P | Mapping[str, Any],
 ) -> list[Card]:
     """ESO PRO RECn of this step.
 
@@ -35,8 +33,7 @@ def recipe_cards(
     number : int
         n.
     files, calibrations : sequence of (file name, category)
-    parameters : mapping of name to value
-        Those that were given; the others have their defaults.
+    parameters : of the recipe, or those that were given by name; the others have their defaults
 
     Raises
     ------
@@ -53,7 +50,7 @@ def recipe_cards(
         for i, (name, category) in enumerate(frames, 1):
             cards.append((f"{record}{kind}{i} NAME", name, f"File name of {word} frame"))
             cards.append((f"{record}{kind}{i} CATG", category, f"Category of {word} frame"))
-    values = recipe.parse(parameters)
+    values = recipe.recorded(parameters)
     shared = [p for p in recipe.parameters if p.neutral is None]
     own = [p for p in recipe.parameters if p.neutral is not None and values[p.name] != p.neutral]
     for i, parameter in enumerate([*shared, *own], 1):

@@ -10,11 +10,10 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from astropy.io import fits
 
-from musedeep.declaration import Recipe
+from musedeep.declaration import P, Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.storage.fits.header_cards import card
 from musedeep.storage.fits.headers import primary_header
@@ -32,12 +31,12 @@ RAW_TAGS = ("OBJECT", "STD", "SKY", "ASTROMETRY", "REDUCED", "SKYFLAT", "ILLUM")
 
 
 def product_header(
-    recipe: Recipe,
+    recipe: Recipe[P],
     frame: RawFrame,
     category: str,
     file_name: str,
     frames: Mapping[str, Sequence[str]],
-    parameters: Mapping[str, Any],
+    parameters: P,
     extra: Sequence[Card] = (),
     raws: Sequence[tuple[str | Path, str]] | None = None,
     science: bool = False,
@@ -69,9 +68,9 @@ def product_header(
         copy.copy(c) for header in (frame.primary, frame.header) for c in header.cards if not _DROPPED.match(c.keyword)
     ]
     if raws is None:
-        raw_tag = recipe.tags[0].name
+        raw_tag = recipe.inputs[0].name
         used = [(Path(p).name, raw_tag) for p in frames[raw_tag]]
-        files = [(Path(p), name) for name in sorted(t.name for t in recipe.tags[1:]) for p in frames.get(name, ())]
+        files = [(Path(p), name) for name in sorted(t.name for t in recipe.inputs[1:]) for p in frames.get(name, ())]
     else:
         used = [(Path(p).name, tag) for p, tag in raws]
         files = [(Path(p), tag) for tag in sorted(frames) if tag not in RAW_TAGS for p in frames[tag]]

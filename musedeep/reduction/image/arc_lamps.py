@@ -1,18 +1,16 @@
 """Arc exposures by lamp: which lamp is on, and the combination of the exposures of each (manual 6.3.4)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
-from musedeep.reduction.image.inputs import check_bias, find_image, known_bad_pixels, lamp_flux
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.image.inputs import lamp_flux
+from musedeep.reduction.parameters import CombineParameters, OverscanParameters
 from musedeep.storage.fits.image import ImageFile
 from musedeep.storage.raw.frames import RawFrame
 
@@ -108,41 +106,7 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
     return [found[number] for number in sorted(found)]
 
 
-def calibration_of(
-    frames: Mapping[str, Sequence[str]], ifu: int, overscan: Overscan, first: RawFrame
-) -> tuple[Calibration, ImageFile]:
-    """Calibrations of arc exposures among the files of a call, and the master bias.
-
-    Raises
-    ------
-    MusedeepError
-        One is of other IFUs, the bias does not fit the overscan correction, or the flat is of another mode.
-    """
-    bias = find_image(frames["MASTER_BIAS"], ifu, "MASTER_BIAS")
-    assert bias is not None
-    check_bias(bias, overscan)
-    flat = find_image(frames.get("MASTER_FLAT", ()), ifu, "MASTER_FLAT")
-    if flat is not None:
-        check_mode(flat.header, flat.path, first)
-    found = Calibration(
-        bias=bias,
-        dark=find_image(frames.get("MASTER_DARK", ()), ifu, "MASTER_DARK"),
-        flat=flat,
-        known_bad=known_bad_pixels(frames.get("BADPIX_TABLE", ()), first),
-    )
-    return found, bias
-
-
-def check_mode(header: fits.Header, path: Path, frame: RawFrame) -> None:
-    """Raise MusedeepError if a calibration was made in another mode of the instrument than a frame."""
-    theirs, ours = header.get("ESO INS MODE"), frame.primary.get("ESO INS MODE")
-    if theirs is not None and ours is not None and theirs != ours:
-        raise MusedeepError(f"{path}: made in mode {theirs}, {frame.path} is in {ours}; give calibrations of that mode")
-
-
-def combine_lamp(
-    lamp: LampFrames, overscan: Overscan, calibration: Calibration, parameters: Mapping[str, Any]
-) -> LampImage:
+def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Calibration, method: str) -> LampImage:
     """Combine the exposures of a lamp.
 
     Raises
@@ -150,8 +114,8 @@ def combine_lamp(
     MusedeepError
         Most pixels are saturated, or limits that make no sense.
     """
-    limits = {"nlow": 1, "nhigh": 1, "nkeep": 1, "lsigma": 3.0, "hsigma": 3.0}
-    combination = Combination.of({**limits, **parameters}, len(lamp.frames))
+    combination = CombineParameters.model_validate({"combine": method})
+    combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
     n_saturated = saturated_pixels(combined)

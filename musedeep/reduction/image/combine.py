@@ -18,7 +18,7 @@ from musedeep.kernels.ccd.stack import METHODS, stack_rows
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.image.inputs import exposure_time
-from musedeep.reduction.image.parameters import Combination, Overscan
+from musedeep.reduction.parameters import CombineParameters, OverscanParameters
 from musedeep.storage.fits.headers import number_of
 from musedeep.storage.fits.image import ImageFile
 from musedeep.storage.raw.frames import Port, RawFrame
@@ -107,23 +107,21 @@ class Combined:
     inputs: list[tuple[float, ...]] = field(default_factory=list)
 
 
-def measure(frame: RawFrame, overscan: Overscan) -> MeasuredFrame:
+def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
     """Overscan levels, saturated pixels and medians of a raw frame."""
     raw = frame.read()
     n_saturated = calibrate.scan(raw, np.zeros(65536, np.int64))
     levels, medians = [], []
     for port in frame.ports:
-        if overscan.ignore >= port.overscan_columns.stop - port.overscan_columns.start:
-            raise MusedeepError(f"ovscignore={overscan.ignore} leaves no overscan of port {port.number}; lower it")
-        vertical = raw[port.vertical_overscan(overscan.ignore)].astype(np.float64)
-        strips = [vertical, raw[port.horizontal_overscan(overscan.ignore)].astype(np.float64)]
-        mean, stdev, _ = level(strips, overscan.reject, overscan.sigma)
+        if overscan.ovscignore >= port.overscan_columns.stop - port.overscan_columns.start:
+            raise MusedeepError(f"ovscignore={overscan.ovscignore} leaves no overscan of port {port.number}; lower it")
+        vertical = raw[port.vertical_overscan(overscan.ovscignore)].astype(np.float64)
+        strips = [vertical, raw[port.horizontal_overscan(overscan.ovscignore)].astype(np.float64)]
+        mean, stdev, _ = level(strips, overscan.ovscreject, overscan.ovscsigma)
         fit = None
-        if overscan.method == "vpoly":
-            first = port.vertical_overscan(overscan.ignore)[0].start + 1
-            fit = fit_vertical(
-                vertical, first, overscan.order, overscan.rms_factor, overscan.chisq_factor, overscan.sigma
-            )
+        if overscan.overscan_fit.method == "vpoly":
+            first = port.vertical_overscan(overscan.ovscignore)[0].start + 1
+            fit = fit_vertical(vertical, first, *overscan.overscan_fit[1:], overscan.ovscsigma)
         levels.append(PortLevel(mean, stdev, fit))
         histogram = np.zeros(65536, np.int64)
         calibrate.scan(raw[port.rows, port.columns], histogram)
@@ -131,7 +129,7 @@ def measure(frame: RawFrame, overscan: Overscan) -> MeasuredFrame:
     return MeasuredFrame(frame, tuple(levels), n_saturated, tuple(medians))
 
 
-def measure_all(frames: Sequence[RawFrame], overscan: Overscan) -> list[MeasuredFrame]:
+def measure_all(frames: Sequence[RawFrame], overscan: OverscanParameters) -> list[MeasuredFrame]:
     """Measure frames, and compare their levels with those of the first.
 
     Raises
@@ -145,11 +143,11 @@ def measure_all(frames: Sequence[RawFrame], overscan: Overscan) -> list[Measured
     return measured
 
 
-def compare_levels(measured: Sequence[MeasuredFrame], overscan: Overscan) -> None:
+def compare_levels(measured: Sequence[MeasuredFrame], overscan: OverscanParameters) -> None:
     """Raise MusedeepError if the overscan level of a frame is too far from that of the first."""
-    if overscan.method == "offset":
+    if overscan.overscan_fit.method == "offset":
         return
-    factor = overscan.sigma if overscan.method == "none" else SAFE_LEVELS
+    factor = overscan.ovscsigma if overscan.overscan_fit.method == "none" else SAFE_LEVELS
     for other in measured[1:]:
         for port, one, two in zip(other.frame.ports, measured[0].levels, other.levels, strict=True):
             if abs(two.mean - one.mean) > factor * one.stdev:
@@ -159,13 +157,15 @@ def compare_levels(measured: Sequence[MeasuredFrame], overscan: Overscan) -> Non
                 )
 
 
-def row_levels(measured: MeasuredFrame, overscan: Overscan, reference: Sequence[float]) -> list[NDArray[np.float64]]:
+def row_levels(
+    measured: MeasuredFrame, overscan: OverscanParameters, reference: Sequence[float]
+) -> list[NDArray[np.float64]]:
     """What is subtracted from the rows of each port, adu.
 
     Parameters
     ----------
     measured : MeasuredFrame
-    overscan : Overscan
+    overscan : OverscanParameters
     reference : with offset, the levels of the four ports that data are brought to
     """
     out = []
@@ -174,7 +174,7 @@ def row_levels(measured: MeasuredFrame, overscan: Overscan, reference: Sequence[
         if one.fit is not None:
             out.append(one.fit.polynomial(rows))
         else:
-            out.append(np.full(rows.size, one.mean - target if overscan.method == "offset" else 0.0))
+            out.append(np.full(rows.size, one.mean - target if overscan.overscan_fit.method == "offset" else 0.0))
     return out
 
 
@@ -187,9 +187,9 @@ def reference_levels(measured: Sequence[MeasuredFrame], bias: ImageFile | None) 
 
 def combine(
     measured: Sequence[MeasuredFrame],
-    overscan: Overscan,
+    overscan: OverscanParameters,
     calibration: Calibration,
-    combination: Combination,
+    combination: CombineParameters,
     with_statistics: bool = False,
     scale: bool = True,
     rows: tuple[int, int] | None = None,
@@ -229,9 +229,9 @@ class _Work:
     def __init__(
         self,
         measured: Sequence[MeasuredFrame],
-        overscan: Overscan,
+        overscan: OverscanParameters,
         calibration: Calibration,
-        combination: Combination,
+        combination: CombineParameters,
     ) -> None:
         self.measured, self.calibration, self.combination = measured, calibration, combination
         self.statistics: list[RunningStatistics] = []
@@ -296,7 +296,7 @@ class _Work:
             return
         c = self.combination
         stack_rows(
-            data, dq, stat, METHODS[c.method], c.n_low, c.n_high, c.n_keep, c.low_sigma, c.high_sigma,
+            data, dq, stat, METHODS[c.combine], c.nlow, c.nhigh, c.nkeep, c.lsigma, c.hsigma,
             out.data[start:stop], out.dq[start:stop], out.stat[start:stop],
         )  # fmt: skip
 
@@ -329,12 +329,12 @@ def _rows(
     return data, dq, stat
 
 
-def overscan_cards(measured: Sequence[MeasuredFrame], overscan: Overscan) -> list[Card]:
+def overscan_cards(measured: Sequence[MeasuredFrame], overscan: OverscanParameters) -> list[Card]:
     """ESO DRS MUSE OVSCn: of the first frame, or with overscan=none of the mean of all frames."""
     cards: list[Card] = []
     for n, one in enumerate(measured[0].levels, 1):
         mean, stdev = one.mean, one.stdev
-        if overscan.method == "none":
+        if overscan.overscan_fit.method == "none":
             every = [frame.levels[n - 1] for frame in measured]
             mean = float(np.mean([level.mean for level in every]))
             stdev = float(np.sqrt(sum(level.stdev**2 for level in every))) / len(every)

@@ -1,16 +1,14 @@
 """Shift of the wavelengths of an exposure, from sky emission lines (manual 9.8)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.errors import MusedeepError
 from musedeep.kernels.lines.sky_line import LineFit, fit_line
 from musedeep.kernels.rows.row_spectrum import add_rows, clip_rows, spectrum_of
+from musedeep.reduction.parameters import SkyLineSearch
 from musedeep.reduction.rows.image_rows import create_pixels
 from musedeep.reduction.rows.slice_map import Image, SliceMap
 from musedeep.statics.load import sky_line_fluxes
@@ -26,61 +24,6 @@ SAME_LINE: Final = 0.5
 
 SAFE_SHIFT: Final = 3.0
 """Largest shift that makes sense, Angstrom; more says that it was no sky line."""
-
-
-@dataclass(frozen=True)
-class SkyLineSearch:
-    """How the shift is found.
-
-    Attributes
-    ----------
-    lines : wavelengths [Angstrom]; none: no correction
-    half_width, bin_size : of the box around a line, and of bins [Angstrom]
-    high, low, iterations : of the clipping, in standard deviations
-    neighbours : whether lines beside the sky lines are in the model
-    """
-
-    lines: tuple[float, ...]
-    half_width: float
-    bin_size: float
-    high: float
-    low: float
-    iterations: int
-    neighbours: bool
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "SkyLineSearch":
-        """From the parameters skylines, skyhalfwidth, skybinsize, skyreject, skyneighbours.
-
-        Raises
-        ------
-        MusedeepError
-            Numbers that are none, or make no sense.
-        """
-        text = str(parameters["skylines"]).strip()
-        lines = _numbers("skylines", text) if text.lower() != "none" else ()
-        limits = _numbers("skyreject", str(parameters["skyreject"]))
-        if not 0 <= len(limits) <= 3 or min(limits, default=1) < 0:
-            raise MusedeepError(
-                f"muse_scibasic: skyreject={parameters['skyreject']} is not HIGH,LOW,ITERATIONS; as in 15.,15.,1"
-            )
-        high, low, passes = (*limits, *(15.0, 15.0, 1.0)[len(limits) :])
-        width, size = float(parameters["skyhalfwidth"]), float(parameters["skybinsize"])
-        if size > width:
-            raise MusedeepError(
-                f"muse_scibasic: skyhalfwidth={width:g}, skybinsize={size:g} make no box with bins; as in 5 and 0.1"
-            )
-        return cls(lines, width, size, high, low, int(passes), bool(parameters["skyneighbours"]))
-
-
-def _numbers(name: str, text: str) -> tuple[float, ...]:
-    try:
-        values = tuple(float(word) for word in text.split(",") if word.strip())
-    except ValueError:
-        values = (np.nan,)
-    if not np.isfinite(values).all():
-        raise MusedeepError(f"muse_scibasic: {name}={text} are not numbers, separated by commas; correct it")
-    return values
 
 
 def sky_line_shift(where: SliceMap, image: Image, search: SkyLineSearch) -> float | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from musedeep.errors import MusedeepError, nearest
-from musedeep.recipes.exp_combine.recipe import ExpCombineParameters, exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
 from musedeep.storage.stores.location import Location, StoreUrl, is_url, location
 from musedeep.storage.yaml_file import read_mapping
 
@@ -95,7 +95,7 @@ def load_selection(path: str | Path) -> Selection:
     model = _validated(path, read_mapping(path, "selection file", list(SelectionModel.model_fields)))
     here = path.parent
     try:
-        parameters = exp_combine_parameters(model.parameters)
+        parameters = RECIPE.parse(model.parameters)
     except MusedeepError as error:
         raise MusedeepError(f"{path}: parameters: {str(error).removeprefix('muse_exp_combine: ')}") from None
     return Selection(

@@ -7,14 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from astropy.time import Time
 
+from musedeep.declaration import Input, Recipe, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.night.plan import FrameSet
+from musedeep.recipes.registry import declared, first_stage, makers
 from musedeep.selection.night import rules
 from musedeep.selection.night.classify import Frame
-from musedeep.selection.night.rules import FIRST_STAGE, GAP, MADE, SECOND_STAGE, SetRule
+from musedeep.selection.night.rules import GAP
 
 SCIENCE = ("OBJECT", "SKY")
 CALIBRATORS = ("STD", "ASTROMETRY")
@@ -168,18 +171,27 @@ class _Association:
             night.notes.append(
                 f"{len(chosen['DARK'])} DARK are not used; --darks makes master darks and subtracts them"
             )
-        for rule in FIRST_STAGE:
-            if self.wish.darks or rule.step != rules.ON_DEMAND_STEP:
-                self._first(rule, chosen)
-        for rule in SECOND_STAGE:
-            self._second(rule)
+        first = first_stage()
+        for recipe in first:
+            if self.wish.darks or not any(_on_demand(product.category) for product in recipe.products):
+                for raws in [(one,) for one in recipe.raws] if recipe.apart else [recipe.raws]:
+                    self._first(recipe, raws, chosen)
+        for recipe in declared().values():
+            if recipe not in first:
+                self._second(recipe)
         return night
 
     # what the night is
 
     def _choose_mode(self) -> str:
         """The instrument mode: as wished, or the only one of the science frames (else of the others)."""
-        for tags in (SCIENCE, CALIBRATORS, ("SKYFLAT",), ("FLAT", "ARC", "ILLUM", "MASK"), tuple(_RAW_ORDER)):
+        for tags in (
+            SCIENCE,
+            CALIBRATORS,
+            ("SKYFLAT",),
+            ("FLAT", "ARC", "ILLUM", "MASK"),
+            tuple(one.name for recipe in first_stage() for one in recipe.raws),
+        ):
             modes = Counter(f.mode for f in self.raws if f.tag in tags and f.mode)
             if not modes:
                 continue
@@ -216,7 +228,7 @@ class _Association:
 
     def _matches(self, frame: Frame, tag: str) -> bool:
         """Whether a file has what its tag must have in common with the science frames."""
-        for name in rules.MATCH.get(tag, rules.MATCH_ELSE):
+        for name in rules.match_of(tag):
             has, wanted = getattr(frame, name), getattr(self, name)
             if name == "field" and not has:
                 # the distributed files say it in their names
@@ -242,49 +254,53 @@ class _Association:
             if tag in SCIENCE or self.night.night in nights:
                 return [f for f in kept if night_of(f.mjd) == self.night.night]
         groups = _days(kept)
-        minimum = min((r.minimum for r in FIRST_STAGE if tag in r.raws), default=1)
-        enough = [g for g in groups if len(g) >= max(minimum, rules.SERIES)] or groups
+        needed = min((one.minimum for recipe in first_stage() for one in recipe.raws if one.name == tag), default=1)
+        enough = [g for g in groups if len(g) >= max(needed, rules.SERIES)] or groups
         return min(enough, key=lambda g: abs(sum(f.mjd for f in g) / len(g) - self.reference))
 
     # the sets of raw frames
 
-    def _first(self, rule: SetRule, chosen: dict[str, list[Frame]]) -> None:
-        series = max(rule.minimum, rules.SERIES)
-        tag = next((t for t in rule.raws if len(chosen.get(t, ())) >= series), rule.raws[-1])
+    def _first(self, recipe: Recipe[Any], kinds: Sequence[Input], chosen: dict[str, list[Frame]]) -> None:
+        """The sets of a recipe on raw frames; of several tags the first of which there are enough frames is taken."""
+        minimum = max(1, *(one.minimum for one in kinds))
+        series = max(minimum, rules.SERIES)
+        tag = next((one.name for one in kinds if len(chosen.get(one.name, ())) >= series), kinds[-1].name)
         raws = chosen.get(tag, [])
-        if len(raws) < rule.minimum:
-            mode = "" if rules.MATCH.get(tag) == ("read_out",) else f" of mode {self.mode}"
+        base = f"{recipe.step}-{tag}" if recipe.apart else recipe.step
+        if len(raws) < minimum:
+            mode = "" if rules.match_of(tag) == ("read_out",) else f" of mode {self.mode}"
             read_out = f" with read-out {self.read_out}" if self.read_out else ""
-            text = f"{len(raws) or 'no'} {tag}{mode}{read_out}, {rule.recipe} needs {rule.minimum}; add them"
-            self.why[rule.name] = text
+            text = f"{len(raws) or 'no'} {tag}{mode}{read_out}, {recipe.name} needs {minimum}; add them"
+            self.why[recipe.step] = text
             if raws:
-                self._problem(text, rule.name)
+                self._problem(text, base)
             return
-        groups = self._by_illumination(rule, raws, chosen.get("ILLUM", []))
+        groups = self._by_illumination(recipe, raws, chosen.get("ILLUM", []))
         for k, (group, lamp) in enumerate(groups, 1):
-            name = rule.name if k == 1 else f"{rule.name}.{k}"
-            directory = rule.directory if k == 1 else name
+            name = base if k == 1 else f"{base}.{k}"
+            directory = recipe.directory if k == 1 else name
             own = [(str(f.path), f.tag) for f in group] + [(str(f.path), "ILLUM") for f in lamp]
             # the twilight sky is smooth, so that an image of it shows what is wrong with a geometry (manual 9.6)
-            if smooth := chosen.get(rule.checked_by):
-                middle = sum(f.mjd for f in group) / len(group)
-                own.append((str(min(smooth, key=lambda f: abs(f.mjd - middle)).path), "MASK_CHECK"))
-            if rule.per_ifu:
+            for one in recipe.inputs:
+                if one.nearest != one.name and (others := chosen.get(one.nearest)):
+                    middle = sum(f.mjd for f in group) / len(group)
+                    own.append((str(min(others, key=lambda f: abs(f.mjd - middle)).path), one.name))
+            if recipe.scope is Scope.IFU:
                 ifus = [ifu for ifu in self.ifus if any(ifu in f.ifus for f in group)]
-                added = [self._add(rule, f"{name}-{ifu:02d}", own, [ifu], directory, len(group)) for ifu in ifus]
-                if rule.step == "scibasic":
+                added = [self._add(recipe, f"{name}-{ifu:02d}", own, [ifu], directory, len(group)) for ifu in ifus]
+                if recipe.apart:
                     rows = [[one[i] for one in added if one] for i in range(len(group))]
                     self.tables.setdefault(f"PIXTABLE_{tag}", []).extend(row for row in rows if row)
             else:
-                self._add(rule, name, own, self.ifus, directory, 0)
+                self._add(recipe, name, own, self.ifus, directory, 0)
 
     def _by_illumination(
-        self, rule: SetRule, raws: list[Frame], lamps: list[Frame]
+        self, recipe: Recipe[Any], raws: list[Frame], lamps: list[Frame]
     ) -> list[tuple[list[Frame], list[Frame]]]:
         """Exposures with their ILLUM: a recipe takes one, so that each ILLUM makes a set of its own."""
-        if not rule.illuminated or not lamps:
+        if not lamps or not any(one.nearest == one.name for one in recipe.inputs):
             return [(raws, [])]
-        if not rule.per_ifu:
+        if recipe.scope is not Scope.IFU:
             middle = sum(f.mjd for f in raws) / len(raws)
             warm = [f.temperature for f in raws if not math.isnan(f.temperature)]
             return [(raws, [_nearest_lamp(lamps, middle, sum(warm) / len(warm) if warm else math.nan)])]
@@ -295,49 +311,56 @@ class _Association:
         return list(groups.values())
 
     def _add(
-        self, rule: SetRule, name: str, own: list[tuple[str, str]], ifus: list[int], directory: str, exposures: int
+        self,
+        recipe: Recipe[Any],
+        name: str,
+        own: list[tuple[str, str]],
+        ifus: list[int],
+        directory: str,
+        exposures: int,
     ) -> list[str]:
         """Add a set if all it needs is there; returns its pixel tables."""
         frames = list(own)
-        for word in rule.inputs:
-            tag = word.lstrip("?")
-            if tag == rules.ON_DEMAND and not self.wish.darks:
+        for one in recipe.inputs:
+            tag = one.name
+            if one.raw or one.nearest or one.left_out or (one.on_demand and not self.wish.darks):
                 continue
-            found = self._calibration(tag, rule, ifus)
-            if not found and not word.startswith("?"):
+            found = self._calibration(tag, recipe, ifus)
+            if not found and (one.minimum or one.needed):
                 self._problem(self._missing(tag), name)
-                self.why[rule.name] = self._missing(tag)
+                self.why[recipe.step] = self._missing(tag)
                 return []
             frames += [(path, tag) for path in found]
         at = self.wish.reduced / directory if directory else self.wish.reduced
         raw = own[0][1]
-        if rule.step == "scibasic":
+        if recipe.apart:
             products = [str(at / f"PIXTABLE_{raw}_{k:04d}-{ifus[0]:02d}.fits") for k in range(1, exposures + 1)]
         else:
-            products = [path for tag, made in MADE.items() if made.by == rule.name for path in self._paths(tag, ifus)]
-        one = FrameSet(
-            name, rule.step, rule.recipe, ifus[0] if rule.per_ifu else 0, tuple(frames), tuple(products), directory
-        )
-        self.night.sets.append(one)
-        self.made.setdefault(rule.name, []).append(one)
+            products = [
+                path for tag, (maker, _) in makers().items() if maker is recipe for path in self._paths(tag, ifus)
+            ]
+        ifu = ifus[0] if recipe.scope is Scope.IFU else 0
+        new = FrameSet(name, recipe.step, recipe.name, ifu, tuple(frames), tuple(products), directory)
+        self.night.sets.append(new)
+        self.made.setdefault(recipe.step, []).append(new)
         return products
 
     # calibrations
 
     def _paths(self, tag: str, ifus: Iterable[int]) -> list[str]:
         """Where a product will be."""
-        made = MADE[tag]
-        names = [f"{made.name}-{ifu:02d}" for ifu in ifus] if made.per_ifu else [made.name]
-        return [str(self.wish.reduced / f"{name}.fits") for name in names]
+        maker, product = makers()[tag]
+        names = [product.stem(ifu) for ifu in ifus] if product.per_ifu else [product.stem(0)]
+        return [str(self.wish.reduced / maker.directory / f"{name}.fits") for name in names]
 
-    def _calibration(self, tag: str, rule: SetRule, ifus: list[int]) -> list[str]:
+    def _calibration(self, tag: str, recipe: Recipe[Any], ifus: list[int]) -> list[str]:
         """Files of a tag: products of the night, or those that the directories hold."""
-        made = MADE.get(tag)
-        own = made is not None and made.by in self.made and made.by != rule.name
-        if own and tag not in rules.GIVEN_FIRST:
-            there = {path for one in self.made[MADE[tag].by] for path in one.products}
+        maker, product = makers().get(tag, (None, None))
+        own = maker is not None and maker.step in self.made and maker is not recipe
+        if maker is not None and own and tag not in rules.GIVEN_FIRST:
+            there = {path for one in self.made[maker.step] for path in one.products}
             return [path for path in self._paths(tag, ifus) if path in there]
-        if made.per_ifu if made is not None else tag in rules.ONE_PER_IFU:
+        if product.per_ifu if product is not None else _each_ifu(tag):
             files = dict.fromkeys(f for ifu in ifus if (f := self._given(tag, ifu)))
         else:
             files = dict.fromkeys([f] if (f := self._given(tag)) else [])
@@ -349,7 +372,7 @@ class _Association:
             f
             for f in self.products
             if f.tag == tag
-            and (ifu is None or ifu in f.ifus or (tag in rules.ONE_PER_IFU and not f.ifus))
+            and (ifu is None or ifu in f.ifus or (_each_ifu(tag) and not f.ifus))
             and self._matches(f, tag)
             and _valid(f, self.night.night or night_of(self.reference))
         ]
@@ -361,9 +384,9 @@ class _Association:
 
     def _missing(self, tag: str) -> str:
         """Why there is no file of a tag: the first cause."""
-        made = MADE.get(tag)
-        if made is not None and made.by in self.why and tag not in rules.GIVEN_FIRST:
-            return self.why[made.by]
+        maker, _ = makers().get(tag, (None, None))
+        if maker is not None and maker.step in self.why and tag not in rules.GIVEN_FIRST:
+            return self.why[maker.step]
         if any(f.tag == tag for f in self.products):
             return f"no {tag} that matches {self.mode} {self.read_out} on {self.night.night}; add its directory"
         return f"no {tag}; add a directory that has one (`musedeep statics` makes static calibrations)"
@@ -373,23 +396,36 @@ class _Association:
 
     # the sets of pixel tables
 
-    def _second(self, rule: SetRule) -> None:
-        reduced = self.wish.reduced
-        objects = self.tables.get("PIXTABLE_OBJECT", [])
-        if rule.name == "scipost":
-            for k, paths in enumerate(objects, 1):
-                self._add(rule, f"scipost-{k}", [(p, rule.raws[0]) for p in paths], self.ifus, f"scipost-{k}", 0)
+    def _second(self, recipe: Recipe[Any]) -> None:
+        """The sets of a recipe on pixel tables or images of exposures; one of single exposures has one for each."""
+        raw = recipe.raws[0]
+        exposures = self.tables.get(raw.name, [])
+        if recipe.scope is Scope.EXPOSURE:
+            for k, paths in enumerate(exposures, 1):
+                name = f"{recipe.step}-{k}"
+                self._add(recipe, name, [(path, raw.name) for path in paths], self.ifus, name, 0)
             return
-        names = {"exp_align": "IMAGE_FOV_0001", "exp_combine": "PIXTABLE_REDUCED_0001"}
-        if rule.name in names:
-            paths = [str(reduced / f"scipost-{k}" / f"{names[rule.name]}.fits") for k in range(1, len(objects) + 1)]
-        else:
-            paths = [path for exposure in self.tables.get(rule.raws[0], []) for path in exposure]
-        if len(paths) >= rule.minimum:
-            self._add(rule, rule.name, [(p, rule.raws[0]) for p in paths], self.ifus, rule.directory, 0)
+        paths = [path for exposure in exposures for path in exposure] or self._of_exposures(raw.name)
+        if len(paths) >= raw.minimum:
+            self._add(recipe, recipe.step, [(path, raw.name) for path in paths], self.ifus, recipe.directory, 0)
+
+    def _of_exposures(self, tag: str) -> list[str]:
+        """Where products of single exposures will be."""
+        return [
+            str(self.wish.reduced / f"{recipe.step}-{k}" / product.name)
+            for recipe in declared().values()
+            for product in recipe.products
+            if product.category == tag and recipe.scope is Scope.EXPOSURE
+            for k in range(1, len(self.tables.get(recipe.raws[0].name, [])) + 1)
+        ]
 
 
-_RAW_ORDER = tuple(tag for rule in FIRST_STAGE for tag in rule.raws)
+def _on_demand(tag: str) -> bool:
+    return tag in rules.inputs_by_tag() and rules.inputs_by_tag()[tag].on_demand
+
+
+def _each_ifu(tag: str) -> bool:
+    return tag in rules.inputs_by_tag() and rules.inputs_by_tag()[tag].each_ifu
 
 
 def _days(frames: Sequence[Frame]) -> list[list[Frame]]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
+from musedeep.storage.fits.table import Column, table_hdu
 from musedeep.storage.outputs import appearing_whole, refuse_existing
+from musedeep.storage.raw.file import extension_name
 
 RAW_SHAPE = (N_ROWS + 4 * BORDER, N_COLUMNS + 4 * BORDER)
 """Rows and columns of a raw image."""
@@ -21,7 +23,7 @@ RAW_SHAPE = (N_ROWS + 4 * BORDER, N_COLUMNS + 4 * BORDER)
 BAD_PIXEL = np.dtype([("xpos", "i4"), ("ypos", "i4"), ("status", "u4"), ("value", "f4")])
 """Position on the raw image from 1, Euro3D flags, and an extra value [count]."""
 
-_COLUMNS = {"xpos": ("J", "pix"), "ypos": ("J", "pix"), "status": ("J", None), "value": ("E", "count")}
+COLUMNS = (Column("xpos", "J", "pix"), Column("ypos", "J", "pix"), Column("status", "J"), Column("value", "E", "count"))
 
 
 @dataclass
@@ -145,20 +147,16 @@ def write_badpix_table(path: str | Path, table: BadPixelTable, overwrite: bool =
     primary.header.extend(table.primary, unique=True)
     primary.header["PIPEFILE"] = (path.name, "Filename of data product")
     primary.header["HIERARCH ESO PRO CATG"] = ("BADPIX_TABLE", "Category of pipeline product frame")
-    hdus = [primary, *(_extension(ifu, table) for ifu in sorted(table.pixels))]
+    hdus = [primary, *(badpix_hdu(ifu, pixels) for ifu, pixels in sorted(table.pixels.items()))]
+    for ifu, hdu in zip(sorted(table.pixels), hdus[1:], strict=True):
+        hdu.header.extend(table.headers[ifu], unique=True)
     need = sum(pixels.nbytes for pixels in table.pixels.values())
     with appearing_whole(path, need) as partial, partial.open("wb") as stream:
         fits.HDUList(hdus).writeto(stream, checksum=True)
 
 
-def _extension(ifu: int, table: BadPixelTable) -> fits.BinTableHDU:
-    pixels = table.pixels[ifu]
-    columns: Mapping[str, NDArray[Any]] = {
-        name: pixels[name].view(np.int32) if name == "status" else pixels[name] for name in _COLUMNS
-    }
-    hdu = fits.BinTableHDU.from_columns(
-        [fits.Column(name, form, unit, array=columns[name]) for name, (form, unit) in _COLUMNS.items()]
-    )
-    hdu.header["EXTNAME"] = f"CHAN{ifu:02d}"
-    hdu.header.extend(table.headers[ifu], unique=True)
-    return hdu
+def badpix_hdu(ifu: int, pixels: Mapping[str, NDArray[Any]] | NDArray[Any]) -> fits.BinTableHDU:
+    """The extension of an IFU; values of each column, (n,), flags in 32 bits."""
+    values = {name: pixels[name] for name, _, _ in COLUMNS}
+    values["status"] = values["status"].view(np.int32)
+    return table_hdu(COLUMNS, values, extension_name(ifu))

@@ -1,15 +1,23 @@
 """FILTER_LIST: filter curves for field-of-view images (manual 7.3.5), and the built-in `white`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.calibrations.static_file import static_file
 from musedeep.storage.fits.hdus import numbers, open_hdus
 from musedeep.storage.fits.headers import number_of
+from musedeep.storage.fits.table import Column, table_hdu
+
+COLUMNS: Final = (Column("lambda", "D", "Angstrom"), Column("throughput", "D"))
+ZERO_POINTS: Final = {"ZP_VEGA": "Vega", "ZP_AB": "AB"}
+"""Keywords of the zero points, and the systems that they are of."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,18 @@ WHITE = Filter("white", np.array([4649.99, 4650.0, 9300.0, 9300.01]), np.array([
 the reference on cubes that cross them."""
 
 
+def filter_list_hdus(filters: Sequence[Filter], source: Any = None) -> fits.HDUList:
+    """A FILTER_LIST: one extension per filter; see `static_file`."""
+    tables = []
+    for curve in filters:
+        table = table_hdu(COLUMNS, {"lambda": curve.wavelength, "throughput": curve.throughput}, curve.name)
+        for (key, system), value in zip(ZERO_POINTS.items(), curve.zero_points, strict=True):
+            if value is not None:
+                table.header[key] = (value, f"[mag] {system} zero point")
+        tables.append(table)
+    return static_file("FILTER_LIST", *tables, source=source)
+
+
 def read_filters(path: str | Path | None, names: tuple[str, ...]) -> tuple[list[Filter], list[str]]:
     """The named filters, and the names that are not to be had (their images are left out, manual 9.14.3).
 
@@ -93,5 +113,5 @@ def _filter(name: str, hdu: fits.BinTableHDU, path: str | Path) -> Filter:
         raise MusedeepError(
             f"{path}: filter {name}: lambda does not ascend, or throughput is not finite; sort and clean the rows"
         )
-    points = tuple(number_of(hdu.header, k, path) if k in hdu.header else None for k in ("ZP_VEGA", "ZP_AB"))
+    points = tuple(number_of(hdu.header, k, path) if k in hdu.header else None for k in ZERO_POINTS)
     return Filter(name, wavelength, throughput, (points[0], points[1]))

@@ -1,17 +1,27 @@
 """LINE_CATALOG (manual A.2.1): wavelengths, relative fluxes, ions and qualities of arc lines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.calibrations.static_file import static_file
 from musedeep.storage.fits.hdus import column, numbers, open_hdus, whole_numbers
+from musedeep.storage.fits.table import Column, table_hdu, tables_with
 
-COLUMNS: Final = ("lambda", "flux", "ion", "quality")
+COLUMNS: Final = (
+    Column("lambda", "E", "Angstrom"), Column("flux", "E"), Column("ion", "A"), Column("quality", "J"),
+    Column("comment", "A"),
+)  # fmt: skip
+VERSION: Final = 3
+"""Format version that the ESO pipeline 2.8.7 accepts."""
+
+_NEEDED: Final = [one.name for one in COLUMNS[:4]]
 
 LAMP_IONS: Final = {"Ne": ("Ne",), "Xe": ("Xe",), "HgCd": ("Hg", "Cd")}
 """Elements of the arc lamps."""
@@ -45,6 +55,25 @@ class LineCatalog:
         return np.flatnonzero(chosen)
 
 
+def line_catalog_hdus(
+    wavelengths: NDArray[np.float64],
+    fluxes: NDArray[np.float64],
+    ions: Sequence[str],
+    qualities: NDArray[np.integer],
+    comments: Sequence[str],
+    source: Any = None,
+) -> fits.HDUList:
+    """A LINE_CATALOG, sorted by wavelength as the ESO pipeline demands; see `LineCatalog` and `static_file`."""
+    order = np.argsort(wavelengths, kind="stable")
+    texts = [ions[i] for i in order], [comments[i] for i in order]
+    values = wavelengths[order], fluxes[order], texts[0], qualities[order], texts[1]
+    table = table_hdu(COLUMNS, dict(zip((one.name for one in COLUMNS), values, strict=True)))
+    hdus = static_file("LINE_CATALOG", table, source=source)
+    for hdu in hdus:
+        hdu.header["VERSION"] = (VERSION, "version of the format")
+    return hdus
+
+
 def read_line_catalog(path: str | Path) -> LineCatalog:
     """Read a list of arc lines.
 
@@ -55,9 +84,9 @@ def read_line_catalog(path: str | Path) -> LineCatalog:
     """
     path = Path(path)
     with open_hdus(path, "LINE_CATALOG") as hdus:
-        tables = [h for h in hdus if isinstance(h, fits.BinTableHDU) and set(COLUMNS) <= set(h.columns.names)]
+        tables = tables_with(hdus, _NEEDED)
         if not tables:
-            raise MusedeepError(f"{path}: no table with the columns {', '.join(COLUMNS)}; give a LINE_CATALOG")
+            raise MusedeepError(f"{path}: no table with the columns {', '.join(_NEEDED)}; give a LINE_CATALOG")
         wavelengths, fluxes = (numbers(tables[0], name) for name in ("lambda", "flux"))
         ions = np.char.strip(np.asarray(column(tables[0], "ion"), np.str_))
         qualities = whole_numbers(tables[0], "quality")

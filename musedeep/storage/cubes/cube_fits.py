@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep import instrument
 from musedeep.errors import MusedeepError
-from musedeep.storage.fits.header_cards import card, checksum_cards, sign
+from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, VARIANCE_CLASS, header_of, sign
 from musedeep.storage.fits.parts import (
     ArrayInFile,
     header_bytes,
@@ -90,18 +90,6 @@ _SCIENCE_UNITS = {
     True: "10**(-40)erg**2.s**(-2).cm**(-4).angstrom**(-2)",
 }
 
-_CLASS = [
-    ("HDUCLASS", "ESO", "class name (ESO format)"),
-    ("HDUDOC", "DICD", "document with class description"),
-    ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
-    ("HDUCLAS1", "IMAGE", "Image data format"),
-]
-_DATA_CLASS = ("HDUCLAS2", "DATA", "this extension contains the data itself")
-
-
-def _header(cards: Sequence[tuple[str, object, str]]) -> fits.Header:
-    return fits.Header([card(*c) for c in cards] + checksum_cards())
-
 
 def extension_header(
     name: str,
@@ -130,17 +118,16 @@ def extension_header(
     cards: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", "")]
     cards += [*wcs.spatial(), *wcs.spectral(), *extra]
     cards.append(("EXTNAME", name, "This extension contains data " + ("variance" if variance else "values")))
-    cards += _CLASS
+    cards += IMAGE_CLASS
     if variance:
         cards += [
-            ("HDUCLAS2", "ERROR", "this extension contains variance"),
-            ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
+            *VARIANCE_CLASS,
             ("SCIDATA", "DATA", "pointer to the data extension"),
             ("BUNIT", instrument.VARIANCE_UNIT, ""),
         ]
     else:
         cards += [
-            _DATA_CLASS,
+            DATA_CLASS,
             ("ERRDATA", "STAT", "pointer to the variance extension"),
             ("BUNIT", instrument.FLUX_UNIT, ""),
         ]
@@ -150,7 +137,7 @@ def extension_header(
         cards = [(key, renamed.get(key, value), comment) for key, value, comment in cards]
         place = next(i for i, c in enumerate(cards) if c[0] == "CRVAL3")
         cards.insert(place + 1, ("CRDER3", WAVELENGTH_ERROR, "[Angstrom] Random error in spectral coordinate"))
-    return _header(cards)
+    return header_of(cards)
 
 
 def field_image_header(wcs: CubeWCS, science: bool = False) -> fits.Header:
@@ -160,7 +147,7 @@ def field_image_header(wcs: CubeWCS, science: bool = False) -> fits.Header:
     """
     cards = [*wcs.spatial(), ("INHERIT", True, ""), ("EXTNAME", "DATA", "This extension contains data values")]
     unit = _SCIENCE_UNITS[False] if science else instrument.FLUX_UNIT
-    return _header([*cards, *_CLASS, _DATA_CLASS, ("BUNIT", unit, "")])
+    return header_of([*cards, *IMAGE_CLASS, DATA_CLASS, ("BUNIT", unit, "")])
 
 
 def filter_image_header(
@@ -171,10 +158,10 @@ def filter_image_header(
     With `quality`, the image points to a NAME_DQ extension (xEuro3D).
     """
     parts: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", ""), *wcs.spatial()]
-    parts += [("EXTNAME", name, "reconstructed image (data values)"), *_CLASS, _DATA_CLASS]
+    parts += [("EXTNAME", name, "reconstructed image (data values)"), *IMAGE_CLASS, DATA_CLASS]
     if quality:
         parts.append(("QUALDATA", f"{name}_DQ", "pointer to the bad pixel mask extension"))
-    return _header([*parts, ("BUNIT", instrument.FLUX_UNIT, ""), *cards])
+    return header_of([*parts, ("BUNIT", instrument.FLUX_UNIT, ""), *cards])
 
 
 class CubeFile:

@@ -2,15 +2,37 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.legal_cards import ascii_text
+
+Card = tuple[str, object, str]
+"""Keyword, value and comment, as `card` takes them."""
+
+IMAGE_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLASS", "ESO", "class name (ESO format)"),
+    ("HDUDOC", "DICD", "document with class description"),
+    ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
+    ("HDUCLAS1", "IMAGE", "Image data format"),
+)
+"""What ESO's dictionary wants of every image extension; then of what it holds:"""
+DATA_CLASS: Final[Card] = ("HDUCLAS2", "DATA", "this extension contains the data itself")
+FLAG_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
+    ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"),
+    ("QUALMASK", 4294967295, "all non-zero values are bad"),
+)
+VARIANCE_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLAS2", "ERROR", "this extension contains variance"),
+    ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
+)
 
 BLOCK = 2880
 CARD = 80
@@ -63,6 +85,11 @@ def checksum_cards() -> list[fits.Card]:
         fits.Card("CHECKSUM", _EMPTY_CHECKSUM, "HDU checksum updated 0000-00-00T00:00:00"),
         fits.Card("DATASUM", "0", "data unit checksum updated 0000-00-00T00:00:00"),
     ]
+
+
+def header_of(cards: Iterable[Card]) -> fits.Header:
+    """A header of cards, with places for its checksums."""
+    return fits.Header([card(*one) for one in cards] + checksum_cards())
 
 
 def keep_checksum_places(header: fits.Header) -> None:

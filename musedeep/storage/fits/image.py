@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import OtherIfu
 from musedeep.storage.fits.hdus import reading, whole_file
-from musedeep.storage.fits.header_cards import add, checksum_cards
+from musedeep.storage.fits.header_cards import (
+    DATA_CLASS,
+    FLAG_CLASS,
+    IMAGE_CLASS,
+    VARIANCE_CLASS,
+    add,
+    checksum_cards,
+)
 from musedeep.storage.fits.headers import HeaderUnit, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
 from musedeep.storage.raw.file import extension_name
@@ -157,24 +164,18 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
         header,
         ("INHERIT", True),
         ("EXTNAME", prefix + name, comments[name]),
-        ("HDUCLASS", "ESO", "class name (ESO format)"),
-        ("HDUDOC", "DICD", "document with class description"),
-        ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
-        ("HDUCLAS1", "IMAGE", "Image data format"),
+        *IMAGE_CLASS,
     )
     data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
     error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
     quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
     if name == "DATA":
-        add(header, ("HDUCLAS2", "DATA", "this extension contains the data itself"), error, quality)
+        add(header, DATA_CLASS, error, quality)
         add(header, ("BUNIT", unit, _UNITS.get(unit, "")))
     elif name == "DQ":
-        add(header, ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"))
-        add(header, ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"))
-        add(header, ("QUALMASK", 4294967295, "all non-zero values are bad"), data, error)
+        add(header, *FLAG_CLASS, data, error)
     else:
-        add(header, ("HDUCLAS2", "ERROR", "this extension contains variance"))
-        add(header, ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"), data, quality)
+        add(header, *VARIANCE_CLASS, data, quality)
         add(header, ("BUNIT", f"({unit})**2"))
     for one in checksum_cards():
         header.append(one, end=True)

@@ -1,8 +1,13 @@
-"""Tables of one IFU on disk: a primary header and a binary table; many IFUs in one file as extensions CHANnn."""
+"""Tables: their columns, declared once for writer and reader; on disk a primary header and a binary table.
 
-from collections.abc import Sequence
+Many IFUs in one file are extensions CHANnn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 from astropy.io import fits
 
 from musedeep.storage.fits.hdus import write_hdus
@@ -10,6 +15,44 @@ from musedeep.storage.fits.header_cards import checksum_cards
 from musedeep.storage.fits.image import join_images
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.file import extension_name
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, FITS format and unit; the format A has the width of the longest text."""
+
+    name: str
+    format: str
+    unit: str | None = None
+
+
+def table_hdu(columns: Sequence[Column], values: Mapping[str, Any], name: str | None = None) -> fits.BinTableHDU:
+    """A binary table.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    values : of each column, by its name
+    name : EXTNAME, which keeps its case
+    """
+    made = []
+    for column in columns:
+        array, form = values[column.name], column.format
+        if form == "A":
+            form = f"{max(map(len, array), default=1) or 1}A"
+        if form.endswith("A"):
+            array = np.array(array, f"S{form[:-1]}")
+        made.append(fits.Column(column.name, form, column.unit, array=array))
+    hdu = fits.BinTableHDU.from_columns(made)
+    if name is not None:
+        # given to astropy it would be turned into capitals, and the ESO pipeline tells cases apart
+        hdu.header["EXTNAME"] = name
+    return hdu
+
+
+def tables_with(hdus: Iterable[Any], names: Iterable[str]) -> list[fits.BinTableHDU]:
+    """The binary tables that have some columns."""
+    wanted = set(names)
+    return [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and wanted <= set(hdu.columns.names)]
 
 
 def write_table(

@@ -32,7 +32,7 @@ from musedeep.storage.pixel_tables.table import (
 from musedeep.storage.stores.checked_store import RecordedStore
 from musedeep.storage.stores.column_writer import ColumnWriter
 from musedeep.storage.stores.location import Location
-from musedeep.storage.stores.new_store import create_group, new_store
+from musedeep.storage.stores.new_store import new_store
 
 ROWS_PER_BLOCK = 1 << 20
 """Rows of the source looked at at a time, at most."""
@@ -152,7 +152,7 @@ class _StoreWriter:
         """Both passes."""
         self.progress.begin(2 * self.table.n_rows, "rows (two passes)")
         counts = self._count()
-        group = create_group(self.target)
+        group = self.target.group
         n = self.table.n_rows
         columns = {
             name: self._column(store_format.create_column(group, name, n, COLUMN_TYPES[name], self.chunk_rows))

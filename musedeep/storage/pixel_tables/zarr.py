@@ -27,11 +27,9 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-import zarr
 from astropy.io import fits
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
-from zarr.storage import LocalStore
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
@@ -47,9 +45,9 @@ from musedeep.storage.pixel_tables.table import (
 from musedeep.storage.stores.checked_store import CheckedStore
 from musedeep.storage.stores.column_reader import ColumnReader
 from musedeep.storage.stores.location import Location
-from musedeep.storage.stores.object_storage import exists, open_remote
+from musedeep.storage.stores.object_storage import exists
 
-KIND, VERSION = "pixel table", 3
+KIND, VERSION = "pixel table", 4
 CHUNK_ROWS = 1 << 17
 CHUNKS_PER_SHARD = 64
 """Chunks of a column that share a file (or object), of about 25 MB then: 8.4 million rows."""
@@ -94,7 +92,7 @@ def _create(
     shard = min(CHUNKS_PER_SHARD, max(-(-shape[0] // size), 1)) * size
     return group.create_array(
         name, shape=shape, chunks=(size, *shape[1:]), shards=(shard, *shape[1:]), dtype=dtype, fill_value=0,
-        compressors=codecs, dimension_names=dimensions, config={"write_empty_chunks": True},
+        compressors=(*codecs, Crc32cCodec()), dimension_names=dimensions, config={"write_empty_chunks": True},
     )  # fmt: skip
 
 
@@ -106,10 +104,8 @@ def open_store(where: Location) -> CheckedStore:
     MusedeepError
         There is none; it cannot be read.
     """
-    if isinstance(where, Path):
-        return CheckedStore(LocalStore(where, read_only=True), str(where))
-    store = CheckedStore(open_remote(where, read_only=True), str(where), remote=True)
-    if store.checksums is None and not exists(where):
+    store = CheckedStore(where)
+    if store.checksums is None and not isinstance(where, Path) and not exists(where):
         raise MusedeepError(f"{where}: there is no store; correct the URL, or make the store with musedeep ingest")
     return store
 
@@ -118,8 +114,8 @@ def _attributes(store: CheckedStore) -> dict[str, Any]:
     """Attributes of the group of a store, read from it."""
     path = store.name
     try:
-        attributes = dict(zarr.open_group(store, mode="r", zarr_format=3).attrs)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        attributes = store.attributes()
+    except ValueError as error:
         raise MusedeepError(f"{path}: not a pixel-table store ({reason(error)}); ingest it again") from error
     if attributes.get("kind") != KIND and (store.checksums or attributes):
         raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
@@ -178,17 +174,9 @@ class ZarrPixelTable(RowReader):
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
-        group: Any = zarr.open_group(store, mode="r", zarr_format=3)
-        try:
-            names = (*self.names, "order")
-            arrays = (
-                map(group.__getitem__, names) if isinstance(path, Path) else _requests().map(group.__getitem__, names)
-            )
-            self._columns = {
-                name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)
-            }
-        except (KeyError, ValueError, FileNotFoundError) as error:
-            raise MusedeepError(f"{path}: column {error} is missing or damaged; ingest the exposure again") from error
+        names = (*self.names, "order")
+        arrays = map(store.array, names) if isinstance(path, Path) else _requests().map(store.array, names)
+        self._columns = {name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)}
         for name, array in self._columns.items():
             if array.shape != (self.n_rows,):
                 raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
@@ -222,11 +210,7 @@ class ZarrPixelTable(RowReader):
 
     def whole(self, name: str) -> NDArray[Any]:
         """All values of one of the smaller arrays (`index/...`, `hdus/...`)."""
-        try:
-            array: Any = zarr.open_group(self._store, mode="r", zarr_format=3)[name]
-        except (KeyError, ValueError, OSError) as error:
-            raise MusedeepError(f"{self.path}: {name} is missing or damaged; ingest the exposure again") from error
-        column = ColumnReader(array, self._store)
+        column = ColumnReader(self._store.array(name), self._store)
         return column.values(0, -(-column.shape[0] // column.chunk_rows))
 
     def index(self) -> NDArray[Any]:

@@ -7,15 +7,14 @@ read is checked, and kept on a scratch disk if there is one.
 
 from contextlib import ExitStack
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.storage.stores import scratch
-from musedeep.storage.stores.checked_store import NO_CHUNKS, CheckedStore, chunk_key
+from musedeep.storage.stores.checked_store import NO_CHUNKS, CheckedStore, checksum, chunk_key
 
 
 class ColumnReader:
@@ -47,7 +46,7 @@ class ColumnReader:
         self._store, self._name, self._keep = store, str(array.path), keep
         self.shape, self.dtype = tuple(array.shape), array.dtype
         self.chunk_rows = int(array.chunks[0])
-        if array.shards is None or [type(codec) for codec in array.compressors] != [BloscCodec]:
+        if array.shards is None or [type(codec) for codec in array.compressors] != [BloscCodec, Crc32cCodec]:
             raise store.array_problem(self._name)
         self._per_shard = int(array.shards[0]) // self.chunk_rows
         chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
@@ -86,7 +85,7 @@ class ColumnReader:
             raise self._problem(number, f"is damaged ({str(error).split('. ')[0]})") from error
 
     def encoded(self, first: int, last: int) -> list[Any]:
-        """The chunks [first, last) as they are in the store, checked; see `values`."""
+        """The chunks [first, last) as they are in the store, checked, without their checksums; see `values`."""
         cache = scratch.active() if self._keep else None
         if cache is None or cache.stopped:
             return self._fetch(first, last)
@@ -98,7 +97,7 @@ class ColumnReader:
                 turns.enter_context(cache.turn(store, name))
             for k, name in enumerate(names, first):
                 kept = cache.get(store, name)
-                found.append(kept if kept is not None and crc32(kept) == self._sums[k] else None)
+                found.append(kept if kept is not None and checksum(kept) == self._sums[k] else None)
             k = 0
             while k < len(found):
                 if found[k] is None:
@@ -120,16 +119,17 @@ class ColumnReader:
             end = min((shard + 1) * self._per_shard, last)
             begin = int(self._offsets[first])
             size = int(self._offsets[end - 1]) + int(self._sizes[end - 1]) - begin
-            content = self._store.read(chunk_key(self._name, shard, len(self.shape)), begin, size)
-            if content is None:
+            raw = self._store.read(chunk_key(self._name, shard, len(self.shape)), begin, size)
+            if raw is None:
                 raise self._problem(first, "is missing")
-            view = memoryview(content)
+            view = np.frombuffer(raw, np.uint8)
             for number in range(first, end):
                 start = int(self._offsets[number]) - begin
-                part = view[start : start + int(self._sizes[number])]
-                if crc32(part) != self._sums[number]:
+                chunk = view[start : start + int(self._sizes[number])]
+                content, given, expected = chunk[:-4], chunk[-4:], self._sums[number]
+                if checksum(content) != expected or given.tobytes() != expected.tobytes():
                     raise self._problem(number, "is damaged (its checksum is wrong)")
-                found.append(part)
+                found.append(content)
             first = end
         return found
 

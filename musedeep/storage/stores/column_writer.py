@@ -9,13 +9,12 @@ thread several times, takes a third longer, and a shard would have to be in memo
 
 from typing import Any
 
-import google_crc32c
 import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BloscShuffle
 
-from musedeep.storage.stores.checked_store import RecordedStore, chunk_key
+from musedeep.storage.stores.checked_store import RecordedStore, checksum, chunk_key
 
 _SHUFFLES = {
     BloscShuffle.noshuffle: blosc.NOSHUFFLE,
@@ -31,7 +30,8 @@ class ColumnWriter:
     Parameters
     ----------
     array : zarr.Array
-        New, chunked along its first axis alone, in shards, of little-endian numbers, compressed by one Blosc codec.
+        New, chunked along its first axis alone, in shards, of little-endian numbers, with the codecs blosc
+        and crc32c.
     target : RecordedStore
         Where the array is.
     """
@@ -40,7 +40,7 @@ class ColumnWriter:
         self.target, self.name = target, array.path
         self.shape, self.dtype = tuple(array.chunks), array.dtype
         self.chunks_per_shard = array.shards[0] // array.chunks[0]
-        (codec,) = array.compressors
+        codec = array.compressors[0]
         assert isinstance(codec, BloscCodec)
         self.codec = codec
         self.sizes: list[int] = []
@@ -79,6 +79,7 @@ class ColumnWriter:
             chunk, self.codec.cname.value.encode(), self.codec.clevel, _SHUFFLES[self.codec.shuffle],
             self.codec.blocksize,
         )  # fmt: skip
+        content += checksum(content).to_bytes(4, "little")
         self.target.append_chunk(self.name, self._key(), content)
         self.sizes.append(len(content))
         if len(self.sizes) == self.chunks_per_shard:
@@ -93,6 +94,6 @@ class ColumnWriter:
         places[: len(self.sizes), 1] = self.sizes
         places[: len(self.sizes), 0] = np.cumsum([0, *self.sizes[:-1]])
         index = places.tobytes()
-        self.target.end_chunks(self._key(), index + int(google_crc32c.value(index)).to_bytes(4, "little"))
+        self.target.end_chunks(self._key(), index + checksum(index).to_bytes(4, "little"))
         self.sizes = []
         self.shards += 1

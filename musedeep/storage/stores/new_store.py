@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import zarr
-from zarr.storage import LocalStore
-
 from musedeep.errors import MusedeepError
 from musedeep.storage.outputs import check_space, partial_name, refuse_existing, replace_directory, write_error
 from musedeep.storage.stores import object_storage
-from musedeep.storage.stores.checked_store import RecordedStore
+from musedeep.storage.stores.checked_store import METADATA, RecordedStore
 from musedeep.storage.stores.location import Location, StoreUrl
 
 
@@ -28,7 +25,7 @@ def refuse_existing_store(store: Location, overwrite: bool) -> None:
 
 def _is_zarr(store: StoreUrl) -> bool:
     files, path = object_storage.file_system(store.url)
-    return bool(files.exists(f"{path}/zarr.json"))
+    return bool(files.exists(f"{path}/{METADATA}"))
 
 
 @contextmanager
@@ -45,7 +42,7 @@ def new_store(store: Location, overwrite: bool, need: int) -> Iterator[RecordedS
     refuse_existing_store(store, overwrite)
     if isinstance(store, StoreUrl):
         object_storage.remove(store)
-        target = RecordedStore(object_storage.open_remote(store, read_only=False), str(store))
+        target = RecordedStore(store)
         try:
             yield target
             target.finish()
@@ -56,7 +53,7 @@ def new_store(store: Location, overwrite: bool, need: int) -> Iterator[RecordedS
     check_space(store, need)
     partial = partial_name(store)
     try:
-        target = RecordedStore(LocalStore(partial))
+        target = RecordedStore(partial)
         yield target
         target.finish()
         replace_directory(partial, store)
@@ -72,8 +69,3 @@ def _remove_quietly(store: StoreUrl) -> None:
         object_storage.remove(store)
     except MusedeepError:
         pass
-
-
-def create_group(target: RecordedStore) -> zarr.Group:
-    """The root of a new store."""
-    return zarr.create_group(target, zarr_format=3)

@@ -8,8 +8,6 @@ import glob
 import logging
 from typing import Any
 
-from zarr.abc.store import Store
-
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.stores.location import StoreUrl
 
@@ -62,15 +60,43 @@ def file_system(url: str) -> tuple[Any, str]:
     return files, path
 
 
-def open_remote(where: StoreUrl, read_only: bool) -> Store:
-    """The zarr store at a URL; nothing is read."""
-    options = _options(where.url)
-    from zarr.storage import FsspecStore
+class RemoteObjects:
+    """The objects of a store at a URL: see `checked_store.Directory`. Nothing is read when it is made.
 
-    try:
-        return FsspecStore.from_url(where.url, storage_options=options, read_only=read_only)
-    except Exception as error:
-        raise unreachable(where.url, error) from error
+    Parameters
+    ----------
+    where : StoreUrl
+    """
+
+    def __init__(self, where: StoreUrl) -> None:
+        self._files, self._root = file_system(where.url)
+        self._parts: dict[str, bytearray] = {}
+
+    def read(self, key: str, start: int, size: int | None) -> bytes | None:
+        """See `Directory`."""
+        bounds = {} if size is None else {"start": start, "end": start + size}
+        try:
+            content: bytes = self._files.cat_file(f"{self._root}/{key}", **bounds)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return None
+        except OSError as error:
+            if "not satisfiable" in str(error):  # the object ends before
+                return b""
+            raise
+        return content
+
+    def write(self, key: str, content: bytes) -> None:
+        """See `Directory`."""
+        self._files.pipe_file(f"{self._root}/{key}", content)
+
+    def append(self, key: str, content: bytes) -> None:
+        """See `Directory`; in memory until the object ends."""
+        self._parts.setdefault(key, bytearray()).extend(content)
+
+    def end(self, key: str, content: bytes) -> None:
+        """See `Directory`."""
+        self.append(key, content)
+        self.write(key, bytes(self._parts.pop(key)))
 
 
 def exists(where: StoreUrl) -> bool:

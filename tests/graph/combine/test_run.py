@@ -15,7 +15,7 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine import tasks
 from musedeep.graph.combine.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers, write_exposure
 
 SMALL = 4 << 20
@@ -31,7 +31,7 @@ def exposures(tmp_path_factory):
 
 def run(paths, output, progress=None, parameters=None, **options):
     request = Request(
-        [Path(p) for p in paths], exp_combine_parameters({"crsigma": 5, **(parameters or {})}), Path(output), **options
+        [Path(p) for p in paths], RECIPE.parse({"crsigma": 5, **(parameters or {})}), Path(output), **options
     )
     return combine(request, progress)
 
@@ -257,7 +257,7 @@ def test_a_second_run_is_refused_and_disturbs_nothing(exposures, undisturbed, tm
                     run(exposures[0], tmp_path / "out", box_bytes=SMALL)
                 self.refused = str(error.value)
                 # nor does a plan
-                request = Request(list(exposures[0]), exp_combine_parameters({}), tmp_path / "out")
+                request = Request(list(exposures[0]), RECIPE.parse({}), tmp_path / "out")
                 assert combine(request, dry_run=True).plan.rows > 0
 
     second = Second()
@@ -274,13 +274,13 @@ def test_dry_run_keeps_what_an_interrupted_run_has(exposures, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         run(exposures[0], tmp_path / "out", Stop(), box_bytes=SMALL)
-    combine(Request(list(exposures[0]), exp_combine_parameters({}), tmp_path / "out"), dry_run=True)
+    combine(Request(list(exposures[0]), RECIPE.parse({}), tmp_path / "out"), dry_run=True)
     outcome = run(exposures[0], tmp_path / "out", box_bytes=SMALL)
     assert outcome.resumed_boxes == 1
 
 
 def test_dry_run_leaves_nothing(exposures, tmp_path):
-    request = Request(list(exposures[0]), exp_combine_parameters({}), tmp_path / "out")
+    request = Request(list(exposures[0]), RECIPE.parse({}), tmp_path / "out")
     outcome = combine(request, dry_run=True)
     assert outcome.plan.rows > 0
     assert not (tmp_path / "out").exists()

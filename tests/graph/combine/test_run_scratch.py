@@ -121,13 +121,13 @@ def test_sigkill(stores, undisturbed, disk, tmp_path, who):
     code = (
         "from pathlib import Path\n"
         "from musedeep.graph.combine.run import Request, Silent, combine\n"
-        "from musedeep.recipes.exp_combine.recipe import exp_combine_parameters\n"
+        "from musedeep.recipes.exp_combine.recipe import RECIPE\n"
         "class Slow(Silent):\n"
         "    def advance(self, rows):\n"
         "        print('box', flush=True)\n"
         "if __name__ == '__main__':\n"
         f"    paths = [Path(p) for p in {[str(s) for s in stores]!r}]\n"
-        f"    request = Request(paths, exp_combine_parameters({{'crsigma': 5}}), Path({str(tmp_path / 'out')!r}),\n"
+        f"    request = Request(paths, RECIPE.parse({{'crsigma': 5}}), Path({str(tmp_path / 'out')!r}),\n"
         f"                      workers=2, threads=2, scratch={str(disk)!r}, box_bytes={BOXES['box_bytes']})\n"
         "    combine(request, Slow())\n"
     )

@@ -9,7 +9,7 @@ from musedeep.graph.combine.run import Request, Silent, combine
 from musedeep.graph.forecast.forecast import forecast, survey_exposures
 from musedeep.graph.forecast.rates import Rates
 from musedeep.graph.workers.memory import BASE_BYTES
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers
 
 GIB = 2**30
@@ -31,7 +31,7 @@ class Records(Silent):
 def request_of_four(tmp_path_factory):
     directory = tmp_path_factory.mktemp("exposures")
     paths, _ = write_dithers(directory, 4, step=50.0, ifus=(9, 16), wavelength=(7000.0, 7030.0))
-    return Request(paths, exp_combine_parameters({"save": "cube,exposures"}), directory / "out", threads=2)
+    return Request(paths, RECIPE.parse({"save": "cube,exposures"}), directory / "out", threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def _whole(shape):
 
 
 def test_the_combined_table_takes_its_time(request_of_four, survey):
-    parameters = exp_combine_parameters({"save": "cube,combined"})
+    parameters = RECIPE.parse({"save": "cube,combined"})
     with_table = survey_exposures(replace(request_of_four, parameters=parameters), Silent())
     rates = replace(_nothing(), combined_row=1.0)
     assert forecast(with_table, 1, 1, GIB, rates).simulation.seconds == pytest.approx(survey.rows.sum())

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.night.disk import IMAGE, SIZES, Disk, check_room, free_bytes, needed, products_of
-from musedeep.graph.night.plan import COSTS, FrameSet
+from musedeep.graph.night.disk import Disk, check_room, free_bytes, needed, products_of
+from musedeep.graph.night.plan import FrameSet
+from musedeep.instrument import IMAGE_BYTES as IMAGE
+from musedeep.recipes.registry import first_stage
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -20,14 +22,14 @@ def frame_set(recipe, ifu, raws, biases=1):
 
 
 def test_every_recipe_of_a_night_has_sizes():
-    assert SIZES.keys() == COSTS.keys()
+    assert all(any(product.nbytes for product in recipe.products) for recipe in first_stage())
 
 
 def test_products_count_by_exposures_ifus_and_parameters():
     science = frame_set("muse_scibasic", 7, 5)
-    assert products_of(science, {"saveimage": False, "resample": False}, False) == {"PIXTABLE": 5 * 145_000_000}
+    assert products_of(science, {"saveimage": False, "resample": False}, False) == {"PIXTABLE_": 5 * 145_000_000}
     more = products_of(science, {"saveimage": True, "resample": True}, True)
-    assert more == {"PIXTABLE": 5 * 521_000_000, "_RED_": 5 * IMAGE, "_RESAMPLED_": 5 * 54_000_000}
+    assert more == {"PIXTABLE_": 5 * 521_000_000, "_RED_": 5 * IMAGE, "_RESAMPLED_": 5 * 54_000_000}
     sky = frame_set("muse_twilight", 0, 3, biases=24)
     assert products_of(sky, {}, False) == {"DATACUBE_SKYFLAT": 24 * 530_000, "TWILIGHT_CUBE": 24 * 415_000}
     finer = {"lambdamin": 5000.0, "lambdamax": 9000.0, "dlambda": 25.0}
@@ -37,11 +39,12 @@ def test_products_count_by_exposures_ifus_and_parameters():
     arcs = frame_set("muse_wavecal", 3, 9)
     kinds = [products_of(arcs, {"resample": True, "lampwise": value}, False) for value in (True, False)]
     assert [list(found) for found in kinds] == [
-        ["WAVECAL_TABLE", "ARC_RESAMPLED"], ["WAVECAL_TABLE", "ARC_RED_0", "ARC_RESAMPLED"],
-    ]  # fmt: skip
+        ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
+        ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
+    ]
     masks = products_of(frame_set("muse_geometry", 0, 60, biases=2), {"saveimage": True}, False)
     # raw frames are uncompressed for one IFU after the other
-    assert masks["MASK_REDUCED"] == 120 * IMAGE and masks["raw frames"] == 60 * 36_000_000
+    assert masks["MASK_REDUCED_"] == 120 * IMAGE and masks["raw frames"] == 60 * 36_000_000
 
 
 def test_what_is_replaced_goes_only_when_the_new_product_is_there():

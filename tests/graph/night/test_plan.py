@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from musedeep.declaration import MIB
 from musedeep.errors import MusedeepError
-from musedeep.graph.night.plan import MIB, STEPS, FrameSet, at_once, plan_night, remaining_frames
+from musedeep.graph.night.plan import FrameSet, at_once, plan_night, remaining_frames
+from musedeep.recipes.registry import steps
 
 
 def frame_set(name, *inputs, products=(), step=None, recipe=None):
@@ -37,12 +39,12 @@ def test_tasks_follow_what_they_need():
     assert tasks["scibasic-OBJECT-2"].needs == ("flat-2", "twilight")
 
 
-@given(st.lists(st.integers(1, 24), min_size=1, max_size=24, unique=True), st.sampled_from(STEPS))
+@given(st.lists(st.integers(1, 24), min_size=1, max_size=24, unique=True), st.sampled_from(steps()))
 def test_every_order_of_urgency_is_one_of_needs(ifus, until):
     plan = plan_night(night(ifus), until)
     tasks = plan.by_name()
     for task in plan.tasks:
-        assert STEPS.index(task.frames.step) <= STEPS.index(until)
+        assert steps().index(task.frames.step) <= steps().index(until)
         for name in task.needs:
             assert tasks[name].urgency > task.urgency
     names = [t.name for t in plan.tasks]

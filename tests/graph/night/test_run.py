@@ -14,6 +14,7 @@ from musedeep.graph.night import run as night_run
 from musedeep.graph.night.journal import WORK
 from musedeep.graph.night.run import NightRequest, reduce_night
 from musedeep.progress import Silent
+from musedeep.recipes.registry import declared
 from musedeep.selection.night.associate import Wish, associate
 from musedeep.selection.night.classify import classify_files, fits_files
 from tests.makers.made_up_recipe import MODULES
@@ -126,11 +127,10 @@ def test_changed_parameters_are_done_again(night, tmp_path):
 
 
 def test_tasks_wait_for_memory(night, tmp_path):
-    from musedeep.graph.night.plan import COSTS
     from musedeep.graph.workers.memory import BASE_BYTES
 
     options = {"until": "bias", "threads": 4, "parameters": {"wait": "0.3"}}
-    room = BASE_BYTES + COSTS["muse_bias"].memory
+    room = BASE_BYTES + declared()["muse_bias"].cost.memory
     outcome = reduce_tiny(night, tmp_path / "small", memory=room, **options)
     # one after the other
     assert outcome.seconds >= sum(outcome.took.values()) >= 0.6
@@ -190,6 +190,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {root!r})
 from pathlib import Path
+from tests.graph.night.test_run import reduce_tiny
 reduce_tiny(Path({night!r}), Path({output!r}), parameters={{"wait": "0.1"}})
 """
 
@@ -334,7 +335,6 @@ def test_a_piece_that_breaks_is_the_failure_of_its_task(night, tmp_path, options
 
 
 def test_pieces_run_at_once_and_within_the_memory(night, tmp_path):
-    from musedeep.graph.night.plan import COSTS
     from musedeep.graph.workers.memory import BASE_BYTES
 
     took = []
@@ -342,7 +342,7 @@ def test_pieces_run_at_once_and_within_the_memory(night, tmp_path):
         output = tmp_path / f"{n}"
         reduce_tiny(night, output, until="geometry")
         given = {"muse_twilight": {"wait": "0.6"}}
-        room = BASE_BYTES + n * max(COSTS["muse_twilight"].piece, COSTS["muse_wavecal"].memory)
+        room = BASE_BYTES + n * max(declared()["muse_twilight"].cost.piece, declared()["muse_wavecal"].cost.memory)
         request = NightRequest(sets_of(night, output), output, MODULES, given, "twilight", threads=4, memory=room)
         took.append(reduce_night(request, Silent()).took["twilight"])
     assert took[0] > 1.2 > took[1] > 0.6

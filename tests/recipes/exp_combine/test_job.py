@@ -7,7 +7,7 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import Request, combine
 from musedeep.recipes.exp_combine.job import exposure_weights, group_exposures, load_exposures
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from tests.makers.pixel_tables import (
     FLUX,
@@ -31,7 +31,7 @@ def set_card(path, key, value):
 
 
 def load(path, weight="exptime"):
-    return load_exposures(group_exposures([path]), exp_combine_parameters({"weight": weight}), None)
+    return load_exposures(group_exposures([path]), RECIPE.parse({"weight": weight}), None)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_weight_that_is_no_number(tmp_path):
 
 
 def combined(paths, output):
-    parameters = exp_combine_parameters({"save": "cube,combined,exposures"})
+    parameters = RECIPE.parse({"save": "cube,combined,exposures"})
     combine(Request(list(paths), parameters, output, combined_format=frozenset({"fits"})))
     with fits.open(output / "DATACUBE_FINAL.fits") as hdus:
         return hdus["DATA"].data.copy()
@@ -162,4 +162,4 @@ def test_the_exposure_that_lies_apart_is_named(tmp_path, dec):
     with pytest.raises(
         MusedeepError, match=r"PIXTABLE_REDUCED_0002\.fits \(RA .*\) lies far from PIXTABLE_REDUCED_000[13]"
     ):
-        combine(Request(paths, exp_combine_parameters({"crsigma": 0}), tmp_path / "out"))
+        combine(Request(paths, RECIPE.parse({"crsigma": 0}), tmp_path / "out"))

@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from musedeep.graph.combine.run import Request, combine
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.pixel_tables.export import export
 from tests.makers.pixel_tables import write_dithers
@@ -36,7 +36,7 @@ def assert_signed(path):
 def test_products_of_a_combination(exposures, tmp_path, format):
     given = {"save": "cube,combined,exposures", "format": format}
     formats = frozenset({"fits", "store"})
-    request = Request(exposures, exp_combine_parameters(given), tmp_path / "out", combined_format=formats)
+    request = Request(exposures, RECIPE.parse(given), tmp_path / "out", combined_format=formats)
     products = {path.name: path for path in combine(request).products}
     with fits.open(products["DATACUBE_FINAL.fits"]) as hdus:
         if format == "Cube":

@@ -11,7 +11,7 @@ from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import Request, combine
 from musedeep.recipes.exp_combine import rows as exp_combine_rows
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.recipes.exp_combine.rows import places_of
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.pixel_tables import store_writer
@@ -33,7 +33,7 @@ def exposures(tmp_path_factory):
 
 def combined(paths, output, parameters=None, formats=BOTH, **options):
     given = {"crsigma": 5, "save": "combined", **(parameters or {})}
-    request = Request(list(paths), exp_combine_parameters(given), output, combined_format=formats, **options)
+    request = Request(list(paths), RECIPE.parse(given), output, combined_format=formats, **options)
     return combine(request)
 
 

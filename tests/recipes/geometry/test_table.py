@@ -14,6 +14,8 @@ from musedeep.simulate.optics import Instrument
 from musedeep.simulate.schedule import single_frames
 from musedeep.simulate.statics import write_statics
 
+pytestmark = pytest.mark.night
+
 IFU, N = 24, 50
 REFERENCE = Path(__file__).with_name("geometry_reference.ecsv")
 

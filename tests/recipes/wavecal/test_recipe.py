@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.cli.main import run
-from musedeep.storage.calibrations.slice_tables import read_wavecal_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from tests.makers.arc_frames import (
     COLUMNS,
     LAMPS,

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import WORK, Request, Silent, combine
-from musedeep.recipes.exp_combine.recipe import exp_combine_parameters
+from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.reduction.cube.grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
 from musedeep.storage.cubes.output_wcs import OutputWCS
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
@@ -55,7 +55,7 @@ def write_grid(path, crval1, dec, **cards):
 
 def run(paths, output, parameters=None, progress=None, **options):
     given = {"crsigma": 5, "save": "cube,combined,exposures", **(parameters or {})}
-    return combine(Request(paths, exp_combine_parameters(given), output, threads=2, **options), progress)
+    return combine(Request(paths, RECIPE.parse(given), output, threads=2, **options), progress)
 
 
 def bits(output, names=("DATACUBE_FINAL", "EXPOSURE_MAP", "PIXTABLE_COMBINED")):
@@ -153,7 +153,7 @@ def test_a_grid_without_a_row_is_refused(tmp_path, cards, covers):
 
     progress = Boxes()
     for dry_run in (False, True):
-        request = Request(paths, exp_combine_parameters({}), tmp_path / "out", output_wcs=grid)
+        request = Request(paths, RECIPE.parse({}), tmp_path / "out", output_wcs=grid)
         with pytest.raises(MusedeepError) as error:
             combine(request, progress, dry_run)
         said = str(error.value)

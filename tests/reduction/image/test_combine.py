@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from musedeep.reduction.image.parameters import Combination, Overscan
 
 from musedeep.reduction.image.combine import BLOCK_ROWS, Calibration, combine, measure_all
-from musedeep.reduction.image.parameters import Combination, Overscan
 from musedeep.storage.raw.frames import open_raw_frame
 from tests.makers.raw_frames import extension, raw_image, write_raw
 

@@ -39,7 +39,7 @@ def test_everything(field):
     assert chosen.offset_list == field / "offsets.fits"
     assert chosen.output_wcs is None
     assert chosen.output == field / "deep" / "UDF-10"
-    assert chosen.parameters.filters == ("white", "Johnson_V")
+    assert chosen.parameters.filter == ("white", "Johnson_V")
     assert chosen.parameters.crsigma == 10.0
     assert ("crsigma", "10") in chosen.parameter_texts
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from astropy.time import Time
 
-from musedeep.cli.recipe import RECIPES, declared
+from musedeep.declaration import Scope
 from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import plan_night
+from musedeep.recipes.registry import declared, first_stage
 from musedeep.selection.night.associate import Wish, associate, night_of
 from musedeep.selection.night.classify import Frame, classify_files, fits_files
-from musedeep.selection.night.rules import FIRST_STAGE, MADE, MATCH, NOT_ASSOCIATED, SECOND_STAGE
 from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 from tests.makers.tiny_nights import make_tiny_night
 
@@ -98,41 +98,27 @@ def paths(one, tag):
     return [path for path, t in one.frames if t == tag]
 
 
-# declarations, rules and the simulator's sets say the same
+# the sets say what the declarations say
 
 
-def every_rule():
-    return [(rule.recipe, rule) for rule in (*FIRST_STAGE, *SECOND_STAGE)]
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_tag_of_a_recipe_is_associated_or_there_is_a_reason(name):
-    tags = {tag.name: tag for tag in declared(name).tags}
-    rules = [rule for recipe, rule in every_rule() if recipe == name]
-    passed = {tag for rule in rules for tag in (*rule.raws, *(word.lstrip("?") for word in rule.inputs))}
-    passed |= {"ILLUM"} if any(rule.illuminated for rule in rules) else set()
-    passed |= {"MASK_CHECK"} if any(rule.checked_by for rule in rules) else set()
-    without = {tag for recipe, tag in NOT_ASSOCIATED if recipe == name}
-    assert passed | without == set(tags) and not passed & without
-    for rule in rules:
-        # of several raw tags, one is needed
-        assert {max(tags[tag].minimum, 1) for tag in rule.raws} == {rule.minimum}
-        for word in rule.inputs:
-            needed = tags[word.lstrip("?")].minimum > 0
-            # muse_scibasic needs these for raw frames alone
-            needed |= name == "muse_scibasic" and word in ("MASTER_BIAS", "MASTER_FLAT")
-            assert needed == (not word.startswith("?")), word
-
-
-def test_every_recipe_has_its_rule():
-    recipes = {recipe for recipe, _ in every_rule()}
-    assert set(RECIPES) <= recipes and {recipe for recipe, _ in NOT_ASSOCIATED} <= recipes
-
-
-def test_made_tags_are_those_of_the_steps_that_make_them():
-    assert {made.by for made in MADE.values()} <= {rule.name for _, rule in every_rule()}
-    words = {word.lstrip("?") for _, rule in every_rule() for word in rule.inputs}
-    assert set(MADE) <= words and set(MATCH) - {"BIAS", "DARK", "MASK"} <= words
+def test_a_night_passes_every_declared_tag_on_or_there_is_a_reason():
+    """A day of all raw frames and calibrations: each recipe gets each of its tags, but for those marked as left out."""
+    raws = {one.name for recipe in first_stage() for one in recipe.raws} - {"ARC_LSF"}
+    frames = [*day(), *(frame(tag, 57001.1 + k / 1e3) for k, tag in enumerate(sorted(raws | {"ILLUM"})))]
+    for tag, number in (("DARK", 5), ("ARC", 15), ("MASK", 60), ("SKYFLAT", 8)):
+        frames += series(tag, 57000.7, number)
+    statics = {one.name for recipe in declared().values() for one in recipe.inputs} - raws - {"ILLUM"}
+    frames += [static(tag, f"{tag.lower()}_wfm.fits") for tag in sorted(statics)]
+    night, found = sets(frames, darks=True)
+    assert not night.problems
+    passed: dict[str, set[str]] = {}
+    for one in found.values():
+        passed.setdefault(one.recipe, set()).update(tag for _, tag in one.frames)
+    for recipe in declared().values():
+        wanted = {one.name for one in recipe.inputs if not one.left_out and one.name not in ("ARC_LSF", "OFFSET_LIST")}
+        if recipe.scope is not Scope.EXPOSURES:
+            assert passed[recipe.name] == wanted, recipe.name
+        assert all(one.left_out for one in recipe.inputs if one.name not in wanted | {"ARC_LSF", "OFFSET_LIST"})
 
 
 def test_bad_pixels_of_each_ifu_come_from_its_own_table():

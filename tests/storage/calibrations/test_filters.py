@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.calibrations.filters import WHITE, read_filters
+from musedeep.storage.calibrations.filters import WHITE, Filter, filter_list_hdus, read_filters
 
 
 def _table(name, wavelength, throughput, **header):
@@ -65,3 +65,18 @@ def test_bad_curves(tmp_path):
     (tmp_path / "no.fits").write_text("no FITS file")
     with pytest.raises(MusedeepError, match="no FITS header"):
         read_filters(tmp_path / "no.fits", ("V",))
+
+
+def test_a_list_comes_back(tmp_path):
+    wavelength = np.linspace(5000.0, 6000.0, 11)
+    curves = [
+        Filter("Own_a", wavelength, np.sin(wavelength), (21.5, None)),
+        Filter("own_b", wavelength[:2], np.array([0.5, 1.0]), (None, 22.25)),
+    ]
+    filter_list_hdus(curves).writeto(tmp_path / "filters.fits")
+    found, missing = read_filters(tmp_path / "filters.fits", ("Own_a", "own_b", "c"))
+    assert missing == ["c"]
+    for one, other in zip(found, curves, strict=True):
+        assert (one.name, one.zero_points) == (other.name, other.zero_points)
+        np.testing.assert_array_equal(one.wavelength, other.wavelength)
+        np.testing.assert_array_equal(one.throughput, other.throughput)

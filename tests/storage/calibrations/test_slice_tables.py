@@ -1,4 +1,4 @@
-"""TRACE_TABLE, WAVECAL_TABLE and LINE_CATALOG as they are read: of one IFU, of many, and bad ones."""
+"""TRACE_TABLE and WAVECAL_TABLE as they are read: of one IFU, of many, and bad ones."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import read_of_ifu
-from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table, read_wavecal_table
-from tests.makers.arc_frames import write_catalog, write_trace
+from musedeep.storage.calibrations.trace_table import read_trace_table
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
+from tests.makers.arc_frames import write_trace
 
 
 def wavecal_hdu(ifu, failed=(10,), numbered=True):
@@ -95,26 +95,3 @@ def test_a_table_with_slices_twice(tmp_path):
         hdus[1].data["SliceNo"][4] = 4
     with pytest.raises(MusedeepError, match="each once"):
         read_wavecal_table(path, 1)
-
-
-def test_a_list_of_lines(tmp_path):
-    catalog = read_line_catalog(write_catalog(tmp_path / "lines.fits"))
-    assert (np.diff(catalog.wavelengths) > 0).all() and set(catalog.ions) == {"NeI", "XeI", "HgI"}
-    places = np.concatenate([catalog.of_lamp(lamp) for lamp in ("Ne", "Xe", "HgCd")])
-    assert sorted(places) == list(range(catalog.wavelengths.size))
-
-
-def test_bad_lists_of_lines(tmp_path):
-    good = write_catalog(tmp_path / "lines.fits")
-    for name, message, change in (
-        ("nan", "not finite", lambda t: t["lambda"].__setitem__(3, np.nan)),
-        ("order", "not sorted", lambda t: t["lambda"].__setitem__(3, 1.0)),
-    ):
-        path = tmp_path / f"{name}.fits"
-        path.write_bytes(good.read_bytes())
-        with fits.open(path, mode="update") as hdus:
-            change(hdus[1].data)
-        with pytest.raises(MusedeepError, match=message):
-            read_line_catalog(path)
-    with pytest.raises(MusedeepError, match="no table with the columns"):
-        read_line_catalog(write_trace(tmp_path / "t.fits"))

@@ -12,17 +12,18 @@ from musedeep.storage.calibrations.badpix_table import read_badpix_table
 from musedeep.storage.calibrations.filters import read_filters
 from musedeep.storage.calibrations.geometry_table import read_geometry
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
-from musedeep.storage.calibrations.slice_tables import read_trace_table
+from musedeep.storage.calibrations.trace_table import read_trace_table
 from musedeep.storage.calibrations.twilight_cube import read_twilight_cube
 from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.fits.hdus import column, numbers, open_hdus, whole_numbers
 from musedeep.tools.badpix import read_flags
-from musedeep.tools.calibration_tables import read_image, read_table
+from musedeep.tools.calibration_tables import read_image
 
 READERS = (
     lambda path: read_trace_table(path, 1), lambda path: read_geometry(path, 1), read_badpix_table, read_line_catalog,
     read_twilight_cube, read_vignetting_mask, lambda path: read_filters(path, ("V",)), read_flags, read_image,
-    lambda path: read_table(path, "TRACE_TABLE", ("SliceNo",)),
+    lambda path: read_wavecal_table(path, None),
 )  # fmt: skip
 
 
