@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from musedeep.cli.recipe import RECIPES, declared
+from musedeep.recipes.registry import recipes
 from tests.makers.places import ROOT
 
 LARGEST_PICTURE = 150_000
@@ -33,12 +33,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_page_of_a_recipe_has_all_that_is_declared(site: Path, name: str) -> None:
-    recipe = declared(name)
+    recipe = recipes()[name]
     page = (site / "recipes" / name / "index.html").read_text()
     for word in [
-        *(tag.name for tag in recipe.tags), *(p.name for p in recipe.parameters), *(p.name for p in recipe.products),
+        *(tag.name for tag in recipe.inputs), *(p.name for p in recipe.parameters), *(p.name for p in recipe.products),
         *(q.keyword for q in recipe.quality),
     ]:  # fmt: skip
         assert word in page, word
@@ -54,7 +54,7 @@ def test_no_page_loads_anything_from_other_hosts(site: Path) -> None:
 
 def test_methods_fit_a_screen_and_belong_to_a_recipe() -> None:
     methods = {path.stem: path.read_text() for path in (ROOT / "docs" / "recipes" / "methods").glob("*.md")}
-    assert set(methods) == set(RECIPES)
+    assert set(methods) == set(recipes())
     assert {name for name, text in methods.items() if len(text.splitlines()) > SCREEN} == set()
 
 

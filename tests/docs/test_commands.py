@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from musedeep.cli.main import app
-from musedeep.cli.recipe import declared
+from musedeep.recipes.registry import named
 from tests.makers.places import ROOT
 
 TUTORIALS = ("docs/start/six-exposures.md", "docs/start/simulated-night.md")
@@ -155,7 +155,7 @@ def test_options_on_a_page_exist(page: str) -> None:
             command, rest = command.commands[rest[0]], rest[1:]
         known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
         if command.name == "recipe" and rest and not rest[0].startswith("-"):
-            known |= {f"--{p.name}" for p in declared(rest[0]).parameters}
+            known |= {f"--{p.name}" for p in named(rest[0]).parameters}
         for word in rest:
             if word.startswith("--"):
                 assert word.partition("=")[0] in known, f"{line}: no option {word}"
