@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from musedeep import __version__
 from musedeep.recipes.registry import recipes
 from tests.makers.places import ROOT
 
@@ -63,3 +65,16 @@ def test_pictures_are_small_and_used() -> None:
     for picture in (ROOT / "docs" / "images").iterdir():
         assert picture.stat().st_size <= LARGEST_PICTURE, picture
         assert f"images/{picture.name}" in pages, f"{picture} is on no page"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_outside_the_site_resolve(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    assert links and not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_citation_has_what_the_format_needs() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["authors"] == [{"name": "musedeep developers"}]
+    assert citation["version"] == __version__
