@@ -15,6 +15,7 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import Frames
 from musedeep.provenance_key import code_state
 from musedeep.storage.outputs import write_error
+from musedeep.storage.set_of_frames import existing_form
 
 WORK = ".musedeep-night"
 """Directory of the journal and of products in the making, inside that of the products."""
@@ -61,7 +62,7 @@ def task_key(recipe: str, parameters: Mapping[str, Any], frames: Frames, keys: M
         if path in keys:
             inputs.append((tag, Path(path).name, keys[path]))
         else:
-            inputs.append((tag, Path(path).name, "{}-{}".format(*_stamp(Path(path)))))
+            inputs.append((tag, Path(path).name, "{}-{}".format(*_stamp(Path(existing_form(path))))))
     text = json.dumps([recipe, sorted((k, repr(v)) for k, v in parameters.items()), inputs])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

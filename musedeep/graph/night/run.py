@@ -29,6 +29,7 @@ from musedeep.progress import Progress
 from musedeep.reduction.parameters import SAVE_FITS
 from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
+from musedeep.storage.set_of_frames import existing_form, other_form
 
 
 @dataclass
@@ -250,7 +251,7 @@ class _Run:
         for task in self.plan.tasks:
             names = [self._below(path) for path in task.frames.products]
             # pixel tables are stores here
-            names += [f"{name.removesuffix('.fits')}.zarr" for name in names if "PIXTABLE" in name]
+            names += [other_form(name) for name in names]
             self.journal.check_existing(names, self.request.overwrite)
 
     def _below(self, path: str) -> str:
@@ -467,8 +468,8 @@ class _Run:
             except MusedeepError as error:
                 failure = str(error)
         if not failure:
-            wanted = [path for path in task.frames.products if "PIXTABLE" not in path]
-            absent = [path for path in wanted if self._inside(path) and not Path(path).exists()]
+            wanted = [path for path in task.frames.products if self._inside(path)]
+            absent = [path for path in wanted if not Path(existing_form(path)).exists()]
             if absent:
                 failure = f"{task.frames.recipe} made no {Path(absent[0]).name}, which others need"
         if failure:

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,15 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import N_IFUS
 from musedeep.kernels.cube.reject import slice_direction
 from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
 from musedeep.reduction.cube.box import ExposureGeometry, Resampling
 from musedeep.reduction.cube.grid import Grid, Limits
 from musedeep.sky_angles import ra_difference, ra_on_circle
-from musedeep.storage.fits.headers import integer_of, number_of, number_or_none, text_of, value_of
+from musedeep.storage.fits.headers import number_of, number_or_none, text_of, value_of
 from musedeep.storage.offset_list import OffsetList
-from musedeep.storage.pixel_tables.open import open_exposure, open_pixel_table
+from musedeep.storage.pixel_tables.open import JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location, absolute
 
@@ -95,26 +93,10 @@ def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...
     MusedeepError
         The same exposure twice: two files of one DATE-OBS that hold data of the same IFU.
     """
-    groups: dict[str, list[tuple[Location, tuple[int, int], PixelTable]]] = {}
-    for path in paths:
-        table = open_pixel_table(path)
-        check_reduced(table)
-        facts = table.facts
-        low, high = (
-            integer_of(facts, f"ESO DRS MUSE PIXTABLE LIMITS IFU {end}", path, default, low=1, high=N_IFUS)
-            for end, default in (("LOW", 1), ("HIGH", N_IFUS))
-        )
-        groups.setdefault(text_of(facts, "DATE-OBS", path), []).append((path, (low, high), table))
-    result = []
-    for date in sorted(groups):
-        members = sorted(groups[date], key=lambda m: m[1])
-        for (one, a, _), (other, b, _) in pairwise(members):
-            if b[0] <= a[1]:
-                raise MusedeepError(
-                    f"{other}: the same exposure as {one} (DATE-OBS {date}, IFUs {b[0]}-{b[1]} in both); list it once"
-                )
-        files = tuple(path for path, _, _ in members)
-        result.append((files, members[0][2] if len(members) == 1 else open_exposure(list(files))))
+    result: list[tuple[tuple[Location, ...], PixelTable]] = []
+    for tables in tables_of_exposures(paths, check_reduced):
+        table = tables[0] if len(tables) == 1 else JoinedPixelTable(tables)
+        result.append((tuple(one.path for one in tables), table))
     return result
 
 

@@ -155,17 +155,17 @@ class Products:
 
     def _combined(self, work: Path, job: Job, first: fits.Header, say: Callable[[str], None]) -> list[str]:
         """Write the combined pixel table; returns its names."""
-        from musedeep.recipes.exp_combine.table import CombinedTable
+        from musedeep.recipes.exp_combine.table import combined_table
 
         say("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
-        table = CombinedTable(work, COMBINED, job, first, self.texts, weighted)
+        table = combined_table(work, COMBINED, job, first, self.texts, weighted)
         names = []
         if "store" in self.combined_format:
-            table.write_store(work / COMBINED_STORE, min(self.memory, COMBINED_MEMORY), self.threads)
+            table.write_store(work / COMBINED_STORE, self.threads, True, min(self.memory, COMBINED_MEMORY))
             names.append(COMBINED_STORE)
         if "fits" in self.combined_format:
-            table.write_fits(work / COMBINED)
+            table.write_fits(work / COMBINED, True)
             names.append(COMBINED)
         return names
 

@@ -1,7 +1,6 @@
 """The rows of PIXTABLE_COMBINED: those of all exposures, positioned, scaled, weighted, and flagged where rejected."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,32 +8,84 @@ from numpy.typing import NDArray
 
 from musedeep import instrument
 from musedeep.kernels.rows.projection import relative_positions, vacuum_wavelengths
-from musedeep.kernels.rows.segments import runs_of_rows
-from musedeep.recipes.exp_combine.job import Job
+from musedeep.recipes.exp_combine.job import Exposure, Job
+from musedeep.reduction.cube.box import ExposureGeometry
+from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.storage.pixel_tables.open_tables import OpenTables
-from musedeep.storage.pixel_tables.table import REQUIRED, PixelTable, Rows, clean_ranges, cut_ranges, row_count
-
-ROWS_AT_ONCE = 1 << 19
-
-UNITS = {
-    "xpos": "deg",
-    "ypos": "deg",
-    "lambda": "Angstrom",
-    "data": instrument.FLUX_UNIT,
-    "stat": instrument.VARIANCE_UNIT,
-}
+from musedeep.storage.pixel_tables.table import REDUCED_UNITS, REQUIRED, Rows, row_count
+from musedeep.storage.stores.location import Location
 
 
-def row_blocks(n: int) -> Iterator[NDArray[np.int64]]:
-    """Ranges, int64 (1, 2), that cover n rows."""
-    for first in range(0, n, ROWS_AT_ONCE):
-        yield np.array([[first, min(first + ROWS_AT_ONCE, n)]], np.int64)
+class Placed(Correction):
+    """Positions relative to those of the first exposure [deg]."""
+
+    reads = changes = ("xpos", "ypos")
+
+    def __init__(self, geometry: ExposureGeometry) -> None:
+        self.geometry, self.units = geometry, {"xpos": "deg", "ypos": "deg"}
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        ra, dec = np.empty((2, rows["xpos"].size), np.float32)
+        relative_positions(rows["xpos"], rows["ypos"], self.geometry.declination, *self.geometry.shift, ra, dec)
+        rows["xpos"], rows["ypos"] = ra, dec
 
 
-class CombinedRows:
-    """The combined pixel table before it is written: rows made from those of the exposures when they are read.
+class InVacuum(Correction):
+    """Wavelengths in vacuum."""
 
-    May be read by several threads (`storage.store_writer.RowSource`).
+    reads = changes = ("lambda",)
+    margin = 3.0
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        rows["lambda"] = vacuum_wavelengths(rows["lambda"])
+
+
+class MarkedRows:
+    """The rows of an exposure, flagged where they are rejected, and weighted.
+
+    Parameters
+    ----------
+    tables : OpenTables
+        Opens its pixel table, as often as is needed.
+    exposure : Exposure
+    rejected : int64 (n,)
+        Its rejected rows, ascending.
+    weighted : bool
+        Whether the rows get a weight.
+    weight : float, optional
+        Of all rows; None: that in the pixel table.
+    """
+
+    def __init__(
+        self, tables: OpenTables, exposure: Exposure, rejected: NDArray[np.int64], weighted: bool, weight: float | None
+    ) -> None:
+        self.tables, self.exposure, self.rejected, self.weight = tables, exposure, rejected, weight
+        self.names: tuple[str, ...] = (*REQUIRED, "weight") if weighted else REQUIRED
+        self.units, self.n_rows = dict(REDUCED_UNITS), exposure.n_rows
+
+    @property
+    def path(self) -> Location:
+        """See `RowSource.path`."""
+        return Path(self.exposure.paths[0])
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """See `RowSource.read`."""
+        table = self.tables.get(self.exposure.paths, self.exposure.identity)
+        stored = [name for name in names if name != "weight" or self.weight is None]
+        rows = table.read(ranges, stored)
+        if "dq" in rows:
+            rows["dq"][places_of(self.rejected, ranges)] |= instrument.DQ_COSMIC
+        if len(stored) < len(names):
+            rows["weight"] = np.full(row_count(ranges), self.weight, np.float32)
+        return rows
+
+
+def combined_rows(
+    path: Path, job: Job, rejected: Sequence[NDArray[np.int64]], weighted: bool, tables: OpenTables
+) -> JoinedRows:
+    """The combined pixel table before it is written: one source per exposure, without rows beyond the wavelengths.
 
     Parameters
     ----------
@@ -45,109 +96,23 @@ class CombinedRows:
         For each exposure, its rows that are rejected, ascending.
     weighted : bool
         Whether the table gets a weight column.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Columns, in the order of the manual.
-    units : dict
-    counts : list of int
-        Rows of each exposure; those beyond the limits of wavelength are left out.
-    n_rows : int
-    limits : float64 (6,)
-        Lowest and highest xpos, ypos [deg, relative to the reference point], lambda [Angstrom].
+    tables : OpenTables
+        Opens the pixel tables of the exposures.
 
     Raises
     ------
     MusedeepError
         A pixel table cannot be read any more.
     """
-
-    def __init__(self, path: Path, job: Job, rejected: Sequence[NDArray[np.int64]], weighted: bool) -> None:
-        self.path = path
-        self.names: tuple[str, ...] = (*REQUIRED, "weight") if weighted else REQUIRED
-        self.units = UNITS
-        self.job = job
-        self.rejected = rejected
-        self._geometries = job.geometries()
-        self._tables = OpenTables()
-        self.limits = np.array([np.inf, -np.inf] * 3)
-        self._kept = [self._look_through(k) for k in range(len(job.exposures))]
-        self.counts = [row_count(kept) for kept in self._kept]
-        self._seams = np.cumsum([0, *self.counts], dtype=np.int64)
-        self.n_rows = int(self._seams[-1])
-
-    def table(self, number: int) -> PixelTable:
-        """The pixel table of an exposure."""
-        exposure = self.job.exposures[number]
-        return self._tables.get(exposure.paths, exposure.identity)
-
-    def _look_through(self, number: int) -> NDArray[np.int64]:
-        """Which rows of an exposure are kept, as ranges; notes their limits."""
-        pieces = []
-        names = ("xpos", "ypos", "lambda")
-        low, high = self.job.how.lambda_low, self.job.how.lambda_high
-        table = self.table(number)
-        for block in row_blocks(table.n_rows):
-            wavelength = table.read(block, ("lambda",))["lambda"]
-            kept = np.flatnonzero((wavelength >= low) & (wavelength <= high)) + block[0, 0]
-            if not kept.size:
-                continue
-            ranges = np.empty((int(np.count_nonzero(np.diff(kept) != 1)) + 1, 2), np.int64)
-            runs_of_rows(kept, ranges)
-            pieces.append(ranges)
-            rows = self._read(number, ranges, names)
-            for k, name in enumerate(names):
-                self.limits[2 * k] = min(self.limits[2 * k], rows[name].min())
-                self.limits[2 * k + 1] = max(self.limits[2 * k + 1], rows[name].max())
-        return clean_ranges(np.concatenate([np.empty((0, 2), np.int64), *pieces]), table.n_rows)
-
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """Rows by their numbers in the combined table; see `PixelTable.read`."""
-        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self._seams)
-        bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True]) if which.size else np.zeros(1, np.int64)
-        pieces = []
-        for a, b in pairwise(bounds):
-            number = int(which[a])
-            pieces.append(self._read(number, self._source_ranges(number, parts[a:b]), names))
-        if not pieces:
-            pieces = [self._read(0, np.empty((0, 2), np.int64), names)]
-        return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
-
-    def _source_ranges(self, number: int, ranges: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of an exposure's table from rows of the combined table."""
-        kept = self._kept[number]
-        local = ranges - self._seams[number]
-        local = local[local[:, 0] < local[:, 1]]
-        seams = np.r_[0, np.cumsum(kept[:, 1] - kept[:, 0])]
-        which, parts = cut_ranges(local, seams)
-        return parts + (kept[which, 0] - seams[which])[:, None]
-
-    def _read(self, number: int, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """Rows of an exposure's table, changed as the combined table has them."""
-        geometry, how = self._geometries[number], self.job.how
-        wanted = set(names)
-        if wanted & {"xpos", "ypos"}:
-            wanted |= {"xpos", "ypos"}
-        if not how.use_weight_column:
-            wanted.discard("weight")
-        rows = self.table(number).read(ranges, sorted(wanted))
-        n = row_count(ranges)
-        if "xpos" in rows:
-            ra, dec = np.empty((2, n), np.float32)
-            relative_positions(rows["xpos"], rows["ypos"], geometry.declination, *geometry.shift, ra, dec)
-            rows["xpos"], rows["ypos"] = ra, dec
-        if "dq" in rows:
-            rows["dq"][places_of(self.rejected[number], ranges)] |= instrument.DQ_COSMIC
-        scale = geometry.flux_scale
-        for name, factor in (("data", scale), ("stat", scale * scale)):
-            if name in rows and scale != 1.0:
-                rows[name] = (rows[name].astype(np.float64) * factor).astype(np.float32)
-        if "weight" in names and not how.use_weight_column:
-            rows["weight"] = np.full(n, geometry.weight, np.float32)
-        if "lambda" in rows and self.job.grid.ctype3.startswith("WAVE"):
-            rows["lambda"] = vacuum_wavelengths(rows["lambda"])
-        return rows
+    how, sources = job.how, []
+    for exposure, geometry, bad in zip(job.exposures, job.geometries(), rejected, strict=True):
+        weight = None if how.use_weight_column else geometry.weight
+        rows = RowsWithin(MarkedRows(tables, exposure, bad, weighted, weight), how.lambda_low, how.lambda_high)
+        corrections: list[Correction] = [Placed(geometry), *scaled_flux(geometry.flux_scale)]
+        if job.grid.ctype3.startswith("WAVE"):
+            corrections.append(InVacuum())
+        sources.append(corrected(rows, corrections))
+    return JoinedRows(path, sources)
 
 
 def places_of(rows: NDArray[np.int64], ranges: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError
-from musedeep.instrument import DISPERSION, N_SLICES
+from musedeep.instrument import DISPERSION
 from musedeep.kernels.ccd.calibrate import SATURATED
-from musedeep.kernels.rows.illumination import correct_rows, count_flag
+from musedeep.kernels.rows.illumination import count_flag
 from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, Written, product_name
 from musedeep.recipes.scibasic.recipe import ScibasicParameters
@@ -28,34 +27,19 @@ from musedeep.reduction.image.combine import overscan_cards
 from musedeep.reduction.image.inputs import lamp_flux
 from musedeep.reduction.parameters import SkyLineSearch
 from musedeep.reduction.rows.flat_spectrum import flat_spectrum
-from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
+from musedeep.reduction.rows.illumination import ILLUM_RANGE, Illuminated, Illumination, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows
-from musedeep.reduction.rows.product import PixelTableProduct, wants_fits
+from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
 from musedeep.reduction.rows.sky_line_shift import sky_line_shift
 from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
-from musedeep.reduction.rows.sodium import flag_blocked
+from musedeep.reduction.rows.sodium import NotchFlags
+from musedeep.reduction.rows.source import corrected
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
-from musedeep.storage.pixel_tables.table import Rows
 from musedeep.storage.raw.frames import RawFrame
 
 FLAT_MARGIN: Final = 2.0
 """Bins by which the spectrum of the flat is longer than the pixel table on either side."""
-
-
-@dataclass(frozen=True)
-class Illumination:
-    """Factors by which the slices of an IFU are multiplied, float64 (48,), and the raw frame they come from."""
-
-    path: str
-    factors: NDArray[np.float64]
-
-    def cards(self) -> list[Card]:
-        """PIXTABLE ILLUMn, MEAN, STDEV."""
-        key = "ESO DRS MUSE PIXTABLE ILLUM"
-        cards: list[Card] = [(f"{key}{i}", float(f), "") for i, f in enumerate(self.factors, 1)]
-        stdev = float(self.factors.std(ddof=1))
-        return [*cards, (f"{key} MEAN", float(self.factors.mean()), ""), (f"{key} STDEV", stdev, "")]
 
 
 @dataclass
@@ -163,7 +147,7 @@ class IfuReduction:
         shift = sky_line_shift(self.where, arrays, self.search)
         name = category("PIXTABLE")
         target = self.call.output / f"{name}-{self.ifu:02d}.zarr"
-        table = ImageRows(target, self.where, arrays, shift or 0.0, limits, partial(self._correct, mode))
+        table = ImageRows(target, self.where, arrays, shift or 0.0, limits)
         image.clear()
         del arrays
         if not table.n_rows:
@@ -173,12 +157,11 @@ class IfuReduction:
             )
         text = "[Angstrom] Shift in wavelength applied to the data using sky emission line(s)"
         cards = [*cards, ("ESO QC SCIBASIC LAMBDA SHIFT", np.float32(shift or 0.0), text), *table.cards()]
-        if self.illumination is not None:
-            cards += self.illumination.cards()
-        cards += [("ESO DRS MUSE FLAT FLUX SKY", value, "") for cube in self.twilight[:1]
-                  if (value := cube.sky_flux.get(self.ifu)) is not None]  # fmt: skip
+        corrections = [NotchFlags(mode), Illuminated(self.ifu, self.illumination, self.twilight)]
+        cards += [card for one in corrections for card in one.cards()]
+        rows = corrected(table, corrections)
         header = self._header(frame, f"PIXTABLE_{tag}", f"{name}-{self.ifu:02d}.fits", paths, tag, cards)
-        product = PixelTableProduct(table, header, self._flat_field(limits))
+        product = PixelTableProduct(rows, header, self._flat_field(limits), saves_as_table())
         products = IfuProducts()
         if parameters.resample:
             from musedeep.recipes.scibasic.resampled import resampled_image
@@ -186,22 +169,9 @@ class IfuReduction:
             resampled = category("RESAMPLED")
             head = self._header(frame, f"{tag}_RESAMPLED", product_name(resampled, self.ifu), paths, tag,
                                 [c for c in cards if c[0].startswith("ESO DRS MUSE FLAT FLUX")])  # fmt: skip
-            products.writers.append(resampled_image(resampled, table, head, parameters.dlambda))
+            products.writers.append(resampled_image(resampled, rows, table.starts, head, parameters.dlambda))
         products.writers.append(lambda call, ifu: write_pixel_table(call, ifu, name, product))
         yield products
-
-    def _correct(self, mode: str, rows: Rows) -> None:
-        """Flag what the notch filter blocks; apply the factors of the slices and the twilight cubes."""
-        flag_blocked(rows["lambda"], rows["dq"], mode)
-        if self.illumination is None and not self.twilight:
-            return
-        factors = np.ones(N_SLICES) if self.illumination is None else self.illumination.factors
-        for cube in self.twilight or [TwilightCube.nothing()]:
-            correct_rows(
-                rows["xpos"], rows["ypos"], rows["lambda"], rows["origin"], rows["data"], rows["stat"], factors,
-                cube.data, cube.start, cube.step,
-            )  # fmt: skip
-            factors = np.ones(N_SLICES)
 
     def _flat_field(self, limits: tuple[float, float]) -> fits.BinTableHDU | None:
         """PIXTABLE_FLAT_FIELD: the spectrum of the flat over the wavelengths of the table, and a little more."""

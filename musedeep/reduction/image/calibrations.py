@@ -51,7 +51,8 @@ class Calibrations:
             ours = self.overscan.overscan_fit.method
             if recorded is not None and recorded.partition(":")[0] != ours:
                 raise MusedeepError(
-                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {ours}; use the same for both"
+                    f"{bias.path}: made with overscan={recorded}, the frames are reduced with {ours}; "
+                    "use the same for both"
                 )
         return bias
 

@@ -1,6 +1,6 @@
 """Making a pixel table of a calibrated CCD image: its rows, and the cards that describe them (manual 6.4)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,8 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
 from musedeep.kernels.slices.slice_pixels import pixels_of_origin, row_wavelengths
 from musedeep.reduction.headers.cards import Card
-from musedeep.reduction.rows.slice_map import EVERYWHERE, Image, SliceMap, _bounds, in_threads
+from musedeep.reduction.rows.slice_map import EVERYWHERE, Image, SliceMap, _bounds
+from musedeep.reduction.rows.source import all_rows
 from musedeep.storage.pixel_tables.table import REQUIRED, Rows, clean_ranges, empty_rows
 
 UNITS: Final = {"xpos": "pix", "ypos": "pix", "lambda": "Angstrom", "data": "count", "stat": "count**2"}
@@ -50,7 +51,7 @@ class PixelRows:
 
 
 class ImageRows:
-    """Rows of one IFU of one exposure, made of its image wherever they are read: a `storage.store_writer.RowSource`.
+    """Rows of one IFU of one exposure, made of its image wherever they are read: a `RowSource`.
 
     A whole table takes twice the memory of the image, and the time to get it from the system.
 
@@ -75,7 +76,6 @@ class ImageRows:
         image: Image,
         shift: float = 0.0,
         limits: tuple[float, float] = EVERYWHERE,
-        correct: Callable[[Rows], None] | None = None,
     ) -> None:
         """The rows of an image.
 
@@ -87,8 +87,6 @@ class ImageRows:
             Added to the wavelengths [Angstrom].
         limits : (low, high)
             Wavelengths that are kept, both limits inside [Angstrom].
-        correct : callable, optional
-            Changes data, dq and stat of whole rows.
 
         Raises
         ------
@@ -102,7 +100,7 @@ class ImageRows:
             )
         self.path, self.where, self.image, self.units = path, where, image, dict(UNITS)
         self._kept = shift, limits, image[0].shape[1]
-        self._offsets, self._correct = where.offsets, correct
+        self._offsets = where.offsets
         self.row_starts = np.concatenate([[0], np.cumsum(where.counts(*self._kept))])
         self.n_rows = int(self.row_starts[-1])
 
@@ -112,7 +110,7 @@ class ImageRows:
         return self.row_starts[:: self.where.edges.shape[2]]
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `PixelTable.read`."""
+        """See `RowSource.read`."""
         found = clean_ranges(ranges, self.n_rows)
         length = found[:, 1] - found[:, 0]
         rows = empty_rows(("lambda", "origin"), int(length.sum()))
@@ -130,27 +128,11 @@ class ImageRows:
         return {name: rows[name] for name in names}
 
     def complete(self, known: Rows) -> Rows:
-        """See `storage.store_writer.RowsByOrigin`."""
+        """See `RowsByOrigin.complete`."""
         made = empty_rows(("xpos", "ypos", "data", "dq", "stat"), known["origin"].size)
         where = self.where
         pixels_of_origin(known["origin"], where.edges, where.geometry, self._offsets, self.image, *made.values())
-        rows = known | made
-        if self._correct is not None:
-            self._correct(rows)
-        return rows
-
-    def whole(self) -> PixelRows:
-        """All rows, made in parallel threads."""
-        rows = empty_rows(REQUIRED, self.n_rows)
-        starts = self.starts
-
-        def fill(k: int) -> None:
-            here = slice(int(starts[k]), int(starts[k + 1]))
-            for name, values in self.read(np.array([[here.start, here.stop]]), REQUIRED).items():
-                rows[name][here] = values
-
-        in_threads(fill, starts.size - 1)
-        return PixelRows(self.path, rows, starts)
+        return known | made
 
     def limits(self) -> NDArray[np.float32]:
         """Smallest and largest xpos, ypos [pixel] and wavelength [Angstrom]: float32 (3, 2), zeros without rows."""
@@ -181,4 +163,5 @@ def create_pixels(
     limits: tuple[float, float] = EVERYWHERE,
 ) -> PixelRows:
     """All rows of an image, in memory; see `ImageRows`."""
-    return ImageRows(path, where, image, shift, limits).whole()
+    made = ImageRows(path, where, image, shift, limits)
+    return PixelRows(path, all_rows(made), made.starts)

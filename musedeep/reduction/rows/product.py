@@ -1,4 +1,4 @@
-"""Pixel tables of one IFU as products: a store, and a FITS file in one of the two formats (manual A.3.2)."""
+"""Pixel tables as products, from any source of rows: a store, a FITS file in one of two formats (manual A.3.2)."""
 
 import io
 import os
@@ -11,17 +11,17 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.reduction.rows.image_rows import UNITS, ImageRows
+from musedeep.reduction.rows.source import READERS
 from musedeep.storage.fits.hdus import whole_file
 from musedeep.storage.fits.header_cards import keep_checksum_places
 from musedeep.storage.fits.headers import raw_cards
 from musedeep.storage.fits.parts import BLOCK, header_bytes, padded
-from musedeep.storage.pixel_tables.table import COLUMN_TYPES, REQUIRED, Rows
+from musedeep.storage.outputs import write_at
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES, RowSource, row_blocks
+from musedeep.threads import in_threads
 
 STORE_MEMORY: Final = 64 << 20
 """Working memory of the writing of a store, bytes."""
-
-_ROWS: Final = 1 << 19
 
 
 def saves_as_table() -> bool:
@@ -36,82 +36,106 @@ def wants_fits() -> bool:
 
 @dataclass
 class PixelTableProduct:
-    """A pixel table, ready to be written.
+    """A pixel table, ready to be written in blocks as a store or as a FITS file.
 
     Attributes
     ----------
-    rows : ImageRows
+    rows : RowSource
     header : primary header
     flat_field : spectrum of the flat (PIXTABLE_FLAT_FIELD), if there is one
+    as_table : whether the FITS file is a binary table, not an image for each column
     """
 
-    rows: ImageRows
+    rows: RowSource
     header: fits.Header
     flat_field: fits.BinTableHDU | None = None
+    as_table: bool = False
 
-    def write_store(self, path: Path, workers: int, overwrite: bool) -> None:
+    def write_store(self, path: Path, workers: int, overwrite: bool, memory: int = STORE_MEMORY) -> None:
         """Write the store; `export` makes of it the FITS file that `write_fits` writes.
+
+        Parameters
+        ----------
+        path : Path
+            The zarr group.
+        workers : int
+            Threads.
+        overwrite : bool
+            Replace an existing store.
+        memory : int
+            Working memory [bytes].
 
         Raises
         ------
         MusedeepError
-            The store exists and may not be replaced; no space.
+            The store exists and may not be replaced; no space; too little memory for one slice in one band.
         """
         # a seventh of a second, which muse_scibasic lets pass beside other work
         from musedeep.storage.pixel_tables.store_writer import write_store
 
-        as_table = saves_as_table()
         hdus: list[dict[str, Any]] = [
-            {"cards": list(raw_cards(head)), "role": role} for role, head in self._headers(as_table).items()
+            {"cards": list(raw_cards(head)), "role": role} for role, head in self._headers.items()
         ]
         if self._flat_field:
             head, data = self._flat_field
             hdus.append({"cards": list(raw_cards(head)), "role": "other", "raw": data})
-        layout = {"format": "table" if as_table else "image", "hdus": hdus, "unsigned": True}
-        write_store(self.rows, path, layout, workers=workers, memory=STORE_MEMORY, overwrite=overwrite)
+        layout = {"format": "table" if self.as_table else "image", "hdus": hdus, "unsigned": True}
+        write_store(self.rows, path, layout, workers=workers, memory=memory, overwrite=overwrite)
 
     def write_fits(self, path: Path, overwrite: bool) -> None:
-        """Write the FITS file, as images or, with MUSE_PIXTABLE_SAVE_AS_TABLE=1, as a binary table.
+        """Write the FITS file.
 
         Raises
         ------
         MusedeepError
             The file exists and may not be replaced; no space.
         """
-        as_table = saves_as_table()
-        columns = self.rows.whole().rows
-        with whole_file(path, 4 * len(REQUIRED) * self.rows.n_rows, overwrite) as stream:
-            for role, head in self._headers(as_table).items():
-                stream.write(head)
-                if role != "primary":
-                    self._write_rows(stream, columns, REQUIRED if role == "rows" else (role,))
-            if self._flat_field:
-                stream.write(b"".join(self._flat_field))
+        n, position = self.rows.n_rows, 0
+        heads, columns = list[tuple[int, bytes]](), list[tuple[int, np.dtype[Any], tuple[str, ...]]]()
+        for role, head in self._headers.items():
+            heads.append((position, head))
+            position += len(head)
+            if role != "primary":
+                names = self.rows.names if role == "rows" else (role,)
+                record = np.dtype([(name, COLUMN_TYPES[name].newbyteorder(">")) for name in names])
+                columns.append((position, record, names))
+                position += padded(n * record.itemsize)
+        if self._flat_field:
+            heads.append((position, b"".join(self._flat_field)))
+            position += len(heads[-1][1])
+        with whole_file(path, position, overwrite) as stream:
+            descriptor = stream.fileno()
+            os.truncate(descriptor, position)
+            for place, raw in heads:
+                write_at(descriptor, place, raw)
+            blocks = row_blocks(n)
 
-    def _write_rows(self, stream: Any, columns: Rows, names: tuple[str, ...]) -> None:
-        record = np.dtype([(name, COLUMN_TYPES[name].newbyteorder(">")) for name in names])
-        for start in range(0, self.rows.n_rows, _ROWS):
-            stop = min(start + _ROWS, self.rows.n_rows)
-            block: NDArray[Any] = np.empty(stop - start, record)
-            for name in names:
-                block[name] = columns[name][start:stop]
-            stream.write(block.data)
-        size = record.itemsize * self.rows.n_rows
-        stream.write(b"\0" * (padded(size) - size))
+            def write(k: int) -> None:
+                rows = self.rows.read(blocks[k], self.rows.names)
+                first, last = blocks[k][0].tolist()
+                for place, record, names in columns:
+                    values: NDArray[Any] = np.empty(last - first, record)
+                    for name in names:
+                        values[name] = rows[name]
+                    write_at(descriptor, place + first * record.itemsize, values.view(np.uint8).data)
 
-    def _headers(self, as_table: bool) -> dict[str, bytes]:
-        """Headers of the file: of the primary HDU, and of each column or of the table of all."""
+            in_threads(write, len(blocks), READERS)
+
+    @cached_property
+    def _headers(self) -> dict[str, bytes]:
+        """Headers of the FITS file: of the primary HDU, and of each column or of the table of all."""
+        names, units = self.rows.names, self.rows.units
         found = {"primary": header_bytes(self.header, False, 8, ())}
-        if as_table:
-            empty = [fits.Column(n, "1J" if COLUMN_TYPES[n].kind == "i" else "1E", UNITS.get(n)) for n in REQUIRED]
+        if self.as_table:
+            empty = [fits.Column(n, "1J" if COLUMN_TYPES[n].kind == "i" else "1E", units.get(n)) for n in names]
             header = fits.BinTableHDU.from_columns(empty).header
             header["NAXIS2"] = self.rows.n_rows
             keep_checksum_places(header)
             return found | {"rows": header.tostring(sep="", endcard=True, padding=True).encode("ascii")}
-        for name in REQUIRED:
+        for name in names:
             header = fits.Header([fits.Card("EXTNAME", name)])
-            if name in UNITS:
-                header["BUNIT"] = UNITS[name]
+            if name in units:
+                header["BUNIT"] = units[name]
             bitpix = 32 if COLUMN_TYPES[name].kind == "i" else -32
             found[name] = header_bytes(header, True, bitpix, (self.rows.n_rows, 1))
         return found

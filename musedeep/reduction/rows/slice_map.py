@@ -1,7 +1,5 @@
 """Where the pixels of the slices of an IFU are."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.slices.slice_pixels import count_pixels, slice_field_limits, trace_edges, x_offsets
-from musedeep.processors import available_processors
+from musedeep.threads import in_threads
 
 EVERYWHERE: Final = (-np.inf, np.inf)
 
@@ -103,10 +101,3 @@ def _bounds(
 ) -> tuple[np.float32, np.float32, np.float32, int]:
     """As kernels take them: wavelengths of rows are float32."""
     return np.float32(shift), np.float32(wavelengths[0]), np.float32(wavelengths[1]), n_columns
-
-
-def in_threads(function: Callable[[int], object], number: int) -> None:
-    """Call a function with 0 to number - 1, on all processors."""
-    with ThreadPoolExecutor(max(min(available_processors(), number), 1)) as pool:
-        for _ in pool.map(function, range(number)):
-            pass

@@ -1,9 +1,13 @@
 """Wavelengths that the adaptive optics' notch filter blocks: pixels there get a flag (seen in the reference's log)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from musedeep.reduction.rows.source import Correction
+from musedeep.storage.pixel_tables.table import Rows
 
 NOTCH: Final = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
 """Limits by instrument mode (ESO INS MODE), Angstrom."""
@@ -31,3 +35,16 @@ def flag_blocked(wavelength: NDArray[np.float32], dq: NDArray[np.int32], mode: s
     blocked = (wavelength >= low) & (wavelength <= high)
     dq[blocked] = BLOCKED
     return int(np.count_nonzero(blocked))
+
+
+@dataclass(frozen=True)
+class NotchFlags(Correction):
+    """Flags of the rows that the notch filter blocks in an instrument mode; see `flag_blocked`."""
+
+    mode: str
+    reads = ("lambda", "dq")
+    changes = ("dq",)
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        flag_blocked(rows["lambda"], rows["dq"], self.mode)

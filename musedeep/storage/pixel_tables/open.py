@@ -1,6 +1,6 @@
 """Open pixel tables of any format; those of one exposure, one per IFU, joined to one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.fits.headers import integer_of, merge_headers, number_or_none, value_of
+from musedeep.instrument import N_IFUS
+from musedeep.storage.fits.headers import integer_of, merge_headers, number_or_none, text_of, value_of
 from musedeep.storage.fits.units import same_unit
 from musedeep.storage.pixel_tables.table import (
     _PIXTABLE,
@@ -53,6 +54,44 @@ def open_exposure(paths: Sequence[str | Location]) -> PixelTable:
     """
     tables = [open_pixel_table(path) for path in paths]
     return tables[0] if len(tables) == 1 else JoinedPixelTable(tables)
+
+
+def tables_of_exposures(
+    paths: Sequence[str | Location], check: Callable[[PixelTable], None] = lambda table: None
+) -> list[list[PixelTable]]:
+    """Open pixel tables: those of one exposure (DATE-OBS) in the order of their IFUs, exposures by date.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    check : callable, optional
+        Refuses a table that is of no use.
+
+    Raises
+    ------
+    MusedeepError
+        See `open_pixel_table`; two tables of one exposure hold data of the same IFU.
+    """
+    groups: dict[str, list[tuple[tuple[int, int], PixelTable]]] = {}
+    for path in paths:
+        table = open_pixel_table(path)
+        check(table)
+        low, high = (
+            integer_of(table.facts, f"{_PIXTABLE}LIMITS IFU {end}", table.path, default, low=1, high=N_IFUS)
+            for end, default in (("LOW", 1), ("HIGH", N_IFUS))
+        )
+        groups.setdefault(text_of(table.facts, "DATE-OBS", table.path), []).append(((low, high), table))
+    result = []
+    for date in sorted(groups):
+        members = sorted(groups[date], key=lambda member: member[0])
+        for (a, one), (b, other) in pairwise(members):
+            if b[0] <= a[1]:
+                raise MusedeepError(
+                    f"{other.path}: the same exposure as {one.path} (DATE-OBS {date}, IFUs {b[0]}-{b[1]} in both); "
+                    "list it once"
+                )
+        result.append([table for _, table in members])
+    return result
 
 
 FLUX_KEYS = ("ESO DRS MUSE FLAT FLUX SKY", "ESO DRS MUSE FLAT FLUX LAMP")

@@ -6,10 +6,9 @@ memory allows, or some IFUs and slices of one band, reads exactly their rows, br
 appends them to the columns. What the store holds depends on neither memory nor threads.
 """
 
-from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,8 @@ from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
     Rows,
+    RowsByOrigin,
+    RowSource,
     clean_ranges,
     empty_rows,
     split_ranges,
@@ -33,6 +34,7 @@ from musedeep.storage.stores.checked_store import RecordedStore
 from musedeep.storage.stores.column_writer import ColumnWriter
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.new_store import new_store
+from musedeep.threads import results_in_order
 
 ROWS_PER_BLOCK = 1 << 20
 """Rows of the source looked at at a time, at most."""
@@ -45,32 +47,6 @@ STORE_BYTES_PER_ROW = 24
 
 _KEY_BITS = 11
 _KEYS_PER_BAND = 1 << _KEY_BITS
-
-
-class RowSource(Protocol):
-    """Rows to write: the part of a `table.PixelTable` that is needed. Read by several threads at a time."""
-
-    n_rows: int
-    names: tuple[str, ...]
-    units: dict[str, str]
-
-    @property
-    def path(self) -> Location:
-        """For messages."""
-        ...
-
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """See `table.PixelTable.read`."""
-        ...
-
-
-@runtime_checkable
-class RowsByOrigin(Protocol):
-    """What a source may have besides, where wavelength and origin of a row say what is in its other columns."""
-
-    def complete(self, known: Rows) -> Rows:
-        """All columns of rows, in any order, of which `lambda` and `origin` are known."""
-        ...
 
 
 def write_store(
@@ -211,21 +187,11 @@ class _StoreWriter:
             least = int(keys.min())
             return least, np.bincount(keys - least)
 
-        for k, (least, part) in enumerate(self._ahead(count, range(0, n, self.block))):
+        for k, (least, part) in enumerate(results_in_order(self.pool, self.workers, count, range(0, n, self.block))):
             counts[least : least + part.size] += part
             rows = min(self.block, n - k * self.block)
             self.progress.advance(rows, rows=rows)
         return counts
-
-    def _ahead(self, function: Callable[[int], Any], items: Sequence[int]) -> Iterator[Any]:
-        """Results in order, with as many calls in flight as there are threads."""
-        queue: list[Any] = []
-        for item in items:
-            queue.append(self.pool.submit(function, item))
-            if len(queue) > self.workers:
-                yield queue.pop(0).result()
-        for future in queue:
-            yield future.result()
 
     def _groups(self, counts: NDArray[np.int64]) -> list[range]:
         """Successive keys whose rows fit into memory together: whole bands, or parts of one band."""

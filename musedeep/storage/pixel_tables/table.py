@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from astropy.io import fits
@@ -38,6 +38,9 @@ REDUCED_UNITS = {
     "stat": instrument.VARIANCE_UNIT,
 }
 
+ROWS_AT_ONCE = 1 << 19
+"""Rows of a source that are read at a time, at most, where all are read in order."""
+
 ROWS_PER_SEGMENT = 256
 """Rows of a segment: about three and a half wavelengths of one slice."""
 
@@ -57,30 +60,54 @@ _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _REDUCE = "reduce the exposure with muse_scipost --save=individual and give its PIXTABLE_REDUCED"
 
 
-class PixelTable(Protocol):
-    """The rows of one exposure. Several threads may read one table at the same time.
+class RowSource(Protocol):
+    """Rows that are read by their numbers. Several threads may read one source at the same time.
 
     Attributes
     ----------
-    path : Path or StoreUrl
     n_rows : int
     names : tuple of str
         Columns, in the order of the file.
     units : dict
         Unit of each column that has one.
-    rows_per_read : int
-        Rows best read at a time, if they are many.
     """
 
     n_rows: int
-    rows_per_read: int
     names: tuple[str, ...]
     units: dict[str, str]
 
     @property
     def path(self) -> Location:
-        """Where it is; of several files the first."""
+        """Where it is, for messages; of several files the first."""
         ...
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """The rows of `ranges` (int64 (n, 2)), concatenated in order, in the types of COLUMN_TYPES.
+
+        The arrays are new: the caller may change them.
+        """
+        ...
+
+
+@runtime_checkable
+class RowsByOrigin(Protocol):
+    """A source whose rows follow from their wavelength and origin."""
+
+    def complete(self, known: Rows) -> Rows:
+        """All columns of rows, in any order, of which `lambda` and `origin` are known."""
+        ...
+
+
+class PixelTable(RowSource, Protocol):
+    """The rows of one exposure.
+
+    Attributes
+    ----------
+    rows_per_read : int
+        Rows best read at a time, if they are many.
+    """
+
+    rows_per_read: int
 
     @property
     def identity(self) -> str:
@@ -112,17 +139,19 @@ class PixelTable(Protocol):
         """
         ...
 
-    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
-        """The rows of `ranges` (int64 (n, 2)), concatenated in order, in the types of COLUMN_TYPES."""
-        ...
-
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
-        """The same, into given arrays that have exactly the length of all ranges."""
+        """What `read` gives, into given arrays that have exactly the length of all ranges."""
         ...
 
     def close(self) -> None:
         """Let go of the files."""
         ...
+
+
+def row_blocks(n_rows: int, most: int | None = None) -> list[NDArray[np.int64]]:
+    """Ranges, int64 (1, 2) each, of at most ROWS_AT_ONCE rows (or fewer: `most`), that cover so many rows in order."""
+    size = max(min(ROWS_AT_ONCE, most or ROWS_AT_ONCE), 1)
+    return [np.array([[first, min(first + size, n_rows)]], np.int64) for first in range(0, n_rows, size)]
 
 
 def row_count(ranges: NDArray[np.int64]) -> int:

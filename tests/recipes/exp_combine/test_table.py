@@ -10,11 +10,10 @@ from musedeep.cli.info import describe
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.run import Request, combine
-from musedeep.recipes.exp_combine import rows as exp_combine_rows
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.recipes.exp_combine.rows import places_of
 from musedeep.storage.offset_list import read_offset_list
-from musedeep.storage.pixel_tables import store_writer
+from musedeep.storage.pixel_tables import store_writer, table
 from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
@@ -60,7 +59,7 @@ def files_of(store):
     ],
 )
 def test_the_export_of_the_store_is_the_fits_table(exposures, tmp_path, monkeypatch, parameters):
-    monkeypatch.setattr(exp_combine_rows, "ROWS_AT_ONCE", 5000)  # blocks end within exposures and runs
+    monkeypatch.setattr(table, "ROWS_AT_ONCE", 5000)  # blocks end within exposures and runs
     outcome = combined(exposures[0], tmp_path / "out", parameters)
     assert [p.name for p in outcome.products] == ["PIXTABLE_COMBINED.zarr", "PIXTABLE_COMBINED.fits"]
     made = tmp_path / "out" / "PIXTABLE_COMBINED.fits"

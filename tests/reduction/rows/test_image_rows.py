@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from musedeep.errors import MusedeepError
 from musedeep.reduction.rows.image_rows import ImageRows
 from musedeep.reduction.rows.slice_map import SliceMap
+from musedeep.reduction.rows.source import Correction, all_rows, corrected
 from musedeep.storage.pixel_tables.table import REQUIRED
 
 N_ROWS, N_COLUMNS, N_SLICES = 50, 330, 4
 LIMITS = 4760.0, 4795.0
 
 
-def rows_of(seed, correct=None, limits=LIMITS):
+def rows_of(seed, limits=LIMITS):
     """Four slices, the second without a trace."""
     rng = np.random.default_rng(seed)
     left = 3.3 + 82.0 * np.arange(N_SLICES)
@@ -35,20 +36,26 @@ def rows_of(seed, correct=None, limits=LIMITS):
         rng.uniform(0, 1, (N_ROWS, N_COLUMNS)).astype("f4"),
     )
     where = SliceMap.of(5, trace, wavelength, geometry, N_ROWS)
-    return ImageRows(Path("table"), where, image, 0.1, limits, correct)
+    return ImageRows(Path("table"), where, image, 0.1, limits)
 
 
-def halve(rows):
-    rows["data"] *= 0.5
-    rows["dq"][rows["lambda"] > 4780.0] = 1 << 27
+class Halved(Correction):
+    reads = ("lambda", "data", "dq")
+    changes = ("data", "dq")
+
+    def apply(self, rows):
+        rows["data"] *= 0.5
+        rows["dq"][rows["lambda"] > 4780.0] = 1 << 27
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.data())
 def test_parts_are_parts_of_the_whole(seed, data):
-    table = rows_of(seed, halve)
-    whole = table.whole().rows
-    assert table.n_rows == whole["data"].size == table.starts[-1] > 3000
+    image_rows = rows_of(seed)
+    table = corrected(image_rows, [Halved()])
+    whole = all_rows(table)
+    assert table.n_rows == whole["data"].size == image_rows.starts[-1] > 3000
+    assert np.array_equal(whole["data"], all_rows(image_rows)["data"] * np.float32(0.5))
     ends = st.integers(0, table.n_rows)
     ranges = np.array([sorted(data.draw(st.tuples(ends, ends))) for _ in range(data.draw(st.integers(1, 4)))])
     names = data.draw(st.lists(st.sampled_from(REQUIRED), min_size=1, unique=True))
@@ -65,7 +72,7 @@ def test_parts_are_parts_of_the_whole(seed, data):
 
 def test_limits_and_cards():
     table = rows_of(1)
-    whole = table.whole().rows
+    whole = all_rows(table)
     columns = [whole[name] for name in ("xpos", "ypos", "lambda")]
     assert np.array_equal(table.limits(), [(c.min(), c.max()) for c in columns])
     assert LIMITS[0] <= columns[2].min() and columns[2].max() <= LIMITS[1]
