@@ -10,7 +10,7 @@ from musedeep.kernels.ccd.bad_pixels import SATURATED, flat_pixels
 from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.kernels.slices.trace import SliceTrace, trace
 from musedeep.recipes.flat.recipe import RECIPE, FlatParameters
-from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, product_name
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
@@ -151,3 +151,6 @@ def trace_cards(slices: list[SliceTrace], n_rows: int) -> list[Card]:
                 (f"ESO QC TRACE {name} {kind}", np.float32(value), f"[pix] {kind} of {name.lower()} of slices")
             )
     return cards
+
+
+run = by_ifu(RECIPE, master_flat)
