@@ -31,7 +31,7 @@ SIGNIFICANT: Final = 20.0
 START_SIGMA: Final = 1.1
 DAMPING: Final = Damping(attempts=40, steps=40, refusals=40, decrease=-np.inf, least=1e-12, most=1e8)
 SMALLEST_STEP: Final = 1e-8
-"""Change with which a fit has converged: of centre and width, relative to the width, and of flux, relative to itself."""
+"""Change with which a fit has converged: of centre and width over the width, of flux over itself."""
 
 _SQRT_2PI = float(np.sqrt(2.0 * np.pi))
 
