@@ -1,9 +1,12 @@
-# make test: all checks and tests.  make demo: a small field from pixel tables to a picture.
+# make test: all checks and tests.  make test-unit: the tests of minutes.  make demo: from pixel tables to a picture.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: install check test fuzz demo docs bench clean
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
+UNIT   := not (night or reference or slurm)
+
+.PHONY: install check test test-unit test-reference test-slurm fuzz demo docs bench clean
 
 install: $(VENV)/.installed
 
@@ -22,8 +25,19 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check
-	$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
+# the unit lane first, then the two others side by side
+test: check test-unit
+	$(PYTEST) -m "not ($(UNIT))"
+
+# no simulated night, no reference pipeline, no SLURM
+test-unit: install
+	$(PYTEST) -m "$(UNIT)"
+
+test-reference: install
+	$(PYTEST) -m "night or reference"
+
+test-slurm: install
+	$(PYTEST) -m slurm
 
 # two thousand damaged inputs, others each time; make fuzz MUSEDEEP_FUZZ_SEED=7 repeats
 fuzz: install
@@ -38,7 +52,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: install
-	PYTHONPATH=tests $(BIN)/python benchmarks/run.py build/bench
+	$(BIN)/python -m benchmarks.run build/bench
 
 clean:
 	rm -rf demo/data demo/output site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

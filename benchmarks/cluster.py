@@ -1,8 +1,9 @@
 """What a cluster costs and gains: two workers against one, start, overhead of a task, TLS and logs.
 
-    PYTHONPATH=tests python benchmarks/cluster.py DIRECTORY [workers] [tasks] [security] [--rounds 2]
+    python -m benchmarks.cluster DIRECTORY [workers] [tasks] [security] [--rounds 2]
 
-On a real SLURM on this machine (`tests/slurm_node.py`; root, apt-get install slurm-wlm munge); of each worker one core.
+On a real SLURM on this machine (`tests/makers/slurm_node.py`; root, apt-get install slurm-wlm munge); of each worker
+one core.
 Makes its pixel tables (kept in DIRECTORY for the next time). Rounds are interleaved, figures are medians.
 
 workers   A combination bound by arithmetic (8 exposures, 10 IFUs, 480 planes, lanczos with ld 2, rejection at 3 sigma)
@@ -31,14 +32,15 @@ from pathlib import Path
 
 import dask
 import psutil
-from cluster_runs import PROFILE, ROOT, write_profile
-from run import SETS, Set, make
-from slurm_node import SlurmNode, missing
 
+from benchmarks.run import SETS, Set, make
 from musedeep.cli.run_log import RunLog
-from musedeep.graph.credentials import environment, make_credentials
-from musedeep.graph.executor import Resources, open_executor
-from musedeep.graph.records import Measured, Recorder, Work
+from musedeep.graph.workers.credentials import environment, make_credentials
+from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.records import Measured, Recorder, Work
+from tests.makers.cluster_runs import PROFILE, write_profile
+from tests.makers.places import ROOT
+from tests.makers.slurm_node import SlurmNode, missing
 
 EMPTY = 3000
 """Empty tasks."""
@@ -46,7 +48,7 @@ EMPTY = 3000
 LARGE = Set("large", 8, (8, 17), 480)
 
 SMALL_BOXES = (
-    "import sys, musedeep.graph.plan as p\n"
+    "import sys, musedeep.graph.combine.plan as p\n"
     "p.LEAST_BOX_BYTES = 0\n"
     "p.make_plan.__defaults__ = p.make_plan.__defaults__[:-1] + (int(sys.argv.pop(1)),)\n"
     "from musedeep.cli.main import run\nsys.exit(run())"

@@ -1,7 +1,7 @@
 """The first run after an installation beside later ones: what compiling kernels takes of a whole process.
 
     python demo/make_exposures.py
-    python benchmarks/first_run.py [demo/selection.yaml] [--rounds 3] [--trees . OTHER-CLONE]
+    python -m benchmarks.first_run [demo/selection.yaml] [--rounds 3] [--trees . OTHER-CLONE]
 
 In each round every tree of sources (a clone of another version to compare with) runs `musedeep combine` twice: without
 any compiled kernels, in a directory of its own (NUMBA_CACHE_DIR), and again with them. Wall time is that of the whole

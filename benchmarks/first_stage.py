@@ -1,7 +1,7 @@
 """Recipes on raw frames beside the reference, on the same sets-of-frames of a night and the same two processors.
 
-    PYTHONPATH=tests:tests/reference python benchmarks/first_stage.py NIGHT... [--recipes bias,flat] [--rounds 2]
-    PYTHONPATH=tests:tests/reference python benchmarks/first_stage.py NIGHT --end-to-end
+    python -m benchmarks.first_stage NIGHT... [--recipes bias,flat] [--rounds 2]
+    python -m benchmarks.first_stage NIGHT --end-to-end
 
 NIGHT is what `musedeep simulate night NIGHT` wrote and `tests/reference/night/reduce.py` reduced: calibrations are the
 reference's, for both. Each recipe runs by turns, as a whole process: start, raw frames in, products out. Wall time is
@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from night.reduce import BY_IFU, RECIPES, steps, survives
-from run import measure
+from benchmarks.run import measure
+from tests.reference.night.reduce import BY_IFU, RECIPES, steps, survives
 
 FIRST_STAGE = tuple(dict.fromkeys(recipe for _, recipe in RECIPES))[:8]
 """muse_bias to muse_scibasic."""

@@ -5,8 +5,8 @@
 
 Makes exposures of the tests' star field, ingests them to disk and to a local S3 server (moto's, a process of its own),
 and combines each way in a process of its own. Between musedeep and the server stands a proxy that holds every request
-back for --delay seconds, as distance does, and counts them. Prints a Markdown table for docs/storage.md; fails if the
-cubes differ.
+back for --delay seconds, as distance does, and counts them. Prints a Markdown table for
+docs/howto/object-storage.md; fails if the cubes differ.
 """
 
 import argparse
@@ -24,8 +24,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from pixel_tables import write_dithers
+from tests.makers.pixel_tables import write_dithers
 
 MUSEDEEP = [sys.executable, "-m", "musedeep"]
 

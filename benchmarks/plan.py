@@ -1,6 +1,6 @@
 """`musedeep plan` held against real runs: time, bytes read and peak memory.
 
-    PYTHONPATH=tests python benchmarks/plan.py DIRECTORY [--sets 8,32,125] [--measure-on 8,32] [--rounds 2]
+    python -m benchmarks.plan DIRECTORY [--sets 8,32,125] [--measure-on 8,32] [--rounds 2]
 
 Makes the pixel tables of benchmarks/run.py (kept in DIRECTORY for the next time), runs `musedeep combine` on each set
 with one worker (one thread) and with two, measures rates from the logs of some sets, and prints what the plan of
@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from run import SETS, make, measure
+from benchmarks.run import SETS, make, measure
 
 MUSEDEEP = [sys.executable, "-m", "musedeep"]
 

@@ -1,6 +1,6 @@
 """Combination beside the reference, on the same FITS pixel tables and the same cores.
 
-    PYTHONPATH=tests python benchmarks/run.py DIRECTORY [--sets 8,125] [--rounds 2] [--no-reference] [--as-they-are]
+    python -m benchmarks.run DIRECTORY [--sets 8,125] [--rounds 2] [--no-reference] [--as-they-are]
 
 Makes the pixel tables (kept in DIRECTORY for the next time), then runs the reference and musedeep by turns, each as a
 whole process: start, FITS pixel tables in, FITS cube out, cosmic-ray rejection on. Before every run of either the pixel
@@ -16,12 +16,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
-from pixel_tables import CENTRE, write_exposure
+
+from tests.makers.pixel_tables import CENTRE, write_exposure
 
 DEGREE = 3600.0
 
@@ -80,15 +82,22 @@ def read_once(paths: list[Path]) -> None:
 
 
 def measure(
-    command: list[str], directory: Path, threads: int = 2, accepted: tuple[int, ...] = (0,), interval: float = 0.02
+    command: list[str],
+    directory: Path,
+    threads: int = 2,
+    accepted: tuple[int, ...] = (0,),
+    interval: float = 0.02,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[float, float]:
-    """Wall time [s] and peak memory of the process tree [MiB] of a command; of the reference, so many threads."""
+    """Wall time [s] and peak memory of the process tree [MiB] of a command; of the reference, so many threads.
+
+    `environment` holds further variables of the command.
+    """
+    variables = os.environ | {"OMP_NUM_THREADS": str(threads)} | dict(environment or {})
     directory.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     with open(directory / "log.txt", "w") as log:
-        process = subprocess.Popen(
-            command, cwd=directory, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": str(threads)}
-        )
+        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, env=variables)
         root = psutil.Process(process.pid)
         tree, peak, samples = [root], 0, 0
         while process.poll() is None:

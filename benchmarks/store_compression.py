@@ -11,7 +11,6 @@ Prints Markdown tables for RESULTS.md. The `chosen` column of the first table is
 
 import argparse
 import shutil
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +20,11 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from pixel_tables import write_exposure
-
-from musedeep.storage.export import export
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
-from musedeep.storage.pixel_table_zarr import CHUNK_ROWS, CHUNKS_AT_ONCE, compressors
+from musedeep.storage.pixel_tables.export import export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.zarr import CHUNK_ROWS, CHUNKS_AT_ONCE, compressors
+from tests.makers.pixel_tables import write_exposure
 
 
 def blosc(cname, level, shuffle):

@@ -15,12 +15,12 @@ import numpy as np
 from astropy.io import fits
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from pixel_tables import CENTRE, write_exposure  # noqa: E402
 from scene import Scene  # noqa: E402
 
 from musedeep.storage.offset_list import OffsetRow, write_offset_list  # noqa: E402
+from tests.makers.pixel_tables import CENTRE, write_exposure  # noqa: E402
 
 WAVELENGTH = (6542.0, 6594.0)  # Angstrom
 POINTINGS = (  # offset east, north [arcsec] and position angle [deg]

@@ -1,5 +1,8 @@
 """Errors meant for the person who ran the command."""
 
+import difflib
+from collections.abc import Sequence
+
 
 class MusedeepError(Exception):
     """Bad input or a run that cannot go on.
@@ -15,3 +18,10 @@ def reason(error: BaseException) -> str:
         return error.strerror
     text = " ".join(str(error).split())
     return text or type(error).__name__
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word closest to a mistyped one, None if nothing is close."""
+    lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(word.lower(), list(lower), 1, 0.5)
+    return lower[near[0]] if near else None

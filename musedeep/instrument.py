@@ -32,6 +32,9 @@ N_COLUMNS: Final = 4096
 N_ROWS: Final = 4112
 """Rows of a trimmed image (manual, A.1)."""
 
+IMAGE_BYTES: Final = 202_150_000
+"""DATA, DQ and STAT of an IFU on disk."""
+
 BORDER: Final = 32
 """Pre- and overscan of a quadrant in x and in y, pixels (ESO DET OUTn PRSCX, OVSCX)."""
 

@@ -24,26 +24,38 @@ progress.QUIET_SECONDS = 1e9
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-NIGHT = ["geometry", "lsf", "night", "reduce_night", "scibasic", "twilight", "wavelengths"]
-"""Files of tests/reference that need a night reduced by the reference, which takes ten minutes."""
-
-LONGEST = ("night", "cluster", "tests/reference/test_first_stage.py", "tests/recipes/test_geometry_truth.py")
+FIRST = (
+    "tests/reference/test_night.py",
+    "tests/cluster",
+    "tests/reference/test_first_stage.py",
+    "tests/recipes/geometry/test_table.py",
+    "tests/cli/test_simulate.py",
+    "tests/fuzz/test_fuzz.py",
+    "tests/graph/combine/test_rehearsal.py",
+    "tests/graph/combine/test_run_scratch.py",
+    "tests/graph/combine/test_run.py",
+    "tests/simulate/test_request.py",
+)
+"""Groups that start first: one process makes the night of the reference, others run the longest tests meanwhile."""
 
 
 def group(nodeid: str) -> str:
-    """Tests that one process runs, where several share them: those of a night, of SLURM, else of one file."""
+    """Tests that one process runs: those of one file, and all that share a SLURM."""
     file = nodeid.split("::")[0]
-    directory, _, name = file.rpartition("/")
-    if directory == "tests/reference" and name.removeprefix("test_").removesuffix(".py") in NIGHT:
-        return "night"
-    return "cluster" if directory == "tests/cluster" else file
+    directory = file.rpartition("/")[0]
+    return directory if directory == "tests/cluster" else file
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In one of several processes: what takes longest first. All of them come to the same order."""
-    if hasattr(config, "workerinput"):
-        turns = {name: k for k, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: turns.get(group(item.nodeid), len(turns)))
+    """With several processes: FIRST come first, tests that wait for the night last. All processes sort alike."""
+    if not hasattr(config, "workerinput"):
+        return
+    turns = {
+        group(item.nodeid): len(FIRST) + 1
+        for item in items
+        if item.nodeid.startswith("tests/reference/") and "night" in getattr(item, "fixturenames", ())
+    } | {name: k for k, name in enumerate(FIRST)}
+    items.sort(key=lambda item: turns.get(group(item.nodeid), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -115,7 +115,7 @@ def test_numba_comes_without_what_it_only_looks_for():
     code = """
 import sys
 import numpy as np
-from musedeep.kernels.calibrate import scale
+from musedeep.kernels.ccd.calibrate import scale
 scale(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32), 2.0)
 assert "scipy.linalg" not in sys.modules
 import numba
@@ -131,7 +131,7 @@ assert "scipy.linalg" in sys.modules
 
 def test_a_change_in_a_folder_of_kernels_or_of_a_reader_counts(package):
     (package / "kernels" / "more").mkdir()
-    (package / "storage").mkdir()
+    (package / "storage" / "pixel_tables").mkdir(parents=True)
     said = {kept(package)}
     for name in ("kernels/more/three.py", *SOURCES[1:]):
         (package / name).write_text("")
@@ -146,7 +146,7 @@ def test_a_change_in_a_folder_of_kernels_or_of_a_reader_counts(package):
 def test_all_files_with_kernels_are_looked_at():
     root = Path(__file__).resolve().parents[1] / "musedeep"
     files = {path.relative_to(root).as_posix() for path in root.rglob("*.py") if "njit(" in path.read_text()}
-    assert "kernels/drizzle.py" in files
+    assert "kernels/cube/drizzle.py" in files
     assert {name for name in files if not name.startswith("kernels/")} == set(SOURCES[1:])
 
 
@@ -168,8 +168,8 @@ def said_by(process):
 
 SCALE = """
 import numpy as np
-from musedeep.kernels.calibrate import scale
-from musedeep.kernels.voxels import count_cells, scatter
+from musedeep.kernels.ccd.calibrate import scale
+from musedeep.kernels.cube.voxels import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)

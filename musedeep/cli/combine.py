@@ -1,75 +1,18 @@
 """`musedeep combine`: from a selection file to a run, and what the user sees of it."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musedeep.cli.errors import UsageProblem, complain
+from musedeep.cli.resources import Resources
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.cluster_profile import ClusterProfile
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
 
 LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
-
-CLUSTERS = ("slurm",)
-"""Kinds of clusters on which workers can be started."""
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Where a run takes place, as given on the command line."""
-
-    workers: int | None
-    threads: int | None
-    memory: str
-    scheduler: str | None
-    overwrite: bool
-    save_fits: bool = False
-    scratch: str | None = None
-    scratch_size: str | None = None
-    report: Path | None = None
-    log: Path | None = None
-    no_log: bool = False
-    cluster: str | None = None
-    cluster_profile: Path | None = None
-
-    def memory_bytes(self) -> int:
-        """The memory limit [bytes]."""
-        return _bytes("--memory", self.memory, "memory")
-
-    def scratch_bytes(self) -> int | None:
-        """The limit of the scratch directory [bytes]."""
-        return None if self.scratch_size is None else _bytes("--scratch-size", self.scratch_size, "disk")
-
-    def profile(self) -> "ClusterProfile | None":
-        """The profile of the cluster, if the run is to take place on one."""
-        if self.cluster is None:
-            if self.cluster_profile is not None:
-                raise UsageProblem("--cluster-profile: for which? give --cluster slurm, too")
-            return None
-        if self.cluster not in CLUSTERS:
-            raise UsageProblem(f"--cluster {self.cluster}: there is {', '.join(CLUSTERS)}")
-        if self.scheduler is not None:
-            raise UsageProblem("--cluster starts a scheduler of its own; leave out --scheduler, or --cluster")
-        from musedeep.graph.cluster_profile import load_profile
-
-        return load_profile(self.cluster_profile)
-
-
-def _bytes(option: str, text: str, what: str) -> int:
-    from dask.utils import parse_bytes
-
-    try:
-        n = int(parse_bytes(text))
-    except ValueError:
-        n = 0
-    if n <= 0:
-        raise UsageProblem(f"{option} {text}: not an amount of {what}; give it as in 4GiB")
-    return n
 
 
 def combine_selection(selection: Path, resources: Resources, output: Path | None, dry_run: bool) -> None:
@@ -78,10 +21,10 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
     if scratch_bytes and not resources.scratch:
         raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
     resources.profile()  # its mistakes are named before the selection is read
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
 
     run_request(
         Request(
@@ -120,8 +63,8 @@ def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
     from musedeep.cli.report import print_outcome, print_plan
-    from musedeep.graph.interrupts import as_interrupts
-    from musedeep.graph.run import combine
+    from musedeep.graph.combine.run import combine
+    from musedeep.graph.workers.interrupts import as_interrupts
 
     request.workers = resources.workers
     request.scheduler = resources.scheduler

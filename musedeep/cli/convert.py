@@ -4,11 +4,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from musedeep.cli.progress import TerminalProgress, duration, shown
-from musedeep.cli.report import size_on_disk, size_text
+from musedeep.cli.progress import TerminalProgress, shown
+from musedeep.cli.report import size_on_disk
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
-from musedeep.storage.location import location
+from musedeep.storage.stores.location import location
 
 
 def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwrite: bool) -> None:
@@ -17,7 +18,7 @@ def ingest_files(paths: Sequence[Path], store: str, workers: int | None, overwri
     missing = next((p for p in paths if not p.exists()), None)
     if missing is not None:
         raise MusedeepError(f"{missing}: no such file; give the FITS pixel tables of one exposure, then the store")
-    from musedeep.storage.ingest import ingest
+    from musedeep.storage.pixel_tables.ingest import ingest
 
     began = time.monotonic()
     with shown(_nothing) as progress:
@@ -31,7 +32,7 @@ def export_store(store: str, file: Path, workers: int | None, overwrite: bool) -
     source = location(store)
     if isinstance(source, Path) and not source.is_dir():
         raise MusedeepError(f"{store}: no such store; `musedeep ingest` makes one")
-    from musedeep.storage.ingest import export
+    from musedeep.storage.pixel_tables.ingest import export
 
     began = time.monotonic()
     with shown(_nothing) as progress:

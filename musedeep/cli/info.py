@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from musedeep.cli.report import Facts, print_facts, size_on_disk, size_text
+from musedeep.cli.report import Facts, print_facts, size_on_disk
+from musedeep.cli.text import size_text
 from musedeep.errors import MusedeepError, reason
-from musedeep.storage.location import Location, StoreUrl, location
-from musedeep.storage.packed import packing_of
+from musedeep.storage.fits.packed import packing_of
+from musedeep.storage.stores.location import Location, StoreUrl, location
 
 MANY = 12
 """Files listed of a selection before the rest is only counted."""
@@ -49,7 +50,7 @@ def describe(path: Location) -> tuple[str, Facts]:
 
 def selection_facts(path: Path) -> Facts:
     """A selection file: its inputs, parameters and output."""
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(path)
     size = sum(size_on_disk(p) for p in chosen.exposures)
@@ -99,7 +100,7 @@ def _disk(path: Path) -> str:
 
 
 def _fits_file(path: Path) -> tuple[str, Facts]:
-    from musedeep.storage.headers import scan_file, text_of
+    from musedeep.storage.fits.headers import scan_file, text_of
 
     hdus = scan_file(path)
     names = {h.name.lower() for h in hdus}
@@ -121,7 +122,7 @@ def _shape(header: Any) -> list[int]:
 
 def _of(header: Any) -> Callable[[str, str], str]:
     """Keywords of a header in a format, '-' where they are missing; as they are where they are no numbers."""
-    from musedeep.storage.headers import value_of
+    from musedeep.storage.fits.headers import value_of
 
     def value(key: str, form: str = "") -> str:
         found = value_of(header, key)
@@ -148,7 +149,7 @@ def _pointing(header: Any) -> Facts:
 
 def pixel_table_facts(path: Location) -> Facts:
     """A pixel table, FITS or store."""
-    from musedeep.storage.pixel_table import open_pixel_table
+    from musedeep.storage.pixel_tables.open import open_pixel_table
 
     table = open_pixel_table(path)
     try:
@@ -196,6 +197,6 @@ def cube_facts(path: Path, hdus: Any, header: Any) -> Facts:
 
 
 def _arcsec(header: Any, *keys: str) -> str:
-    from musedeep.storage.headers import number_or_none
+    from musedeep.storage.fits.headers import number_or_none
 
     return f"{sum((number_or_none(header, k) or 0.0) ** 2 for k in keys) ** 0.5 * 3600:.4g}"

@@ -92,7 +92,8 @@ def combine(
 
     A run that was interrupted goes on where it stopped when the same command is given again.
     """
-    from musedeep.cli.combine import Resources, combine_selection
+    from musedeep.cli.combine import combine_selection
+    from musedeep.cli.resources import Resources
 
     resources = Resources(
         workers, threads, memory, scheduler, overwrite,
@@ -166,8 +167,8 @@ def recipe(
     A parameter that is true or false may stand alone, as in --merge, and is true then. Products land in the working
     directory under the names of the manual.
     """
-    from musedeep.cli.combine import Resources
     from musedeep.cli.recipe import list_recipes, recipe_help, run_recipe
+    from musedeep.cli.resources import Resources
 
     if list_:
         list_recipes()
@@ -299,8 +300,8 @@ def reduce(
 
     Given again, the command does what is missing, and what depends on files or parameters that have changed.
     """
-    from musedeep.cli.combine import Resources
     from musedeep.cli.night import NightChoice, reduce_command
+    from musedeep.cli.resources import Resources
 
     choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark")
     resources = Resources(

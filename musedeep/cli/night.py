@@ -14,18 +14,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musedeep.cli.combine import Resources
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
-from musedeep.cli.progress import TerminalProgress, duration
-from musedeep.cli.recipe import RECIPES
-from musedeep.cli.report import print_facts, size_on_disk, size_text
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts, size_on_disk
+from musedeep.cli.resources import Resources
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
+from musedeep.recipes.registry import modules
 
 if TYPE_CHECKING:
-    from musedeep.graph.night_run import NightOutcome, NightRequest
-    from musedeep.selection.associate import Night
-    from musedeep.selection.classify import Frame
+    from musedeep.graph.night.run import NightOutcome, NightRequest
+    from musedeep.selection.night.associate import Night
+    from musedeep.selection.night.classify import Frame
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class NightChoice:
 
 def classify_command(directories: Sequence[Path], as_json: bool, output: Path | None, overwrite: bool) -> int:
     """Print the tags of files as a table or as JSON; status 1 if one is unknown."""
-    from musedeep.selection.classify import classify_files, fits_files
+    from musedeep.selection.night.classify import classify_files, fits_files
     from musedeep.storage.outputs import refuse_existing
 
     if output is not None:
@@ -122,8 +123,8 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
     """The night, and files that cannot be read, a line each."""
-    from musedeep.selection.associate import Wish, associate
-    from musedeep.selection.classify import classify_files, fits_files
+    from musedeep.selection.night.associate import Wish, associate
+    from musedeep.selection.night.classify import classify_files, fits_files
 
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
@@ -195,7 +196,7 @@ def _given_parameters(words: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def reduce_command(choice: NightChoice, resources: Resources, until: str, words: Sequence[str], dry_run: bool) -> int:
     """Reduce a night; status 1 if a task failed."""
-    from musedeep.graph.night_plan import STEPS, check_step
+    from musedeep.graph.night.plan import check_step, steps_until
 
     memory = resources.memory_bytes()
     profile = resources.profile()
@@ -205,20 +206,20 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     except MusedeepError as error:
         raise UsageProblem(f"--until: {error}") from None
     night, unread = _associated(choice)
-    problems = night.problem_lines(STEPS[: STEPS.index(until) + 1])
+    problems = night.problem_lines(steps_until(until))
     for line in [*unread, *night.notes]:
         complain(line)
     if problems:
         for line in problems[:-1]:
             complain(line)
         raise MusedeepError(problems[-1])
-    from musedeep.graph.interrupts import as_interrupts
-    from musedeep.graph.night_run import NightRequest, reduce_night
+    from musedeep.graph.night.run import NightRequest, reduce_night
+    from musedeep.graph.workers.interrupts import as_interrupts
 
     request = NightRequest(
         sets=night.sets,
         output=choice.products,
-        modules={name: module for name, module in RECIPES.items()},
+        modules=modules(),
         parameters=given,
         until=until,
         overwrite=resources.overwrite,
@@ -258,7 +259,7 @@ def _by_step(names: Sequence[str], outcome: "NightOutcome") -> dict[str, int]:
 
 def _print_plan(outcome: "NightOutcome", request: "NightRequest") -> int:
     """What `--dry-run` prints; status 1 if the disk does not hold what is to be made."""
-    from musedeep.graph.night_disk import check_room
+    from musedeep.graph.night.disk import check_room
 
     todo, done = _by_step(outcome.made, outcome), _by_step(outcome.earlier, outcome)
     steps = dict.fromkeys(task.frames.step for task in outcome.plan.tasks)

@@ -11,15 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
-from musedeep.cli.progress import TerminalProgress, duration
-from musedeep.cli.report import print_facts, size_text
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts
+from musedeep.cli.resources import parse_amount
+from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 
 if TYPE_CHECKING:
-    from musedeep.graph.forecast import Forecast, Survey
-    from musedeep.graph.rates import Rates
-    from musedeep.selection.selection_file import Selection
+    from musedeep.graph.forecast.forecast import Forecast, Survey
+    from musedeep.graph.forecast.rates import Rates
+    from musedeep.selection.campaign.selection_file import Selection
 
 WORKER_MEMORY = "4GiB"
 """Of each worker, if nothing is said."""
@@ -58,20 +60,7 @@ class PlanChoice:
         if self.exposures is not None:
             parse_numbers("--exposures", self.exposures)
         if self.storage is not None:
-            parse_amount("--storage", self.storage)
-
-
-def parse_amount(option: str, text: str) -> int:
-    """Bytes of 4GiB or 500MB/s."""
-    from dask.utils import parse_bytes
-
-    try:
-        n = int(parse_bytes(text.removesuffix("/s")))
-    except ValueError:
-        n = 0
-    if n <= 0:
-        raise UsageProblem(f"{option} {text}: not an amount; give it as in 4GiB")
-    return n
+            parse_amount("--storage", self.storage.removesuffix("/s"))
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
@@ -88,15 +77,17 @@ def parse_numbers(option: str, text: str) -> list[int]:
 def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
     """Simulate runs of a selection; status 1 if there is none that fits its memory."""
     choice.check()
-    from musedeep.graph.forecast import forecast
-    from musedeep.graph.rates import Rates, read_rates
-    from musedeep.selection.selection_file import load_selection
+    from musedeep.graph.forecast.forecast import forecast
+    from musedeep.graph.forecast.rates import Rates, read_rates
+    from musedeep.selection.campaign.selection_file import load_selection
 
     rates = read_rates(choice.rates) if choice.rates else Rates()
     if choice.storage is not None:
         from dataclasses import replace
 
-        rates = replace(rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage)))
+        rates = replace(
+            rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage.removesuffix("/s")))
+        )
     chosen = load_selection(selection)
     survey = _survey(chosen, choice)
     made: list[Forecast] = []
@@ -124,8 +115,8 @@ def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
     """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
     from dataclasses import replace
 
-    from musedeep.graph.forecast import survey_exposures
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
+    from musedeep.graph.forecast.forecast import survey_exposures
 
     given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
     given = {name: value for name, value in given.items() if value is not None}
@@ -220,10 +211,10 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
 
 def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
     """Measure rates from logs, and say how well they hold."""
-    from musedeep.graph.rates import measure_rates, read_log, waited
+    from musedeep.graph.forecast.rates import measure_rates, read_log, waited
     from musedeep.storage.outputs import appearing_whole, refuse_existing
 
-    bandwidth = float(parse_amount("--storage", storage)) if storage else None
+    bandwidth = float(parse_amount("--storage", storage.removesuffix("/s"))) if storage else None
     if output is not None:
         refuse_existing(output, overwrite)
     runs = [run for path in logs for run in read_log(path)]

@@ -11,12 +11,13 @@ import psutil
 
 from musedeep.cli.errors import Interrupted
 from musedeep.cli.output import Output
+from musedeep.cli.text import duration
 from musedeep.compiled import compiling_seconds
-from musedeep.graph.interrupts import as_interrupts
+from musedeep.graph.workers.interrupts import as_interrupts
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.records import Record
+    from musedeep.graph.workers.records import Record
 
 QUIET_SECONDS = 10.0
 """Between two lines where the output is not a terminal."""
@@ -37,17 +38,6 @@ def tree_memory() -> int:
         except psutil.Error:  # it has just ended
             continue
     return total
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def working_seconds(elapsed: float) -> float:

@@ -1,42 +1,29 @@
 """`musedeep recipe NAME`: a recipe on a set-of-frames, as esorex runs it."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from musedeep.cli.combine import Resources, run_request
+from musedeep.cli.combine import run_request
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
-from musedeep.errors import MusedeepError
-from musedeep.recipes.declaration import Recipe, nearest
-
-RECIPES = {
-    "muse_bias": "musedeep.recipes.bias",
-    "muse_dark": "musedeep.recipes.dark",
-    "muse_flat": "musedeep.recipes.flat",
-    "muse_wavecal": "musedeep.recipes.wavecal",
-    "muse_lsf": "musedeep.recipes.lsf",
-    "muse_scibasic": "musedeep.recipes.scibasic",
-    "muse_geometry": "musedeep.recipes.geometry",
-    "muse_twilight": "musedeep.recipes.twilight",
-    "muse_exp_combine": "musedeep.recipes.exp_combine_parameters",
-}
-"""Modules that declare recipes (RECIPE) and, but for muse_exp_combine, run them (run); imported when asked for."""
+from musedeep.cli.resources import Resources
+from musedeep.declaration import Recipe, Scope
+from musedeep.errors import MusedeepError, nearest
+from musedeep.recipes.registry import named, recipes
 
 
-def declared(name: str) -> Recipe:
+def declared(name: str) -> Recipe[Any]:
     """The declaration of a recipe."""
-    if name not in RECIPES:
-        near = nearest(name, list(RECIPES))
-        hint = f"did you mean {near}?" if near else "`musedeep recipe --list` names them"
-        raise UsageProblem(f"no recipe '{name}'; {hint}")
-    found: Recipe = import_module(RECIPES[name]).RECIPE
-    return found
+    try:
+        return named(name)
+    except MusedeepError as error:
+        raise UsageProblem(str(error)) from None
 
 
 def list_recipes() -> None:
     """Print name and purpose of every recipe."""
-    for name in RECIPES:
-        print(f"{name:<20} {declared(name).summary}")
+    for name, recipe in recipes().items():
+        print(f"{name:<20} {recipe.summary}")
 
 
 def recipe_help(name: str) -> None:
@@ -44,7 +31,7 @@ def recipe_help(name: str) -> None:
     print(declared(name).help_text())
 
 
-def split_arguments(recipe: Recipe, arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def split_arguments(recipe: Recipe[Any], arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Parameters and files among the arguments.
 
     `--name=value` is a parameter, as for esorex; so is `--name value`, unless it is true or false: `--name` alone is
@@ -98,10 +85,9 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     resources.memory_bytes()
     if not files:
         raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
-    module = import_module(RECIPES[name])
     from musedeep.storage.set_of_frames import read_set_of_frames
 
-    if not hasattr(module, "run"):
+    if recipe.scope is Scope.EXPOSURES:
         combine_exposures(recipe, given, files, resources, output, dry_run)
         return OK
     try:
@@ -116,7 +102,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         return OK
     from musedeep.allocation import keep_freed_memory
     from musedeep.cli.progress import shown
-    from musedeep.recipes.basic_run import RecipeCall
+    from musedeep.recipes.run_ifus import RecipeCall
     from musedeep.storage.outputs import make_directory
 
     make_directory(output)
@@ -125,7 +111,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         call = RecipeCall(
             found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress
         )
-        outcome = module.run(call)
+        outcome = recipe.load().run(call)
     for path in outcome.paths:
         print(path)
     for message in (*outcome.notes, *outcome.failures.values()):
@@ -134,20 +120,19 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
 
 
 def combine_exposures(
-    recipe: Recipe, given: dict[str, str], files: Sequence[str], resources: Resources, output: Path, dry_run: bool
+    recipe: Recipe[Any], given: dict[str, str], files: Sequence[str], resources: Resources, output: Path, dry_run: bool
 ) -> None:
     """muse_exp_combine, which the graph runs."""
     memory = resources.memory_bytes()
-    from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
     from musedeep.storage.set_of_frames import read_set_of_frames
 
     try:
-        parameters = exp_combine_parameters(given)
+        parameters = recipe.parse(given)
     except MusedeepError as error:
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
-    from musedeep.graph.run import Request
+    from musedeep.graph.combine.run import Request
 
     def single(tag: str) -> Path | None:
         return Path(found[tag][0]) if found[tag] else None

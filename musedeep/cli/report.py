@@ -7,29 +7,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musedeep.cli.progress import duration
-from musedeep.storage.location import Location, StoreUrl
+from musedeep.cli.text import duration, size_text
+from musedeep.storage.stores.location import Location, StoreUrl
 
 if TYPE_CHECKING:
-    from musedeep.graph.records import StageSummary
-    from musedeep.graph.run import Outcome, Request
+    from musedeep.graph.combine.run import Outcome, Request
+    from musedeep.graph.workers.records import StageSummary
 
 Facts = list[tuple[str, str]]
-
-
-def size_text(n: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if n < 1024:
-            return f"{n:.0f} {unit}" if unit == "bytes" else f"{n:.3g} {unit}"
-        n /= 1024
-    return f"{n:.3g} TiB"
 
 
 def size_on_disk(path: Location) -> int:
     """Size of a file, of all files in a directory, or of a store in object storage [bytes]."""
     if isinstance(path, StoreUrl):
-        from musedeep.storage.pixel_table import open_pixel_table
+        from musedeep.storage.pixel_tables.open import open_pixel_table
 
         return open_pixel_table(path).nbytes
     if path.is_dir():

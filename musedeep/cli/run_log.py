@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from musedeep.cli.report import size_text
+from musedeep.cli.text import size_text
 from musedeep.storage.outputs import write_error
 
 if TYPE_CHECKING:
-    from musedeep.graph.records import Record
+    from musedeep.graph.workers.records import Record
 
 
 def log_paths(path: Path) -> tuple[Path, Path]:

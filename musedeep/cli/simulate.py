@@ -58,7 +58,8 @@ def simulate_night_command(
     directory: Path, choice: Choice, exposures: int | None, exposure_time: float, small: bool, masks: int, lsf_arcs: int
 ) -> None:
     """Simulate a night and say what there is."""
-    from musedeep.simulate.night import Job, simulate_night
+    from musedeep.simulate.job import Job
+    from musedeep.simulate.night import simulate_night
     from musedeep.simulate.schedule import SMALL, Counts, night_schedule
 
     scene, instrument, effects = _prepare(choice)
@@ -76,8 +77,9 @@ def simulate_frame_command(
     kind: str, directory: Path, choice: Choice, number: int, lamp: str | None, exposure_time: float | None
 ) -> None:
     """Simulate frames of one type and name them."""
+    from musedeep.simulate.job import Job
     from musedeep.simulate.lamps import ARC_TIME
-    from musedeep.simulate.night import Job, simulate_frames
+    from musedeep.simulate.night import simulate_frames
     from musedeep.simulate.schedule import single_frames
 
     if lamp is not None and lamp not in ARC_TIME:

@@ -8,7 +8,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from musedeep.instrument import BORDER, N_COLUMNS, N_ROWS
-from musedeep.kernels.detector import add_tracks, digitise
+from musedeep.kernels.ccd.detector import add_tracks, digitise
 from musedeep.simulate.effects import Effects
 
 RAW_SHAPE: Final = (N_ROWS + 4 * BORDER, N_COLUMNS + 4 * BORDER)

@@ -10,7 +10,7 @@ from musedeep.simulate.exposure import Exposure, Template
 from musedeep.simulate.optics import PIXEL_SCALE
 from musedeep.simulate.pinholes import ENCODER_STEPS, FOCAL_SCALE, mask_position
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, parallactic_angle
-from musedeep.storage.raw import extension_name
+from musedeep.storage.raw.file import extension_name
 
 DPR: Final = {
     "BIAS": ("CALIB", "BIAS"),

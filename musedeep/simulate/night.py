@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,27 +16,18 @@ from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
-from musedeep.simulate.detector import RAW_SHAPE
-from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure, Template, templates
 from musedeep.simulate.frame import DARK_KINDS, SCENE_KINDS, simulate_ifu
 from musedeep.simulate.guiding import guiding_extensions
 from musedeep.simulate.headers import extension_header, primary_header
-from musedeep.simulate.optics import Instrument
+from musedeep.simulate.job import GUIDED_KINDS, IMAGE_BYTES, Job, cost_of
 from musedeep.simulate.request import FINISHED, UNFINISHED, directory_to_fill, read_request, request_of, write_request
 from musedeep.simulate.sets_of_frames import night_sets, write_sets
 from musedeep.simulate.truth import write_truth
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.outputs import appearing_whole, check_space, replace_directory
-from musedeep.storage.raw import join_parts, write_extensions, write_part
+from musedeep.storage.raw.file import join_parts, write_extensions, write_part
 
-IMAGE_BYTES: Final = 2 * RAW_SHAPE[0] * RAW_SHAPE[1] + 10 * 2880
-"""Bytes of one IFU in a raw file; compressed ones are about half of it."""
-OTHER_BYTES: Final = 2**25
-"""Bytes of statics, truth and sets-of-frames."""
-GUIDING_BYTES: Final = 2**24
-"""Bytes of the guiding system's extensions in a science frame of ten minutes."""
-GUIDED_KINDS: Final = ("OBJECT", "SKY")
 HEIGHT_OF_IFU: Final = 2.4
 STRIP_MARGIN: Final = 16.0
 """Height of what an IFU sees, and how far beyond astrometric reference stars are listed, arcsec."""
@@ -44,50 +35,6 @@ PARTS: Final = ".*-[0-9][0-9].part"
 """Images of single IFUs that are whole."""
 GROUP: Final = 6
 """Exposures of the same light that one task makes."""
-
-
-SECONDS: Final = {"OBJECT": 8.0, "ASTROMETRY": 8.0, "STD": 3.0, "SKY": 2.0, "BIAS": 0.5}
-"""What an image takes about on one processor, for the time left."""
-
-
-def cost_of(exposure: Exposure) -> float:
-    """What an image of an exposure takes, about, s on one processor."""
-    return SECONDS.get(exposure.kind, 1.0)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be simulated.
-
-    Attributes
-    ----------
-    exposures : in the order of their times
-    instrument : of which the IFUs are simulated
-    effects : what is simulated
-    seed : of the noise
-    compress : tile-compressed files, .fits.fz
-    """
-
-    exposures: tuple[Exposure, ...]
-    instrument: Instrument
-    effects: Effects = field(default_factory=Effects)
-    seed: int = 1
-    compress: bool = False
-
-    def file_name(self, exposure: Exposure) -> str:
-        """Name of a raw file, as in the archive."""
-        return f"MUSE.{exposure.date_obs}.fits" + (".fz" if self.compress else "")
-
-    def space(self) -> int:
-        """Bytes that everything takes at most, with the parts of a file that is being joined."""
-        guided = sum(exposure.kind in GUIDED_KINDS for exposure in self.exposures)
-        images = len(self.exposures) * len(self.instrument.ifus)
-        joined = len(self.instrument.ifus) * IMAGE_BYTES + GUIDING_BYTES
-        return images * IMAGE_BYTES + guided * GUIDING_BYTES + joined + OTHER_BYTES
-
-    def cost(self) -> float:
-        """Of all images, for the time left."""
-        return len(self.instrument.ifus) * sum(cost_of(exposure) for exposure in self.exposures)
 
 
 def simulate_night(
@@ -116,7 +63,7 @@ def simulate_night(
         raise MusedeepError(
             f"{outdir.absolute()}: sets-of-frames cannot hold names with blanks; give another directory"
         )
-    from musedeep.statics.build import write_statics
+    from musedeep.simulate.statics import write_statics
     from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
 
     def finish(new: Path, final: Path) -> None:

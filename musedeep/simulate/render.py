@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import N_COLUMNS, N_ROWS, N_SLICES
-from musedeep.kernels.forward import FINE_PER_TABLE, add_lines, add_slice, blur_continuum
+from musedeep.kernels.field.forward import FINE_PER_TABLE, add_lines, add_slice, blur_continuum
 from musedeep.simulate.component import Component, CubeComponent
 from musedeep.simulate.efficiency import efficiency
 from musedeep.simulate.line_spread import NODES, OVERSAMPLING

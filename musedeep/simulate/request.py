@@ -5,16 +5,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.provenance_key import code_state
+from musedeep.simulate.job import Job
 from musedeep.simulate.scene import Scene
 from musedeep.storage.outputs import appearing_whole, refuse_existing
-
-if TYPE_CHECKING:
-    from musedeep.simulate.night import Job
 
 UNFINISHED: Final = ".musedeep-simulation.json"
 """Holds the request while not everything is there."""
@@ -25,7 +23,7 @@ Request = Mapping[str, str]
 """All that decides which bits are made, for people to compare."""
 
 
-def request_of(job: "Job", what: str) -> Request:
+def request_of(job: Job, what: str) -> Request:
     """The request of a job; `what` is made of it, as "night"."""
     instrument, exposures = job.instrument, job.exposures
     scenes = {_scene_text(exposure.scene) for exposure in exposures if exposure.scene is not None}

@@ -19,8 +19,8 @@ from musedeep.instrument import COLLECTING_AREA
 from musedeep.simulate.spectrum import FINE, STEP
 from musedeep.simulate.tangent import sky_position
 from musedeep.simulate.templates import photons, vacuum_of_air
-from musedeep.storage.hdus import open_hdus
-from musedeep.storage.headers import scan_units
+from musedeep.storage.fits.hdus import open_hdus
+from musedeep.storage.fits.headers import scan_units
 
 Array = NDArray[np.float64]
 

@@ -4,9 +4,13 @@ Products of earlier recipes are expected in `reduced/` of the night, under the r
 science exposure in `reduced/scipost-k/`, the offsets in `reduced/exp_align/`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from musedeep.declaration import Input, Recipe, Scope
+from musedeep.recipes.registry import declared, first_stage, makers
+from musedeep.selection.night.rules import GIVEN_FIRST
 from musedeep.simulate.exposure import Exposure
 
 Frames = list[tuple[str, str]]
@@ -35,88 +39,65 @@ def night_sets(
     paths and tags by name, as in "flat-01"
     """
 
-    def raw(*kinds: str) -> Frames:
-        return [(str(files[e.index]), e.kind) for e in exposures if e.kind in kinds]
-
-    def static(*tags: str) -> Frames:
-        return [(str(statics[tag]), tag) for tag in tags if tag in statics]
-
-    def product(name: str, tag: str) -> Frames:
-        return [(str(reduced / f"{name}.fits"), tag)]
-
-    def each(name: str, tag: str = "") -> Frames:
-        return [frame for ifu in ifus for frame in product(f"{name}-{ifu:02d}", tag or name)]
-
     sets: dict[str, Frames] = {}
-    for ifu in ifus:
-        end = f"-{ifu:02d}"
-
-        def own(*names: str, end: str = end) -> Frames:
-            return [frame for name in names for frame in product(name + end, name)]
-
-        sets["bias" + end] = raw("BIAS") + static("BADPIX_TABLE")
-        sets["dark" + end] = raw("DARK") + own("MASTER_BIAS") + static("BADPIX_TABLE")
-        sets["flat" + end] = raw("FLAT") + own("MASTER_BIAS") + static("BADPIX_TABLE")
-        basic = own("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE")
-        sets["wavecal" + end] = raw("ARC") + basic + static("LINE_CATALOG", "BADPIX_TABLE")
-        sets["lsf" + end] = (
-            (raw("ARC_LSF") or raw("ARC")) + basic + own("WAVECAL_TABLE") + static("LINE_CATALOG", "BADPIX_TABLE")
-        )
-        for kind in ("STD", "ASTROMETRY", "SKY", "OBJECT"):
-            sets[f"scibasic-{kind}" + end] = (
-                raw(kind)
-                + _nearest(exposures, files, "ILLUM", kind)
-                + basic
-                + own("WAVECAL_TABLE")
-                + static("GEOMETRY_TABLE", "BADPIX_TABLE")
-                + product("TWILIGHT_CUBE", "TWILIGHT_CUBE")
-            )
-    all_basic = each("MASTER_BIAS") + each("TRACE_TABLE") + each("WAVECAL_TABLE")
-    if any(e.kind == "MASK" for e in exposures):
-        check = _nearest(exposures, files, "SKYFLAT", "MASK", "MASK_CHECK")
-        sets["geometry"] = raw("MASK") + check + all_basic + static("LINE_CATALOG", "BADPIX_TABLE")
-    sets["twilight"] = (
-        raw("SKYFLAT")
-        + _nearest(exposures, files, "ILLUM", "SKYFLAT")
-        + all_basic
-        + each("MASTER_FLAT")
-        + static("GEOMETRY_TABLE", "BADPIX_TABLE", "VIGNETTING_MASK")
-    )
-    response = product("STD_RESPONSE_0001", "STD_RESPONSE") + product("STD_TELLURIC_0001", "STD_TELLURIC")
-    profiles = each("LSF_PROFILE")
-    sets["standard"] = each("PIXTABLE_STD_0001", "PIXTABLE_STD") + static(
-        "EXTINCT_TABLE", "STD_FLUX_TABLE", "TELLURIC_REGIONS", "FILTER_LIST"
-    )
-    sets["create_sky"] = (
-        each("PIXTABLE_SKY_0001", "PIXTABLE_SKY") + response + static("EXTINCT_TABLE", "SKY_LINES") + profiles
-    )
-    sets["astrometry"] = (
-        each("PIXTABLE_ASTROMETRY_0001", "PIXTABLE_ASTROMETRY")
-        + response
-        + static("EXTINCT_TABLE", "ASTROMETRY_REFERENCE")
-    )
-    numbers = range(1, 1 + sum(e.kind == "OBJECT" for e in exposures))
-    for k in numbers:
-        sets[f"scipost-{k}"] = (
-            each(f"PIXTABLE_OBJECT_{k:04d}", "PIXTABLE_OBJECT")
-            + response
-            + product("ASTROMETRY_WCS_0001", "ASTROMETRY_WCS")
-            + product("SKY_LINES", "SKY_LINES")
-            + static("EXTINCT_TABLE", "FILTER_LIST")
-            + profiles
-        )
-    if len(numbers) < 2:
-        return sets
-    sets["exp_align"] = [frame for k in numbers for frame in product(f"scipost-{k}/IMAGE_FOV_0001", "IMAGE_FOV")]
-    sets["exp_combine"] = (
-        [frame for k in numbers for frame in product(f"scipost-{k}/PIXTABLE_REDUCED_0001", "PIXTABLE_REDUCED")]
-        + product("exp_align/OFFSET_LIST", "OFFSET_LIST")
-        + static("FILTER_LIST")
-    )
+    number = sum(e.kind == "OBJECT" for e in exposures)
+    kinds = {e.kind for e in exposures}
+    for recipe in declared().values():
+        kind = recipe.raws[0].name
+        if recipe in first_stage():
+            for own in recipe.raws if recipe.apart else (_raw_of(recipe, kinds),):
+                if own.name not in kinds:
+                    continue
+                name = f"{recipe.step}-{own.name}" if recipe.apart else recipe.step
+                raws = [(str(files[e.index]), e.kind) for e in exposures if e.kind == own.name]
+                raws += [
+                    frame
+                    for one in recipe.inputs
+                    if one.nearest
+                    for frame in _nearest(exposures, files, one.nearest, own.name, one.name)
+                ]
+                for ifu in ifus if recipe.scope is Scope.IFU else (0,):
+                    whole = raws + _calibrations(recipe, statics, reduced, [ifu] if ifu else ifus)
+                    sets[f"{name}-{ifu:02d}" if ifu else name] = whole
+            continue
+        calibrations = _calibrations(recipe, statics, reduced, ifus)
+        if recipe.scope is Scope.FIELD:
+            sets[recipe.step] = _each(reduced, f"{kind}_0001-nn", kind, ifus) + calibrations
+        elif recipe.scope is Scope.EXPOSURE:
+            for k in range(1, number + 1):
+                sets[f"{recipe.step}-{k}"] = _each(reduced, f"{kind}_{k:04d}-nn", kind, ifus) + calibrations
+        elif number > 1:
+            paths = [(str(reduced / f"scipost-{k}" / f"{kind}_0001.fits"), kind) for k in range(1, number + 1)]
+            sets[recipe.step] = paths + calibrations
     return sets
 
 
-def _nearest(exposures: Sequence[Exposure], files: Mapping[int, Path], wanted: str, kind: str, tag: str = "") -> Frames:
+def _raw_of(recipe: Recipe[Any], kinds: Collection[str]) -> Input:
+    """The raw input that a night has, the preferred one if it can be."""
+    return next((one for one in recipe.raws if one.name in kinds), recipe.raws[-1])
+
+
+def _calibrations(recipe: Recipe[Any], statics: Mapping[str, Path], reduced: Path, ifus: Sequence[int]) -> Frames:
+    """Products of other recipes, and static calibrations."""
+    frames: Frames = []
+    for one in recipe.inputs:
+        if one.raw or one.nearest or one.left_out or one.on_demand:
+            continue
+        maker, product = makers().get(one.name, (recipe, None))
+        if product is not None and maker is not recipe and one.name not in GIVEN_FIRST:
+            frames += _each(reduced / maker.directory, product.name.rpartition(".")[0], one.name, ifus)
+        elif one.name in statics:
+            frames.append((str(statics[one.name]), one.name))
+    return frames
+
+
+def _each(directory: Path, stem: str, tag: str, ifus: Sequence[int]) -> Frames:
+    """A product, or that of each IFU where its name has nn."""
+    names = [stem.replace("-nn", f"-{ifu:02d}") for ifu in ifus] if "-nn" in stem else [stem]
+    return [(str(directory / f"{name}.fits"), tag) for name in names]
+
+
+def _nearest(exposures: Sequence[Exposure], files: Mapping[int, Path], wanted: str, kind: str, tag: str) -> Frames:
     """The exposure of the wanted kind that is nearest in time to those of a kind: a recipe takes one."""
     of_kind = [e for e in exposures if e.kind == kind]
     found = [e for e in exposures if e.kind == wanted]
@@ -124,7 +105,7 @@ def _nearest(exposures: Sequence[Exposure], files: Mapping[int, Path], wanted: s
         return []
     middle = sum(e.mjd for e in of_kind) / len(of_kind)
     nearest = min(found, key=lambda e: abs(e.mjd - middle))
-    return [(str(files[nearest.index]), tag or wanted)]
+    return [(str(files[nearest.index]), tag)]
 
 
 def write_sets(directory: Path, sets: Mapping[str, Frames]) -> None:

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.filters import Filter
+from musedeep.storage.calibrations.filters import Filter
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-    from musedeep.statics.fields import AstrometricField
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int32]
@@ -280,10 +278,3 @@ def load_telluric_regions() -> TelluricRegions:
     """Telluric bands that matter at the resolution of MUSE, and the continuum around each."""
     table = read_table("telluric_regions")
     return TelluricRegions(*(_floats(table[name]) for name in ("lmin", "lmax", "bgmin", "bgmax")))
-
-
-def load_astrometric_field(name: str) -> "AstrometricField":
-    """See `musedeep.statics.fields.load_astrometric_field`."""
-    from musedeep.statics import fields
-
-    return fields.load_astrometric_field(name)

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.hdus import column, open_hdus
+from musedeep.storage.fits.hdus import column, open_hdus
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""

@@ -90,7 +90,7 @@ def replace_directory(source: Path, target: Path) -> None:
         former.unlink()
 
 
-def write_at(descriptor: int, offset: int, raw: bytes) -> None:
+def write_at(descriptor: int, offset: int, raw: bytes | memoryview) -> None:
     """Write all bytes at an offset of a file."""
     view = memoryview(raw)
     while view:

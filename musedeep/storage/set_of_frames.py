@@ -14,7 +14,8 @@ def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
 
     Environment variables in paths are replaced, lines that start with # are comments, relative paths are
     relative to the working directory (as esorex takes them) or, where nothing is there, to the file. Names may have
-    any characters but blanks: what is no text is taken byte for byte, as file systems do.
+    any characters but blanks: what is no text is taken byte for byte, as file systems do. A pixel table may be named as
+    a FITS file or as a store, whichever there is; see `existing_form`.
 
     Raises
     ------
@@ -50,12 +51,22 @@ def _find(word: str, source: Path, number: int) -> str:
     unset = re.search(r"\$\{?(\w+)", frame)
     if unset and not os.path.exists(frame):
         raise MusedeepError(f"{source}, line {number}: variable {unset[1]} in {word} is not set; export it")
-    if os.path.exists(frame):
-        return frame
-    beside = source.parent / frame
-    if not beside.exists():
-        raise MusedeepError(f"{source}, line {number}: {frame} does not exist; correct the path")
-    return str(beside)
+    places = (frame, str(source.parent / frame))
+    for place in (*places, *map(existing_form, places)):
+        if os.path.exists(place):
+            return place
+    raise MusedeepError(f"{source}, line {number}: {frame} does not exist; correct the path")
+
+
+def other_form(path: str) -> str:
+    """The name of the same pixel table in the other form: X.zarr, a store, for X.fits, and the other way round."""
+    stem, suffix = os.path.splitext(path)
+    return stem + {".fits": ".zarr", ".zarr": ".fits"}.get(suffix, suffix)
+
+
+def existing_form(path: str) -> str:
+    """The path itself, or its `other_form` where only that exists."""
+    return path if os.path.exists(path) or not os.path.exists(other_form(path)) else other_form(path)
 
 
 def write_set_of_frames(path: Path, frames: Sequence[tuple[str, str]], overwrite: bool = False) -> None:

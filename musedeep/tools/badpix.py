@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_COLUMNS, N_IFUS, N_ROWS
-from musedeep.storage.badpix_table import (
+from musedeep.storage.calibrations.badpix_table import (
     BAD_PIXEL,
     RAW_SHAPE,
     BadPixelTable,
     read_badpix_table,
     write_badpix_table,
 )
-from musedeep.storage.hdus import open_hdus
-from musedeep.storage.origin import untrimmed
+from musedeep.storage.fits.hdus import open_hdus
 from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.pixel_tables.origin import untrimmed
 from musedeep.tools.command import ToolParser, flag_value, range_of_integers, run_tool
 
 TRIMMED_SHAPE = (N_ROWS, N_COLUMNS)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import UsageProblem
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
-from musedeep.storage.headers import number_of
-from musedeep.storage.origin import UNKNOWN, OriginDecoder, Places, ifu_numbers, slice_numbers
+from musedeep.storage.fits.headers import number_of
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_table import PixelTable, Rows, open_pixel_table
-from musedeep.storage.pixel_table_subset import numbered_blocks, rows_in_file_order, write_subset, zero_points
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.origin import UNKNOWN, OriginDecoder, Places, ifu_numbers, slice_numbers
+from musedeep.storage.pixel_tables.subset import numbered_blocks, rows_in_file_order, write_subset, zero_points
+from musedeep.storage.pixel_tables.table import PixelTable, Rows
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 ROWS_PER_PRINT = 1 << 16
@@ -131,7 +132,7 @@ def inside(rows: Rows, ranges: dict[str, Range], zero: dict[str, float]) -> NDAr
     ranges : dict
         Lowest and highest value of `xpos`, `ypos`, `lambda`; None: no limit.
     zero : dict
-        Of `pixel_table_subset.zero_points`.
+        Of `subset.zero_points`.
     """
     keep = np.ones(rows["lambda"].size, np.bool_)
     for name, _, axis in _AXES:
@@ -165,7 +166,7 @@ def crop(source: Path, target: Path, ranges: dict[str, Range], overwrite: bool =
     Raises
     ------
     MusedeepError
-        See `pixel_table_subset.write_subset`.
+        See `subset.write_subset`.
     """
     table = open_pixel_table(source)
     zero = zero_points(table.facts, table.units, table.path)
@@ -212,7 +213,7 @@ def erase_slice(source: Path, ifu: int, number: int, target: Path, overwrite: bo
     Raises
     ------
     MusedeepError
-        The table has no such rows; see also `pixel_table_subset.write_subset`.
+        The table has no such rows; see also `subset.write_subset`.
     """
     table = open_pixel_table(source)
     ifus = np.zeros(32, np.int64)

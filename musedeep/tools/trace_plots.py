@@ -11,16 +11,10 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import UsageProblem
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_ROWS, N_SLICES
+from musedeep.storage.calibrations.slice_tables import SliceRows
+from musedeep.storage.calibrations.trace_table import TraceTable, read_trace_samples, read_trace_table
 from musedeep.tools import pictures
-from musedeep.tools.calibration_tables import (
-    CalibrationTable,
-    Columns,
-    Trace,
-    read_image,
-    read_table,
-    same_ifu,
-    trace_of,
-)
+from musedeep.tools.calibration_tables import read_image, same_ifu
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:
@@ -34,13 +28,13 @@ EDGE, CENTRE, LINE = "#e0555b", "#4d93e6", "#15191f"
 EDGE_ON_IMAGE, CENTRE_ON_IMAGE, LINE_ON_IMAGE = "#ff5a4f", "#5db4ff", "#ffe14d"
 """Samples of edges and of centres, and the solution over them: on white, and on the flat-field."""
 
-_COLUMNS = ("slice", "y", "mid", "left", "right")
+Columns = dict[str, NDArray[Any]]
 
 
 def samples_of(columns: Columns, first: int, last: int) -> Columns:
     """The tracing samples of slices first to last."""
     chosen = (columns["slice"] >= first) & (columns["slice"] <= last)
-    return {name: columns[name][chosen] for name in _COLUMNS}
+    return {name: values[chosen] for name, values in columns.items()}
 
 
 def stretch(image: NDArray[np.float32]) -> tuple[float, float]:
@@ -57,7 +51,7 @@ def _plural(first: int, last: int) -> str:
 def draw_samples(
     figure: "Figure",
     samples: Columns,
-    trace: Trace | None,
+    trace: TraceTable | None,
     image: NDArray[np.float32] | None,
     slices: tuple[int, int],
     heading: str,
@@ -69,7 +63,7 @@ def draw_samples(
     figure : Figure
     samples : dict
         Columns of TRACE_SAMPLES of these slices.
-    trace : Trace, optional
+    trace : TraceTable, optional
     image : float32 (4112, 4096), optional
     slices : (int, int)
         First and last slice.
@@ -93,11 +87,12 @@ def draw_samples(
     failed = []
     if trace is not None:
         y = np.linspace(1.0, N_ROWS, 400)
+        edges_and_centres = trace.at(y)[:, [1, 0, 2]]
         for number in range(slices[0], slices[1] + 1):
-            lines = trace.lines(number, y)
-            if not lines:
+            if not trace.valid[number - 1]:
                 failed.append(number)
-            for line in lines:
+                continue
+            for line in edges_and_centres[number - 1]:
                 axes.plot(line, y, color=solution, linewidth=0.7 if slices[1] - slices[0] < 24 else 0.35, zorder=4)
     size = float(np.clip(90.0 / (slices[1] - slices[0] + 1), 5.0, 24.0))
     for name, colour in (("left", edge), ("mid", centre), ("right", edge)):
@@ -172,10 +167,10 @@ def _slice_options(parser: ToolParser, first: int, last: int) -> None:
     parser.add_argument("-s2", type=number, default=last, metavar="SLICE", help=f"last slice; default {last}")
 
 
-def _samples(given: argparse.Namespace, name: str) -> tuple[CalibrationTable, Columns]:
+def _samples(given: argparse.Namespace, name: str) -> tuple[SliceRows, Columns]:
     if given.s1 > given.s2:
         raise UsageProblem(f"{name}: slices {given.s1} to {given.s2} run backwards; give the lower number as -s1")
-    table = read_table(given.samples, "TRACE_SAMPLES", _COLUMNS)
+    table = read_trace_samples(given.samples)
     samples = samples_of(table.columns, given.s1, given.s2)
     good = np.isfinite(samples["left"]) & np.isfinite(samples["right"])
     if not good.any():
@@ -207,9 +202,8 @@ def muse_trace_plot_samples(arguments: Sequence[str] | None = None) -> int:
         files: list[Any] = [(table.path, table.ifu)]
         trace = image = None
         if given.trace:
-            solution = read_table(given.trace, "TRACE_TABLE", ("SliceNo", "tc0_00", "tc1_00", "tc2_00"))
-            trace = trace_of(solution)
-            files.append((solution.path, solution.ifu))
+            trace = read_trace_table(given.trace, None)
+            files.append((trace.path, trace.ifu))
         if given.flat:
             image, ifu = read_image(given.flat)
             files.append((given.flat, ifu))

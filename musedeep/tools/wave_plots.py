@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +11,16 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import complain
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_COLUMNS, N_ROWS, N_SLICES
+from musedeep.storage.calibrations.slice_tables import SliceRows
+from musedeep.storage.calibrations.wavecal_table import read_residuals, read_wavecal_table
 from musedeep.tools import pictures
-from musedeep.tools.calibration_tables import (
-    CalibrationTable,
-    Columns,
-    chosen_iteration,
-    read_table,
-    same_ifu,
-    wavelength,
-)
+from musedeep.tools.calibration_tables import same_ifu
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_COLUMNS = ("slice", "iteration", "x", "y", "lambda", "residual", "rejlimit")
+Columns = dict[str, NDArray[Any]]
 
 MARK_HEIGHT = (1.3, 2.2)
 """Height of a point on the map, of all slices and of one [points]."""
@@ -34,14 +29,12 @@ AGREEMENT = 0.005
 """Largest difference between residuals as listed and as the table of solutions gives them [Angstrom]."""
 
 
-def residuals_of(
-    table: CalibrationTable, number: int | None, iteration: int | None, column: int | None = None
-) -> Columns:
+def residuals_of(table: SliceRows, number: int | None, iteration: int | None, column: int | None = None) -> Columns:
     """Residuals of one slice or of all, of one iteration or of the last of each slice.
 
     Parameters
     ----------
-    table : CalibrationTable
+    table : SliceRows
         WAVECAL_RESIDUALS.
     number : int or None
         Slice.
@@ -56,7 +49,13 @@ def residuals_of(
         There are none.
     """
     columns = table.columns
-    keep = chosen_iteration(columns, iteration) & np.isfinite(columns["residual"])
+    if iteration is None:
+        last = np.zeros(N_SLICES + 1, np.int64)
+        np.maximum.at(last, columns["slice"], columns["iteration"])
+        keep = columns["iteration"] == last[columns["slice"]]
+    else:
+        keep = columns["iteration"] == iteration
+    keep &= np.isfinite(columns["residual"])
     where = "iterations" if iteration is None else f"iteration {iteration}"
     if number is not None:
         keep &= columns["slice"] == number
@@ -70,7 +69,7 @@ def residuals_of(
             f"{columns['slice'].max()}, columns {columns['x'].min()} to {columns['x'].max()} and iterations 1 to "
             f"{columns['iteration'].max()}"
         )
-    return {name: columns[name][keep] for name in _COLUMNS}
+    return {name: values[keep] for name, values in columns.items()}
 
 
 def colour_cuts(residual: NDArray[np.float64]) -> tuple[float, float]:
@@ -191,10 +190,6 @@ def draw_column(
     pictures.title(axes, heading, detail)
 
 
-def _read_residuals(path: Path) -> CalibrationTable:
-    return read_table(path, "WAVECAL_RESIDUALS", _COLUMNS)
-
-
 def _where(what: str, ifu: int | None, place: str) -> str:
     return f"{what}, {place}" if ifu is None else f"{what}, IFU {ifu}, {place}"
 
@@ -221,7 +216,7 @@ def muse_wave_plot_residuals(arguments: Sequence[str] | None = None) -> int:
     def action(given: argparse.Namespace) -> None:
         if given.cuts and given.cuts[0] >= given.cuts[1]:
             parser.error(f"-c {given.cuts[0]:g} {given.cuts[1]:g} runs backwards, give the lower limit first")
-        table = _read_residuals(given.residuals)
+        table = read_residuals(given.residuals)
         points = residuals_of(table, given.slice, given.iteration)
         place = "all slices" if given.slice is None else f"slice {given.slice}"
         place += ", last iteration" if given.iteration is None else f", iteration {given.iteration}"
@@ -251,12 +246,14 @@ def muse_wave_plot_column(arguments: Sequence[str] | None = None) -> int:
     parser.output_options(picture=True)
 
     def action(given: argparse.Namespace) -> None:
-        table = read_table(given.wavecal, "WAVECAL_TABLE", ("SliceNo", "wlc00"))
-        listed = _read_residuals(given.residuals)
+        table = read_wavecal_table(given.wavecal, None)
+        listed = read_residuals(given.residuals)
         ifu = same_ifu((table.path, table.ifu), (listed.path, listed.ifu))
         points = residuals_of(listed, given.slice, None, given.column)
         number = int(points["slice"][0])
-        solution = wavelength(table, number, points["x"], points["y"])
+        if not table.valid[number - 1]:
+            raise MusedeepError(f"{table.path}: no valid solution for slice {number}; see the messages of muse_wavecal")
+        solution = table.at(number, points["x"], points["y"])
         difference = np.abs(points["lambda"].astype(np.float64) - solution - points["residual"])
         if float(np.median(difference)) > AGREEMENT:
             complain(
@@ -268,7 +265,7 @@ def muse_wave_plot_column(arguments: Sequence[str] | None = None) -> int:
             y = np.linspace(1.0, N_ROWS, 400)
             columns = np.unique(points["x"])
             shown = np.unique(columns[np.linspace(0, columns.size - 1, 5).astype(int)]).tolist()
-            curves = y, {x: wavelength(table, number, np.full(y.size, x), y) for x in shown}
+            curves = y, {x: table.at(number, np.full(y.size, x), y) for x in shown}
         place = f"slice {number}" if given.column is None else f"column {given.column} (slice {number})"
         heading = _where("Residuals of arc lines" if curves is None else "Wavelength solution", ifu, place)
         pictures.draw(

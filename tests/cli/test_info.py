@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import write_exposure
 
 from musedeep.cli.info import describe
 from musedeep.errors import MusedeepError
+from tests.makers.pixel_tables import write_exposure
 
 
 @pytest.mark.parametrize("fmt", ["image", "table"])

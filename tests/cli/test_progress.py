@@ -10,8 +10,7 @@ import pytest
 
 from musedeep.cli import progress as module
 from musedeep.cli.output import Output
-from musedeep.cli.progress import TerminalProgress, duration, tree_memory
-from musedeep.cli.report import size_text
+from musedeep.cli.progress import TerminalProgress, tree_memory
 
 
 class Terminal(io.StringIO):
@@ -41,11 +40,6 @@ def now(monkeypatch):
 @pytest.fixture
 def xterm(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-
-
-def test_durations_and_sizes():
-    assert [duration(s) for s in (2.34, 61, 600, 7300)] == ["2.3 s", "1 min 01 s", "10 min 00 s", "2 h 01 min"]
-    assert [size_text(n) for n in (0, 1023, 2048, 3 * 2**30)] == ["0 bytes", "1023 bytes", "2 KiB", "3 GiB"]
 
 
 def test_a_line_every_ten_seconds_whether_something_ends_or_not(now):

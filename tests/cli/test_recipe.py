@@ -3,11 +3,12 @@
 import threading
 
 import pytest
-from raw_frames import write_biases
 
 from musedeep.cli.errors import UsageProblem
 from musedeep.cli.main import run
-from musedeep.cli.recipe import RECIPES, declared, split_arguments
+from musedeep.cli.recipe import declared, split_arguments
+from musedeep.recipes.registry import recipes
+from tests.makers.raw_frames import write_biases
 
 
 @pytest.mark.parametrize(
@@ -29,13 +30,13 @@ def test_words_are_parameters_or_files(words, given, files):
     assert split_arguments(declared("muse_bias"), words) == (given, files)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", recipes())
 def test_every_truth_value_may_stand_alone(name):
     recipe = declared(name)
     for p in recipe.parameters:
         if isinstance(p.default, bool):
             given, files = split_arguments(recipe, [f"--{p.name}", "x.sof"])
-            assert files == ["x.sof"] and recipe.parse(given)[p.name] is True
+            assert files == ["x.sof"] and recipe.parse(given).texts()[p.name] is True
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_merging_two_ifus_with_the_bare_word(tmp_path, capsys):
         (["--output-dir", "{here}/" + 300 * "n"], 1, "File name too long"),
         (["--output-dir", "/proc/none"], 1, "/proc/none: cannot be written"),
         (["--memory=-3GiB"], 2, "--memory -3GiB: not an amount of memory"),
-        (["--overscan=vpoly:3,nan"], 1, "overscan=vpoly:3,nan is not none, offset, vpoly"),
+        (["--overscan=vpoly:3,nan"], 2, "overscan=vpoly:3,nan is not none, offset, vpoly"),
         (["--nifu=99"], 2, "muse_bias: nifu=99 is out of range, -1 to 24; the default is 0"),
     ],
 )

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import write_dithers
 
 from musedeep.cli.main import run
 from musedeep.cli.progress import TerminalProgress
 from musedeep.cli.run_log import RunLog, log_paths
 from musedeep.errors import MusedeepError
-from musedeep.graph.records import Record
-from musedeep.graph.run import Request, combine
-from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.workers.records import Record
+from musedeep.recipes.exp_combine.recipe import RECIPE
+from tests.makers.pixel_tables import write_dithers
 
 SMALL = 4 << 20
 """Memory of boxes of which there are several [bytes]."""
@@ -49,7 +49,7 @@ class Stopping(TerminalProgress):
 
 
 def logged(exposures, output, stop_at=None, **options):
-    request = Request(list(exposures), exp_combine_parameters({}), output, box_bytes=SMALL, **options)
+    request = Request(list(exposures), RECIPE.parse({}), output, box_bytes=SMALL, **options)
     with RunLog(output / "combine", late=True) as log, Stopping(log, stop_at) as progress:
         return combine(request, progress)
 
@@ -192,7 +192,7 @@ def test_wrong_use_is_one_line(selection, tmp_path, monkeypatch, capsys, options
 
 
 def test_a_report_without_bokeh_is_refused_before_work(selection, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("musedeep.graph.performance.find_spec", lambda name: None)
+    monkeypatch.setattr("musedeep.graph.workers.performance.find_spec", lambda name: None)
     assert run(["combine", str(selection), "--report", str(tmp_path / "r.html")]) == 1
     assert "pip install 'musedeep[dashboard]'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from astropy.table import Table
 from musedeep.cli.main import run
 from musedeep.cli.simulate import parse_ifus
 from musedeep.errors import MusedeepError
-from musedeep.storage.raw import read_raw
+from musedeep.storage.raw.file import read_raw
 from musedeep.storage.set_of_frames import read_set_of_frames
 
 
@@ -29,6 +29,7 @@ def night(tmp_path_factory):
     return path
 
 
+@pytest.mark.night
 def test_a_night_is_whole(night):
     assert sorted(p.name for p in night.iterdir()) == ["raw", "sof", "static", "truth"]
     assert [p.name for p in night.parent.iterdir()] == ["night"]
@@ -40,6 +41,7 @@ def test_a_night_is_whole(night):
     assert [header["ESO TPL EXPNO"] for header in templates] == [1, 2, 3]
 
 
+@pytest.mark.night
 def test_science_frames_carry_what_the_guiding_system_saw(night):
     exposures = Table.read(night / "truth" / "exposures.ecsv")
     for row in exposures:
@@ -56,6 +58,7 @@ def test_science_frames_carry_what_the_guiding_system_saw(night):
             assert stars == int(stars) >= 3 and len(table.data) == len(images)
 
 
+@pytest.mark.night
 def test_sets_of_frames_name_raw_frames_and_statics_that_exist(night):
     for path in (night / "sof").iterdir():
         for line in path.read_text().splitlines():
@@ -66,6 +69,7 @@ def test_sets_of_frames_name_raw_frames_and_statics_that_exist(night):
     assert [tag for _, tag in frames] == ["BIAS"] * 3 + ["BADPIX_TABLE"]
 
 
+@pytest.mark.night
 def test_frames_look_like_what_they_are(night):
     exposures = Table.read(night / "truth" / "exposures.ecsv")
     brightness = {}

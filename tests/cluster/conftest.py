@@ -4,9 +4,11 @@ import os
 
 import numpy as np
 import pytest
-from cluster_runs import ROOT, SLOW, Run, voxels
-from pixel_tables import write_dithers
-from slurm_node import SlurmNode, missing
+
+from tests.makers.cluster_runs import SLOW, Run, voxels
+from tests.makers.pixel_tables import write_dithers
+from tests.makers.places import ROOT
+from tests.makers.slurm_node import SlurmNode, missing
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +54,11 @@ def run(slurm, exposures, tmp_path):
 @pytest.fixture(scope="session")
 def undisturbed(exposures, tmp_path_factory):
     """DATA and STAT of a run on threads of one process."""
-    from musedeep.graph.run import Request, combine
-    from musedeep.recipes.exp_combine_parameters import exp_combine_parameters
+    from musedeep.graph.combine.run import Request, combine
+    from musedeep.recipes.exp_combine.recipe import RECIPE
 
     output = tmp_path_factory.mktemp("undisturbed") / "out"
-    combine(Request(list(exposures), exp_combine_parameters({"crsigma": 5}), output))
+    combine(Request(list(exposures), RECIPE.parse({"crsigma": 5}), output))
     return voxels(output)
 
 

@@ -98,7 +98,7 @@ def test_a_worker_needs_more_memory_than_it_has(slurm, run, same):
     greedy.write_text(
         "import os, time\n"
         "import numpy as np\n"
-        "import musedeep.graph.tasks as tasks\n"
+        "import musedeep.graph.combine.tasks as tasks\n"
         "if tasks.combine_box.__name__ != 'greedily':\n"
         "    compute = tasks.combine_box\n"
         "    def greedily(*arguments):\n"

@@ -7,13 +7,14 @@ import sys
 import time
 
 import pytest
-from cluster_runs import ROOT, write_profile
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.cluster import UNSEEN_JOBS
-from musedeep.graph.cluster_profile import load_profile
-from musedeep.graph.credentials import environment, make_credentials
-from musedeep.graph.executor import Resources, open_executor
+from musedeep.graph.workers.cluster import UNSEEN_JOBS
+from musedeep.graph.workers.cluster_profile import load_profile
+from musedeep.graph.workers.credentials import environment, make_credentials
+from musedeep.graph.workers.executor import Resources, open_executor
+from tests.makers.cluster_runs import write_profile
+from tests.makers.places import ROOT
 
 
 def refused(run, slurm, *options):
@@ -125,7 +126,7 @@ def test_slurm_that_does_not_answer(tmp_path, monkeypatch, squeue, said):
 def test_without_dask_jobqueue(tmp_path, monkeypatch):
     for name in ("dask_jobqueue", "dask_jobqueue.slurm"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "musedeep.graph.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "musedeep.graph.workers.cluster", raising=False)
     profile = load_profile(write_profile(tmp_path / "cluster.yaml"))
     with pytest.raises(MusedeepError, match=r"dask_jobqueue.*pip install 'musedeep\[cluster\]'"):
         open_executor(Resources(1, 1, 2**30, cluster=profile), tmp_path)
@@ -177,7 +178,7 @@ def opened(file, variables):
     """What opening an executor says, in a process with these variables."""
     script = (
         "import sys\nfrom musedeep.errors import MusedeepError\n"
-        "from musedeep.graph.executor import Resources, open_executor\n"
+        "from musedeep.graph.workers.executor import Resources, open_executor\n"
         "try:\n"
         "    executor = open_executor(Resources(1, 1, 2**30, sys.argv[1]))\n"
         "    executor.check_workers([], None)\n"
@@ -250,7 +251,7 @@ def test_a_running_scheduler_whose_worker_differs(tmp_path):
 def test_a_path_that_workers_do_not_see(dask_over_tls, tmp_path, monkeypatch):
     from distributed import LocalCluster
 
-    from musedeep.graph import worker_check
+    from musedeep.graph.workers import worker_check
 
     monkeypatch.setattr(worker_check, "PATIENCE", 0.6)
     mark = tmp_path / "mark"
@@ -273,7 +274,7 @@ def test_a_path_that_workers_do_not_see(dask_over_tls, tmp_path, monkeypatch):
 
 
 def test_a_later_worker_that_may_not_take_part_fails_its_tasks(monkeypatch):
-    from musedeep.graph import worker_check
+    from musedeep.graph.workers import worker_check
 
     monkeypatch.setitem(worker_check._refusals, "run", "the worker on n7 has numpy 1.0, here is numpy 2.0")
     assert worker_check.checked("another", divmod, 17, 5) == (3, 2)
@@ -282,7 +283,7 @@ def test_a_later_worker_that_may_not_take_part_fails_its_tasks(monkeypatch):
 
 
 def test_what_differs_is_named_with_both_versions():
-    from musedeep.graph.worker_check import differing, own_versions
+    from musedeep.graph.workers.worker_check import differing, own_versions
 
     here = own_versions()
     assert differing(here, here, "n1") == ""

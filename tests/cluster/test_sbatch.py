@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cluster_runs import ROOT
+
+from tests.makers.places import ROOT
 
 pytestmark = pytest.mark.slurm
 

@@ -6,11 +6,12 @@ import sys
 import time
 
 import pytest
-from cluster_runs import ROOT, write_profile
-from tiny_nights import make_tiny_night
 
-from musedeep.graph.cluster_profile import load_profile
-from musedeep.graph.executor import Resources, open_executor
+from musedeep.graph.workers.cluster_profile import load_profile
+from musedeep.graph.workers.executor import Resources, open_executor
+from tests.makers.cluster_runs import write_profile
+from tests.makers.places import ROOT
+from tests.makers.tiny_nights import make_tiny_night
 
 pytestmark = pytest.mark.slurm
 
@@ -62,11 +63,12 @@ def test_a_night_is_reduced_on_a_cluster(slurm, tmp_path):
     night = make_tiny_night(tmp_path / "night")
     profile = write_profile(tmp_path / "cluster.yaml", cores=2, memory="7GiB", local_scratch=tmp_path / "scratch")
     script = (
-        "import sys, musedeep.cli.night\nfrom made_up_recipe import MODULES\nmusedeep.cli.night.RECIPES = MODULES\n"
+        "import sys, musedeep.cli.night\nfrom tests.makers.made_up_recipe import MODULES\n"
+        "musedeep.cli.night.modules = lambda: MODULES\n"
         "from musedeep.cli.main import run\nsys.exit(run())"
     )
     command = [sys.executable, "-c", script, "reduce", str(night / "raw"), str(night / "static"), "--darks"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     digests = []
     for place, options in (("here", ()), ("there", ("--cluster", "slurm", "--cluster-profile", str(profile)))):
         done = subprocess.run(

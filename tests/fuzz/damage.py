@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from hypothesis import strategies as st
 
-from musedeep.storage.headers import BLOCK, CARD, HeaderUnit, scan_file
+from musedeep.storage.fits.headers import BLOCK, CARD, HeaderUnit, scan_file
 
 VALUES = (
     b"'text    '", b"''", b"'57001.55'", b"nan", b"NaN", b"inf", b"'NaN     '", b"T", b"F", b"0", b"1", b"-1", b"7",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from damage import Damage, fits_damage, store_damage, text_damage
 from hypothesis import strategies as st
-from pixel_tables import write_dithers
 
 from musedeep.cli.main import run
+from tests.fuzz.damage import Damage, fits_damage, store_damage, text_damage
+from tests.makers.pixel_tables import write_dithers
 
 SLICES = (1, 2, 3)
 COMBINE = ("combine", "selection.yaml", "--threads", "1")
@@ -122,7 +122,7 @@ def scene(directory: Path) -> None:
 
 def science(directory: Path) -> None:
     """Exposures of the sky with all calibrations of muse_scibasic."""
-    from exposure_frames import NAMES, write_set
+    from tests.makers.exposure_frames import NAMES, write_set
 
     write_set(directory)
     lines = ["object0.fits OBJECT", "illum.fits ILLUM", "TWILIGHT_CUBE.fits TWILIGHT_CUBE"]
@@ -132,7 +132,7 @@ def science(directory: Path) -> None:
 
 def biases(directory: Path) -> None:
     """Three biases of one IFU."""
-    from raw_frames import write_biases
+    from tests.makers.raw_frames import write_biases
 
     write_biases(directory)
     _relative(directory, "bias.sof")
@@ -146,7 +146,7 @@ def _relative(directory: Path, *names: str) -> None:
 
 def arcs(directory: Path) -> None:
     """Arcs with their calibrations, for muse_wavecal and muse_lsf."""
-    from arc_frames import write_set
+    from tests.makers.arc_frames import write_set
 
     write_set(directory)
     to = ["--output-dir", str(directory)]
@@ -159,7 +159,7 @@ def arcs(directory: Path) -> None:
 
 def night(directory: Path) -> None:
     """A night of tiny frames."""
-    from tiny_nights import make_tiny_night
+    from tests.makers.tiny_nights import make_tiny_night
 
     make_tiny_night(directory / "night", ifus=(3,))
     raw = sorted((directory / "night" / "raw").glob("*.fits"))

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from damage import Damage
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from subjects import SUBJECTS, Subject
 
 from musedeep.cli.errors import guarded
 from musedeep.cli.main import run
+from tests.fuzz.damage import Damage
+from tests.fuzz.subjects import SUBJECTS, Subject
 
 CASES = int(os.environ.get("MUSEDEEP_FUZZ", "10"))
 SEED = os.environ.get("MUSEDEEP_FUZZ_SEED", "1")

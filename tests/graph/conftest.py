@@ -1,7 +1,8 @@
 """Of combinations of stores, what they are compared with."""
 
 import pytest
-from store_runs import run, voxels
+
+from tests.makers.store_runs import run, voxels
 
 
 @pytest.fixture(scope="module")

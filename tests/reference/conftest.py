@@ -7,10 +7,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from night.night_files import Night
-from night.reduce import reduce_night
+
+from tests.makers.kept_products import kept, key_of, sources
+from tests.reference.night import reduce
+from tests.reference.night.night_files import Night
 
 RECIPE = "muse_exp_combine"
+NIGHT = (
+    "--ifus=1-2",
+    "--small",
+    "--seed=1",
+    "--mode=WFM-NOAO-N",
+    "--scene=deep-field",
+    "--exposure-time=600",
+    "--masks=0",
+    "--lsf-arcs=0",
+)
 
 
 def _missing() -> str:
@@ -78,18 +90,24 @@ def esorex_recipe():
     return run
 
 
+def reference_versions() -> str:
+    """Versions of esorex, its libraries and the MUSE recipes: what they print about themselves."""
+    commands = (["esorex", "--version"], ["esorex", "--man", "muse_bias"])
+    return "".join(subprocess.run(c, capture_output=True, text=True, check=True).stdout for c in commands)
+
+
+def make_night(directory: Path) -> None:
+    """Simulate a night and reduce it to the end: ten minutes."""
+    subprocess.run([sys.executable, "-m", "musedeep", "simulate", "night", str(directory), *NIGHT], check=True)
+    reduce.reduce_night(directory, together=2)
+
+
 @pytest.fixture(scope="session")
-def night(tmp_path_factory, reference_installed):
+def night(reference_installed):
     """A small simulated night of IFUs 1 and 2 (with one the astrometric field is too narrow), reduced to the end.
 
-    MUSEDEEP_TEST_NIGHT names a directory to keep it in: made if it is not there, used as it is if it is.
+    It is kept for the next run, until a file that it is made with changes. Nothing may be written into it.
     """
-    kept = os.environ.get("MUSEDEEP_TEST_NIGHT")
-    directory = Path(kept) if kept else tmp_path_factory.mktemp("proof") / "night"
-    if not directory.exists():
-        command = [sys.executable, "-m", "musedeep", "simulate", "night", str(directory), "--ifus", "1-2", "--small"]
-        subprocess.run(command, check=True)
-    reduce_night(directory, together=2)
-    yield Night(directory)
-    if not kept:
-        shutil.rmtree(directory)
+    made_with = [*sources("musedeep.cli.simulate", ("musedeep.cli", "musedeep.graph")), Path(reduce.__file__)]
+    with kept("night", key_of(made_with, *NIGHT, reference_versions()), make_night) as directory:
+        yield Night(directory)

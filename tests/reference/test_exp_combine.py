@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
-from pixel_tables import CENTRE, ifu_paths, write_dithers, write_exposure
 
 from musedeep.cli.main import run as run_musedeep
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
+from tests.makers.pixel_tables import CENTRE, ifu_paths, write_dithers, write_exposure
 
 pytestmark = pytest.mark.reference
 

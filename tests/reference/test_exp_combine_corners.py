@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import CENTRE, write_exposure
-from reference.compare import Products, combined_columns, compare_cubes, compare_flags
 
 from musedeep.cli.main import run as run_musedeep
+from tests.makers.pixel_tables import CENTRE, write_exposure
+from tests.reference.compare import Products, combined_columns, compare_cubes, compare_flags
 
 pytestmark = pytest.mark.reference
 

@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from musedeep.cli.main import run as run_musedeep
 from musedeep.simulate.optics import Instrument
-from musedeep.storage.image import MuseImage, join_images, write_images
+from musedeep.storage.fits.image import MuseImage, join_images, write_images
 
 pytestmark = pytest.mark.reference
 

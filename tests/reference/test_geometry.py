@@ -2,7 +2,7 @@
 
 The reference's muse_geometry takes 7 minutes and 12 GB for an IFU, so what it made is kept: MUSEDEEP_TEST_MASK_NIGHT
 names a night with its products, from `musedeep simulate night N --ifus 24 --small --masks 60` and `night/reduce.py N`.
-Without it, tests/recipes/test_geometry_truth.py compares with a stored table.
+Without it, tests/recipes/geometry/test_table.py compares with a stored table.
 """
 
 import os
@@ -14,12 +14,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
-from musedeep.recipes.geometry_table import Geometry, geometry_hdu
+from musedeep.recipes.geometry.table import Geometry, geometry_table
 from musedeep.simulate.optics import Instrument
-from musedeep.storage.header_cards import checksum_cards
-from musedeep.storage.image import open_image
+from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.image import open_image
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.set_of_frames import read_set_of_frames
-from musedeep.storage.table import write_table
 
 pytestmark = pytest.mark.reference
 
@@ -29,7 +29,7 @@ def test_the_reference_takes_our_table(night, esorex_recipe, tmp_path):
     truth = Instrument(ifus=(1,)).ifu(1).geometry
     values = {name: np.array(truth[name])[None] for name in ("x", "y", "angle", "width")}
     errors = {name: np.zeros((1, 48)) for name in values}
-    table = geometry_hdu(Geometry([1], values, errors, np.ones((1, 48), bool), (0.6135, 0.0, 1)))
+    table = geometry_table(Geometry([1], values, errors, np.ones((1, 48), bool), (0.6135, 0.0, 1)))
     header = fits.Header([("HIERARCH ESO PRO CATG", "GEOMETRY_TABLE")])
     for card in checksum_cards():
         header.append(card, end=True)

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.cli.main import run as run_musedeep
-from musedeep.kernels.lsf_profile import full_widths
+from musedeep.kernels.lsf.profile import full_widths
 from musedeep.simulate.line_spread import NODES, OVERSAMPLING, STEP, LineSpread
 from musedeep.simulate.optics import Instrument
 

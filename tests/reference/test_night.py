@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from night.night_files import Figure, Night
-from night.optics_figures import geometry_figures
-from night.reduce import reduce_night
-from night.report import all_figures, quality_table
+
+from tests.reference.night.night_files import Figure, Night
+from tests.reference.night.optics_figures import geometry_figures
+from tests.reference.night.reduce import reduce_night
+from tests.reference.night.report import all_figures, quality_table
 
 pytestmark = pytest.mark.reference
 

@@ -3,17 +3,15 @@
 import re
 import shutil
 from collections import Counter
-from importlib import import_module
 
 import pytest
 
 from musedeep.cli.main import run
-from musedeep.cli.recipe import RECIPES
 from musedeep.cli.report import size_on_disk
-from musedeep.graph.night_disk import products_of
-from musedeep.graph.night_plan import STEPS
-from musedeep.selection.associate import Wish, associate
-from musedeep.selection.classify import classify_files, fits_files
+from musedeep.graph.night.disk import products_of
+from musedeep.recipes.registry import named, steps
+from musedeep.selection.night.associate import Wish, associate
+from musedeep.selection.night.classify import classify_files, fits_files
 
 pytestmark = pytest.mark.reference
 
@@ -25,10 +23,10 @@ def assert_sizes_are_those_of_the_plan(night, output):
     frames = classify_files(fits_files([night.directory / name for name in ("raw", "static")]))
     expected, found = Counter(), Counter()
     for one in associate(frames, Wish(output, darks=True)).sets:
-        if one.step in STEPS:
-            recipe = import_module(RECIPES[one.recipe]).RECIPE
+        if one.step in steps():
+            recipe = named(one.recipe)
             given = {"saveimage": "false"} if one.step == "scibasic" else {}
-            expected.update(products_of(one, recipe.parse(given), False))
+            expected.update(products_of(one, recipe.parse(given).texts(), False))
     for path in output.iterdir():
         if not path.name.startswith("."):
             (kind,) = [kind for kind in expected if kind in path.name]

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from night.night_files import Night
+from musedeep.reduction.image.parameters import Overscan
 
 from musedeep.cli.main import run as run_musedeep
-from musedeep.recipes.pixel_creation import SliceMap
-from musedeep.recipes.scibasic import RECIPE
-from musedeep.recipes.scibasic_image import ImageCalibration
-from musedeep.recipes.scibasic_shift import SkyLineSearch, sky_line_shift
+from musedeep.recipes.scibasic.recipe import RECIPE
+from musedeep.reduction.image.calibrated import ImageCalibration
+from musedeep.reduction.image.calibrations import Calibrations
+from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
+from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
-from musedeep.storage.calibration_tables import read_trace_table, read_wavecal_table
-from musedeep.storage.geometry_table import read_geometry
-from musedeep.storage.pixel_table import REQUIRED
+from musedeep.storage.pixel_tables.table import REQUIRED
 from musedeep.storage.set_of_frames import read_set_of_frames
+from tests.reference.night.night_files import Night
 
 pytestmark = pytest.mark.reference
 
@@ -122,13 +122,10 @@ def test_shift_of_sky_lines(night, ifu):
     parameters = RECIPE.parse({})
     for kind in KINDS:
         frames = by_tag(frames_of(night, kind, ifu))
-        trace, wavecal = (
-            read(frames[tag][0], ifu)
-            for read, tag in ((read_trace_table, "TRACE_TABLE"), (read_wavecal_table, "WAVECAL_TABLE"))
-        )
-        geometry = read_geometry(frames["GEOMETRY_TABLE"][0], ifu)
-        where = SliceMap.of(ifu, trace.edges, wavecal.coefficients, geometry, 4112)
-        found, _ = ImageCalibration.of(frames, parameters, ifu).apply(frames[kind], ifu, kind)
+        calibrations = Calibrations(frames, ifu, Overscan.of(parameters))
+        edges, coefficients = calibrations.trace.edges, calibrations.waves.coefficients
+        where = SliceMap.of(ifu, edges, coefficients, calibrations.geometry, 4112)
+        found, _ = ImageCalibration.of(calibrations, parameters).apply(frames[kind], ifu, kind)
         image = found.data, found.dq, found.stat
         header = fits.getheader(night.product(f"PIXTABLE_{kind}_0001", ifu))
         reference = header["ESO QC SCIBASIC LAMBDA SHIFT"]

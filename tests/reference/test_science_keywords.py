@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import write_dithers
 
 from musedeep.cli.main import run as run_musedeep
+from tests.makers.pixel_tables import write_dithers
 
 pytestmark = pytest.mark.reference
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import write_dithers
 
 from musedeep.tools.pixtable import muse_pixtable_crop, muse_pixtable_erase_slice
+from tests.makers.pixel_tables import write_dithers
 
 pytestmark = pytest.mark.reference
 

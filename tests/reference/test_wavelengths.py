@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy.io import fits
-from night.night_files import polynomials
-from night.optics_figures import LIMITS, true_wavelength
 
 from musedeep.cli.main import run
-from musedeep.recipes import wavecal
-from musedeep.storage.calibration_tables import read_wavecal_table
+from musedeep.recipes.wavecal import solution as wavecal
+from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
+from tests.reference.night.night_files import polynomials
+from tests.reference.night.optics_figures import LIMITS, true_wavelength
 
 pytestmark = pytest.mark.reference
 

@@ -13,13 +13,7 @@ from musedeep.simulate.scene import SCENES, Scene, Source, make_scene, scene_com
 from musedeep.simulate.scenes.layout import strewn
 from musedeep.simulate.spectrum import FINE
 from musedeep.simulate.tangent import sky_position, tangent_offsets
-from musedeep.simulate.templates import (
-    air_of_vacuum,
-    emission_lines,
-    flux_of_magnitude,
-    star_template,
-    vacuum_of_air,
-)
+from musedeep.simulate.templates import air_of_vacuum, emission_lines, flux_of_magnitude, star_template, vacuum_of_air
 
 CLEAR = Atmosphere(airmass=1.0, seeing=0.8, with_extinction=False, with_telluric=False)
 GRID = np.arange(-20.0, 20.0, 0.05)

@@ -5,7 +5,12 @@ import os
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
+from musedeep.storage.set_of_frames import (  # fmt: skip
+    existing_form,
+    other_form,
+    read_set_of_frames,
+    write_set_of_frames,
+)
 
 
 @pytest.fixture
@@ -34,6 +39,32 @@ def test_relative_to_the_working_directory_then_to_the_file(frames, tmp_path_fac
     assert read_set_of_frames(path) == [(str(frames / "a.fits"), "RAW")]
     (elsewhere / "a.fits").touch()
     assert read_set_of_frames(path) == [("a.fits", "RAW")]
+
+
+@pytest.mark.parametrize(("named", "other"), [("t.fits", "t.zarr"), ("t.zarr", "t.fits")])
+def test_a_pixel_table_is_found_in_either_form(frames, tmp_path_factory, monkeypatch, named, other):
+    def make(path):
+        path.mkdir() if path.suffix == ".zarr" else path.touch()
+
+    path = write(frames, f"{named} PIXTABLE_OBJECT\n")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(MusedeepError, match=rf"line 1: {named} does not exist"):
+        read_set_of_frames(path)
+    make(frames / other)
+    assert read_set_of_frames(path) == [(str(frames / other), "PIXTABLE_OBJECT")]
+    make(elsewhere / other)
+    assert read_set_of_frames(path) == [(other, "PIXTABLE_OBJECT")]
+    # the one that is named is taken before all others
+    make(frames / named)
+    assert read_set_of_frames(path) == [(str(frames / named), "PIXTABLE_OBJECT")]
+    make(elsewhere / named)
+    assert read_set_of_frames(path) == [(named, "PIXTABLE_OBJECT")]
+
+
+def test_only_pixel_tables_have_another_form(frames):
+    assert other_form("a/b.c.fits") == "a/b.c.zarr" and other_form("a.zarr/b.fits.gz") == "a.zarr/b.fits.gz"
+    assert existing_form(f"{frames}/a.zarr") == f"{frames}/a.fits" and existing_form("no.fits") == "no.fits"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from musedeep.storage.badpix_table import read_badpix_table
+from musedeep.storage.calibrations.badpix_table import read_badpix_table
 from musedeep.tools.badpix import muse_badpix_from_ascii, muse_badpix_from_dq, muse_badpix_from_region
 
 

@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 from astropy.io import fits
-from pixel_tables import DRS, primary_header, write_exposure, write_rows
 
-from musedeep.storage import pixel_table_subset
-from musedeep.storage.export import export
-from musedeep.storage.ingest import ingest
-from musedeep.storage.pixel_table import open_pixel_table
+from musedeep.storage.pixel_tables import subset as pixel_table_subset
+from musedeep.storage.pixel_tables.export import export
+from musedeep.storage.pixel_tables.ingest import ingest
+from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.tools.pixtable import muse_pixtable_crop, muse_pixtable_dump, muse_pixtable_erase_slice
+from tests.makers.pixel_tables import DRS, primary_header, write_exposure, write_rows
 
 UNITS = {"xpos": "pix", "ypos": "pix", "lambda": "Angstrom", "data": "count", "stat": "count**2"}
 MANUAL = "-78.72976685 -141.46130371 6346.222 1.35237e+01 0x00000000 1.62160e+01 0.0000e+00 0 1 47 1438 79 1470 1"

@@ -7,8 +7,8 @@ from musedeep.simulate.source import Scene, Source
 from musedeep.simulate.spectrum import FINE
 from musedeep.simulate.tangent import tangent_offsets
 from musedeep.simulate.templates import flux_of_magnitude, star_template
-from musedeep.statics.fields import field_names
-from musedeep.statics.load import load_astrometric_field, load_standard, standard_names
+from musedeep.statics.fields import field_names, load_astrometric_field
+from musedeep.statics.load import load_standard, standard_names
 
 
 def standard_star(name: str, star: str) -> Scene:
@@ -35,7 +35,7 @@ def astrometric_stars(name: str, field: str) -> Scene:
     Parameters
     ----------
     name : of the scene
-    field : as `musedeep.statics.load.load_astrometric_field` knows it; empty: the first of them
+    field : as `musedeep.statics.fields.load_astrometric_field` knows it; empty: the first of them
 
     Raises
     ------

@@ -5,7 +5,7 @@ import re
 import numpy as np
 from astropy.io import fits
 
-from night.night_files import Figure, Night, compared, read_image
+from tests.reference.night.night_files import Figure, Night, compared, read_image
 
 BAD = 256 | 512
 """Quality flags of hot and of dead pixels (manual, A.1)."""

@@ -5,7 +5,7 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.polynomial import Polynomial
 
-from night.night_files import Array, Figure, Night, deviation, polynomials, read_table
+from tests.reference.night.night_files import Array, Figure, Night, deviation, polynomials, read_table
 
 N_ROWS = 4112
 MIDDLE = 0.5 * (N_ROWS + 1)

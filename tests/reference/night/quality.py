@@ -7,7 +7,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from night.night_files import Night
+from tests.reference.night.night_files import Night
 
 REAL = Path(__file__).with_name("real_quality.ecsv")
 

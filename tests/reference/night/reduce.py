@@ -1,6 +1,6 @@
 """Drive the reference pipeline over a simulated night: raw frames and sets of frames in, products out.
 
-    python tests/reference/night/reduce.py NIGHT [--until STEP] [--ifus 1,2]
+    python -m tests.reference.night.reduce NIGHT [--until STEP] [--ifus 1,2]
 
 NIGHT is what `musedeep simulate night NIGHT` wrote.  Products go to NIGHT/reduced, a log and a record of time and
 memory of each step to NIGHT/reduced/log.  Steps that are done are skipped: an interrupted run goes on where it was.

@@ -1,6 +1,6 @@
-"""Figures of truth and tables of quality of a reduced night, and the pictures of docs/proof.md.
+"""Figures of truth and tables of quality of a reduced night, and the pictures of docs/validation/truth.md.
 
-    python tests/reference/night/report.py NIGHT [--pictures DIR]
+    python -m tests.reference.night.report NIGHT [--pictures DIR]
 
 Writes NIGHT/reduced/truth.ecsv and quality.ecsv and prints both as markdown.
 """
@@ -11,17 +11,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from night.detector_figures import detector_figures
-from night.night_files import Figure, Night, as_markdown, as_table
-from night.optics_figures import geometry_figures, line_spread_figures, trace_figures, wavelength_figures
-from night.quality import quality_table
-from night.sky_figures import (
+from tests.reference.night.detector_figures import detector_figures
+from tests.reference.night.night_files import Figure, Night, as_markdown, as_table
+from tests.reference.night.optics_figures import (
+    geometry_figures,
+    line_spread_figures,
+    trace_figures,
+    wavelength_figures,
+)
+from tests.reference.night.quality import quality_table
+from tests.reference.night.sky_figures import (
     FinalCube,
     astrometry_figures,
     illumination_figures,
@@ -69,7 +72,7 @@ def draw(night: Night, directory: Path) -> None:
         axis.imshow(part, origin="lower", cmap="magma", vmin=np.percentile(raw, 2), vmax=np.percentile(part, 99.0))
         axis.set_title(title, fontsize=10)
         axis.set_axis_off()
-    figure.savefig(directory / "proof-raw.png", dpi=110)
+    figure.savefig(directory / "truth-raw.webp", dpi=110, pil_kwargs={"quality": 90})
     plt.close(figure)
     cube = FinalCube.of(night)
     white = np.nanmean(cube.data[200:3500:4], axis=0)
@@ -83,7 +86,7 @@ def draw(night: Night, directory: Path) -> None:
     axis.set_xlim(-0.5, white.shape[1] - 0.5)
     axis.set_ylim(-0.5, white.shape[0] - 0.5)
     axis.set_axis_off()
-    figure.savefig(directory / "proof-white.png", dpi=110)
+    figure.savefig(directory / "truth-white.webp", dpi=110, pil_kwargs={"quality": 90})
     plt.close(figure)
 
 

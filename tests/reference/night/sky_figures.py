@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT, PIXEL_SCALE
 from musedeep.simulate.pointing import SCALE, WOBBLE, field_to_sky
 from musedeep.statics.telluric import telluric_transmission
-from night.night_files import Array, Figure, Night, alone, compared, deviation, read_table
+from tests.reference.night.night_files import Array, Figure, Night, alone, compared, deviation, read_table
 
 COLOURS = (5000, 6000, 7000, 8000, 9000)
 APERTURE = 1.2

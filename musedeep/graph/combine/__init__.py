@@ -1,0 +1,1 @@
+"""The combination: plan, tasks, run."""

@@ -1,0 +1,445 @@
+"""From inputs to products: scan, plan, execute, finish. The one place where all floors meet.
+
+A run keeps what it has in a work directory inside the output directory: `job.json` (what is done),
+indexes, the products in the making, and `done.txt` with a line a finished box. Started again with the
+same inputs, it does only what is missing; with other inputs or parameters it starts afresh. Products get
+their names when they are complete. A lock keeps other runs away from the output directory meanwhile.
+"""
+
+import errno
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from musedeep import __version__
+from musedeep.compiled import compiling_seconds
+from musedeep.errors import MusedeepError
+from musedeep.graph.combine import journal, tasks
+from musedeep.graph.combine.plan import Plan, make_plan, memory_advice
+from musedeep.graph.combine.rehearsal import rehearsal, rehearse
+from musedeep.graph.workers.cluster_profile import ClusterProfile
+from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster, open_executor
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.graph.workers.performance import check_report, dashboard_address, performance_report
+from musedeep.graph.workers.records import (
+    BOXES,
+    COMPLETION,
+    INDEXING,
+    Measured,
+    Recorder,
+    StageSummary,
+    Work,
+    peak_memory,
+)
+from musedeep.processors import available_processors
+from musedeep.progress import Progress, Silent
+from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling
+from musedeep.recipes.exp_combine.products import Products
+from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
+from musedeep.reduction.cube.grid import (
+    Grid,
+    Limits,
+    check_grid,
+    grid_from_limits,
+    grid_from_output_wcs,
+    nothing_in_cube,
+)
+from musedeep.reduction.cube.scan import require_rows
+from musedeep.storage.calibrations.filters import Filter, read_filters
+from musedeep.storage.cubes.output_wcs import read_output_wcs
+from musedeep.storage.lock import LOCK, output_lock
+from musedeep.storage.offset_list import read_offset_list
+from musedeep.storage.stores import scratch
+from musedeep.storage.stores.location import Location, StoreUrl
+from musedeep.storage.stores.scratch import Scratch
+
+WORK = ".musedeep-work"
+
+ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
+"""Rows of exposures that one task indexes, and places in the cube, at most, if they are more than one."""
+
+LEAST_MEMORY = 32 * 2**20
+"""Working memory for the completion of products where the limit leaves less [bytes]."""
+
+
+@dataclass
+class Request:
+    """What a user asks for."""
+
+    pixel_tables: Sequence[Location]
+    parameters: ExpCombineParameters
+    output: Path
+    parameter_texts: Sequence[tuple[str, str]] = ()
+    offset_list: Path | None = None
+    output_wcs: Path | None = None
+    filter_list: Path | None = None
+    overwrite: bool = False
+    workers: int | None = None
+    threads: int = field(default_factory=available_processors)
+    memory: int = 4 * 2**30
+    scheduler: str | None = None
+    cluster: ClusterProfile | None = None
+    box_bytes: int | None = None
+    combined_format: frozenset[str] = frozenset({"fits"})
+    scratch: str | None = None
+    scratch_bytes: int | None = None
+    report: Path | None = None
+
+    @property
+    def inputs(self) -> list[Location]:
+        """All files that are read."""
+        auxiliary = (self.offset_list, self.output_wcs, self.filter_list)
+        return [*self.pixel_tables, *(path for path in auxiliary if path)]
+
+
+@dataclass
+class Outcome:
+    """What came out: products, numbers of rows, and the plan."""
+
+    products: list[Path]
+    plan: Plan
+    job: Job
+    rows: int
+    rejected: int
+    seconds: float
+    resumed_boxes: int
+    stages: Sequence[StageSummary] = ()
+
+
+def survey(
+    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+) -> tuple[Job, NDArray[np.float64]]:
+    """Scan the inputs and fix the grid; indexes are left in `work`.
+
+    Returns
+    -------
+    Job, float64 (planes, bins)
+        The combination, and its rows per plane and bin of lines (`recipes.scan.row_density`).
+    """
+    parameters = request.parameters
+    offsets = read_offset_list(request.offset_list) if request.offset_list else None
+    wcs = read_output_wcs(request.output_wcs) if request.output_wcs else None
+    groups = group_exposures(request.pixel_tables)
+    exposures = load_exposures(groups, parameters, offsets)
+    first = exposures[0]
+    reference = (first.ra, first.dec)
+    how = resampling(parameters, exposures)
+    progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    progress.begin(0, "indexing")
+    calls = []
+    for number, exposure in enumerate(exposures):
+        g = geometry(exposure, reference)
+        what = (str(work), number, exposure.paths, exposure.identity)
+        calls.append((*what, g.declination, g.shift, how.lambda_low, how.lambda_high))
+    names = [e.name for e in exposures]
+    if executor.embedded:
+        tasks.keep_open(exposures, [table for _, table in groups])
+    total, parallel = sum(e.n_rows for e in exposures), executor.parallel
+    together = exposures_together(total, len(exposures), parallel, ROWS_PER_SCAN)
+    limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder, together)
+    limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
+    narrow = first.mode.startswith("NFM")
+    apart, steps = farthest(exposures), (parameters.dx, parameters.dy, parameters.dlambda)
+    grid: Grid = grid_from_limits(limits_all, reference, *steps, narrow, apart)
+    if wcs:
+        grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
+    check_grid(grid, wcs, apart)
+    job = Job(tuple(exposures), reference, limits_all, grid, how)
+    (work / "job.json").write_text(job.to_json())
+    fingerprint = job.fingerprint()
+    tasks.load_job.cache_clear()
+    density = None
+    places = [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
+    together = exposures_together(total, len(exposures), parallel, ROWS_PER_LOCATE)
+    for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
+        density = part.astype(np.float64) if density is None else density + part
+    assert density is not None
+    if not density.any():
+        raise nothing_in_cube(grid, limits_all, reference, request.output_wcs)
+    return job, density
+
+
+def exposures_together(rows: int, exposures: int, parallel: int, most: int) -> int:
+    """How many exposures one task takes, of a number with so many rows: `most` rows, and some tasks a processor."""
+    return max(1, min(most * exposures // max(rows, 1), exposures // (4 * parallel)))
+
+
+def _measured_map(
+    executor: Executor,
+    function: Any,
+    calls: Sequence[tuple[Any, ...]],
+    names: Sequence[str],
+    recorder: Recorder,
+    together: int,
+) -> list[Any]:
+    """Results of the calls of the first stage, in their order; so many of them are one task."""
+
+    def record(k: int, done: Measured) -> None:
+        recorder.task(INDEXING, names[k], done)
+
+    return [done.result for done in executor.map(function, calls, record, together)]
+
+
+def prepare(
+    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+) -> tuple[Job, Plan]:
+    """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
+    with recorder.stage(INDEXING):
+        job, density = survey(request, executor, progress, work, recorder)
+        options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
+        plan = make_plan(
+            density, job.grid, job.how, len(job.exposures), executor.memory or request.memory, executor.parallel,
+            executor.processes,
+            advice=_profile_advice(request.cluster, executor.processes) if request.cluster else memory_advice,
+            **options,
+        )  # fmt: skip
+    return job, plan
+
+
+def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], str]:
+    """Says which memory of a job would do, where so much for all would."""
+
+    def advice(need: int) -> str:
+        megabytes = -(-profile.job_bytes(need // workers) // 2**20)
+        return f"{profile.path}: memory: {megabytes}MiB would do"
+
+    return advice
+
+
+def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
+    """Combine exposures into a cube.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input, an existing output without `overwrite`, another run at work on the output, not enough memory or
+        disk.
+    """
+    progress = progress or Silent()
+    recorder = Recorder(progress)
+    try:
+        return _checked_combine(request, progress, dry_run, recorder)
+    except KeyboardInterrupt:
+        recorder.event("interrupted", seconds=round(recorder.seconds, 3))
+        raise
+    except Exception as error:
+        recorder.event("failed", seconds=round(recorder.seconds, 3), reason=str(error))
+        raise
+
+
+def _checked_combine(request: Request, progress: Progress, dry_run: bool, recorder: Recorder) -> Outcome:
+    """See `combine`."""
+    if request.report is not None:
+        check_report(request.report)
+    recorder.event(
+        "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
+        scheduler=request.scheduler is not None, processors=available_processors(),
+        process_seconds=round(time.time() - psutil.Process().create_time(), 3),
+    )  # fmt: skip
+    auxiliary = (
+        (request.offset_list, "OFFSET_LIST"),
+        (request.output_wcs, "OUTPUT_WCS"),
+        (request.filter_list, "FILTER_LIST"),
+    )
+    calibrations = [(path.name, category) for path, category in auxiliary if path]
+    # products are completed here; the memory given for a running scheduler is that of all its workers
+    here = request.memory // (request.workers or 1) if request.scheduler else request.memory
+    memory = max(here - BASE_BYTES, LEAST_MEMORY)
+    products = Products(
+        request.output, request.parameters, request.parameter_texts, calibrations, request.combined_format,
+        memory, request.threads,
+    )  # fmt: skip
+    products.check_existing(request.overwrite)
+    filters, missing = read_filters(request.filter_list, request.parameters.filter)
+    for name in missing:
+        progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
+    if dry_run:
+        # in a directory of its own: a run that is at work, or interrupted, keeps what it has
+        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
+        # on this machine, for the workers that there would be: no job is to wait for a plan
+        local = replace(request, cluster=None, workers=1) if request.cluster else request
+        with directory as work, executor_for(local, progress) as executor:
+            if request.cluster:
+                count_on_cluster(executor, request.cluster, request.workers or request.cluster.workers)
+            job, plan = prepare(request, executor, progress, Path(work), recorder)
+        return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
+    with output_lock(request.output):
+        products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
+        stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in request.pixel_tables)
+        elsewhere = request.scheduler is not None or request.cluster is not None
+        with (
+            rehearsal(request.parameters, stores, wanted=not elsewhere) as kernels,
+            executor_for(request, progress) as executor,
+        ):
+            recorder.event(
+                "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
+            )
+            # all jobs that there is work for, at once: they may have to wait in a queue
+            executor.want(len(request.pixel_tables))
+            began = time.time()
+            executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
+            kernels.wait(progress.say)
+            recorder.leave_out("compiled", compiling_seconds(began))
+            return _combine(request, executor, products, filters, progress, recorder)
+
+
+@contextmanager
+def executor_for(request: Request, progress: Progress) -> Iterator[Executor]:
+    """The executor that a run asks for, while it is needed."""
+    resources = Resources(request.workers, request.threads, request.memory, request.scheduler, request.cluster)
+    executor = open_executor(resources, request.output, progress.say)
+    try:
+        yield executor
+    finally:
+        try:
+            tasks.forget()
+        finally:
+            executor.close()
+
+
+def _combine(
+    request: Request,
+    executor: Executor,
+    products: Products,
+    filters: Sequence[Filter],
+    progress: Progress,
+    recorder: Recorder,
+) -> Outcome:
+    """Prepare, compute what is missing, and finish, in an output directory that is ours alone."""
+    work = request.output / WORK
+    try:
+        work.mkdir(exist_ok=True)
+        with performance_report(executor, request.report):
+            job, plan = prepare(request, executor, progress, work, recorder)
+            done = journal.resume(work, job.fingerprint(), plan, progress.say)
+            if not done:
+                products.create(work, job)
+            _record_plan(recorder, job, plan, len(done))
+            if address := dashboard_address(executor):
+                progress.say(f"dashboard: {address}")
+            progress.begin(len(plan.tasks), "boxes", len(done))
+            with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
+                rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
+            progress.stop()
+        if not values:
+            shutil.rmtree(work)
+            raise nothing_in_cube(job.grid, job.limits, job.reference, request.output_wcs)
+        recorded = journal.recorded(work)
+        if recorded != len(plan.tasks):
+            raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
+        # the memory of the boxes is free for the completion
+        executor.close()
+        tasks.forget()
+        with recorder.stage(COMPLETION):
+            began = time.monotonic()
+            progress.begin(0, "completing the products")
+            made = products.finish(work, job, filters, progress.say)
+            shutil.rmtree(work)
+            progress.stop()
+            took = time.monotonic() - began
+            details = {"voxels": job.grid.n_voxels, "combined_seconds": products.combined_seconds}
+            work_done = Work(rows if products.combined_seconds else 0, plan.cube_bytes, 0, details)
+            recorder.task(COMPLETION, "products", Measured(made, work_done, time.time(), took, peak_memory(), ""))
+        recorder.event("end", seconds=round(recorder.seconds, 3), rows=rows, rejected=rejected)
+        stages = list(recorder.stages.values())
+        return Outcome(made, plan, job, rows, rejected, recorder.seconds, len(done), stages)
+    except MusedeepError:
+        _forget_if_nothing_is_done(work)
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _forget_if_nothing_is_done(work)
+        raise MusedeepError(
+            f"{request.output}: {error.strerror}; free space and start again, to go on where this run stopped"
+        ) from error
+
+
+def _forget_if_nothing_is_done(work: Path) -> None:
+    if not journal.recorded(work):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _scratch(request: Request, executor: Executor, job: Job) -> Iterator[Scratch | None]:
+    """What workers may keep on the disks of their nodes, removed in the end."""
+    if request.scratch is None:
+        yield None
+        return
+    # a run has the output directory for itself, so it has this name for itself
+    token = hashlib.sha256(f"{request.output.absolute()} {job.fingerprint()}".encode()).hexdigest()[:16]
+    keep = Scratch(request.scratch, f"musedeep-{token}", request.scratch_bytes)
+    try:
+        yield keep
+    finally:
+        executor.everywhere(scratch.remove, keep)
+        scratch.remove(keep)  # of workers of this machine that were killed
+
+
+def _record_plan(recorder: Recorder, job: Job, plan: Plan, resumed: int) -> None:
+    nz, ny, nx = job.grid.shape
+    recorder.event(
+        "plan", seconds=round(recorder.seconds, 3), exposures=len(job.exposures), boxes=len(plan.tasks),
+        resumed=resumed, rows=plan.rows, rows_processed=plan.rows_processed, planes=nz, lines=ny, columns=nx,
+        parallel=plan.parallel, peak_memory=plan.peak_bytes, resample=job.how.method, crsigma=job.how.crsigma,
+    )  # fmt: skip
+
+
+def existing_part(path: Path) -> Path:
+    """The directory itself, or the nearest one above it that exists."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.is_dir())
+
+
+def _box_name(corners: tuple[Any, ...]) -> str:
+    """A box as logs call it: its planes and lines, from 0, the last ones included."""
+    z0, z1, y0, y1 = corners
+    return f"box z{z0}-{z1 - 1} y{y0}-{y1 - 1}"
+
+
+def _execute(
+    executor: Executor,
+    work: Path,
+    job: Job,
+    plan: Plan,
+    done: journal.Done,
+    progress: Progress,
+    recorder: Recorder,
+    keep: Scratch | None = None,
+) -> tuple[int, int, int]:
+    """Compute the missing boxes, each recorded when finished; returns rows, rejected rows and filled voxels of all."""
+    fingerprint = job.fingerprint()
+    total = [sum(numbers[k] for numbers in done.values()) for k in range(3)]
+    # the largest first, so that the processors finish together
+    largest_first = sorted(plan.tasks, key=lambda task: -task.rows_with_margin)
+    missing = [t for t in largest_first if t.box.corners not in done]
+    todo = [t.box.corners for t in missing]
+    notices: set[str] = set()
+    with open(work / journal.NAME, "a") as stream:
+
+        def finished(k: int, measured: Measured) -> None:
+            result = measured.result
+            corners, numbers = todo[k], [result[name] for name in ("rows", "rejected", "values")]
+            for i, number in enumerate(numbers):
+                total[i] += number
+            stream.write(journal.line(corners, numbers))
+            stream.flush()
+            expected = {"rows_expected": missing[k].rows_with_margin, "memory_expected": missing[k].peak_bytes}
+            recorder.task(BOXES, _box_name(corners), measured, expected)
+            if result["notice"] and result["notice"] not in notices:
+                notices.add(result["notice"])
+                progress.say(result["notice"])
+            progress.advance(rows=result["rows"])
+
+        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
+        executor.run(tasks.compute_box, calls, finished, plan.parallel)
+    return total[0], total[1], total[2]

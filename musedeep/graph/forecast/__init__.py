@@ -1,0 +1,1 @@
+"""How long a combination will take, told before it runs."""

@@ -1,0 +1,1 @@
+"""The reduction of a night: plan, tasks, run."""

@@ -1,0 +1,206 @@
+"""The plan of a night: one task for each recipe, exposure set and IFU, and what each needs; plain data, no I/O."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from musedeep.declaration import Cost
+from musedeep.errors import MusedeepError, nearest
+from musedeep.recipes.registry import declared, steps
+
+Frames = tuple[tuple[str, str], ...]
+"""Path and tag of each frame."""
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """A set-of-frames, and what its recipe will make of it.
+
+    Attributes
+    ----------
+    name : unique in the night, as flat-01
+    step : as flat
+    recipe : as muse_flat
+    ifu : 0: all that the frames hold
+    frames : path and tag of each
+    products : paths that other sets may list
+    directory : of the products, below that of the night; empty: there
+    """
+
+    name: str
+    step: str
+    recipe: str
+    ifu: int
+    frames: Frames
+    products: tuple[str, ...] = ()
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of a recipe.
+
+    Attributes
+    ----------
+    frames : the set-of-frames
+    needs : names of tasks whose products are among its frames
+    cost : what it takes
+    urgency : seconds from its start to the end of what waits for it
+    """
+
+    frames: FrameSet
+    needs: tuple[str, ...]
+    cost: Cost
+    urgency: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Of its set-of-frames."""
+        return self.frames.name
+
+
+@dataclass(frozen=True)
+class NightPlan:
+    """All tasks, in an order in which they could run one by one."""
+
+    tasks: tuple[Task, ...]
+    seconds: float = field(default=0.0)
+
+    def by_name(self) -> dict[str, Task]:
+        """Tasks by name."""
+        return {task.name: task for task in self.tasks}
+
+
+def check_step(until: str) -> str:
+    """The step.
+
+    Raises
+    ------
+    MusedeepError
+        There is none of that name; the nearest is named.
+    """
+    if until not in steps():
+        near = nearest(until.removeprefix("muse_"), steps())
+        hint = f"did you mean {near}?" if near else f"the steps are {', '.join(steps())}"
+        raise MusedeepError(f"no step '{until}'; {hint}")
+    return until
+
+
+def steps_until(until: str) -> tuple[str, ...]:
+    """The steps up to and including one, in the order in which they run; empty: all."""
+    return steps()[: steps().index(check_step(until)) + 1] if until else steps()
+
+
+def plan_night(sets: Sequence[FrameSet], until: str = "") -> NightPlan:
+    """The tasks up to and including a step.
+
+    Dependencies follow from the paths alone: a task needs those whose products are among its frames.
+
+    Parameters
+    ----------
+    sets : of the night; those of later stages are left out
+    until : the last step; empty: all
+
+    Raises
+    ------
+    MusedeepError
+        An unknown step, or two sets that make the same file.
+    """
+    wanted = steps_until(until)
+    chosen = sorted((s for s in sets if s.step in wanted), key=lambda s: wanted.index(s.step))
+    maker: dict[str, str] = {}
+    for one in chosen:
+        for path in one.products:
+            if path in maker:
+                raise MusedeepError(f"{path}: would be made by {maker[path]} and {one.name}; give each its directory")
+            maker[path] = one.name
+    tasks: list[Task] = []
+    seen: set[str] = set()
+    for one in chosen:
+        needs = dict.fromkeys(maker[path] for path, _ in one.frames if path in maker)
+        if not set(needs) <= seen:
+            missing = next(name for name in needs if name not in seen)
+            raise MusedeepError(f"{one.name}: needs {missing}, which comes later; correct the sets-of-frames")
+        tasks.append(Task(one, tuple(needs), _cost(one)))
+        seen.add(one.name)
+    return NightPlan(tuple(_with_urgency(tasks)), sum(task.cost.seconds for task in tasks))
+
+
+def _cost(one: FrameSet) -> Cost:
+    cost, ifus = declared()[one.recipe].cost, n_ifus(one)
+    seconds = cost.seconds * ifus * (n_exposures(one) if one.step == "scibasic" else 1)
+    memory = cost.memory + (0 if one.ifu else ifus * cost.memory_per_ifu)
+    return replace(cost, memory=memory, seconds=seconds)
+
+
+def n_ifus(one: FrameSet) -> int:
+    """IFUs of a set-of-frames: for all of them, those of which it lists a MASTER_BIAS."""
+    return 1 if one.ifu else max(1, sum(tag == "MASTER_BIAS" for _, tag in one.frames))
+
+
+def n_exposures(one: FrameSet) -> int:
+    """Raw frames that are not calibrations of others."""
+    return sum(tag == one.frames[0][1] for _, tag in one.frames) if one.frames else 1
+
+
+def _with_urgency(tasks: list[Task]) -> list[Task]:
+    after: dict[str, float] = {}
+    for task in reversed(tasks):
+        urgency = after.get(task.name, 0.0) + task.cost.seconds
+        for need in task.needs:
+            after[need] = max(after.get(need, 0.0), urgency)
+    return [replace(task, urgency=after.get(task.name, 0.0) + task.cost.seconds) for task in tasks]
+
+
+def remaining_frames(plan: NightPlan, task: Task, failed: Collection[str]) -> Frames | None:
+    """The frames of a task without those of tasks that failed or were skipped; None if it cannot run without them.
+
+    A task of one IFU cannot. One of all IFUs goes on with the others, as long as there are any.
+
+    Parameters
+    ----------
+    plan : that holds the task
+    task : Task
+    failed : names of tasks whose products are not there
+    """
+    sets = {one.name: one.frames for one in plan.tasks}
+    gone = [sets[name] for name in task.needs if name in failed]
+    if not gone:
+        return task.frames.frames
+    lost = {one.ifu for one in gone}
+    if task.frames.ifu or 0 in lost:
+        return None
+    theirs = {path for one in sets.values() if one.ifu in lost for path in one.products}
+    kept = tuple((path, tag) for path, tag in task.frames.frames if path not in theirs)
+    return kept if {tag for _, tag in kept} == {tag for _, tag in task.frames.frames} else None
+
+
+def at_once(
+    plan: NightPlan, memory: int, processors: int, base: int, processes: bool = False, given: str = "--memory"
+) -> int:
+    """How many of the largest tasks may run at once: one a processor, and no more than the memory holds.
+
+    Parameters
+    ----------
+    plan : NightPlan
+    memory : limit of all processes together [bytes]
+    processors : tasks at once at most
+    base : bytes of a process without a task
+    processes : each task has a process of its own, beside the one that directs them
+    given : where the limit is given, for messages
+
+    Raises
+    ------
+    MusedeepError
+        Not even one fits; the task is named.
+    """
+    largest = max(plan.tasks, key=lambda task: task.cost.memory, default=None)
+    if largest is None:
+        return 1
+    one = largest.cost.memory + (base if processes else 0)
+    number = int((memory - base) // one)
+    if number < 1:
+        raise MusedeepError(
+            f"{largest.frames.recipe} ({largest.name}) needs about {(base + one) / 2**30:.1f} GiB, {given} allows "
+            f"{memory / 2**30:.1f} GiB; give more"
+        )
+    return min(number, processors)

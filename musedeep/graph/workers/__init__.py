@@ -1,0 +1,1 @@
+"""Processes that work: on this machine, on a cluster; their memory and records."""

@@ -1,0 +1,473 @@
+"""Where tasks run: dask.distributed, embedded in this process, on local processes, on a cluster, or elsewhere.
+
+Tasks in flight are bounded: no more are submitted than may run at once (and one waiting for each), so that
+the memory estimated by the plan is the memory used.
+"""
+
+import os
+import pickle
+import queue
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from musedeep.errors import MusedeepError
+from musedeep.graph.workers.interrupts import handlers_kept
+from musedeep.processors import available_processors
+from musedeep.storage.stores.location import Location, is_url
+
+if TYPE_CHECKING:
+    from musedeep.graph.workers.cluster import SlurmWorkers
+    from musedeep.graph.workers.cluster_profile import ClusterProfile
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the cluster while no task ends."""
+
+WORKERS_TIMEOUT = 120
+"""For the workers of a running scheduler that the user has counted [s]."""
+
+PREPARATION = 300
+"""For what workers do before their first task; who takes longer goes on with it when the tasks come [s]."""
+
+WORKER_TTL = "60s"
+"""A worker that is not heard of for so long is taken for lost."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where a run takes place.
+
+    Attributes
+    ----------
+    workers : int or None
+        Local worker processes: with 1 (the default) the tasks run on threads of this process. With a running
+        scheduler: its workers to wait for. With a cluster: jobs at most; default: as the profile says.
+    threads : int
+        Tasks at once on this machine, shared among the workers.
+    memory : int
+        Limit of the process tree [bytes].
+    scheduler : str or None
+        Address of a running scheduler, or its scheduler file.
+    cluster : ClusterProfile or None
+        Start workers as jobs like this.
+    """
+
+    workers: int | None
+    threads: int
+    memory: int
+    scheduler: str | None = None
+    cluster: "ClusterProfile | None" = None
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call it; an exception that does not survive the way to the client goes there as another one.
+
+    Dask's client would wait for ever for it.
+    """
+    try:
+        return function(*arguments)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
+        raise
+
+
+def _all(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Several calls as one task."""
+    return [function(*arguments) for arguments in calls]
+
+
+class WorkersDied(MusedeepError):
+    """Several workers died at the same task."""
+
+
+class Executor:
+    """Runs tasks on a dask cluster.
+
+    Attributes
+    ----------
+    parallel, processes : int
+        Tasks at once and worker processes that a plan may count on.
+    memory : int or None
+        Of the workers together, and of this process where it is counted [bytes]; None: as the user says.
+    worker_memory : int or None
+        Of each worker, where workers have memory of their own [bytes].
+    """
+
+    def __init__(
+        self, client: Any, cluster: Any, parallel: int, processes: int, jobs: "SlurmWorkers | None" = None
+    ) -> None:
+        self.client, self.cluster, self.jobs = client, cluster, jobs
+        self.parallel, self.processes = parallel, processes
+        self.memory: int | None = None
+        self.worker_memory: int | None = None
+        self._check = ""
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether tasks run in this process."""
+        return self.cluster is not None and self.processes == 1
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        finished: Callable[[int, Any], None] | None = None,
+        together: int = 1,
+    ) -> list[Any]:
+        """Results of all calls, in their order; more calls are to follow. See `run` for `finished`.
+
+        So many calls are made by one task: each costs the scheduler some milliseconds.
+        """
+        results: list[Any] = [None] * len(calls)
+
+        def keep(k: int, of_batch: list[Any]) -> None:
+            for number, result in enumerate(of_batch, k * together):
+                results[number] = result
+                if finished is not None:
+                    finished(number, result)
+
+        batches = [(function, calls[k : k + together]) for k in range(0, len(calls), together)]
+        self.want(len(calls))
+        self.run(_all, batches, keep, self.parallel, last=False)
+        return results
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        finished: Callable[[int, Any], None],
+        parallel: int,
+        last: bool = True,
+    ) -> None:
+        """Run all calls, at most `parallel` at once with as many waiting; `finished` gets number and result.
+
+        If they are the last ones, workers of a cluster that have nothing left to do are given back.
+
+        Raises
+        ------
+        MusedeepError
+            As a task raised it, or that workers died again and again, or that none are left.
+        """
+        if not calls:
+            return
+        left = len(calls)
+        if last:
+            self.want(left)
+        waiting = iter(range(left))
+        running: dict[Any, int] = {}
+
+        def submit(k: int) -> None:
+            running[self.submit(function, *calls[k])] = k
+
+        try:
+            for k in islice(waiting, 2 * parallel):
+                submit(k)
+            while running:
+                future = self.next_ended()
+                result = self.result(future)
+                finished(running.pop(future), result)
+                future.release()
+                left -= 1
+                if last:
+                    self.want(left)
+                k = next(waiting, -1)
+                if k >= 0:
+                    submit(k)
+        except BaseException:
+            self.cancel(running)
+            raise
+
+    def want(self, number: int) -> None:
+        """There is work for so many workers; a cluster grows or shrinks."""
+        if self.jobs is not None:
+            self.jobs.want(number)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, memory: int | None = None) -> Any:
+        """Start a call; its future comes out of `next_ended`.
+
+        Parameters
+        ----------
+        memory : int, optional
+            What it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
+        """
+        # the name of the function is what dask's dashboard shows
+        name = arguments[0].__name__ if function is _all else function.__name__
+        options: dict[str, Any] = {"key": f"{name}-{uuid.uuid4().hex}", "pure": False, "retries": 0}
+        if memory is not None and self.worker_memory is not None:
+            options["resources"] = {"memory": memory}
+        if self._check:
+            from musedeep.graph.workers.worker_check import checked
+
+            arguments = (self._check, function, *arguments)
+            function = checked
+        future = self.client.submit(_call, function, *arguments, **options)
+        future.add_done_callback(self._ended.put)
+        return future
+
+    def next_ended(self) -> Any:
+        """The next future that has ended, one way or another.
+
+        Raises
+        ------
+        MusedeepError
+            No worker will ever come, or the scheduler is gone.
+        """
+        while True:
+            try:
+                return self._ended.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                self.look()
+
+    def look(self) -> None:
+        """Raise MusedeepError if the cluster cannot go on."""
+        if self.jobs is not None and self.jobs.problem:
+            raise MusedeepError(self.jobs.problem)
+        if self.client.status not in ("running", "connecting"):
+            raise self._lost()
+
+    def _lost(self) -> MusedeepError:
+        return MusedeepError("the connection to dask's scheduler is lost; start again to resume")
+
+    def result(self, future: Any) -> Any:
+        """What a task has returned.
+
+        Raises
+        ------
+        WorkersDied
+            Again and again.
+        MusedeepError
+            As the task raised it, or that the scheduler is gone.
+        """
+        from distributed import KilledWorker
+
+        if future.status in ("cancelled", "lost"):
+            raise self._lost()
+        try:
+            return future.result()
+        except KilledWorker as error:
+            more = "more memory in the cluster profile" if self.jobs else "more --memory or fewer --workers"
+            raise WorkersDied(
+                "a worker died several times at the same task, most likely for lack of memory; "
+                f"give {more}, and start again to resume"
+            ) from error
+
+    def cancel(self, futures: Iterable[Any]) -> None:
+        """Give up tasks that have not ended."""
+        try:
+            self.client.cancel(list(futures))
+        except Exception:  # the scheduler is gone, and they with it
+            pass
+
+    def check_workers(
+        self, paths: Sequence[str | Location], mark: Path | None, first: tuple[Any, ...] | None = None
+    ) -> None:
+        """Make sure that workers elsewhere, now and later, are of our versions and see our files.
+
+        Parameters
+        ----------
+        paths : sequence of path
+            Have to exist there; those in object storage are left out.
+        mark : Path, optional
+            A file of this run that has to have the same content there.
+        first : (function, argument, ...), optional
+            To be called once in every worker process before its first task.
+
+        Raises
+        ------
+        MusedeepError
+            What a worker lacks, and what to do; that no worker comes.
+        """
+        if self.cluster is not None:
+            return
+        from musedeep.graph.workers import worker_check
+
+        while not self.client.nthreads():
+            self.look()
+            time.sleep(0.1)  # the first of a cluster is on its way
+        versions = worker_check.own_versions()
+        for address, there in self.client.run(eval, worker_check.VERSIONS, on_error="return").items():
+            if not isinstance(there, dict):
+                raise MusedeepError(f"the worker at {address} does not answer ({there})")
+            different = worker_check.differing(versions, there, address)
+            if different:
+                raise MusedeepError(different)
+        name = f"musedeep-{uuid.uuid4().hex}"
+        local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
+        content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
+        self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
+        self._check = name
+        for problem in self.client.run(worker_check.refusal, name).values():
+            if problem:
+                raise MusedeepError(problem)
+        if first is not None:
+            self._prepare(name)
+
+    def _prepare(self, name: str) -> None:
+        """Have the workers that are there do what comes first; those to come do it before their first task."""
+        from distributed import wait
+
+        from musedeep.graph.workers.worker_check import prepared
+
+        # if a worker dies meanwhile, another one does nothing in its place
+        options = {"pure": False, "allow_other_workers": True}
+        futures = [self.client.submit(prepared, name, workers=[one], **options) for one in self.client.nthreads()]
+        try:
+            wait(futures, timeout=PREPARATION)
+        except TimeoutError:
+            pass
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call a function in every worker process; those that do not answer within a minute are left alone."""
+
+        def call() -> None:
+            try:
+                self.client.run(function, *arguments, on_error="ignore")
+            except (OSError, RuntimeError, ValueError, TimeoutError):
+                pass  # the workers, or the scheduler, are gone
+
+        thread = Thread(target=call, daemon=True)
+        thread.start()
+        thread.join(60.0)
+
+    def close(self) -> None:
+        """Let go of the cluster; a cluster of our own ends."""
+        try:
+            if self._check and self.client.status == "running" and self.jobs is None:
+                self.client.unregister_worker_plugin(self._check)
+        except Exception:  # its scheduler has ended
+            pass
+        finally:
+            self._check = ""
+            try:
+                self.client.close()
+            finally:
+                if self.jobs is not None:
+                    self.jobs.close()
+                if self.cluster is not None:
+                    self.cluster.close()
+
+
+def open_executor(resources: Resources, output: Path | None = None, say: Callable[[str], None] = print) -> Executor:
+    """Connect to a running scheduler, or start a cluster.
+
+    Parameters
+    ----------
+    resources : Resources
+    output : Path, optional
+        The output directory, where a cluster keeps what its jobs need.
+    say : callable
+        Takes a line for the user.
+
+    Raises
+    ------
+    MusedeepError
+        The scheduler cannot be reached, or has no workers; the cluster cannot be started.
+    """
+    import logging
+
+    import dask
+    from distributed import Client, LocalCluster
+
+    # what goes wrong, this module says in one line; dask's own words and tracebacks only for --debug
+    level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(level)
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": 5,
+            "distributed.comm.timeouts.connect": "10s",
+            # dask would make it 1 in this process, too
+            "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": None,
+        }
+    )
+    # what the user has set is left alone
+    settings = {"scheduler": {"worker-ttl": WORKER_TTL}, "worker": {"profile": {"interval": "100ms"}}}
+    dask.config.update_defaults({"distributed": settings})
+    if resources.cluster is not None:
+        assert output is not None
+        return _open_cluster(resources, resources.cluster, output, say)
+    if resources.scheduler:
+        return _connect(resources.scheduler, resources.workers)
+    workers, threads = resources.workers or 1, resources.threads
+    embedded = workers <= 1
+    per_worker = max(1, threads // max(workers, 1))
+    cluster = LocalCluster(
+        n_workers=max(workers, 1),
+        threads_per_worker=threads if embedded else per_worker,
+        processes=not embedded,
+        protocol="inproc://" if embedded else None,
+        # for whoever is logged in here, no one else
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        memory_limit=0 if embedded else resources.memory // workers,
+        silence_logs=level,
+        # a recipe in a worker uses that worker's share of the processors
+        **({} if embedded else {"env": {"OMP_NUM_THREADS": max(1, available_processors() // workers)}}),
+    )
+    client = Client(cluster)
+    return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)
+
+
+def _connect(scheduler: str, workers: int | None) -> Executor:
+    """Use a running scheduler."""
+    from distributed import Client
+
+    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    try:
+        client = Client(timeout="10s", **where)
+        try:
+            if workers:
+                client.wait_for_workers(workers, timeout=WORKERS_TIMEOUT)
+        except TimeoutError:
+            pass
+        threads_there = client.nthreads()
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise MusedeepError(f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address") from error
+    if not threads_there or (workers and len(threads_there) < workers):
+        client.close()
+        found = f"has {len(threads_there)} workers of {workers}" if threads_there else "has no workers"
+        raise MusedeepError(f"the scheduler at {scheduler} {found}; start some first")
+    return Executor(client, None, sum(threads_there.values()), len(threads_there))
+
+
+def _open_cluster(
+    resources: Resources, profile: "ClusterProfile", output: Path, say: Callable[[str], None]
+) -> Executor:
+    """Start jobs on a cluster."""
+    try:
+        with handlers_kept():
+            from musedeep.graph.workers.cluster import SlurmWorkers
+    except ImportError as error:
+        raise MusedeepError(
+            f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"
+        ) from error
+    from distributed import Client
+
+    jobs = SlurmWorkers(profile, resources.workers or profile.workers, output, say)
+    try:
+        jobs.want(1)
+        executor = Executor(Client(jobs.cluster), None, 1, 1, jobs)
+        count_on_cluster(executor, profile, jobs.most)
+    except BaseException:
+        jobs.close()
+        raise
+    return executor
+
+
+def count_on_cluster(executor: Executor, profile: "ClusterProfile", workers: int) -> None:
+    """Let plans count on so many workers like those of a profile."""
+    from musedeep.graph.workers.memory import BASE_BYTES
+
+    executor.parallel, executor.processes = workers * profile.cores, workers
+    executor.worker_memory = profile.worker_bytes
+    # a plan for several processes takes off the one that directs them, which is elsewhere here
+    executor.memory = workers * executor.worker_memory + (BASE_BYTES if workers > 1 else 0)

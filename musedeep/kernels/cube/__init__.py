@@ -1,0 +1,1 @@
+"""Kernels on voxels: resampling, rejection, statistics of cubes."""

@@ -1,0 +1,269 @@
+"""Rows sorted by voxel: the shape in which rejection and resampling read memory once, in order.
+
+A *box* is the part of the cube one task works on, with its margins: planes [z0, z1), lines [y0, y1) and
+all columns. A cell is a voxel of the box that rows are nearest to; cells are numbered with x fastest.
+"""
+
+import math
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.kernels.rows.projection import (
+    BLOCK,
+    plane_positions,
+    relative_positions,
+    rough_tangent,
+    to_vacuum,
+    voxel_positions,
+)
+from musedeep.workspace import Workspace
+
+Rows = dict[str, NDArray]
+
+COSMIC = 32
+"""Euro3D data-quality value of a cosmic ray (manual A.3.2)."""
+
+FIELD = 2.5e-4
+"""Distance from the pointing up to which the rough line of a row is used [rad]: 52 arcsec, the field has 43."""
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _rough_lines(declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix):
+    """Line of the cube as a linear function of tangent-plane coordinates: c, d / dxi, d / deta [1/rad], and its error.
+
+    The error is twice the largest at eight points around the field, where it is largest.
+    """
+    points = 9
+    phi = np.empty(points, np.float32)
+    theta = np.full(points, -FIELD, np.float32)
+    for k in range(points):
+        phi[k] = k * (math.pi / 4)
+    theta[8] = 0.0
+    ra, dec, x, y = np.empty(points, np.float32), np.empty(points, np.float32), np.empty(points), np.empty(points)
+    relative_positions(phi, theta, declination, shift_ra, shift_dec, ra, dec)
+    voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix, x, y)
+    by_xi, by_eta = (y[2] - y[6]) / (2.0 * FIELD), (y[4] - y[0]) / (2.0 * FIELD)
+    error = 0.0
+    for k in range(8):
+        line = y[8] + by_xi * FIELD * math.sin(phi[k]) - by_eta * FIELD * math.cos(phi[k])
+        error = max(error, abs(line - y[k]))
+    return y[8], by_xi, by_eta, 2.0 * error + 0.02
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def _rough_choice(xpos, ypos, z, planes, lines, rough, xi, eta, near, chosen):
+    """Fill `chosen` with the rows whose plane and rough line lie within these limits; returns their number."""
+    n = xpos.size
+    rough_tangent(xpos, ypos, xi, eta)
+    c, by_xi, by_eta = rough
+    z_first, z_last = planes
+    y_first, y_last = lines
+    for i in range(n):
+        line = c + by_xi * np.float64(xi[i]) + by_eta * np.float64(eta[i])
+        on_line = ((line >= y_first) & (line <= y_last)) | (abs(np.float64(ypos[i])) > FIELD)
+        near[i] = on_line & (z[i] >= z_first) & (z[i] <= z_last)
+    m = 0
+    for i in range(n):
+        chosen[m] = i
+        m += near[i]
+    return m
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def place_rows(
+    xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, offset_ra, offset_dec,
+    reference_dec, matrix, crpix, spectral, box, shape, beyond, flux_scale, keep_bad,
+    out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row,
+):  # fmt: skip
+    """Keep the rows that fall into a box, with their cell and their position relative to the reference.
+
+    Parameters
+    ----------
+    xpos, ypos, wavelength, data, stat : float32 (rows,)
+    dq : int32 (rows,)
+    low, high : float
+        Rows outside low <= wavelength <= high are left out [Angstrom].
+    declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix, spectral
+        See `relative_positions`, `voxel_positions`, `plane_positions`.
+    box : int64 (4,)
+        z0, z1, y0, y1.
+    shape : int64 (3,)
+        Planes, lines and columns of the cube.
+    beyond : int
+        Rows up to so many voxels beyond an edge of the cube count to the voxel at the edge.
+    flux_scale : float
+        Factor on data; its square on stat.
+    keep_bad : bool
+        Keep rows with dq != 0 (marked by 1 in `out_bad`); otherwise they are left out. Rows with dq = 32, cosmic rays
+        found before, are always kept (marked by 2): they count in the samples of the rejection, as in the reference.
+    out_* : float32, uint8 or int32 (rows,)
+        Filled from the start with the rows kept, in their order; `out_row` has the index into the input.
+
+    Returns
+    -------
+    kept, not_finite : int
+        Number of rows kept; number of good rows in the box whose data or stat is not finite.
+
+    Notes
+    -----
+    Rows far from the lines of the box are told by a linear function of their rough position, and cost 2 ns each on one
+    core; the others are bound by the arithmetic of the projection (see there), and by writing them: about 15 ns.
+    """
+    z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
+    height = y1 - y0
+    nz, ny, nx = shape[0], shape[1], shape[2]
+    z_first = -beyond if z0 == 0 else z0
+    z_last = z1 + beyond if z1 == nz else z1
+    y_first = -beyond if y0 == 0 else y0
+    y_last = y1 + beyond if y1 == ny else y1
+    c, by_xi, by_eta, error = _rough_lines(
+        declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix
+    )
+    rough, planes = (c, by_xi, by_eta), (z_first - 0.5, z_last + 0.5)
+    lines = (y_first - 0.5 - error, y_last - 0.5 + error)
+    xi, eta = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    near, chosen = np.empty(BLOCK, np.uint8), np.empty(BLOCK + 1, np.int32)
+    ra, dec = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    x, y, z = np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64), np.empty(BLOCK, np.float64)
+    kept = 0
+    not_finite = 0
+    variance_scale = flux_scale * flux_scale
+    for first in range(0, xpos.size, BLOCK):
+        n = min(BLOCK, xpos.size - first)
+        last = first + n
+        plane_positions(wavelength[first:last], spectral, z[:n])
+        m = _rough_choice(
+            xpos[first:last], ypos[first:last], z[:n], planes, lines, rough, xi[:n], eta[:n], near[:n], chosen
+        )
+        if m == 0:
+            continue
+        for k in range(m):
+            xi[k], eta[k], z[k] = xpos[first + chosen[k]], ypos[first + chosen[k]], z[chosen[k]]
+        relative_positions(xi[:m], eta[:m], declination, shift_ra, shift_dec, ra[:m], dec[:m])
+        voxel_positions(ra[:m], dec[:m], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:m], y[:m])
+        for i in range(m):
+            j = first + chosen[i]
+            bad = dq[j] != 0
+            cosmic = dq[j] == COSMIC
+            if bad and not (keep_bad or cosmic):
+                continue
+            w = np.float64(wavelength[j])
+            iz = math.floor(z[i] + 0.5)
+            iy = math.floor(y[i] + 0.5)
+            ix = math.floor(x[i] + 0.5)
+            if not (z_first <= iz < z_last and y_first <= iy < y_last and -beyond <= ix < nx + beyond):
+                continue
+            if not low <= w <= high:
+                continue
+            iz = min(max(iz, z0), z1 - 1)
+            iy = min(max(iy, y0), y1 - 1)
+            ix = min(max(ix, 0), nx - 1)
+            value = data[j]
+            variance = stat[j]
+            if not bad and not (math.isfinite(value) and math.isfinite(variance)):
+                not_finite += 1
+                continue
+            out_ra[kept] = ra[i]
+            out_dec[kept] = dec[i]
+            out_wavelength[kept] = to_vacuum(w) if spectral[0] >= 2 else wavelength[j]
+            out_data[kept] = np.float32(value * flux_scale)
+            out_stat[kept] = np.float32(variance * variance_scale)
+            out_bad[kept] = 2 if cosmic else bad
+            out_cell[kept] = (np.int64(iz - z0) * height + np.int64(iy - y0)) * nx + np.int64(ix)
+            out_row[kept] = j
+            kept += 1
+    return kept, not_finite
+
+
+@nb.njit(nogil=True, cache=True)
+def count_cells(cell, counts):
+    """Add the number of rows in each cell to `counts` (int64 (cells + 1,), shifted by one).
+
+    Parameters
+    ----------
+    cell : int32 (rows,)
+    """
+    for i in range(cell.size):
+        counts[cell[i] + 1] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def claim_places(cell, next_place):
+    """Turn cells into places in the sorted order, in place.
+
+    Parameters
+    ----------
+    cell : int32 (rows,)
+        Replaced by the place of the row in the sorted order.
+    next_place : int64 (cells,)
+        Next free place of each cell; advanced. Rows of one cell keep the order of the calls.
+    """
+    for i in range(cell.size):
+        c = cell[i]
+        cell[i] = next_place[c]
+        next_place[c] += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def scatter(source, place, out):
+    """out[place] = source: bound by memory (one random write a row)."""
+    for i in range(source.size):
+        out[place[i]] = source[i]
+
+
+@nb.njit(nogil=True, cache=True)
+def scatter_constant(value, place, out):
+    """out[place] = value."""
+    for i in range(place.size):
+        out[place[i]] = value
+
+
+def sort_by_cell(
+    rows: Rows, exposures: list[tuple[int, int]], n_cells: int, workspace: Workspace
+) -> tuple[Rows, NDArray[np.int64]]:
+    """Bring rows into the order of their cells; empties `rows` and uses its columns for others.
+
+    Parameters
+    ----------
+    rows : dict
+        Columns of equal length, `cell` (int32) among them.
+    exposures : list of (int, int)
+        Number of each exposure, and the row after its last, in the order of the rows.
+    n_cells : int
+        Number of cells of the box.
+    workspace : Workspace
+
+    Returns
+    -------
+    rows : dict
+        The columns without `cell` and with `exposure` (uint16), sorted by cell, then as they were.
+    start : int64 (n_cells + 1,)
+        Rows of cell c are start[c]:start[c + 1].
+
+    Notes
+    -----
+    A stable counting sort, one column at a time: a column is sorted into the place of the one before.
+    """
+    cell = rows.pop("cell")
+    n = cell.size
+    start = np.zeros(n_cells + 1, np.int64)
+    count_cells(cell, start)
+    np.cumsum(start, out=start)
+    claim_places(cell, start[:-1].copy())
+    ordered: Rows = {}
+    spare = workspace.array("spare", n, np.float32)
+    for name in list(rows):
+        column = rows.pop(name)
+        same = column.dtype == np.float32
+        ordered[name] = spare if same else workspace.array(f"{name} in order", n, column.dtype)
+        scatter(column, cell, ordered[name])
+        if same:
+            spare = column
+    ordered["exposure"] = workspace.array("exposure", n, np.uint16)
+    first = 0
+    for number, last in exposures:
+        scatter_constant(number, cell[first:last], ordered["exposure"])
+        first = last
+    return ordered, start

@@ -1,0 +1,1 @@
+"""Kernels on spectral lines: arc lines, sky lines, the dispersion."""

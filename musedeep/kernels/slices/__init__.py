@@ -1,0 +1,1 @@
+"""Kernels on slices: tracing, pixels of slices, the geometry."""

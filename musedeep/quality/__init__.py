@@ -1,1 +1,0 @@
-"""How good it is: quality-control parameters."""

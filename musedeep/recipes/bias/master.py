@@ -1,0 +1,108 @@
+"""muse_bias: raw biases to a master bias (manual 9.1)."""
+
+import numpy as np
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, SATURATED, bad_columns
+from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
+from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
+from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import known_bad_pixels
+from musedeep.reduction.image.combine import (
+    Calibration,
+    Combined,
+    MeasuredFrame,
+    combine,
+    measure_all,
+    overscan_cards,
+    saturation_cards,
+)
+from musedeep.reduction.image.inputs import open_frames
+from musedeep.storage.fits.image import MuseImage
+from musedeep.storage.raw.frames import RawFrame
+
+
+def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
+    """The master bias of one IFU.
+
+    The variance of every pixel of a raw bias is that of the read-out noise of its quadrant, which is measured in
+    windows on the differences of neighbouring frames.
+    """
+    frames = open_frames(call.frames["BIAS"], ifu, "BIAS", RECIPE.inputs[0].minimum, RECIPE.name)
+    call.parameters.check_number(len(frames))
+    measured = measure_all(frames, call.parameters)
+    noise = read_out_noise(frames)
+    gains = [port.gain for port in frames[0].ports]
+    if min(gains) <= 0:
+        raise MusedeepError(f"{frames[0].path}: gain {min(gains)} (ESO DET OUTn GAIN) is not above 0; correct it")
+    calibration = Calibration(
+        variance=tuple(ron**2 for ron, _ in noise),
+        known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
+    )
+    combined = combine(measured, call.parameters, calibration, call.parameters)
+    counts = [(ron * gain, error * gain) for (ron, error), gain in zip(noise, gains, strict=True)]
+    cards = quality_cards(measured, combined, counts)
+    n_bad = 0
+    for port, (ron, _) in zip(frames[0].ports, counts, strict=True):
+        at = port.trimmed_rows, port.trimmed_columns
+        flags, n_low, n_high = bad_columns(
+            combined.data[at], ron, call.parameters.losigmabadpix, call.parameters.hisigmabadpix
+        )
+        combined.dq[at][flags] |= BAD_COLUMN
+        n_bad += n_low + n_high
+    cards += [
+        ("ESO QC BIAS MASTER NBADPIX", n_bad, "Bad pixels found in the search for bad columns"),
+        (
+            "ESO QC BIAS MASTER NSATURATED",
+            int(np.count_nonzero(combined.dq & SATURATED)),
+            "Number of saturated pixels in output data",
+        ),
+        *overscan_cards(measured, call.parameters),
+    ]
+    name = product_name("MASTER_BIAS", ifu)
+    header = product_header(RECIPE, frames[0], "MASTER_BIAS", name, call.frames, call.parameters, cards)
+    return IfuProducts(images={"MASTER_BIAS": MuseImage(combined.data, combined.dq, combined.stat, header, "adu")})
+
+
+def read_out_noise(frames: list[RawFrame]) -> list[tuple[float, float]]:
+    """Read-out noise of the four quadrants and its scatter, adu: means over pairs of neighbouring frames."""
+    found = np.zeros((len(frames) - 1, len(frames[0].ports), 2))
+    before = frames[0].read()
+    for k, frame in enumerate(frames[1:]):
+        after = frame.read()
+        for i, port in enumerate(frame.ports):
+            at = port.rows, port.columns
+            found[k, i] = noise_of_difference(before[at], after[at])
+        before = after
+    return [(float(ron), float(error)) for ron, error in found.mean(0)]
+
+
+def quality_cards(measured: list[MeasuredFrame], combined: Combined, noise: list[tuple[float, float]]) -> list[Card]:
+    """ESO QC BIAS of inputs and quadrants; `noise` in count."""
+    cards = saturation_cards(measured, "BIAS")
+    for i, port in enumerate(measured[0].frame.ports):
+        n, quadrant = port.number, combined.data[port.trimmed_rows, port.trimmed_columns]
+        s, (slope_x, slope_y) = statistics(quadrant), slopes(quadrant)
+        medians = np.array([m.medians[i] for m in measured])
+        master, raw = f"ESO QC BIAS MASTER{n} ", f"ESO QC BIAS LEVEL{n} "
+        values = [
+            (master + "RON", noise[i][0], f"[count] Read-out noise in quadrant {n}"),
+            (master + "RONERR", noise[i][1], f"[count] Read-out noise error in quadrant {n}"),
+            (master + "MEDIAN", s.median, f"Median value of master bias in quadrant {n}"),
+            (master + "MEAN", s.mean, f"Mean value of master bias in quadrant {n}"),
+            (master + "STDEV", s.stdev, f"Standard deviation of master bias in quadrant {n}"),
+            (master + "MIN", s.minimum, f"Minimum value of master bias in quadrant {n}"),
+            (master + "MAX", s.maximum, f"Maximum value of master bias in quadrant {n}"),
+            (master + "SLOPE X", slope_x, f"[adu/pix] Average horizontal slope in quadrant {n}"),
+            (master + "SLOPE Y", slope_y, f"[adu/pix] Average vertical slope in quadrant {n}"),
+            (raw + "MEAN", float(medians.mean()), "[adu] Average of the raw median values"),
+            (raw + "STDEV", float(medians.std(ddof=1)), "[adu] Standard deviation of the raw median values"),
+            (raw + "MEDIAN", float(np.median(medians)), "[adu] Median of the raw median values"),
+        ]
+        cards += [(key, np.float32(value), comment) for key, value, comment in values]
+    return cards
+
+
+run = by_ifu(RECIPE, master_bias)

@@ -1,0 +1,113 @@
+"""muse_dark: raw darks to a master dark of one hour, with its hot pixels, and a model of it (manual 9.2)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.kernels.ccd.bad_pixels import HOT, SATURATED, hot_pixels
+from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
+from musedeep.kernels.ccd.image_statistics import statistics, windows
+from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
+from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.product import product_header
+from musedeep.reduction.image.calibrations import Calibrations
+from musedeep.reduction.image.combine import (
+    MeasuredFrame,
+    combine,
+    measure_all,
+    overscan_cards,
+    saturation_cards,
+)
+from musedeep.reduction.image.inputs import exposure_time, open_frames
+from musedeep.storage.fits.image import MuseImage
+
+
+def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuProducts]:
+    """The master dark of one IFU, and its model if that is asked for.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input, or a model is asked for and the dark has another size than MUSE's, or no good pixel.
+    """
+    model = call.parameters.model
+    frames = open_frames(call.frames["DARK"], ifu, "DARK", RECIPE.inputs[0].minimum, RECIPE.name)
+    quadrants = [(port.trimmed_rows, port.trimmed_columns) for port in frames[0].ports]
+    size = max(rows.stop for rows, _ in quadrants), max(columns.stop for _, columns in quadrants)
+    if model and size != SHAPE:
+        raise MusedeepError(
+            f"{frames[0].path}: {size[1]} x {size[0]} pixels, model=true is for {SHAPE[1]} x {SHAPE[0]}; leave it out"
+        )
+    call.parameters.check_number(len(frames))
+    calibration = Calibrations(call.frames, ifu, call.parameters).of(frames[0])
+    seconds = exposure_time(frames[0])
+    measured = measure_all(frames, call.parameters)
+    combined = combine(measured, call.parameters, calibration, call.parameters, scale=call.parameters.scale)
+    n_bad = 0
+    for at in quadrants:
+        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters.hotsigma)
+        combined.dq[at][hot] |= HOT
+        n_bad += int(np.count_nonzero(hot))
+    target = call.parameters.normalize
+    if target > 0:
+        factor = np.float32(target / seconds)
+        combined.data *= factor
+        combined.stat *= factor**2
+        seconds = target
+    cards = quality_cards(measured, combined.data, combined.dq, n_bad, HOUR / seconds)
+    if target > 0:
+        cards.append(("EXPTIME", target, f"[s] Master dark normalized to {target:.3f}s exposure time"))
+    cards += overscan_cards(measured, call.parameters)
+    name = product_name("MASTER_DARK", ifu)
+    header = product_header(RECIPE, frames[0], "MASTER_DARK", name, call.frames, call.parameters, cards)
+    yield IfuProducts(images={"MASTER_DARK": MuseImage(combined.data, combined.dq, combined.stat, header, "count")})
+    if not model:
+        return
+    fitted = fit_dark_model(combined.data, combined.dq, combined.stat, quadrants)
+    if fitted is None:
+        raise MusedeepError(f"{name}: no good pixel to fit a model to; look at the darks, or leave out model=true")
+    del combined
+    # the reference writes no quality of the model, and not that of the master dark again
+    cards = [card for card in cards if not card[0].startswith("ESO QC")]
+    name = product_name("MODEL_DARK", ifu)
+    header = product_header(RECIPE, frames[0], "MODEL_DARK", name, call.frames, call.parameters, cards)
+    yield IfuProducts(images={"MODEL_DARK": MuseImage(fitted.data, fitted.dq, fitted.stat, header, "count")})
+
+
+def quality_cards(
+    measured: list[MeasuredFrame], data: NDArray[np.float32], dq: NDArray[np.int32], n_bad: int, per_hour: float
+) -> list[Card]:
+    """ESO QC DARK, of good pixels; `per_hour` times the data is the count in an hour."""
+    good = dq == 0
+    s = statistics(data, good)
+    current, error = dark_current(data, good)
+    key = "ESO QC DARK MASTER "
+    values = [
+        ("MEDIAN", s.median, "Median value of the master dark"),
+        ("MEAN", s.mean, "Mean value of the master dark"),
+        ("STDEV", s.stdev, "Standard deviation of the master dark"),
+        ("MIN", s.minimum, "Minimum value of the master dark"),
+        ("MAX", s.maximum, "Maximum value of the master dark"),
+        ("DC", current * per_hour, "[count/pix/h] Dark current measured on master dark"),
+        ("DCERR", error * per_hour, "[count/pix/h] Dark current error"),
+    ]
+    return [
+        *saturation_cards(measured, "DARK"),
+        (key + "NBADPIX", n_bad, "Number of bad pixels determined from master dark"),
+        *((key + name, np.float32(value), comment) for name, value, comment in values),
+        (key + "NSATURATED", int(np.count_nonzero(dq & SATURATED)), "Number of saturated pixels in output data"),
+    ]
+
+
+def dark_current(data: NDArray[np.float32], good: NDArray[np.bool_]) -> tuple[float, float]:
+    """Median over windows of the mean of their good pixels, and the standard deviation of these means."""
+    cut, kept = windows(np.where(good, data, np.float32(0.0))), windows(good)
+    number = kept.sum((1, 2))
+    means = (cut.sum((1, 2), dtype=np.float64) / np.maximum(number, 1))[number > number.max(initial=0) // 2]
+    return (float(np.median(means)), float(means.std(ddof=1))) if means.size > 1 else (float("nan"), float("nan"))
+
+
+run = by_ifu(RECIPE, dark_products)

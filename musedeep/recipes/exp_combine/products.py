@@ -1,0 +1,262 @@
+"""The products of muse_exp_combine: laid out before the work, completed after it, named when whole."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.recipes.exp_combine.headers import product_header
+from musedeep.recipes.exp_combine.job import Job
+from musedeep.recipes.exp_combine.quality import source_cards
+from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
+from musedeep.reduction.cube.depth import collapse_cube
+from musedeep.reduction.cube.grid import Grid
+from musedeep.storage.calibrations.filters import Filter
+from musedeep.storage.cubes.cube_fits import (
+    CubeFile,
+    CubeWCS,
+    extension_header,
+    field_image_header,
+    filter_image_header,
+)
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
+from musedeep.storage.fits.header_cards import sign
+from musedeep.storage.fits.headers import number_or_none, value_of
+from musedeep.storage.fits.parts import header_bytes, padded, sync_and_rename
+from musedeep.storage.pixel_tables.open import open_exposure
+
+CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
+COMBINED, COMBINED_STORE = "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
+
+COMBINED_MEMORY = 512 << 20
+"""Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
+
+Card = tuple[str, object, str]
+
+
+@dataclass
+class Products:
+    """The products a run makes in `output`.
+
+    Attributes
+    ----------
+    output : Path
+    parameters : ExpCombineParameters
+    texts : sequence of (name, value)
+        The parameters that were given, for the headers.
+    calibrations : sequence of (file name, category)
+        Auxiliary inputs, for the headers.
+    combined_format : set of str
+        How the combined pixel table is written: "store", "fits" or both.
+    memory : int
+        Working memory for the completion [bytes].
+    threads : int
+    combined_seconds : float
+        What writing the combined pixel table took, once it is done.
+    """
+
+    output: Path
+    parameters: ExpCombineParameters
+    texts: Sequence[tuple[str, str]] = ()
+    calibrations: Sequence[tuple[str, str]] = ()
+    combined_format: frozenset[str] = frozenset({"fits"})
+    memory: int = COMBINED_MEMORY
+    threads: int = 1
+    combined_seconds: float = field(default=0.0, init=False)
+
+    @property
+    def science(self) -> bool:
+        """Whether the cube is to be a science data product."""
+        return self.parameters.format == "sdpCube"
+
+    @property
+    def extended(self) -> bool:
+        """Whether field images go into the cube's file."""
+        return self.parameters.format.startswith("x")
+
+    def names(self) -> list[str]:
+        """File names of all products."""
+        save = self.parameters.save
+        names = []
+        if "cube" in save:
+            names.append(CUBE)
+            if not self.extended:
+                names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filter))]
+        if "combined" in save:
+            names += [COMBINED_STORE] if "store" in self.combined_format else []
+            names += [COMBINED] if "fits" in self.combined_format else []
+        if "exposures" in save:
+            names.append(MAP)
+        if "zarr" in save:
+            names.append(CUBE_STORE)
+        return names
+
+    def check_existing(self, overwrite: bool) -> None:
+        """Refuse to start where a product exists, unless it may be replaced (when the new one is whole)."""
+        if self.output.exists() and not self.output.is_dir():
+            raise MusedeepError(f"{self.output}: a file of this name exists; the output has to be a directory")
+        for name in self.names():
+            if (self.output / name).exists() and not overwrite:
+                raise MusedeepError(f"{self.output / name} exists; give --overwrite to replace it, or another output")
+
+    def _header(
+        self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()
+    ) -> fits.Header:
+        given = dict(self.texts)
+        return product_header(RECIPE, first, job, category, name, given, extra, calibrations=self.calibrations)
+
+    def create(self, work: Path, job: Job) -> None:
+        """Lay out the files that boxes are written into."""
+        first, target = _first(job)
+        wcs = _cube_wcs(job.grid, first)
+        CubeFile.create(
+            work / CUBE, job.grid.shape, self._header(first, job, "DATACUBE_FINAL", CUBE),
+            extension_header("DATA", target, wcs, False, science=self.science),
+            extension_header("STAT", target, wcs, True, science=self.science),
+        )  # fmt: skip
+        if job.how.exposure_map:
+            header = self._header(first, job, "EXPOSURE_MAP", MAP)
+            ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
+
+    def finish(self, work: Path, job: Job, filters: Sequence[Filter], say: Callable[[str], None]) -> list[Path]:
+        """Complete all products, then give them their names, one right after the other."""
+        first, target = _first(job)
+        save = self.parameters.save
+        wcs = _cube_wcs(job.grid, first)
+        ready: list[str] = []
+        cube = CubeFile.reopen(work / CUBE)
+        exposure_map = ExposureMapFile.reopen(work / MAP) if job.how.exposure_map else None
+        if exposure_map:
+            exposure_map.collapse()
+        if "zarr" in save:
+            from musedeep.storage.cubes.cube_zarr import write_cube_store
+
+            say("writing the cube store")
+            write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
+            ready.append(CUBE_STORE)
+        if exposure_map and "exposures" in save:
+            sign(work / MAP)
+            ready.append(MAP)
+        if "combined" in save:
+            began = time.monotonic()
+            ready += self._combined(work, job, first, say)
+            self.combined_seconds = time.monotonic() - began
+        if "cube" in save:
+            ready += self._cube(work, job, cube, first, target, wcs, filters)
+        for name in ready:
+            _give_name(work / name, self.output / name)
+        return [self.output / name for name in ready]
+
+    def _combined(self, work: Path, job: Job, first: fits.Header, say: Callable[[str], None]) -> list[str]:
+        """Write the combined pixel table; returns its names."""
+        from musedeep.recipes.exp_combine.table import combined_table
+
+        say("writing the combined pixel table")
+        weighted = self.parameters.weight != "none" or job.how.use_weight_column
+        table = combined_table(work, COMBINED, job, first, self.texts, weighted)
+        names = []
+        if "store" in self.combined_format:
+            table.write_store(work / COMBINED_STORE, self.threads, True, min(self.memory, COMBINED_MEMORY))
+            names.append(COMBINED_STORE)
+        if "fits" in self.combined_format:
+            table.write_fits(work / COMBINED, True)
+            names.append(COMBINED)
+        return names
+
+    def _cube(
+        self,
+        work: Path,
+        job: Job,
+        cube: CubeFile,
+        first: fits.Header,
+        target: str,
+        wcs: CubeWCS,
+        filters: Sequence[Filter],
+    ) -> list[str]:
+        """Complete the cube and its field images; returns their names."""
+        quality = source_cards(cube, job.grid)
+        waves = job.grid.wavelengths()
+        # planes count alike, in logarithmic cubes too, as in the reference
+        weights = [curve.at(waves) for curve in filters]
+        if self.science:
+            weights.append(np.ones_like(waves))
+        images, variances = collapse_cube(cube, weights, count_variances=self.science)
+        ready: list[str] = []
+        parts = []
+        for number, (curve, image) in enumerate(zip(filters, images, strict=False), 1):
+            cards = curve.cards(*_covered(job.grid))
+            if self.extended:
+                euro = self.parameters.format == "xEuro3D"
+                parts.append((filter_image_header(curve.name, target, wcs, cards, quality=euro), image))
+                continue
+            name = f"IMAGE_FOV_{number:04d}.fits"
+            archive: list[Card] = [("PRODCATG", "ANCILLARY.IMAGE", "Data product category")] if self.science else []
+            head = self._header(first, job, "IMAGE_FOV", name, [*quality, *cards, *archive])
+            head["OBJECT"] = f"{target} ({curve.name})"
+            _write_image(work / name, head, field_image_header(wcs, self.science), image)
+            ready.append(name)
+        extra = list(quality)
+        if self.science:
+            from musedeep.recipes.exp_combine.science_product import science_cards
+
+            extra += science_cards(job, first, images[-1], variances, list(ready))
+        primary = self._header(first, job, "DATACUBE_FINAL", CUBE, extra)
+        if self.parameters.format.endswith("Euro3D"):
+            from musedeep.storage.cubes.euro3d import write_euro3d
+
+            write_euro3d(work / "euro3d.part", cube, wcs, primary, first, parts)
+            cube.discard_layout()
+            (work / "euro3d.part").replace(work / CUBE)
+        else:
+            cube.set_primary(primary)
+            for header, image in parts:
+                cube.append_image(header, image)
+        sign(work / CUBE)
+        return [*ready, CUBE]
+
+
+def _give_name(source: Path, final: Path) -> None:
+    if source.is_dir():
+        old = source.with_name(source.name + ".old")
+        if final.exists():
+            final.rename(old)
+        source.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        sync_and_rename(source, final)
+
+
+def _first(job: Job) -> tuple[fits.Header, str]:
+    """Primary header of the first exposure, and its target."""
+    header = open_exposure(list(job.exposures[0].paths)).header
+    return header, str(value_of(header, "OBJECT") or "")
+
+
+def _cube_wcs(grid: Grid, first: fits.Header) -> CubeWCS:
+    """The grid as header cards need it."""
+    x, y = number_or_none(first, "CSYER1"), number_or_none(first, "CSYER2")
+    given = (x, y) if x is not None and y is not None else None
+    return CubeWCS(grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
+
+
+def _covered(grid: Grid) -> tuple[float, float]:
+    """Wavelengths of the first plane, and of the last plus one step."""
+    waves = grid.wavelengths()
+    return float(waves[0]), float(waves[-1] + (waves[-1] - waves[-2] if waves.size > 1 else grid.step))
+
+
+def _write_image(path: Path, primary: fits.Header, header: fits.Header, image: NDArray[np.float32]) -> None:
+    raw = np.ascontiguousarray(image, ">f4").tobytes()
+    path.write_bytes(
+        header_bytes(primary, False, 8, ())
+        + header_bytes(header, True, -32, image.shape)
+        + raw
+        + bytes(padded(len(raw)) - len(raw))
+    )
+    sign(path)

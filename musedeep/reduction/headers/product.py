@@ -1,0 +1,109 @@
+"""Headers of the products of recipes on raw frames.
+
+As the reference writes them: the cards of the first raw frame, of its primary header and of the IFU's extension
+(without the sizes of pre- and overscan), EXTNAME of the IFU, and the record of this step. PIPE ID and DRS ID name
+musedeep.
+"""
+
+import copy
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from astropy.io import fits
+
+from musedeep.declaration import P, Recipe
+from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
+from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.headers import primary_header
+from musedeep.storage.raw.file import extension_name
+from musedeep.storage.raw.frames import RawFrame
+
+_DROPPED = re.compile(
+    r"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|INHERIT|EXTNAME|CHECKSUM|DATASUM|DATAMD5|"
+    r"PIPEFILE|DATE|ORIGFILE|ESO DPR .*|ESO DET OUT\d+ (PRSC|OVSC)[XY]|Z[A-Z]+\d*|T[A-Z]+\d+|TFIELDS|)$"
+)
+_RECORD = re.compile(r"ESO PRO REC(\d+) ID$")
+
+RAW_TAGS = ("OBJECT", "STD", "SKY", "ASTROMETRY", "REDUCED", "SKYFLAT", "ILLUM")
+"""Tags of frames that are no calibrations, of recipes that take several kinds."""
+
+
+def product_header(
+    recipe: Recipe[P],
+    frame: RawFrame,
+    category: str,
+    file_name: str,
+    frames: Mapping[str, Sequence[str]],
+    parameters: P,
+    extra: Sequence[Card] = (),
+    raws: Sequence[tuple[str | Path, str]] | None = None,
+    science: bool = False,
+) -> fits.Header:
+    """Primary header of a product of one IFU.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    frame : RawFrame
+        The first raw frame.
+    category : PRO CATG
+    file_name : PIPEFILE
+    frames : mapping of tag to files
+        The first tag of the recipe is that of the raw frames.
+    parameters : of the recipe, all
+    extra : sequence of (keyword without HIERARCH, value, comment)
+        Quality control and others.
+    raws : sequence of (file, tag)
+        The raw frames of this product, where they are not all those of the first tag.
+    science : PRO SCIENCE
+
+    Returns
+    -------
+    fits.Header
+        With places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`.
+    """
+    kept = [
+        copy.copy(c) for header in (frame.primary, frame.header) for c in header.cards if not _DROPPED.match(c.keyword)
+    ]
+    if raws is None:
+        raw_tag = recipe.inputs[0].name
+        used = [(Path(p).name, raw_tag) for p in frames[raw_tag]]
+        files = [(Path(p), name) for name in sorted(t.name for t in recipe.inputs[1:]) for p in frames.get(name, ())]
+    else:
+        used = [(Path(p).name, tag) for p, tag in raws]
+        files = [(Path(p), tag) for tag in sorted(frames) if tag not in RAW_TAGS for p in frames[tag]]
+    calibrations = [(path.name, tag) for path, tag in files]
+    # a frame that is a product itself carries the record of its own making
+    before = (_RECORD.match(c.keyword) for c in kept)
+    number = max((int(match[1]) for match in before if match), default=0) + 1
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    cards: list[Card] = [
+        ("EXTNAME", extension_name(frame.ifu), "extension name"),
+        ("DATAMD5", "0" * 32, "MD5 checksum"),
+        ("PIPEFILE", file_name, "Filename of data product"),
+        ("ESO PRO DID", "PRO-1.16", "Data dictionary for PRO"),
+        ("ESO PRO CATG", category, "Category of pipeline product frame"),
+        ("ESO PRO TYPE", "REDUCED", "Product type"),
+        ("ESO PRO TECH", "IFU", "Observation technique"),
+        ("ESO PRO SCIENCE", science, "Scientific product if T"),
+        *recipe_cards(recipe, number, used, calibrations, parameters),
+        *_checksum_cards([path for path, _ in files], number),
+        ("ESO PRO DATANCOM", len(used), "Number of combined frames"),
+        *extra,
+    ]
+    if "ARCFILE" in frame.primary:
+        cards.append(("ESO PRO ANCESTOR", frame.primary["ARCFILE"], ""))
+    date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    return ordered([date, *kept, *(card(*c) for c in cards)])
+
+
+def _checksum_cards(calibrations: Sequence[Path], number: int) -> list[Card]:
+    """DATAMD5 of the calibrations that have it."""
+    cards: list[Card] = []
+    for i, path in enumerate(calibrations, 1):
+        value = primary_header(path).get("DATAMD5")
+        if value:
+            cards.append((f"ESO PRO REC{number} CAL{i} DATAMD5", value, "MD5 signature of calibration frame"))
+    return cards

@@ -1,0 +1,223 @@
+"""Sources of rows made of other sources: corrected, within wavelengths, joined.
+
+A source (`storage.pixel_tables.table.RowSource`) is read by row numbers, in blocks, so that memory does not grow with
+its rows. Three things can be done to a source, and the result is a source again:
+
+1. `corrected` applies corrections, in their order, to each block when it is read. A correction works row by row: the
+   new values of a row follow from its own values, whatever block it is in. It keeps the number of rows.
+2. `RowsWithin` leaves rows out: those whose wavelengths lie beyond two limits.
+3. `JoinedRows` puts sources one after the other: IFUs of an exposure, exposures.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.processors import available_processors
+from musedeep.reduction.headers.cards import Card
+from musedeep.storage.pixel_tables.export import runs_of
+from musedeep.storage.pixel_tables.table import (
+    Rows,
+    RowsByOrigin,
+    RowSource,
+    clean_ranges,
+    cut_ranges,
+    empty_rows,
+    row_blocks,
+)
+from musedeep.storage.stores.location import Location
+from musedeep.threads import in_threads
+
+READERS: Final = 4
+"""Threads that read one source at a time, at most: each has a block of rows in memory."""
+
+_KEYS: Final = {"lambda", "origin"}
+
+
+class Correction:
+    """A correction of rows; to be subclassed.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Columns whose values it needs, also those that it changes.
+    changes : tuple of str
+        Columns that it changes or adds.
+    units : mapping of str to str
+        Units of the columns whose unit it changes.
+    margin : float
+        Largest change of a wavelength [Angstrom].
+    """
+
+    reads: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    units: Mapping[str, str] = MappingProxyType({})
+    margin: float = 0.0
+
+    def apply(self, rows: Rows) -> None:
+        """Change the columns of some rows, in place or by other arrays. Several threads may call it at a time."""
+        raise NotImplementedError
+
+    def cards(self) -> list[Card]:
+        """Cards of the primary header that record the correction."""
+        return []
+
+
+class Scaled(Correction):
+    """One column times a factor, multiplied in float64.
+
+    Parameters
+    ----------
+    name : str
+    factor : float
+    """
+
+    def __init__(self, name: str, factor: float) -> None:
+        self.reads = self.changes = (name,)
+        self.name, self.factor = name, factor
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        rows[self.name] = (rows[self.name].astype(np.float64) * self.factor).astype(np.float32)
+
+
+def scaled_flux(factor: float) -> list[Correction]:
+    """Data times a factor, variances times its square; no correction for the factor 1."""
+    return [Scaled("data", factor), Scaled("stat", factor * factor)] if factor != 1.0 else []
+
+
+class Corrected:
+    """Rows of a source, corrected when they are read; see `corrected`."""
+
+    def __init__(self, source: RowSource, corrections: Sequence[Correction]) -> None:
+        self.source, self.corrections, self.n_rows = source, tuple(corrections), source.n_rows
+        added = [name for one in corrections for name in one.changes if name not in source.names]
+        self.names: tuple[str, ...] = (*source.names, *dict.fromkeys(added))
+        self.units = dict(source.units)
+        for one in corrections:
+            self.units |= one.units
+
+    @property
+    def path(self) -> Location:
+        """See `RowSource.path`."""
+        return self.source.path
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """See `RowSource.read`; only the corrections of these columns are applied."""
+        wanted, applied = set(names), list[Correction]()
+        for one in reversed(self.corrections):
+            if wanted & set(one.changes):
+                wanted = wanted - set(one.changes) | set(one.reads)
+                applied.append(one)
+        rows = self.source.read(ranges, sorted(wanted))
+        for one in reversed(applied):
+            one.apply(rows)
+        return {name: rows[name] for name in names}
+
+
+class _CorrectedByOrigin(Corrected):
+    """The same of a source whose rows are completed from wavelength and origin."""
+
+    def complete(self, known: Rows) -> Rows:
+        """See `RowsByOrigin.complete`."""
+        assert isinstance(self.source, RowsByOrigin)
+        rows = self.source.complete(known)
+        for one in self.corrections:
+            one.apply(rows)
+        return rows
+
+
+def corrected(source: RowSource, corrections: Sequence[Correction]) -> RowSource:
+    """A source of corrected rows.
+
+    Parameters
+    ----------
+    source : RowSource
+    corrections : sequence of Correction
+        In the order in which they are applied.
+    """
+    if not corrections:
+        return source
+    by_origin = isinstance(source, RowsByOrigin) and not any(_KEYS & set(one.changes) for one in corrections)
+    return (_CorrectedByOrigin if by_origin else Corrected)(source, corrections)
+
+
+class RowsWithin:
+    """The rows of a source with low <= wavelength <= high, in their order.
+
+    Parameters
+    ----------
+    source : RowSource
+        All its wavelengths are read at once, in blocks.
+    low, high : float
+        [Angstrom]
+    """
+
+    def __init__(self, source: RowSource, low: float, high: float) -> None:
+        self.source, self.names, self.units = source, source.names, source.units
+        blocks = row_blocks(source.n_rows)
+        pieces: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)] * len(blocks)
+
+        def look(k: int) -> None:
+            wavelength = source.read(blocks[k], ("lambda",))["lambda"]
+            pieces[k] = runs_of(np.flatnonzero((wavelength >= low) & (wavelength <= high)) + blocks[k][0, 0])
+
+        in_threads(look, len(blocks), READERS)
+        self._kept = clean_ranges(np.concatenate([np.empty((0, 2), np.int64), *pieces]), source.n_rows)
+        self._seams = np.cumsum([0, *(self._kept[:, 1] - self._kept[:, 0])], dtype=np.int64)
+        self.n_rows = int(self._seams[-1])
+
+    @property
+    def path(self) -> Location:
+        """See `RowSource.path`."""
+        return self.source.path
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """See `RowSource.read`."""
+        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self._seams)
+        return self.source.read(parts + (self._kept[which, 0] - self._seams[which])[:, None], names)
+
+
+class JoinedRows:
+    """The rows of several sources with the same columns and units, one source after the other.
+
+    Parameters
+    ----------
+    path : Path or StoreUrl
+        For messages.
+    sources : sequence of RowSource
+        At least one.
+    """
+
+    def __init__(self, path: Location, sources: Sequence[RowSource]) -> None:
+        self.path, self.sources = path, list(sources)
+        self.names, self.units = sources[0].names, sources[0].units
+        self._seams = np.cumsum([0, *(source.n_rows for source in sources)], dtype=np.int64)
+        self.n_rows = int(self._seams[-1])
+
+    def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
+        """See `RowSource.read`."""
+        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self._seams)
+        bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True]) if which.size else np.zeros(1, np.int64)
+        pieces = [self.sources[which[a]].read(parts[a:b] - self._seams[which[a]], names) for a, b in pairwise(bounds)]
+        if len(pieces) == 1:
+            return pieces[0]
+        return {name: np.concatenate([p[name] for p in [empty_rows([name], 0), *pieces]]) for name in names}
+
+
+def all_rows(source: RowSource) -> Rows:
+    """All rows of a source, in memory, read in parallel threads."""
+    rows = empty_rows(source.names, source.n_rows)
+    blocks = row_blocks(source.n_rows, -(-source.n_rows // (4 * available_processors())))
+
+    def fill(k: int) -> None:
+        here = slice(*blocks[k][0])
+        for name, values in source.read(blocks[k], source.names).items():
+            rows[name][here] = values
+
+    in_threads(fill, len(blocks))
+    return rows

@@ -1,0 +1,1 @@
+"""The exposures of a campaign, and which are combined."""

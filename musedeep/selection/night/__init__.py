@@ -1,0 +1,1 @@
+"""Frames of a night: what they are, and which belong together."""

@@ -1,0 +1,1 @@
+"""Cubes as FITS and zarr, and their grids."""

@@ -1,0 +1,171 @@
+"""The cube as a zarr store (format 3) that xarray opens with named dimensions and coordinates.
+
+Variables on (wavelength, y, x): data, stat, exposures (number), exptime (s); on (y, x): the coordinates ra
+and dec and the means over wavelength exposures_image, exptime_image.
+"""
+
+import os
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.codecs
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import DTypeLike, NDArray
+
+from musedeep import __version__, instrument
+from musedeep.errors import MusedeepError
+from musedeep.storage.cubes.cube_fits import CubeFile, CubeWCS, extension_header
+from musedeep.storage.cubes.exposure_map import ExposureMapFile
+
+CHUNK = (32, 64, 64)
+"""Planes, lines, columns of a chunk: 512 KiB of float32. A spectrum reads nz / 32 chunks, a plane one in 32 of all."""
+
+CHUNKS_PER_SHARD = (1, 8, 8)
+"""Chunks along each axis that share a file: of most fields, all of 32 planes, in 115 files an array."""
+
+_DIMENSIONS = ("wavelength", "y", "x")
+
+
+def wavelengths(wcs: CubeWCS, n: int) -> NDArray[np.float64]:
+    """Wavelengths of n planes, float64 (n,) [Angstrom]; linear or logarithmic (CTYPE3 ending in -LOG)."""
+    pixel = np.arange(1, n + 1) - wcs.crpix[2]
+    if wcs.ctype3.endswith("-LOG"):
+        return np.asarray(wcs.crval[2] * np.exp(wcs.step * pixel / wcs.crval[2]), np.float64)
+    return np.asarray(wcs.crval[2] + wcs.step * pixel, np.float64)
+
+
+def write_cube_store(
+    path: Path, cube: CubeFile, exposure_map: ExposureMapFile | None, wcs: CubeWCS, target: str
+) -> None:
+    """Write the store of a cube, and of its exposure map if there is one; it gets its name when it is whole.
+
+    Memory is bounded: 32 planes of 512 lines at a time.
+
+    Parameters
+    ----------
+    path : Path
+        Replaced if it exists.
+    cube : CubeFile
+    exposure_map : ExposureMapFile or None
+        Collapsed before.
+    wcs : CubeWCS
+    target : str
+        Object of the exposures.
+
+    Raises
+    ------
+    MusedeepError
+        The store cannot be written.
+    """
+    partial = path.with_name(path.name + f".{os.getpid()}.part")
+    try:
+        if partial.exists():
+            shutil.rmtree(partial)
+        _write(partial, cube, exposure_map, wcs, target)
+        if path.exists():
+            old = path.with_name(path.name + f".{os.getpid()}.old")
+            path.rename(old)
+            partial.rename(path)
+            shutil.rmtree(old)
+        else:
+            partial.rename(path)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = error.strerror or error
+        raise MusedeepError(f"{path}: cannot be written ({reason}); free space and start again") from error
+
+
+def _write(path: Path, cube: CubeFile, exposure_map: ExposureMapFile | None, wcs: CubeWCS, target: str) -> None:
+    nz, ny, nx = cube.shape
+    header = extension_header("DATA", target, wcs, False)
+    for key in ("CHECKSUM", "DATASUM"):
+        header.remove(key)
+    group = zarr.create_group(path, zarr_format=3)
+    text = header.tostring(sep="\n", endcard=False, padding=False)
+    group.attrs.update({"object": target, "software": f"musedeep/{__version__}", "fits_wcs": text})
+    flux = {"long_name": "flux density", "units": instrument.FLUX_UNIT, "coordinates": "ra dec"}
+    variance = {"long_name": "variance of data", "units": instrument.VARIANCE_UNIT, "coordinates": "ra dec"}
+    sources: list[tuple[Any, zarr.Array]] = [
+        (cube.data, _cube_array(group, "data", cube.shape, "f4", flux)),
+        (cube.stat, _cube_array(group, "stat", cube.shape, "f4", variance)),
+    ]
+    if exposure_map is not None:
+        number = {"long_name": "exposures that contributed", "units": "1", "coordinates": "ra dec"}
+        seconds = {"long_name": "exposure time that contributed", "units": "s", "coordinates": "ra dec"}
+        sources += [
+            (exposure_map.number, _cube_array(group, "exposures", cube.shape, "u2", number)),
+            (exposure_map.seconds, _cube_array(group, "exptime", cube.shape, "f4", seconds)),
+        ]
+        for name, part, attributes in (
+            ("exposures_image", exposure_map.number_image, number),
+            ("exptime_image", exposure_map.seconds_image, seconds),
+        ):
+            attributes = {**attributes, "cell_methods": "wavelength: mean"}
+            _small_array(group, name, part.read_box(0, 1)[0], ("y", "x"), attributes)
+
+    waves = wavelengths(wcs, nz)
+    medium = "vacuum" if wcs.ctype3.startswith("WAVE") else "air"
+    _small_array(
+        group, "wavelength", waves, ("wavelength",), {"long_name": f"wavelength in {medium}", "units": "Angstrom"}
+    )
+    celestial = WCS(fits.Header(wcs.spatial()))
+    y, x = np.mgrid[:ny, :nx]
+    for name, values, long_name in zip(
+        ("ra", "dec"), celestial.all_pix2world(x, y, 0), ("right ascension", "declination"), strict=True
+    ):
+        _small_array(group, name, values, ("y", "x"), {"long_name": long_name, "units": "deg"})
+
+    lines = CHUNK[1] * CHUNKS_PER_SHARD[1]
+    for z in range(0, nz, CHUNK[0]):
+        z1 = min(z + CHUNK[0], nz)
+        for y0 in range(0, ny, lines):
+            y1 = min(y0 + lines, ny)
+            for source, array in sources:
+                array[z:z1, y0:y1] = source.read_box(z, z1, y0, y1).astype(array.dtype, copy=False)
+
+    with warnings.catch_warnings():
+        # consolidated metadata are an extension of zarr 3 as yet; without them xarray warns at every opening
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(group.store)
+
+
+def _compressor() -> zarr.codecs.BloscCodec:
+    return zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
+
+
+def _cube_array(
+    group: zarr.Group, name: str, shape: tuple[int, int, int], dtype: DTypeLike, attributes: dict[str, Any]
+) -> zarr.Array:
+    chunks = tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True))
+    number = (min(m, -(-n // c)) for m, n, c in zip(CHUNKS_PER_SHARD, shape, chunks, strict=True))
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        shards=tuple(m * c for m, c in zip(number, chunks, strict=True)),
+        compressors=_compressor(),
+        fill_value=np.nan if np.dtype(dtype).kind == "f" else 0,
+        dimension_names=_DIMENSIONS,
+        attributes=attributes,
+    )
+
+
+def _small_array(
+    group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]
+) -> None:
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=values.shape,
+        compressors=_compressor(),
+        dimension_names=dimensions,
+        attributes=attributes,
+    )
+    array[...] = values

@@ -1,0 +1,1 @@
+"""FITS files: headers, HDUs, images and tables, and what the field's files do to them."""

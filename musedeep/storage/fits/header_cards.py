@@ -1,0 +1,214 @@
+"""Header cards as the instrument's dictionary writes them, and the checksums of a finished FITS file."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+from musedeep.storage.fits.legal_cards import ascii_text
+
+Card = tuple[str, object, str]
+"""Keyword, value and comment, as `card` takes them."""
+
+IMAGE_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLASS", "ESO", "class name (ESO format)"),
+    ("HDUDOC", "DICD", "document with class description"),
+    ("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
+    ("HDUCLAS1", "IMAGE", "Image data format"),
+)
+"""What ESO's dictionary wants of every image extension; then of what it holds:"""
+DATA_CLASS: Final[Card] = ("HDUCLAS2", "DATA", "this extension contains the data itself")
+FLAG_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
+    ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"),
+    ("QUALMASK", 4294967295, "all non-zero values are bad"),
+)
+VARIANCE_CLASS: Final[tuple[Card, ...]] = (
+    ("HDUCLAS2", "ERROR", "this extension contains variance"),
+    ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
+)
+
+BLOCK = 2880
+CARD = 80
+_CHUNK = 2880 * 512
+_EMPTY_CHECKSUM = "0" * 16
+
+
+def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
+    """A card that fits into its 80 characters: the comment is cut first, then a string value.
+
+    Parameters
+    ----------
+    keyword : str
+        A standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG").
+    value : str, int, float or bool
+        A numpy float32 is written with the seven digits that it has, text as `legal_cards.ascii_text` has it.
+    comment : str
+
+    Returns
+    -------
+    fits.Card
+    """
+    if isinstance(value, np.floating):
+        value = float(f"{value:.7g}") if value.dtype == np.float32 else float(value)
+    elif isinstance(value, np.integer | np.bool_):
+        value = value.item()
+    name = f"HIERARCH {keyword}" if keyword.startswith("ESO ") else keyword
+    if isinstance(value, str):
+        value = ascii_text(value)
+        hierarchical = name.startswith("HIERARCH")
+        room = CARD - (len(name) + 3 if hierarchical else 10) - 2
+        while len(value.replace("'", "''")) > room:
+            value = value[:-1]
+    image = str(fits.Card(name, value))
+    # values of standard keywords are padded to column 30
+    room = CARD - max(len(image.rstrip()), 0 if name.startswith("HIERARCH") else 30) - 3
+    return fits.Card(name, value, ascii_text(comment)[: max(room, 0)].rstrip() or None)
+
+
+def add(header: fits.Header, *cards: tuple[str, Any] | tuple[str, Any, str]) -> None:
+    """Append cards to a header, each replacing an earlier one of its keyword."""
+    for one in cards:
+        header.remove(one[0], ignore_missing=True, remove_all=True)
+        header.append(card(*one), end=True)
+
+
+def checksum_cards() -> list[fits.Card]:
+    """Places for CHECKSUM and DATASUM that `sign` fills."""
+    return [
+        fits.Card("CHECKSUM", _EMPTY_CHECKSUM, "HDU checksum updated 0000-00-00T00:00:00"),
+        fits.Card("DATASUM", "0", "data unit checksum updated 0000-00-00T00:00:00"),
+    ]
+
+
+def header_of(cards: Iterable[Card]) -> fits.Header:
+    """A header of cards, with places for its checksums."""
+    return fits.Header([card(*one) for one in cards] + checksum_cards())
+
+
+def keep_checksum_places(header: fits.Header) -> None:
+    """Append places for CHECKSUM and DATASUM to a header that has none."""
+    for one in checksum_cards():
+        if one.keyword not in header:
+            header.append(one, end=True)
+
+
+def _fold(total: int) -> int:
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _sum32(raw: bytes | memoryview) -> int:
+    return int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64))
+
+
+def encode_checksum(total: int) -> str:
+    """The 16 characters of CHECKSUM for the ones' complement sum of an HDU (FITS standard 4.0, appendix J)."""
+    value = ~total & 0xFFFFFFFF
+    punctuation = set(range(0x3A, 0x41)) | set(range(0x5B, 0x61))
+    characters = [0] * 16
+    for i in range(4):
+        byte = (value >> (24 - 8 * i)) & 0xFF
+        quarter = [byte // 4 + 0x30] * 4
+        quarter[0] += byte % 4
+        while any(c in punctuation for c in quarter):
+            for j in (0, 2):
+                if quarter[j] in punctuation or quarter[j + 1] in punctuation:
+                    quarter[j] += 1
+                    quarter[j + 1] -= 1
+        for j in range(4):
+            characters[4 * j + i] = quarter[j]
+    text = "".join(map(chr, characters))
+    return text[-1] + text[:-1]
+
+
+def _read_header(stream: BinaryIO, path: Path) -> bytearray | None:
+    start = stream.tell()
+    raw = bytearray()
+    while True:
+        block = stream.read(BLOCK)
+        if not block and not raw:
+            return None
+        if len(block) < BLOCK:
+            raise MusedeepError(f"{path}: truncated header at byte {start}; write the file again")
+        raw += block
+        if any(block[k : k + 8] == b"END     " for k in range(0, BLOCK, CARD)):
+            return raw
+
+
+def _place(raw: bytearray, keyword: str) -> int | None:
+    name = keyword.encode().ljust(8) + b"="
+    for k in range(0, len(raw), CARD):
+        if raw[k : k + 9] == name:
+            return k
+        if raw[k : k + 8] == b"END     ":
+            break
+    return None
+
+
+def _data_bytes(header: fits.Header) -> int:
+    if not header.get("NAXIS", 0):
+        return 0
+    n = 1
+    for axis in range(header["NAXIS"]):
+        n *= header[f"NAXIS{axis + 1}"]
+    n = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (n + header.get("PCOUNT", 0))
+    return -(-n // BLOCK) * BLOCK
+
+
+def sign(path: Path) -> None:
+    """Fill in CHECKSUM and DATASUM of every HDU, and DATAMD5 of the primary one, where the headers have them.
+
+    One pass over the file with constant memory. CHECKSUM and DATASUM are those of the FITS standard; DATAMD5 is
+    the MD5 sum of the data units of all HDUs, in order, with their padding.
+
+    Raises
+    ------
+    MusedeepError
+        The file is truncated.
+    """
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    digest = hashlib.md5(usedforsecurity=False)
+    found: list[tuple[int, bytearray, int]] = []
+    buffer = memoryview(bytearray(_CHUNK))
+    with open(path, "r+b") as stream:
+        while True:
+            start = stream.tell()
+            raw = _read_header(stream, path)
+            if raw is None:
+                break
+            left, total = _data_bytes(fits.Header.fromstring(raw.decode("latin-1"))), 0
+            while left:
+                chunk = buffer[: stream.readinto(buffer[: min(_CHUNK, left)])]
+                if len(chunk) % BLOCK or not chunk:
+                    raise MusedeepError(f"{path}: truncated data at byte {stream.tell()}; write the file again")
+                digest.update(chunk)
+                total = _fold(total + _sum32(chunk))
+                left -= len(chunk)
+            found.append((start, raw, total))
+        for number, (start, raw, total) in enumerate(found):
+            if number == 0:
+                _put(raw, fits.Card("DATAMD5", digest.hexdigest(), "MD5 checksum"))
+            _put(raw, fits.Card("DATASUM", str(total), f"data unit checksum updated {now}"))
+            if _put(raw, fits.Card("CHECKSUM", _EMPTY_CHECKSUM, f"HDU checksum updated {now}")):
+                code = encode_checksum(_fold(_sum32(bytes(raw)) + total))
+                _put(raw, fits.Card("CHECKSUM", code, f"HDU checksum updated {now}"))
+            stream.seek(start)
+            stream.write(raw)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _put(raw: bytearray, new: fits.Card) -> bool:
+    place = _place(raw, new.keyword)
+    if place is None:
+        return False
+    raw[place : place + CARD] = str(new).encode("ascii")
+    return True

@@ -1,0 +1,156 @@
+"""Writing large FITS files piece by piece: headers first, then boxes of voxels from any process, in any order."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from musedeep.errors import MusedeepError
+from musedeep.storage.fits.header_cards import keep_checksum_places
+
+BLOCK = 2880
+
+_TYPES: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
+
+
+def padded(n: int) -> int:
+    """n rounded up to whole FITS blocks."""
+    return -(-n // BLOCK) * BLOCK
+
+
+def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Sequence[int], spare: int = 0) -> bytes:
+    """A header with its structural cards and places for its checksums, padded to whole blocks.
+
+    Parameters
+    ----------
+    header : fits.Header
+        Other cards, without SIMPLE, XTENSION, BITPIX, NAXISn.
+    extension : bool
+        Whether an extension (XTENSION) or the primary header.
+    bitpix : int
+    shape : sequence of int
+        Shape of the array, slowest axis first.
+    spare : int
+        Blank cards to keep room for later ones.
+    """
+    cards: list[tuple[str, object, str]] = [
+        ("XTENSION", "IMAGE", "IMAGE extension")
+        if extension
+        else ("SIMPLE", True, "file does conform to FITS standard"),
+        ("BITPIX", bitpix, "number of bits per data pixel"),
+        ("NAXIS", len(shape), "number of data axes"),
+    ]
+    cards += [(f"NAXIS{i + 1}", int(n), f"length of data axis {i + 1}") for i, n in enumerate(reversed(shape))]
+    if extension:
+        cards += [("PCOUNT", 0, "required keyword; must = 0"), ("GCOUNT", 1, "required keyword; must = 1")]
+    else:
+        cards += [("EXTEND", True, "FITS dataset may contain extensions")]
+    full = fits.Header(cards)
+    taken = {c[0] for c in cards}
+    for card in header.cards:
+        if card.keyword not in taken:
+            full.append(card, end=True)
+    keep_checksum_places(full)
+    for _ in range(spare):
+        full.append("", end=True, bottom=True)
+    return full.tostring(sep="", endcard=True, padding=True).encode("ascii")
+
+
+def reserve(path: Path, size: int) -> None:
+    """Give a file its full size on disk, so that a full disk is found before the work is done.
+
+    Raises
+    ------
+    MusedeepError
+        Not enough space; says how much is needed.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            os.close(descriptor)
+            descriptor = -1
+            path.unlink(missing_ok=True)
+            raise MusedeepError(
+                f"{path.parent}: no space for {path.name} of {size} bytes ({size / 2**30:.2f} GiB); "
+                "free it and start again"
+            ) from error
+        os.ftruncate(descriptor, size)
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class ArrayInFile:
+    """An array of big-endian values at an offset of a file, written and read by boxes."""
+
+    def __init__(self, path: Path, offset: int, shape: tuple[int, int, int], bitpix: int) -> None:
+        self.path, self.offset, self.shape = path, offset, shape
+        self.dtype: np.dtype[Any] = _TYPES[bitpix]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the array."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def write_box(self, z0: int, y0: int, values: NDArray[Any]) -> None:
+        """Write values (planes, lines, nx) at plane z0 and line y0."""
+        _, ny, nx = self.shape
+        raw = np.ascontiguousarray(values, self.dtype)
+        descriptor = os.open(self.path, os.O_WRONLY)
+        try:
+            whole = raw.shape[1] == ny
+            pieces = [(z0, raw)] if whole else [(z0 + k, raw[k]) for k in range(raw.shape[0])]
+            for z, piece in pieces:
+                position = self.offset + ((z * ny + y0) * nx) * self.dtype.itemsize
+                view = memoryview(piece.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+                while view:
+                    n = os.pwrite(descriptor, view, position)
+                    view, position = view[n:], position + n
+        finally:
+            os.close(descriptor)
+
+    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """Planes [z0, z1), lines [y0, y1), in native byte order."""
+        _, ny, nx = self.shape
+        y1 = ny if y1 is None else y1
+        out = np.empty((z1 - z0, y1 - y0, nx), self.dtype)
+        with open(self.path, "rb", buffering=0) as stream:
+            if y1 - y0 == ny:
+                stream.seek(self.offset + z0 * ny * nx * self.dtype.itemsize)
+                _fill(stream, out)
+            else:
+                for k in range(z1 - z0):
+                    stream.seek(self.offset + ((z0 + k) * ny + y0) * nx * self.dtype.itemsize)
+                    _fill(stream, out[k])
+        return out.astype(self.dtype.newbyteorder("="))
+
+
+def _fill(stream: Any, out: NDArray[Any]) -> None:
+    view = memoryview(out.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+    while view:
+        n = stream.readinto(view)
+        if not n:
+            raise MusedeepError(f"{stream.name}: truncated while being read; remove it and start again")
+        view = view[n:]
+
+
+def replace_primary_header(path: Path, header: bytes, room: int) -> None:
+    """Overwrite the primary header in place; it has to fit into the `room` bytes reserved for it."""
+    if len(header) > room:
+        raise MusedeepError(f"{path}: header of {len(header)} bytes does not fit into {room}; report this as a defect")
+    with open(path, "r+b") as stream:
+        stream.write(header)
+
+
+def sync_and_rename(source: Path, target: Path) -> None:
+    """Flush a finished file to disk and give it its name."""
+    with open(source, "rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(source, target)

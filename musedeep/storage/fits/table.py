@@ -1,0 +1,92 @@
+"""Tables: their columns, declared once for writer and reader; on disk a primary header and a binary table.
+
+Many IFUs in one file are extensions CHANnn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from astropy.io import fits
+
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.image import join_images
+from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.raw.file import extension_name
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, FITS format and unit; the format A has the width of the longest text."""
+
+    name: str
+    format: str
+    unit: str | None = None
+
+
+def table_hdu(columns: Sequence[Column], values: Mapping[str, Any], name: str | None = None) -> fits.BinTableHDU:
+    """A binary table.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    values : of each column, by its name
+    name : EXTNAME, which keeps its case
+    """
+    made = []
+    for column in columns:
+        array, form = values[column.name], column.format
+        if form == "A":
+            form = f"{max(map(len, array), default=1) or 1}A"
+        if form.endswith("A"):
+            array = np.array(array, f"S{form[:-1]}")
+        made.append(fits.Column(column.name, form, column.unit, array=array))
+    hdu = fits.BinTableHDU.from_columns(made)
+    if name is not None:
+        # given to astropy it would be turned into capitals, and the ESO pipeline tells cases apart
+        hdu.header["EXTNAME"] = name
+    return hdu
+
+
+def tables_with(hdus: Iterable[Any], names: Iterable[str]) -> list[fits.BinTableHDU]:
+    """The binary tables that have some columns."""
+    wanted = set(names)
+    return [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and wanted <= set(hdu.columns.names)]
+
+
+def write_table(
+    path: Path, header: fits.Header, table: fits.BinTableHDU, ifu: int | None = None, overwrite: bool = False
+) -> None:
+    """Write a table; it appears under its name when it is whole.
+
+    Parameters
+    ----------
+    path : Path
+    header : fits.Header
+        Primary header.
+    table : fits.BinTableHDU
+    ifu : int, optional
+        Name the extension CHANnn and give it the cards of the header, for a file of many IFUs.
+    overwrite : bool
+
+    Raises
+    ------
+    MusedeepError
+        The file exists and may not be replaced, or cannot be written.
+    """
+    refuse_existing(path, overwrite)
+    if ifu is not None:
+        kept = header.copy(strip=True)
+        for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
+            kept.remove(key, ignore_missing=True)
+        table.header["EXTNAME"] = extension_name(ifu)
+        table.header.extend(kept, unique=True, update=False)
+    for one in checksum_cards():
+        table.header.append(one, end=True)
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)
+
+
+def join_tables(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
+    """Make one file of the tables of many IFUs; as `storage.image.join_images`."""
+    join_images(path, parts, overwrite)

@@ -1,0 +1,1 @@
+"""Pixel tables: FITS in both formats, and zarr stores."""

@@ -1,0 +1,297 @@
+"""Pixel-table stores: one zarr group (format 3) an exposure.
+
+Columns are 1-D arrays of equal chunks. Rows are grouped by wavelength band, then IFU, then slice, and keep
+their order within; so a range of wavelengths is one contiguous piece, and an IFU within it too.
+
+=====================  =====================================================================================
+`xpos` ... `weight`    the columns (manual A.3.2)
+`order`                row of the source file, as difference to the row before (0 at the first of a run)
+`index/runs`           int64 (runs, 6): band, IFU, slice, start, stop, row of the source file of the first
+`index/edges`          int64 (segments + 1,): segments of at most 256 rows, none across two runs
+`index/boxes`          float32 (segments, 6): box of each segment (`table.SEGMENT`)
+`hdus/N`               bytes of HDU N of the source file where it is no column
+`checksums`            of everything else (`checked_store`)
+attributes             raw header cards of all HDUs, units, the grid of bands; `unsigned` if the cards of
+                       checksums are filled in only when a FITS file is written
+=====================  =====================================================================================
+
+Chunks are written even where all values are equal; those of a column share files (`column_writer`). Chunks and metadata
+have checksums (`checked_store`), so that damage and loss are found when they are read.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba as nb
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+
+from musedeep.errors import MusedeepError, reason
+from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
+from musedeep.storage.pixel_tables.table import (
+    COLUMN_TYPES,
+    SEGMENT,
+    RowReader,
+    Rows,
+    check_columns,
+    clean_ranges,
+    set_boxes,
+)
+from musedeep.storage.stores.checked_store import CheckedStore
+from musedeep.storage.stores.column_reader import ColumnReader
+from musedeep.storage.stores.location import Location
+from musedeep.storage.stores.object_storage import exists
+
+KIND, VERSION = "pixel table", 4
+CHUNK_ROWS = 1 << 17
+CHUNKS_PER_SHARD = 64
+"""Chunks of a column that share a file (or object), of about 25 MB then: 8.4 million rows."""
+
+CHUNKS_AT_ONCE = 8
+"""Chunks of a column read at a time."""
+
+READS_AT_ONCE = 8
+"""Such pieces asked for at a time by a process, from object storage; they take 4 MiB each."""
+
+BAND_ORIGIN, BAND_END, BAND_WIDTH = 4000.0, 10000.0, 20.0
+"""Fixed grid of bands [Angstrom]: 16 pixels each; rows beyond count to the first or last band."""
+
+
+def compressors(name: str) -> tuple[Any, ...]:
+    """Codecs of a column, as chosen by benchmarks/store_compression.py.
+
+    The last bits of data and variances are noise: there the fastest codec takes what there is to gain. Higher levels
+    of zstd save a twentieth of a store and take three times as long.
+    """
+    noisy = name in ("data", "stat", "weight")
+    if noisy:
+        return (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4),)
+    return (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=4),)
+
+
+def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) -> Any:
+    """A new 1-D array of a store."""
+    return _create(group, name, (n,), dtype, chunk_rows, compressors(name), ("row",))
+
+
+def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
+    """A new array of a store that is no column, chunked along its first axis."""
+    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize),)
+    return _create(group, name, shape, dtype, 1 << 18, codecs, None)
+
+
+def _create(
+    group: Any, name: str, shape: tuple[int, ...], dtype: Any, chunk_rows: int, codecs: Any, dimensions: Any
+) -> Any:
+    size = max(min(chunk_rows, shape[0]), 1)
+    shard = min(CHUNKS_PER_SHARD, max(-(-shape[0] // size), 1)) * size
+    return group.create_array(
+        name, shape=shape, chunks=(size, *shape[1:]), shards=(shard, *shape[1:]), dtype=dtype, fill_value=0,
+        compressors=(*codecs, Crc32cCodec()), dimension_names=dimensions, config={"write_empty_chunks": True},
+    )  # fmt: skip
+
+
+def open_store(where: Location) -> CheckedStore:
+    """The zarr store at a location.
+
+    Raises
+    ------
+    MusedeepError
+        There is none; it cannot be read.
+    """
+    store = CheckedStore(where)
+    if store.checksums is None and not isinstance(where, Path) and not exists(where):
+        raise MusedeepError(f"{where}: there is no store; correct the URL, or make the store with musedeep ingest")
+    return store
+
+
+def _attributes(store: CheckedStore) -> dict[str, Any]:
+    """Attributes of the group of a store, read from it."""
+    path = store.name
+    try:
+        attributes = store.attributes()
+    except ValueError as error:
+        raise MusedeepError(f"{path}: not a pixel-table store ({reason(error)}); ingest it again") from error
+    if attributes.get("kind") != KIND and (store.checksums or attributes):
+        raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
+    version = attributes.get("version")
+    if version != VERSION and attributes:
+        raise MusedeepError(f"{path}: store of version {version}, expected {VERSION}; ingest it again")
+    if store.checksums is None:
+        raise MusedeepError(f"{path}: the store is not complete (it has no checksums); ingest it again")
+    for name, good in _ATTRIBUTES.items():
+        if name not in attributes or not good(attributes[name]):
+            raise MusedeepError(f"{path}: attribute {name} of the store is missing or damaged; ingest it again")
+    return attributes
+
+
+def _hdus(value: Any) -> bool:
+    if not (isinstance(value, list) and value and all(isinstance(hdu, dict) for hdu in value)):
+        return False
+    return all(isinstance(hdu.get("role"), str) and isinstance(hdu.get("cards"), list) for hdu in value) and all(
+        isinstance(card, str) and len(card) == CARD and max(card) <= "\xff" for hdu in value for card in hdu["cards"]
+    )
+
+
+_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+    "rows": lambda v: type(v) is int and v >= 0,
+    "columns": lambda v: isinstance(v, list) and all(name in COLUMN_TYPES for name in v),
+    "units": lambda v: isinstance(v, dict) and all(isinstance(unit, str) for unit in v.values()),
+    "band_origin": lambda v: isinstance(v, int | float),
+    "band_width": lambda v: isinstance(v, int | float) and v > 0,
+    "bands": lambda v: type(v) is int and v > 0,
+    "hdus": _hdus,
+}
+"""Attributes that are used, and what they are."""
+
+
+class ZarrPixelTable(RowReader):
+    """A pixel-table store; see `table.PixelTable`.
+
+    Raises
+    ------
+    MusedeepError
+        There is no pixel-table store, or a damaged one.
+    """
+
+    format = "zarr store"
+
+    def __init__(self, path: Location) -> None:
+        self.path = path
+        self._store = open_store(path)
+        store = self._store
+        self._header = SharedHeader(lambda: _attributes(store)["hdus"][0]["cards"])
+        attributes = self.attributes()
+        assert store.checksums is not None  # else it would have been refused
+        self._checksums = store.checksums
+        self.n_rows = int(attributes["rows"])
+        self.rows_per_read = max(self.n_rows, 1)  # no chunk is decoded twice
+        self.names = tuple(attributes["columns"])
+        self.units: dict[str, str] = dict(attributes["units"])
+        check_columns(path, self.names)
+        names = (*self.names, "order")
+        arrays = map(store.array, names) if isinstance(path, Path) else _requests().map(store.array, names)
+        self._columns = {name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)}
+        for name, array in self._columns.items():
+            if array.shape != (self.n_rows,):
+                raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
+        self.chunk_rows = self._columns["lambda"].chunk_rows
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the group, read from disk."""
+        return _attributes(self._store)
+
+    @property
+    def identity(self) -> str:
+        """See `PixelTable.identity`; equal for equal contents."""
+        return self._checksums.identity
+
+    @property
+    def facts(self) -> fits.Header:
+        """See `PixelTable.facts`."""
+        return parse_facts(self.attributes()["hdus"][0]["cards"])
+
+    @property
+    def header(self) -> fits.Header:
+        """Primary header (`SharedHeader`)."""
+        return self._header.get()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all files or objects of the store."""
+        if not isinstance(self.path, Path):
+            return self._checksums.nbytes
+        return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
+
+    def whole(self, name: str) -> NDArray[Any]:
+        """All values of one of the smaller arrays (`index/...`, `hdus/...`)."""
+        column = ColumnReader(self._store.array(name), self._store)
+        return column.values(0, -(-column.shape[0] // column.chunk_rows))
+
+    def index(self) -> NDArray[Any]:
+        """See `PixelTable.index`; as stored."""
+        edges, boxes = self.whole("index/edges"), self.whole("index/boxes")
+        index = np.empty(boxes.shape[0], SEGMENT)
+        index["start"], index["stop"] = edges[:-1], edges[1:]
+        set_boxes(index, boxes)
+        return index
+
+    def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
+        """See `PixelTable.read_into`; decodes each chunk that holds a wanted row once."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        if ranges.shape[0] == 0:
+            return
+        size = self.chunk_rows
+        # pieces of ranges, each within one chunk
+        first, last = ranges[:, 0] // size, (ranges[:, 1] - 1) // size
+        number = last - first + 1
+        source = np.repeat(np.arange(ranges.shape[0]), number)
+        step = np.arange(source.size) - np.repeat(np.cumsum(number) - number, number)
+        chunk = first[source] + step
+        start = np.maximum(ranges[source, 0], chunk * size)
+        length = np.minimum(ranges[source, 1], (chunk + 1) * size) - start
+        place = np.cumsum(length) - length
+        order = np.argsort(chunk, kind="stable")
+        chunk, start, length, place = chunk[order], start[order], length[order], place[order]
+        # chunks that follow each other are read together
+        wanted = np.unique(chunk)
+        group = np.cumsum(np.r_[0, np.diff(wanted) != 1])
+        calls = []
+        for g in range(group[-1] + 1):
+            members = wanted[group == g]
+            for k in range(0, members.size, CHUNKS_AT_ONCE):
+                c0, c1 = int(members[k]), int(members[min(k + CHUNKS_AT_ONCE, members.size) - 1]) + 1
+                a, b = np.searchsorted(chunk, [c0, c1])
+                calls += [(name, column, c0, c1, slice(a, b)) for name, column in rows.items()]
+
+        def read(call: tuple[str, NDArray[Any], int, int, slice]) -> None:
+            name, out, c0, c1, part = call
+            column = self._columns[name]
+            encoded = column.encoded(c0, c1)
+            values = np.empty(size, column.dtype)
+            which, begin, n, to = chunk[part] - c0, start[part] - chunk[part] * size, length[part], place[part]
+            bounds = np.searchsorted(which, np.arange(c1 - c0 + 1))
+            for k, content in enumerate(encoded):
+                a, b = bounds[k], bounds[k + 1]
+                if n[a] == size:  # all of it, once: straight to where it belongs
+                    column.decode(c0 + k, content, out[to[a] : to[a] + size])
+                    a += 1
+                if a < b:
+                    column.decode(c0 + k, content, values)
+                    copy_pieces(values, begin[a:b], n[a:b], to[a:b], out)
+
+        if isinstance(self.path, Path):
+            for call in calls:
+                read(call)
+        else:
+            # a request takes long, however small: many at a time
+            list(_requests().map(read, calls))
+
+    def order(self, start: int, stop: int) -> NDArray[Any]:
+        """The `order` column of rows [start, stop)."""
+        size = self.chunk_rows
+        values = self._columns["order"].values(start // size, -(-stop // size))
+        return values[start - start // size * size :][: stop - start]
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
+
+
+@lru_cache(maxsize=1)
+def _requests() -> ThreadPoolExecutor:
+    """Threads of this process that wait for object storage."""
+    return ThreadPoolExecutor(READS_AT_ONCE, "object-storage")
+
+
+@nb.njit(nogil=True, cache=True)
+def copy_pieces(values, start, length, place, out):  # type: ignore[no-untyped-def]
+    """out[place : place + length] = values[start : start + length], for each piece."""
+    for k in range(start.size):
+        s, p = start[k], place[k]
+        for i in range(length[k]):
+            out[p + i] = values[s + i]

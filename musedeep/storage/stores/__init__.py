@@ -1,0 +1,1 @@
+"""Stores of columns: where they are, how they are written whole, and checked."""

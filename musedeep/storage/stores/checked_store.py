@@ -1,0 +1,340 @@
+"""Checksums of everything in a store, kept in the store: nothing damaged, lost or foreign is taken for data.
+
+A store has an array `checksums`, the last that is written. Its bytes are a line of JSON and the SHA-256 of that line:
+
+- `chunks`: for each array the CRC-32C of its encoded chunks in order, little-endian uint32 as base64;
+- `sizes`: in the same form, the bytes of each, from which follows where it lies (`column_writer`);
+- `files`: for each other object (the metadata) its CRC-32C;
+- `bytes`: size of all objects together.
+
+Each chunk ends with its CRC-32C too (zarr's codec `crc32c`), by which other readers find damage. The list also finds a
+chunk that is lost, or that comes from another place or store. CRC-32C runs at 32 GB/s where CRC-32 runs at 7: reading a
+store takes 6 % less processor time; writing one takes the same.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer
+from zarr.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from musedeep.errors import MusedeepError, reason
+from musedeep.storage.stores.location import Location
+from musedeep.storage.stores.object_storage import RemoteObjects
+
+CHECKSUMS = "checksums"
+METADATA = "zarr.json"
+"""Object with the metadata of a group or array."""
+
+checksum: Callable[[Any], int] = google_crc32c.value
+"""CRC-32C of bytes."""
+
+_OWN = f"{CHECKSUMS}/c/0"
+_AGAIN = "ingest the exposure again"
+
+
+def chunk_key(name: str, number: int, dimensions: int) -> str:
+    """Of the object with a chunk or shard of an array that is cut along its first axis alone."""
+    return f"{name}/c/{number}" + "/0" * (dimensions - 1)
+
+
+@dataclass(frozen=True)
+class ChunkSums:
+    """What the chunks of an array have to be.
+
+    Attributes
+    ----------
+    sums : uint32 (chunks,)
+        CRC-32C of each, encoded.
+    sizes : uint32 (chunks,)
+        Bytes of each, encoded, with its checksum.
+    """
+
+    sums: NDArray[np.uint32]
+    sizes: NDArray[np.uint32]
+
+
+NO_CHUNKS = ChunkSums(np.empty(0, np.uint32), np.empty(0, np.uint32))
+"""Those of an array without values."""
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """What a store has to hold.
+
+    Attributes
+    ----------
+    chunks : dict of ChunkSums
+    files : dict of int
+    nbytes : int
+    identity : str
+        SHA-256 over all checksums, hexadecimal.
+    """
+
+    chunks: dict[str, ChunkSums]
+    files: dict[str, int]
+    nbytes: int
+    identity: str
+
+    @staticmethod
+    def parse(raw: bytes) -> "Checksums":
+        """From the bytes of the array.
+
+        Raises
+        ------
+        ValueError
+            The bytes are damaged.
+        """
+        line, _, digest = raw.partition(b"\n")
+        if hashlib.sha256(line).hexdigest().encode() != digest:
+            raise ValueError("damaged")
+        content = json.loads(line)
+        # a store of an older version has none; its version is refused when its attributes are read
+        sizes = content.get("sizes", {})
+        chunks = {name: ChunkSums(_unpacked(content["chunks"][name]), _unpacked(sizes[name])) for name in sizes}
+        return Checksums(chunks, content["files"], content["bytes"], digest.decode())
+
+
+class Directory:
+    """The objects of a store on disk, which are files. Used by several threads, each with its own objects.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, key: str, start: int, size: int | None) -> bytes | None:
+        """Bytes of an object from `start` on: fewer than `size` at its end; None if it is missing. Size None: all."""
+        try:
+            descriptor = os.open(self._root / key, os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return os.pread(descriptor, os.fstat(descriptor).st_size if size is None else size, start)
+        except IsADirectoryError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def write(self, key: str, content: bytes) -> None:
+        """Make or replace an object."""
+        path = self._root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def append(self, key: str, content: bytes) -> None:
+        """Append to an object."""
+        path = self._root / key
+        try:
+            stream = path.open("ab")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = path.open("ab")
+        with stream:
+            stream.write(content)
+
+    end = append
+    """Append the last bytes of an object; with them it is whole."""
+
+
+def _objects(where: Location) -> Directory | RemoteObjects:
+    return Directory(where) if isinstance(where, Path) else RemoteObjects(where)
+
+
+class CheckedStore:
+    """A store to read from. It returns only bytes that were written to it.
+
+    Parameters
+    ----------
+    where : Path or StoreUrl
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    checksums : Checksums or None
+        None if this is no whole store.
+
+    Raises
+    ------
+    MusedeepError
+        The store cannot be read; its checksums are damaged. Reading raises it for an object that is damaged, missing
+        or another than was written.
+    """
+
+    def __init__(self, where: Location) -> None:
+        self.name = str(where)
+        self._objects = _objects(where)
+        self._keep_metadata = not isinstance(where, Path)  # reading them again takes long
+        self._metadata: dict[str, bytes] = {}
+        self.checksums: Checksums | None = None
+        content = self.read(_OWN)
+        if content is not None:
+            try:
+                self.checksums = Checksums.parse(content)
+            except (ValueError, KeyError, TypeError) as error:
+                raise MusedeepError(f"{self.name}: its list of checksums ({_OWN}) is damaged; {_AGAIN}") from error
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the root.
+
+        Raises
+        ------
+        ValueError
+            There is no root, or it is no group of zarr format 3.
+        """
+        root = self._as_zarr(METADATA)
+        try:
+            return dict(zarr.open_group(root, mode="r", zarr_format=3).attrs)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ValueError(f"its {METADATA} is that of no group") from error
+
+    def array(self, path: str) -> Any:
+        """The zarr array at a path, for its shape, chunks and codecs; `column_reader` reads its values."""
+        try:
+            return zarr.open_array(self._as_zarr(f"{path}/{METADATA}"), path=path, mode="r", zarr_format=3)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise self.array_problem(path) from error
+
+    def _as_zarr(self, key: str) -> MemoryStore:
+        """A zarr store that has one object, with metadata, checked."""
+        if key in self._metadata:
+            content = zlib.decompress(self._metadata[key])
+        else:
+            content = self._checked(key)
+            if self._keep_metadata:
+                self._metadata[key] = zlib.compress(content, 1)  # the offsets of slices become small
+        return MemoryStore({key: default_buffer_prototype().buffer.from_bytes(content)}, read_only=True)
+
+    def _checked(self, key: str) -> bytes:
+        content = self.read(key)
+        if self.checksums is None:  # only to tell what else it is
+            if content is None:
+                raise ValueError(f"it has no {key}")
+            return content
+        if key not in self.checksums.files:
+            raise ValueError(f"its list of checksums has no {key}")
+        if content is None:
+            raise self._file_problem(key, "is missing")
+        if checksum(content) != self.checksums.files[key]:
+            raise self._file_problem(key, "is damaged (its checksum is wrong)")
+        return content
+
+    def read(self, key: str, start: int = 0, size: int | None = None) -> bytes | None:
+        """Bytes of an object, not checked: see `Directory.read`.
+
+        Raises
+        ------
+        MusedeepError
+            It cannot be read.
+        """
+        try:
+            return self._objects.read(key, start, size)
+        except Exception as error:  # of every kind, from the clients of object storage
+            raise MusedeepError(
+                f"{self.name}: {key} cannot be read ({reason(error)}); check the path or URL, its rights, and the "
+                "connection"
+            ) from error
+
+    def chunk_problem(self, array: str, number: int, what: str) -> MusedeepError:
+        """The error to raise for a chunk."""
+        return MusedeepError(f"{self.name}: chunk {number} of {array} {what}; {_AGAIN}")
+
+    def array_problem(self, array: str) -> MusedeepError:
+        """The error to raise for an array that is not as this version writes them."""
+        return MusedeepError(f"{self.name}: {array} does not agree with the checksums of the store; {_AGAIN}")
+
+    def _file_problem(self, key: str, what: str) -> MusedeepError:
+        column = key.removesuffix(f"/{METADATA}")
+        subject = f"the metadata of {column}" if column != key else f"the header ({key})"
+        return MusedeepError(f"{self.name}: {subject} {what}; {_AGAIN}")
+
+
+class RecordedStore:
+    """A store to write to, which keeps the checksums of what is written.
+
+    Parameters
+    ----------
+    where : Path or StoreUrl
+        What goes wrong there raises a MusedeepError for a URL, the OSError for a path.
+
+    Attributes
+    ----------
+    group : zarr.Group
+        The root, to which groups, arrays and attributes are added: in memory until the store is finished. The values
+        of arrays are written by `column_writer`.
+    """
+
+    def __init__(self, where: Location) -> None:
+        self._where, self._objects = where, _objects(where)
+        self._metadata: dict[str, Buffer] = {}
+        self._chunks: dict[str, list[tuple[int, int]]] = {}
+        self._ends: list[int] = []
+        self.group = zarr.create_group(MemoryStore(self._metadata), zarr_format=3)
+        # from now on it is known as a store, though not as a whole one
+        self._write(self._objects.write, METADATA, self._metadata[METADATA].to_bytes())
+
+    def append_chunk(self, array: str, key: str, content: bytes) -> None:
+        """Append the next chunk of an array, which ends with its checksum, to an object."""
+        self._chunks.setdefault(array, []).append((int.from_bytes(content[-4:], "little"), len(content)))
+        self._write(self._objects.append, key, content)
+
+    def end_chunks(self, key: str, content: bytes) -> None:
+        """Append what comes after the chunks of an object; with it the object is whole."""
+        self._ends.append(len(content))  # by several threads
+        self._write(self._objects.end, key, content)
+
+    def _write(self, write: Callable[[str, bytes], None], key: str, content: bytes) -> None:
+        try:
+            write(key, content)
+        except Exception as error:
+            if isinstance(self._where, Path):
+                raise
+            raise MusedeepError(
+                f"{self._where}: cannot be written ({reason(error)}); check the URL, your rights, and the connection"
+            ) from error
+
+    def finish(self) -> None:
+        """Write the metadata, then the checksums; with them the store is whole."""
+        files = {key: value.to_bytes() for key, value in self._metadata.items()}
+        chunks = {name: np.array(self._chunks[name], "<u4") for name in sorted(self._chunks)}
+        in_chunks = sum(int(values[:, 1].sum()) for values in chunks.values())
+        content = {
+            "bytes": in_chunks + sum(map(len, files.values())) + sum(self._ends),
+            "chunks": {name: _packed(values[:, 0]) for name, values in chunks.items()},
+            "sizes": {name: _packed(values[:, 1]) for name, values in chunks.items()},
+            "files": {key: checksum(files[key]) for key in sorted(files)},
+        }
+        line = json.dumps(content).encode()
+        raw = np.frombuffer(line + b"\n" + hashlib.sha256(line).hexdigest().encode(), np.uint8)
+        array: Any = self.group.create_array(
+            CHECKSUMS, shape=raw.shape, chunks=raw.shape, dtype=raw.dtype, fill_value=0, compressors=None,
+            filters=None, config={"write_empty_chunks": True},
+        )  # fmt: skip
+        array[...] = raw
+        last = self._metadata.pop(_OWN)
+        for key, value in (*self._metadata.items(), (_OWN, last)):
+            self._write(self._objects.write, key, value.to_bytes())
+
+
+def _packed(values: NDArray[np.uint32]) -> str:
+    return base64.b64encode(values.tobytes()).decode()
+
+
+def _unpacked(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(base64.b64decode(text), "<u4")

@@ -1,0 +1,30 @@
+"""Functions called in parallel threads."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from musedeep.processors import available_processors
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_threads(function: Callable[[int], object], number: int, most: int | None = None) -> None:
+    """Call a function with 0 to number - 1, on all processors, or at most so many."""
+    with ThreadPoolExecutor(max(min(available_processors(), number, most or number), 1)) as pool:
+        for _ in pool.map(function, range(number)):
+            pass
+
+
+def results_in_order(
+    pool: ThreadPoolExecutor, ahead: int, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Result]:
+    """Results for all items, in their order; so many calls are submitted ahead of the result that is awaited."""
+    queue: list[Future[Result]] = []
+    for item in items:
+        queue.append(pool.submit(function, item))
+        if len(queue) > ahead:
+            yield queue.pop(0).result()
+    for future in queue:
+        yield future.result()

@@ -1,0 +1,1 @@
+"""Makers of inputs for tests and benchmarks."""
