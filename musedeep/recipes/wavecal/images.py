@@ -13,7 +13,7 @@ from musedeep.recipes.run_ifus import RecipeCall, Written, product_name
 from musedeep.recipes.wavecal.slices import ArcImage, SliceResult
 from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import add, checksum_cards
+from musedeep.storage.fits.header_cards import add
 
 GAP: Final = 6
 """Empty columns between slices of a resampled image."""
@@ -113,7 +113,4 @@ def write_wave_map(
 
 def _write(path: Path, header: fits.Header, data: NDArray[np.float32], overwrite: bool) -> None:
     """Write an image into the primary HDU; it appears under its name when it is whole."""
-    for one in checksum_cards():
-        if one.keyword not in header:
-            header.append(one, end=True)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), overwrite)
