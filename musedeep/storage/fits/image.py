@@ -13,14 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import OtherIfu
 from musedeep.storage.fits.hdus import reading, whole_file
-from musedeep.storage.fits.header_cards import (
-    DATA_CLASS,
-    FLAG_CLASS,
-    IMAGE_CLASS,
-    VARIANCE_CLASS,
-    add,
-    checksum_cards,
-)
+from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, add, checksum_cards
 from musedeep.storage.fits.headers import HeaderUnit, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
 from musedeep.storage.raw.file import extension_name
@@ -160,12 +153,7 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
         "DQ": "This extension contains bad pixel status values",
         "STAT": "This extension contains data variance",
     }
-    add(
-        header,
-        ("INHERIT", True),
-        ("EXTNAME", prefix + name, comments[name]),
-        *IMAGE_CLASS,
-    )
+    add(header, ("INHERIT", True), ("EXTNAME", prefix + name, comments[name]), *IMAGE_CLASS)
     data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
     error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
     quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
