@@ -111,11 +111,7 @@ def by_ifu(recipe: Recipe[P], process: Process) -> Callable[[RecipeCall[P]], Out
 
 
 def run_ifus(
-    recipe: Recipe,
-    process: Process,
-    call: RecipeCall,
-    categories: Sequence[str],
-    ifus: Sequence[int] | None = None,
+    recipe: Recipe, process: Process, call: RecipeCall, categories: Sequence[str], ifus: Sequence[int] | None = None
 ) -> Outcome:
     """Run a recipe on every chosen IFU; the failure of one does not stop the others.
 

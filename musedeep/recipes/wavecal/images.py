@@ -75,12 +75,7 @@ def resampled(image: ArcImage, results: Sequence[SliceResult], trace: TraceTable
 
 
 def write_resampled(
-    header: fits.Header,
-    image: ArcImage,
-    results: Sequence[SliceResult],
-    trace: TraceTable,
-    call: RecipeCall,
-    ifu: int,
+    header: fits.Header, image: ArcImage, results: Sequence[SliceResult], trace: TraceTable, call: RecipeCall, ifu: int
 ) -> Written:
     """Write ARC_RESAMPLED."""
     data, start = resampled(image, results, trace)

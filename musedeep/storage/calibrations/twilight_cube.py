@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.cubes.field_grid import grid_cards, read_grid
 from musedeep.storage.fits.hdus import open_hdus
-from musedeep.storage.fits.header_cards import (
-    DATA_CLASS,
-    FLAG_CLASS,
-    IMAGE_CLASS,
-    VARIANCE_CLASS,
-    Card,
-    header_of,
-)
+from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, Card, header_of
 from musedeep.storage.fits.headers import number_of
 
 _SKY = re.compile(r"ESO DRS MUSE FLAT FLUX SKY(\d+)$")

@@ -161,12 +161,7 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
         "DQ": "This extension contains bad pixel status values",
         "STAT": "This extension contains data variance",
     }
-    add(
-        header,
-        ("INHERIT", True),
-        ("EXTNAME", prefix + name, comments[name]),
-        *IMAGE_CLASS,
-    )
+    add(header, ("INHERIT", True), ("EXTNAME", prefix + name, comments[name]), *IMAGE_CLASS)
     data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
     error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
     quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
