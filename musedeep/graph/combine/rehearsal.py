@@ -30,6 +30,7 @@ from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
 from musedeep.processors import available_processors
+from musedeep.progress import LOG
 from musedeep.recipes.exp_combine.job import Exposure, geometry, resampling
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
 from musedeep.reduction.cube.box import Box, Reader, combine_box
@@ -37,8 +38,6 @@ from musedeep.reduction.cube.grid import Limits, grid_from_limits
 from musedeep.reduction.cube.scan import exposure_limits, locate_segments
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
-
-LOG = logging.getLogger(__name__)
 
 N_ROWS = 600
 POINTING = (150.0, 2.0)  # RA, DEC [deg]
@@ -136,9 +135,8 @@ def _mark(parameters: ExpCombineParameters, stores: bool) -> Path:
 def main() -> None:
     """Rehearse the parts that standard input names; what is to be said goes to standard output."""
     parts, parameters, stores = pickle.load(sys.stdin.buffer)
-    words = logging.getLogger("musedeep.compiled")
-    words.addHandler(logging.StreamHandler(sys.stdout))
-    words.setLevel(logging.INFO)
+    LOG.addHandler(logging.StreamHandler(sys.stdout))
+    LOG.setLevel(logging.INFO)
     for part in parts:
         part(parameters, stores)
 

@@ -8,7 +8,6 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +42,7 @@ from musedeep.graph.workers.records import (
     peak_memory,
 )
 from musedeep.processors import available_processors
-from musedeep.progress import Progress, Silent
+from musedeep.progress import LOG, Progress, Silent
 from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine.products import Products
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
@@ -63,8 +62,6 @@ from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.stores import scratch
 from musedeep.storage.stores.location import Location, StoreUrl
 from musedeep.storage.stores.scratch import Scratch
-
-LOG = logging.getLogger(__name__)
 
 WORK = ".musedeep-work"
 

@@ -1,6 +1,5 @@
 """The products of muse_exp_combine: laid out before the work, completed after it, named when whole."""
 
-import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import LOG
 from musedeep.recipes.exp_combine.headers import product_header
 from musedeep.recipes.exp_combine.job import Job
 from musedeep.recipes.exp_combine.quality import source_cards
@@ -31,8 +31,6 @@ from musedeep.storage.fits.header_cards import sign
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.parts import header_bytes, padded, sync_and_rename
 from musedeep.storage.pixel_tables.open import open_exposure
-
-LOG = logging.getLogger(__name__)
 
 CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
 COMBINED, COMBINED_STORE = "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
