@@ -117,15 +117,8 @@ def run_ifus(
 
     Parameters
     ----------
-    recipe : Recipe
-    process : Process
-    call : RecipeCall
     categories : of the products that this call makes
     ifus : IFUs to work on; None: those of `chosen_ifus`
-
-    Returns
-    -------
-    Outcome
 
     Raises
     ------

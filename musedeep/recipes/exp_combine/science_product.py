@@ -110,15 +110,10 @@ def science_cards(
 
     Parameters
     ----------
-    job : Job
-    first : fits.Header
-        Primary header of the first exposure.
-    image : float32 (ny, nx)
-        The cube's mean over wavelength; NaN where there are no data.
-    variances : int64 (bins,)
-        Histogram of the cube's STAT, see `depth.collapse_cube`.
-    images : sequence of str
-        File names of the field images (ASSONi).
+    first : primary header of the first exposure
+    image : float32 (ny, nx), the cube's mean over wavelength; NaN where there are no data
+    variances : int64 (bins,), histogram of the cube's STAT, see `depth.collapse_cube`
+    images : file names of the field images (ASSONi)
 
     Returns
     -------

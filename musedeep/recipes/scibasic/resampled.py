@@ -21,12 +21,9 @@ def resampled_rows(table: RowSource, starts: NDArray[np.int64], step: float) -> 
 
     Parameters
     ----------
-    table : RowSource
-        Rows of an IFU, slice by slice.
-    starts : int64 (slices + 1,)
-        First row of each slice, and the row after the last.
-    step : float
-        [Angstrom]
+    table : rows of an IFU, slice by slice
+    starts : int64 (slices + 1,), first row of each slice, and the row after the last
+    step : float [Angstrom]
 
     Returns
     -------

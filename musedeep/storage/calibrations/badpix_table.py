@@ -33,12 +33,9 @@ class BadPixelTable:
 
     Attributes
     ----------
-    pixels : dict
-        BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x.
-    primary : fits.Header
-        Cards of the primary header, without the structural ones.
-    headers : dict
-        The same of each IFU's extension.
+    pixels : BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x
+    primary : cards of the primary header, without the structural ones
+    headers : the same of each IFU's extension
     """
 
     pixels: dict[int, NDArray[Any]] = field(default_factory=dict)
@@ -50,16 +47,13 @@ class BadPixelTable:
 
         Parameters
         ----------
-        ifu : int
-            1 to 24.
+        ifu : 1 to 24
         pixels : BAD_PIXEL (n,)
-        header : fits.Header, optional
-            Cards for the extension, if it is a new one.
+        header : cards for the extension, if it is a new one
 
         Returns
         -------
-        int
-            Pixels that were not listed before.
+        int, pixels that were not listed before
 
         Raises
         ------

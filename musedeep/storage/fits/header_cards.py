@@ -45,15 +45,9 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
 
     Parameters
     ----------
-    keyword : str
-        A standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG").
+    keyword : a standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG")
     value : str, int, float or bool
         A numpy float32 is written with the seven digits that it has, text as `legal_cards.ascii_text` has it.
-    comment : str
-
-    Returns
-    -------
-    fits.Card
     """
     if isinstance(value, np.floating):
         value = float(f"{value:.7g}") if value.dtype == np.float32 else float(value)

@@ -196,12 +196,8 @@ def write_images(
 
     Parameters
     ----------
-    path : str or Path
-    primary : fits.Header
-    images : sequence of (IFU, image)
-        With None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the header of the image goes
-        into its DATA extension.
-    overwrite : bool
+    images : sequence of (IFU, image); with None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the
+        header of the image goes into its DATA extension
 
     Raises
     ------

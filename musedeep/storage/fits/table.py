@@ -29,7 +29,6 @@ def table_hdu(columns: Sequence[Column], values: Mapping[str, Any], name: str | 
 
     Parameters
     ----------
-    columns : sequence of Column
     values : of each column, by its name
     name : EXTNAME, which keeps its case
     """
@@ -61,13 +60,8 @@ def write_table(
 
     Parameters
     ----------
-    path : Path
-    header : fits.Header
-        Primary header.
-    table : fits.BinTableHDU
-    ifu : int, optional
-        Name the extension CHANnn and give it the cards of the header, for a file of many IFUs.
-    overwrite : bool
+    header : primary header
+    ifu : name the extension CHANnn and give it the cards of the header, for a file of many IFUs
 
     Raises
     ------
