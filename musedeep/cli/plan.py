@@ -115,7 +115,7 @@ def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
     """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
     from dataclasses import replace
 
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
     from musedeep.graph.forecast.forecast import survey_exposures
 
     given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
