@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
+from musedeep.cli.output import LOG
 from musedeep.cli.progress import TerminalProgress
 from musedeep.cli.report import print_facts
 from musedeep.cli.resources import parse_amount
@@ -144,7 +145,7 @@ def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
                 f"{chosen.path}: output_wcs fixes the range of wavelengths, which --lambdamin and --lambdamax exceed; "
                 "leave them out"
             )
-        progress.say(f"{survey.grid.shape[0]} planes of the data stand for {wanted}")
+        LOG.info(f"{survey.grid.shape[0]} planes of the data stand for {wanted}")
         return survey.of_planes(wanted)
 
 

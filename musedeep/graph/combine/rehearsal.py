@@ -6,12 +6,13 @@ waits for kernels, and their times are those of every run. Where the rehearsal l
 it is needed.
 """
 
+import logging
 import os
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +24,11 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.compiled import announce_by, kernel_state, report
+from musedeep.compiled import kernel_state, report
+from musedeep.instrument import DQ
 from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
-from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
 from musedeep.reduction.cube.box import Box, Reader, Resampling, combine_box
 from musedeep.reduction.cube.grid import Limits, grid_from_limits
@@ -35,6 +36,8 @@ from musedeep.reduction.cube.job import Exposure, geometry
 from musedeep.reduction.cube.scan import exposure_limits, locate_segments
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
+
+LOG = logging.getLogger(__name__)
 
 N_ROWS = 600
 POINTING = (150.0, 2.0)  # RA, DEC [deg]
@@ -87,13 +90,13 @@ class Rehearsal:
         finally:
             os.close(write)
 
-    def wait(self, say: Callable[[str], None]) -> None:
+    def wait(self) -> None:
         """Wait until the kernels are compiled, and tell the user about it."""
         if self.lines is None:
             return
         with self.lines:
             for line in self.lines:  # until both have ended
-                say(line.rstrip("\n"))
+                LOG.info(line.rstrip("\n"))
         if not any([process.wait() for process in self.processes]):
             try:
                 self.done.touch()
@@ -136,7 +139,9 @@ def _mark(how: Resampling, stores: bool) -> Path:
 def main() -> None:
     """Rehearse the parts that standard input names; what is to be said goes to standard output."""
     parts, how, stores = pickle.load(sys.stdin.buffer)
-    announce_by(lambda text: print(text, flush=True))
+    words = logging.getLogger("musedeep.compiled")
+    words.addHandler(logging.StreamHandler(sys.stdout))
+    words.setLevel(logging.INFO)
     for part in parts:
         part(how, stores)
 
@@ -187,7 +192,7 @@ def _rows() -> Rows:
     rows["lambda"][:] = rng.uniform(*WAVELENGTHS, N_ROWS)
     rows["data"][:] = rng.normal(size=N_ROWS)
     rows["data"][N_ROWS // 2] = 1e4
-    rows["dq"][::50] = COSMIC  # which are kept, and marked
+    rows["dq"][::50] = DQ.COSMIC  # which are kept, and marked
     rows["stat"][:] = rows["weight"][:] = 1.0
     return rows
 

@@ -8,6 +8,7 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,8 @@ from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.stores import scratch
 from musedeep.storage.stores.location import StoreUrl
 from musedeep.storage.stores.scratch import Scratch
+
+LOG = logging.getLogger(__name__)
 
 WORK = ".musedeep-work"
 
@@ -113,7 +116,7 @@ def survey(
     first = exposures[0]
     reference = (first.ra, first.dec)
     how = cube.resampling(exposures)
-    progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    LOG.info(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
     progress.begin(0, "indexing")
     calls = []
     for number, exposure in enumerate(exposures):
@@ -215,7 +218,7 @@ def make_cube(
         disk.
     """
     progress = progress or Silent()
-    recorder = Recorder(progress)
+    recorder = Recorder()
     try:
         return _checked(cube, options, progress, dry_run, recorder)
     except KeyboardInterrupt:
@@ -236,13 +239,13 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
         process_seconds=round(time.time() - psutil.Process().create_time(), 3),
     )  # fmt: skip
     cube.check_existing(options.overwrite)
-    cube.open_inputs(progress.say)
+    cube.open_inputs()
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
         directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(cube.output))
         # on this machine, for the workers that there would be: no job is to wait for a plan
         local = replace(options, cluster=None, workers=1) if options.cluster else options
-        with directory as work, executor_for(cube.output, local, progress) as executor:
+        with directory as work, executor_for(cube.output, local) as executor:
             if options.cluster:
                 count_on_cluster(executor, options.cluster, options.workers or options.cluster.workers)
             job, plan = prepare(cube, options, executor, progress, Path(work), recorder)
@@ -254,7 +257,7 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
         elsewhere = options.scheduler is not None or options.cluster is not None
         with (
             rehearsal(how, stores, wanted=not elsewhere) as kernels,
-            executor_for(cube.output, options, progress) as executor,
+            executor_for(cube.output, options) as executor,
         ):
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
@@ -263,16 +266,16 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
             executor.want(len(cube.pixel_tables))
             began = time.time()
             executor.check_workers(cube.inputs, cube.output / LOCK, (rehearse, how, stores))
-            kernels.wait(progress.say)
+            kernels.wait()
             recorder.leave_out("compiled", compiling_seconds(began))
             return _work(cube, options, executor, progress, recorder)
 
 
 @contextmanager
-def executor_for(output: Path, options: RunOptions, progress: Progress) -> Iterator[Executor]:
+def executor_for(output: Path, options: RunOptions) -> Iterator[Executor]:
     """The executor that a run asks for, while it is needed."""
     resources = Resources(options.workers, options.threads, options.memory, options.scheduler, options.cluster)
-    executor = open_executor(resources, output, progress.say)
+    executor = open_executor(resources, output)
     try:
         yield executor
     finally:
@@ -289,12 +292,12 @@ def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: P
         work.mkdir(exist_ok=True)
         with performance_report(executor, options.report):
             job, plan = prepare(cube, options, executor, progress, work, recorder)
-            done = journal.resume(work, job.fingerprint(), plan, progress.say)
+            done = journal.resume(work, job.fingerprint(), plan)
             if not done:
                 cube.create(work, job)
             _record_plan(recorder, job, plan, len(done))
             if address := dashboard_address(executor):
-                progress.say(f"dashboard: {address}")
+                LOG.info(f"dashboard: {address}")
             progress.begin(len(plan.tasks), "boxes", len(done))
             with recorder.stage(BOXES), _scratch(cube.output, options, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
@@ -314,7 +317,7 @@ def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: P
             # the memory given for a running scheduler is that of all its workers
             here = options.memory // (options.workers or 1) if options.scheduler else options.memory
             memory = max(here - BASE_BYTES, LEAST_MEMORY)
-            made = cube.finish(work, job, memory, options.threads, progress.say)
+            made = cube.finish(work, job, memory, options.threads)
             shutil.rmtree(work)
             progress.stop()
             took = time.monotonic() - began
@@ -408,7 +411,7 @@ def _execute(
             recorder.task(BOXES, _box_name(corners), measured, expected)
             if result["notice"] and result["notice"] not in notices:
                 notices.add(result["notice"])
-                progress.say(result["notice"])
+                LOG.warning(result["notice"])
             progress.advance(rows=result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]

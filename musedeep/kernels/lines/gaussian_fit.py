@@ -1,4 +1,4 @@
-"""Least-squares fits of Gaussians to small windows, by Levenberg and Marquardt's damped steps.
+"""Least-squares fits of Gaussians to small windows (the loop is that of `levenberg`).
 
 Unlike general optimisers, which call a model function for each fit, these run inside other kernels, without the GIL and
 without allocations beyond a few numbers: hundreds of thousands of spots take seconds.
@@ -9,34 +9,17 @@ from typing import Final
 import numba as nb
 import numpy as np
 
-MAX_STEPS: Final = 60
-TOLERANCE: Final = 1e-9
-"""Relative change of the sum of squares below which a fit has converged."""
+from musedeep.kernels.lines.levenberg import CONVERGED, Damping, Model, eliminate, minimise, space
+
+DAMPING: Final = Damping(attempts=60, steps=60, refusals=60, decrease=1e-9, most=1e8, up=8.0, down=0.2)
 SMALLEST_STEP: Final = 1e-9
-"""It has, too, when place and dispersion change by less than this part of the dispersion."""
+"""Change of place and dispersion, relative to the dispersion, with which a fit has converged."""
 
 
 @nb.njit(nogil=True, cache=True)
-def _solve(matrix, vector, n):
-    """Solve a symmetric positive system in place by elimination; False if it is singular."""
-    for i in range(n):
-        if not abs(matrix[i, i]) > 1e-300:
-            return False
-        for j in range(i + 1, n):
-            factor = matrix[j, i] / matrix[i, i]
-            for k in range(i, n):
-                matrix[j, k] -= factor * matrix[i, k]
-            vector[j] -= factor * vector[i]
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            vector[i] -= matrix[i, k] * vector[k]
-        vector[i] /= matrix[i, i]
-    return True
-
-
-@nb.njit(nogil=True, cache=True)
-def _accumulate_2d(values, good, p, normal, gradient, px, py):
+def _equations_2d(data, p, normal, gradient):
     """Sum of squared residuals of a window, and the normal equations of the six parameters."""
+    values, good, px, py = data
     rows, columns = values.shape
     normal[:] = 0.0
     gradient[:] = 0.0
@@ -45,7 +28,6 @@ def _accumulate_2d(values, good, p, normal, gradient, px, py):
     for y in range(rows):
         py[y] = np.exp(-0.5 * ((y - p[3]) / p[5]) ** 2)
     total = 0.0
-    d = np.empty(6)
     for y in range(rows):
         v = (y - p[3]) / p[5]
         for x in range(columns):
@@ -54,9 +36,7 @@ def _accumulate_2d(values, good, p, normal, gradient, px, py):
             u = (x - p[2]) / p[4]
             shape = px[x] * py[y]
             light = p[1] * shape
-            d[0], d[1] = 1.0, shape
-            d[2], d[3] = light * u / p[4], light * v / p[5]
-            d[4], d[5] = light * u * u / p[4], light * v * v / p[5]
+            d = 1.0, shape, light * u / p[4], light * v / p[5], light * u * u / p[4], light * v * v / p[5]
             residual = values[y, x] - p[0] - light
             total += residual * residual
             for i in range(6):
@@ -70,17 +50,31 @@ def _accumulate_2d(values, good, p, normal, gradient, px, py):
 
 
 @nb.njit(nogil=True, cache=True)
-def _accumulate_1d(position, values, p, normal, gradient):
+def _within_2d(data, p):
+    rows, columns = data[0].shape
+    return p[4] > 0.1 and p[5] > 0.1 and p[4] < columns and p[5] < rows
+
+
+@nb.njit(nogil=True, cache=True)
+def _small_2d(step, p):
+    return (
+        max(abs(step[2]), abs(step[4])) < SMALLEST_STEP * p[4]
+        and max(abs(step[3]), abs(step[5])) < SMALLEST_STEP * p[5]
+    )
+
+
+@nb.njit(nogil=True, cache=True)
+def _equations_1d(data, p, normal, gradient):
     """Sum of squared residuals of a profile, and the normal equations of the four parameters."""
+    position, values, _ = data
     normal[:] = 0.0
     gradient[:] = 0.0
     total = 0.0
-    d = np.empty(4)
     for k in range(values.size):
         u = (position[k] - p[2]) / p[3]
         shape = np.exp(-0.5 * u * u)
         light = p[1] * shape
-        d[0], d[1], d[2], d[3] = 1.0, shape, light * u / p[3], light * u * u / p[3]
+        d = 1.0, shape, light * u / p[3], light * u * u / p[3]
         residual = values[k] - p[0] - light
         total += residual * residual
         for i in range(4):
@@ -88,6 +82,20 @@ def _accumulate_1d(position, values, p, normal, gradient):
             for j in range(4):
                 normal[i, j] += d[i] * d[j]
     return total
+
+
+@nb.njit(nogil=True, cache=True)
+def _within_1d(data, p):
+    return 0 < p[3] < data[2]
+
+
+@nb.njit(nogil=True, cache=True)
+def _small_1d(step, p):
+    return max(abs(step[2]), abs(step[3])) < SMALLEST_STEP * p[3]
+
+
+MODEL_2D: Final = Model(_equations_2d, eliminate, _within_2d, _small_2d)
+MODEL_1D: Final = Model(_equations_1d, eliminate, _within_1d, _small_1d)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -105,44 +113,10 @@ def fit_gaussian_2d(values, good, p):
     bool
         The fit converged to a positive peak inside the window; else p is of no use.
     """
-    n = 6
-    normal, gradient = np.empty((n, n)), np.empty(n)
-    trial_normal, trial_gradient = np.empty((n, n)), np.empty(n)
-    px, py = np.empty(values.shape[1]), np.empty(values.shape[0])
-    work, step, trial = np.empty((n, n)), np.empty(n), np.empty(n)
-    total = _accumulate_2d(values, good, p, normal, gradient, px, py)
-    damping = 1e-3
-    for _ in range(MAX_STEPS):
-        work[:] = normal
-        step[:] = gradient
-        for i in range(n):
-            work[i, i] *= 1.0 + damping
-        if not _solve(work, step, n):
-            return False
-        trial[:] = p + step
-        inside = -0.5 < p[2] < values.shape[1] - 0.5 and -0.5 < p[3] < values.shape[0] - 0.5
-        if (
-            max(abs(step[2]), abs(step[4])) < SMALLEST_STEP * p[4]
-            and max(abs(step[3]), abs(step[5])) < SMALLEST_STEP * p[5]
-        ):
-            return inside and p[1] > 0
-        usable = trial[4] > 0.1 and trial[5] > 0.1 and trial[4] < values.shape[1] and trial[5] < values.shape[0]
-        new = _accumulate_2d(values, good, trial, trial_normal, trial_gradient, px, py) if usable else np.inf
-        if new <= total:
-            done = total - new <= TOLERANCE * total
-            p[:] = trial
-            normal[:] = trial_normal
-            gradient[:] = trial_gradient
-            total = new
-            damping = max(damping * 0.2, 1e-9)
-            if done:
-                inside = -0.5 < p[2] < values.shape[1] - 0.5 and -0.5 < p[3] < values.shape[0] - 0.5
-                return inside and p[1] > 0
-        else:
-            damping *= 8.0
-            if damping > 1e8:
-                return False
-    return False
+    rows, columns = values.shape
+    data = values, good, np.empty(columns), np.empty(rows)
+    status, _ = minimise(MODEL_2D, 6, data, p, space(6), DAMPING)
+    return status == CONVERGED and -0.5 < p[2] < columns - 0.5 and -0.5 < p[3] < rows - 0.5 and p[1] > 0
 
 
 @nb.njit(nogil=True, cache=True)
@@ -159,38 +133,8 @@ def fit_gaussian_1d(position, values, p):
     bool
         The fit converged to a positive peak between the first and the last position; else p is of no use.
     """
-    n = 4
-    if values.size < n + 1:
+    if values.size < 5:
         return False
-    normal, gradient = np.empty((n, n)), np.empty(n)
-    trial_normal, trial_gradient = np.empty((n, n)), np.empty(n)
-    work, step, trial = np.empty((n, n)), np.empty(n), np.empty(n)
     low, high = position.min(), position.max()
-    total = _accumulate_1d(position, values, p, normal, gradient)
-    damping = 1e-3
-    for _ in range(MAX_STEPS):
-        work[:] = normal
-        step[:] = gradient
-        for i in range(n):
-            work[i, i] *= 1.0 + damping
-        if not _solve(work, step, n):
-            return False
-        trial[:] = p + step
-        if max(abs(step[2]), abs(step[3])) < SMALLEST_STEP * p[3]:
-            return low < p[2] < high and p[1] > 0
-        usable = 0 < trial[3] < high - low
-        new = _accumulate_1d(position, values, trial, trial_normal, trial_gradient) if usable else np.inf
-        if new <= total:
-            done = total - new <= TOLERANCE * total
-            p[:] = trial
-            normal[:] = trial_normal
-            gradient[:] = trial_gradient
-            total = new
-            damping = max(damping * 0.2, 1e-9)
-            if done:
-                return low < p[2] < high and p[1] > 0
-        else:
-            damping *= 8.0
-            if damping > 1e8:
-                return False
-    return False
+    status, _ = minimise(MODEL_1D, 4, (position, values, high - low), p, space(4), DAMPING)
+    return status == CONVERGED and low < p[2] < high and p[1] > 0

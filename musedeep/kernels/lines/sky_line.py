@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.kernels.lines.levenberg import CONVERGED, STUCK, Damping, Model, minimise, never, space
+
 NEIGHBOUR_SCATTER: Final = 0.3
 """Scatter that the factor of the neighbours is expected to have: bands vary by 15 to 30 percent (Noll et al. 2012)."""
 
-MAX_STEPS: Final = 100
-TOLERANCE: Final = 1e-12
-"""Relative change of the sum of squares below which a fit has converged."""
+DAMPING: Final = Damping(attempts=100, steps=100, refusals=100, decrease=1e-12, least=1e-12, most=1e12)
 
 Array = NDArray[np.float64]
 
@@ -75,10 +75,11 @@ def fit_line(
     low = np.array([0.0, -half, 0.05, -np.inf, 0.0])
     high = np.array([np.inf, half, half, np.inf, np.inf])
     lines = np.append(0.0, offsets), np.append(1.0, ratios)
-    found = _least_squares(x, y, weight, lines, np.clip(first, low + 1e-9, high), low, high)
-    if found is None:
+    parameters = np.clip(first, low + 1e-9, high)
+    status, normal, total = _least_squares(x, y, weight, lines, parameters, low, high)
+    # stuck: the minimum, within rounding
+    if status not in (CONVERGED, STUCK):
         return None
-    parameters, normal, total = found
     try:
         covariance = np.linalg.inv(normal)
     except np.linalg.LinAlgError:
@@ -96,51 +97,49 @@ def fit_line(
 def _model(x: Array, lines: tuple[Array, Array], p: Array) -> tuple[Array, Array]:
     """Values at x, and their derivatives by the five parameters, float64 (5, bins)."""
     height, centre, sigma, background, factor = p
-    scale = lines[1] * np.append(1.0, np.full(lines[1].size - 1, factor))
+    scale = lines[1].copy()
+    scale[1:] *= factor
     u = (x - centre - lines[0][:, None]) / sigma
     shapes = np.exp(-0.5 * u * u)
     sums = scale @ shapes
-    by_place, by_width = height / sigma * (scale @ (shapes * u)), height / sigma * (scale @ (shapes * u * u))
-    by_factor = height * (lines[1][1:] @ shapes[1:])
-    return background + height * sums, np.stack([sums, by_place, by_width, np.ones_like(x), by_factor])
+    derivatives = np.ones((p.size, x.size))
+    derivatives[0] = sums
+    derivatives[1] = height / sigma * (scale @ (shapes * u))
+    derivatives[2] = height / sigma * (scale @ (shapes * u * u))
+    derivatives[4] = height * (lines[1][1:] @ shapes[1:])
+    return background + height * sums, derivatives
 
 
 def _least_squares(
     x: Array, y: Array, weight: Array, lines: tuple[Array, Array], p: Array, low: Array, high: Array
-) -> tuple[Array, Array, float] | None:
-    """Parameters within limits, normal matrix and sum of squares at its minimum, by Levenberg and Marquardt's steps.
+) -> tuple[int, Array, float]:
+    """Fit the parameters p, in place, within limits: status, normal matrix and sum of squares.
 
-    None if they do not converge. Of our own, as to load a library for it takes longer than all else a recipe does with
-    the lines.
+    `minimise` runs uncompiled: a recipe fits few sky lines, and compiling it would take longer.
     """
 
-    def normal_equations(p: Array) -> tuple[float, Array, Array]:
+    def equations(_: object, p: Array, normal: Array, gradient: Array) -> float:
         model, derivatives = _model(x, lines, p)
         residuals, derivatives = (y - model) * weight, derivatives * weight
         expected = (1.0 - p[4]) / NEIGHBOUR_SCATTER
-        normal, gradient = derivatives @ derivatives.T, derivatives @ residuals
+        normal[:], gradient[:] = derivatives @ derivatives.T, derivatives @ residuals
         normal[4, 4] += NEIGHBOUR_SCATTER**-2
         gradient[4] += expected / NEIGHBOUR_SCATTER
-        return float(residuals @ residuals + expected**2), normal, gradient
+        return float(residuals @ residuals + expected**2)
 
-    total, normal, gradient = normal_equations(p)
-    damping = 1e-3
-    for _ in range(MAX_STEPS):
+    def solve(normal: Array, gradient: Array, damping: float, work: Array, step: Array, n: int) -> bool:
         try:
-            step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
+            work[:] = normal
+            work.ravel()[:: n + 1] += damping * normal.ravel()[:: n + 1]
+            step[:] = np.linalg.solve(work, gradient)
         except np.linalg.LinAlgError:
-            return None
-        trial = np.clip(p + step, low, high)
-        new, new_normal, new_gradient = normal_equations(trial)
-        if not new <= total:
-            damping *= 10.0
-            # no step is small enough to go down further: this is the bottom, as far as digits tell
-            if damping > 1e12:
-                return p, normal, total
-            continue
-        done = total - new <= TOLERANCE * total
-        p, total, normal, gradient = np.asarray(trial, np.float64), new, new_normal, new_gradient
-        damping = max(0.1 * damping, 1e-12)
-        if done:
-            return p, normal, total
-    return None
+            return False
+        return True
+
+    def within(_: object, p: Array) -> bool:
+        np.clip(p, low, high, out=p)
+        return True
+
+    arrays = space.py_func(p.size)
+    status, total = minimise.py_func(Model(equations, solve, within, never.py_func), p.size, (), p, arrays, DAMPING)
+    return status, arrays[0], total

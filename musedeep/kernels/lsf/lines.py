@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.lines.gaussian_fit import _solve
+from musedeep.kernels.lines.levenberg import CONVERGED, STUCK, Damping, Model, eliminate, minimise, space
 
 FLANK: Final = 5.5
 """The background is measured further than this from a line, Angstrom (found on the reference)."""
@@ -29,8 +29,9 @@ SIGNIFICANT: Final = 20.0
 """Flux of a line over its error, at least; the faintest of the lists have hundreds."""
 
 START_SIGMA: Final = 1.1
-MAX_STEPS: Final = 40
-TOLERANCE: Final = 1e-8
+DAMPING: Final = Damping(attempts=40, steps=40, refusals=40, decrease=-np.inf, least=1e-12, most=1e8)
+SMALLEST_STEP: Final = 1e-8
+"""Change with which a fit has converged: of centre and width over the width, of flux over itself."""
 
 _SQRT_2PI = float(np.sqrt(2.0 * np.pi))
 
@@ -128,17 +129,17 @@ def gather(
 
 
 @nb.njit(nogil=True, cache=True)
-def _accumulate(offsets, values, p, normal, gradient):  # type: ignore[no-untyped-def]
+def _equations(data, p, normal, gradient):  # type: ignore[no-untyped-def]
     """Sum of squared residuals, and the normal equations of flux, centre and width."""
+    offsets, values = data
     normal[:] = 0.0
     gradient[:] = 0.0
     total = 0.0
-    d = np.empty(3)
     for k in range(values.size):
         u = (offsets[k] - p[1]) / p[2]
         shape = np.exp(-0.5 * u * u) / (p[2] * _SQRT_2PI)
         light = p[0] * shape
-        d[0], d[1], d[2] = shape, light * u / p[2], light * (u * u - 1.0) / p[2]
+        d = shape, light * u / p[2], light * (u * u - 1.0) / p[2]
         residual = values[k] - light
         total += residual * residual
         for i in range(3):
@@ -146,6 +147,19 @@ def _accumulate(offsets, values, p, normal, gradient):  # type: ignore[no-untype
             for j in range(3):
                 normal[i, j] += d[i] * d[j]
     return total
+
+
+@nb.njit(nogil=True, cache=True)
+def _within(data, p):  # type: ignore[no-untyped-def]
+    return 0.1 < p[2] < 10.0
+
+
+@nb.njit(nogil=True, cache=True)
+def _small(step, p):  # type: ignore[no-untyped-def]
+    return max(abs(step[1]), abs(step[2])) < SMALLEST_STEP * p[2] and abs(step[0]) < SMALLEST_STEP * abs(p[0])
+
+
+MODEL: Final = Model(_equations, eliminate, _within, _small)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -161,36 +175,9 @@ def fit_line(offsets, values, p):  # type: ignore[no-untyped-def]
     -------
     bool : the fit converged
     """
-    normal, gradient = np.empty((3, 3)), np.empty(3)
-    new_normal, new_gradient = np.empty((3, 3)), np.empty(3)
-    work, step, trial = np.empty((3, 3)), np.empty(3), np.empty(3)
-    total = _accumulate(offsets, values, p, normal, gradient)
-    damping = 1e-3
-    for _ in range(MAX_STEPS):
-        work[:] = normal
-        step[:] = gradient
-        for i in range(3):
-            work[i, i] *= 1.0 + damping
-        if not _solve(work, step, 3):
-            return False
-        trial[:] = p + step
-        if max(abs(step[1]), abs(step[2])) < TOLERANCE * p[2] and abs(step[0]) < TOLERANCE * abs(p[0]):
-            return True
-        new = np.inf
-        if 0.1 < trial[2] < 10.0:
-            new = _accumulate(offsets, values, trial, new_normal, new_gradient)
-        if new <= total:
-            p[:] = trial
-            normal[:] = new_normal
-            gradient[:] = new_gradient
-            total = new
-            damping = max(damping * 0.1, 1e-12)
-        else:
-            damping *= 10.0
-            if damping > 1e8:
-                # no step is better any more: rounding
-                return True
-    return False
+    status, _ = minimise(MODEL, 3, (offsets, values), p, space(3), DAMPING)
+    # stuck: the minimum, within rounding
+    return status in (CONVERGED, STUCK)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -233,7 +220,7 @@ def measure_lines(
             p[0], p[1], p[2] = (highest - base) * START_SIGMA * _SQRT_2PI, 0.0, START_SIGMA
             light = values[start:stop] - base
             if p[0] > 0.0 and fit_line(offsets[start:stop], light, p):
-                left = _accumulate(offsets[start:stop], light, p, normal, gradient)
+                left = _equations((offsets[start:stop], light), p, normal, gradient)
                 error = np.sqrt(left / (stop - start) / normal[0, 0])
                 if p[0] > SIGNIFICANT * error and abs(p[1]) < 1.0 and 0.4 < p[2] < 3.0:
                     results[line, 0], results[line, 1], results[line, 2], results[line, 3] = base, p[0], p[1], p[2]

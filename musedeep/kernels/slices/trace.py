@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_SLICES
+from musedeep.kernels.lines.levenberg import SINGULAR, Damping, Model, minimise, never, space
 
 HALF_CUT: Final = 16
 """Rows on either side of the middle that slices are located in."""
@@ -41,6 +42,8 @@ SMALLEST_GROSS: Final = 0.05
 """No gross error is smaller, pixels."""
 
 PASSES: Final = 20
+
+DAMPING: Final = Damping(attempts=1200, steps=100, refusals=12, decrease=1e-14)
 
 INSIDE: Final = (3, 19)
 """Pixels inside an edge that its light and the noise are taken from: first, last (not included)."""
@@ -117,6 +120,24 @@ def locate(profile: NDArray[np.float64], fraction: float) -> NDArray[np.float64]
 
 
 @nb.njit(nogil=True, cache=True)
+def _equations(data, p, normal, gradient):  # type: ignore[no-untyped-def]
+    """Sum of squared residuals, and the normal equations of height, centre and width."""
+    (values,) = data
+    normal[:], gradient[:], total = 0.0, 0.0, 0.0
+    for i in range(values.size):
+        t = (i - p[1]) / p[2]
+        e = np.exp(-0.5 * t * t)
+        r = values[i] - p[0] * e
+        g = e, p[0] * e * t / p[2], p[0] * e * t * t / p[2]
+        total += r * r
+        for j in range(3):
+            gradient[j] += g[j] * r
+            for k in range(3):
+                normal[j, k] += g[j] * g[k]
+    return total
+
+
+@nb.njit(nogil=True, cache=True)
 def _determinant(m):  # type: ignore[no-untyped-def]
     return (
         m[0, 0] * (m[1, 1] * m[2, 2] - m[1, 2] * m[2, 1])
@@ -126,59 +147,46 @@ def _determinant(m):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
+def _solve(normal, gradient, damping, work, step, n):  # type: ignore[no-untyped-def]
+    """Solve the damped equations by determinants."""
+    for j in range(n):
+        for k in range(n):
+            work[j, k] = normal[j, k]
+    for j in range(n):
+        work[j, j] *= 1.0 + damping
+        if work[j, j] == 0.0:
+            return False
+    determinant = _determinant(work)
+    if abs(determinant) < 1e-280:
+        return False
+    for j in range(n):
+        for k in range(n):
+            work[k, j] = gradient[k]
+        step[j] = _determinant(work) / determinant
+        for k in range(n):
+            work[k, j] = normal[k, j]
+        work[j, j] *= 1.0 + damping
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def _within(data, p):  # type: ignore[no-untyped-def]
+    return p[2] > 0.1
+
+
+MODEL: Final = Model(_equations, _solve, _within, never)
+
+
+@nb.njit(nogil=True, cache=True)
 def _gaussian_centre(values, first, peak):  # type: ignore[no-untyped-def]
     """Centre of a Gaussian (height, centre, width free, no background) fitted to values at first, first + 1, ...
 
-    Levenberg-Marquardt from the largest value; NaN if it does not converge inside the window.
+    NaN if there is none inside the window.
     """
     n = values.size
     p = np.array([values[peak], float(peak), 0.7])
-    damping = 1e-3
-    a, b, g, trial = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
-    before = np.inf
-    for _ in range(100):
-        a[:], b[:], total = 0.0, 0.0, 0.0
-        for i in range(n):
-            t = (i - p[1]) / p[2]
-            e = np.exp(-0.5 * t * t)
-            r = values[i] - p[0] * e
-            g[0], g[1], g[2] = e, p[0] * e * t / p[2], p[0] * e * t * t / p[2]
-            total += r * r
-            for j in range(3):
-                b[j] += g[j] * r
-                for k in range(3):
-                    a[j, k] += g[j] * g[k]
-        improved = False
-        for _ in range(12):
-            m = a.copy()
-            for j in range(3):
-                m[j, j] *= 1.0 + damping
-                if m[j, j] == 0.0:
-                    return np.nan
-            determinant = _determinant(m)
-            if abs(determinant) < 1e-280:
-                return np.nan
-            for j in range(3):
-                column = m[:, j].copy()
-                m[:, j] = b
-                trial[j] = p[j] + _determinant(m) / determinant
-                m[:, j] = column
-            sum_trial = np.inf
-            if trial[2] > 0.1:
-                sum_trial = 0.0
-                for i in range(n):
-                    t = (i - trial[1]) / trial[2]
-                    sum_trial += (values[i] - trial[0] * np.exp(-0.5 * t * t)) ** 2
-            if sum_trial <= total:
-                p[:] = trial
-                damping = max(damping * 0.1, 1e-9)
-                improved = True
-                break
-            damping *= 10.0
-        if not improved or abs(total - sum_trial) <= 1e-14 * total or abs(before - total) <= 1e-15 * total:
-            break
-        before = total
-    if not (-0.5 <= p[1] <= n - 0.5) or p[0] <= 0 or p[2] > n:
+    status, _ = minimise(MODEL, 3, (values,), p, space(3), DAMPING)
+    if status == SINGULAR or not (-0.5 <= p[1] <= n - 0.5) or p[0] <= 0 or p[2] > n:
         return np.nan
     return first + p[1]
 

@@ -1,8 +1,9 @@
 """The products of muse_exp_combine: laid out before the work, completed after it, named when whole."""
 
+import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,8 @@ from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.pixel_tables.open import open_exposure
 from musedeep.storage.pixel_tables.table import PixelTable
 from musedeep.storage.stores.location import Location
+
+LOG = logging.getLogger(__name__)
 
 CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
 
@@ -101,11 +104,11 @@ class ExpCombine:
         """See `CubeRecipe.resampling`."""
         return resampling(self.parameters, exposures)
 
-    def open_inputs(self, say: Callable[[str], None]) -> None:
+    def open_inputs(self) -> None:
         """See `CubeRecipe.open_inputs`."""
         self._filters, missing = read_filters(self.filter_list, self.parameters.filter)
         for name in missing:
-            say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
+            LOG.warning(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
 
     @property
     def science(self) -> bool:
@@ -161,7 +164,7 @@ class ExpCombine:
             header = self._header(first, job, "EXPOSURE_MAP", MAP)
             ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
 
-    def finish(self, work: Path, job: Job, memory: int, threads: int, say: Callable[[str], None]) -> list[Path]:
+    def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
         """Complete all products, then give them their names, one right after the other; see `CubeRecipe.finish`."""
         first, target = _first(job)
         save = self.parameters.save
@@ -174,7 +177,7 @@ class ExpCombine:
         if "zarr" in save:
             from musedeep.storage.cubes.cube_zarr import write_cube_store
 
-            say("writing the cube store")
+            LOG.info("writing the cube store")
             write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
@@ -182,7 +185,7 @@ class ExpCombine:
             ready.append(MAP)
         if "combined" in save:
             began = time.monotonic()
-            ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads, say)
+            ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads)
             self.table_seconds = time.monotonic() - began
         if "cube" in save:
             ready += self._cube(work, job, cube, first, target, wcs)
@@ -190,13 +193,11 @@ class ExpCombine:
             _give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
 
-    def _combined(
-        self, work: Path, job: Job, first: fits.Header, memory: int, threads: int, say: Callable[[str], None]
-    ) -> list[str]:
+    def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:
         """Write the combined pixel table; returns its names."""
         from musedeep.recipes.exp_combine.table import combined_table
 
-        say("writing the combined pixel table")
+        LOG.info("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
         table = combined_table(work, COMBINED, job, first, self.parameter_texts, weighted)
         names = []

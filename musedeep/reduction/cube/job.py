@@ -6,7 +6,7 @@ The job travels to the workers as JSON.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -189,14 +189,14 @@ class CubeRecipe(Protocol):
         """Refuse to start where a product exists, unless it may be replaced (when the new one is whole)."""
         ...
 
-    def open_inputs(self, say: Callable[[str], None]) -> None:
-        """Read the inputs other than pixel tables that the products need, before the work; tell what is missing."""
+    def open_inputs(self) -> None:
+        """Read the inputs other than pixel tables that the products need, before the work; log what is missing."""
         ...
 
     def create(self, work: Path, job: Job) -> None:
         """Lay out the files that boxes are written into: CUBE, and MAP where there is an exposure map."""
         ...
 
-    def finish(self, work: Path, job: Job, memory: int, threads: int, say: Callable[[str], None]) -> list[Path]:
+    def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
         """Complete all products within a working memory [bytes], and give them their names."""
         ...

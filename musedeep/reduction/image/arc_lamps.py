@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import lamp_flux
 from musedeep.reduction.parameters import CombineParameters, OverscanParameters
@@ -118,17 +115,12 @@ def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Ca
     combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
-    n_saturated = saturated_pixels(combined)
+    n_saturated = combined.n_saturated
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(
             f"{lamp.frames[0].path}: {n_saturated} pixels of lamp {lamp.name} are saturated; give shorter exposures"
         )
     return LampImage(lamp, measured, combined)
-
-
-def saturated_pixels(combined: Combined) -> int:
-    """Saturated pixels of a combined image."""
-    return int(np.count_nonzero(combined.dq & SATURATED))
 
 
 def flat_flux_cards(flat: ImageFile | None) -> list[tuple[str, object, str]]:

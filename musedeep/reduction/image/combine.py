@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd import calibrate
 from musedeep.kernels.ccd.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.ccd.overscan import VerticalFit, fit_vertical, level
@@ -105,6 +106,11 @@ class Combined:
     dq: NDArray[np.int32]
     stat: NDArray[np.float32]
     inputs: list[tuple[float, ...]] = field(default_factory=list)
+
+    @property
+    def n_saturated(self) -> int:
+        """Number of saturated pixels."""
+        return int(np.count_nonzero(self.dq & int(DQ.SATURATED)))
 
 
 def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
