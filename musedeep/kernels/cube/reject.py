@@ -1,6 +1,6 @@
 """Cosmic rays and other outliers among the rows of a box, before they are resampled.
 
-What the reference pipeline does was found by experiment (docs/rejection.md shows how) and is met flag by flag:
+The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
 
 - the sample of a voxel are the good rows of its own cell and of its neighbours within one voxel, where
   the neighbours along the slices are left out if the slices lie along an axis of the cube (position angle

@@ -151,10 +151,7 @@ def product_header(
     numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
     files = [(Path(path).name, "PIXTABLE_REDUCED") for exposure in job.exposures for path in exposure.paths]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    cards: list[Card] = [
-        ("PIPEFILE", file_name, "Filename of data product"),
-        ("DATAMD5", "0" * 32, "MD5 checksum"),
-    ]
+    cards: list[Card] = [("PIPEFILE", file_name, "Filename of data product"), ("DATAMD5", "0" * 32, "MD5 checksum")]
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
         cards.append(("ESO PRO ANCESTOR", first["ARCFILE"], ""))
     cards += [

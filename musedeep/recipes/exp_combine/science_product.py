@@ -104,11 +104,7 @@ def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | No
 
 
 def science_cards(
-    job: Job,
-    first: fits.Header,
-    image: NDArray[np.float32],
-    variances: NDArray[np.int64],
-    images: Sequence[str] = (),
+    job: Job, first: fits.Header, image: NDArray[np.float32], variances: NDArray[np.int64], images: Sequence[str] = ()
 ) -> list[Card]:
     """Cards of the primary header of a science data product.
 

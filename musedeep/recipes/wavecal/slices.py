@@ -152,11 +152,7 @@ class _Found:
 
 
 def solve_slice(
-    number: int,
-    images: list[ArcImage],
-    catalog: LineCatalog,
-    trace: NDArray[np.float64],
-    settings: Settings,
+    number: int, images: list[ArcImage], catalog: LineCatalog, trace: NDArray[np.float64], settings: Settings
 ) -> SliceResult:
     """Find the wavelength solution of a slice.
 

@@ -92,6 +92,14 @@ def header_of(cards: Iterable[Card]) -> fits.Header:
     return fits.Header([card(*one) for one in cards] + checksum_cards())
 
 
+def own_cards(header: fits.Header) -> fits.Header:
+    """Cards of a header that do not describe the structure, the names or the checksums of a file."""
+    kept = header.copy(strip=True)
+    for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
+        kept.remove(key, ignore_missing=True)
+    return kept
+
+
 def keep_checksum_places(header: fits.Header) -> None:
     """Append places for CHECKSUM and DATASUM to a header that has none."""
     for one in checksum_cards():
