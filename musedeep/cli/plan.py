@@ -114,7 +114,7 @@ def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
 
 def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
     """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
     from musedeep.graph.forecast.forecast import survey_exposures
 
     given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
