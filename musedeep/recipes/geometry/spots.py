@@ -100,7 +100,7 @@ class Spots:
     lines : float64 (lines,), wavelengths that were looked for, Angstrom
     found : bool (lines, 48), where all three spots of a slice were found
     values : float64 (exposures, lines, 48, 3, 6)
-        x, y (pixels from 1), widths (FWHM, pixels), flux, background, as `kernels.spots`
+        x, y (pixels from 1), widths (FWHM, pixels), flux, background, as `kernels.slices.spots`
     offset, width : float64 (exposures, lines, 48, 3)
         Distance to the middle of the slice and its width, pixels
     positions : of the mask
