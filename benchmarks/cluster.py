@@ -230,7 +230,7 @@ def security(directory: Path, rounds: int) -> None:
         for tls, times in found.items():
             with scheduler(directory / "scheduler", tls) as file:
                 resources = Resources(2, 2, 2**30, scheduler=str(file))
-                executor = open_executor(resources, directory, lambda text: None)
+                executor = open_executor(resources, directory)
                 executor.map(empty_box, calls[:100])
                 before = processor_seconds()
                 executor.map(empty_box, calls)
@@ -239,8 +239,8 @@ def security(directory: Path, rounds: int) -> None:
     done = empty_box(1, "")
     logs = []
     for _ in range(rounds):
-        with RunLog(directory / "empty", late=False) as log:
-            recorder = Recorder(log)
+        with RunLog(directory / "empty", late=False):
+            recorder = Recorder()
             before = processor_seconds()
             for k in range(EMPTY):
                 recorder.task("boxes", f"planes {k}, lines 1 to 20", done)

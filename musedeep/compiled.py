@@ -1,53 +1,53 @@
-"""How numba is loaded, where compiled kernels are kept, and what is said while they are compiled.
+"""Loading numba, the directory of compiled kernels, and messages while kernels are compiled.
 
-They are kept in a directory that belongs to these very sources.
-
-numba would keep them beside each source, and take them for valid as long as that one file is the same, though another
-file whose kernels it calls may have changed: after an upgrade, old code would run. And where the package cannot be
-written (a container, the installation of somebody else) it takes a directory by the path of the package, which all
-containers have in common, or fails.
+The directory belongs to exactly these sources. numba alone would keep compiled kernels beside each source file and take
+them for valid while that file is unchanged, although another file whose kernels it calls may have changed: after an
+upgrade, old code would run. Where the package cannot be written (a container, somebody else's installation), numba
+fails or uses a directory named after the path of the package, which all containers share.
 """
 
 import fcntl
 import importlib
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
+from musedeep.progress import LOG
+
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
 
-SOURCES = ("kernels", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
-"""Directories and files of the package that hold kernels."""
+SOURCES = ("kernels", "instrument.py", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
+"""Directories and files of the package that hold kernels, and the constants that are compiled into them."""
 
 JOURNAL = "musedeep-compiled"
-"""In the directory of the compiled kernels: when each was compiled, and which commands have said so."""
+"""File among the compiled kernels that lists when each was compiled, and the commands that have announced it."""
 
 COMMAND = "MUSEDEEP_COMMAND"
-"""Variable with the name of the command, for all its processes."""
+"""Environment variable with the name of the command, for all its processes."""
 
 QUIET = "quiet"
-"""Name of a command that says nothing of kernels."""
+"""Name of a command that does not announce compilation."""
 
 LEAST = 0.05
-"""What is not worth a word [s]."""
+"""Shortest time of compilation that is reported [s]."""
 
 COMPILING = "compiling kernels (once after an installation) ..."
 
 _said: set[str] = set()
-_say: list[Callable[[str], None]] = []
 _reported = [0.0]
 
 
 def keep_compiled(package: Path = PACKAGE) -> None:
-    """Before numba is imported: say where it is to keep what it compiles.
+    """Set the directory where numba keeps compiled kernels, before numba is imported.
 
-    Beside the package, or else in the cache of the user, or else for this process alone. What the user says in
-    NUMBA_CACHE_DIR comes first, but not what another installation has said, of which we inherited the environment.
+    It is beside the package, else in the user's cache, else one for this process alone. NUMBA_CACHE_DIR takes
+    precedence if the user has set it, but not if another installation has and this process inherited it.
     """
     given = os.environ.get("NUMBA_CACHE_DIR", "")
     if given and not Path(given).name.startswith(PREFIX):
@@ -75,7 +75,7 @@ def load_numba() -> None:
 
 @contextmanager
 def announced() -> Iterator[None]:
-    """A command: the first of its processes that compiles a kernel says so; at the end it says how long that took."""
+    """Run a command: its first process that compiles a kernel announces it, and the time is reported at the end."""
     if COMMAND in os.environ:  # of a command that has started this one, or quiet
         yield
         return
@@ -89,7 +89,7 @@ def announced() -> Iterator[None]:
 
 
 def report(since: float) -> None:
-    """Say how long kernels were compiled since then (seconds since the epoch), unless they were not, or it was said."""
+    """Report how long kernels were compiled since `since` (seconds since the epoch), if that is not reported yet."""
     if os.environ.get(COMMAND, QUIET) == QUIET:
         return
     since = max(since, _reported[0])
@@ -99,13 +99,8 @@ def report(since: float) -> None:
         _tell(f"compiled kernels in {seconds:.1f} s")
 
 
-def announce_by(say: Callable[[str], None]) -> None:
-    """Let this process say by other means than standard error that it compiles kernels."""
-    _say[:] = [say]
-
-
 def announce() -> None:
-    """Say that kernels are compiled, unless a process of the same command has said so."""
+    """Announce that kernels are compiled, unless a process of the same command has announced it."""
     command = os.environ.get(COMMAND, QUIET)
     if command == QUIET:
         return
@@ -121,12 +116,12 @@ def announce() -> None:
                 return
             journal.write(said)
     except OSError:
-        pass  # no file, or no locks: rather twice than not at all
+        pass  # no file, or no locks: better announced twice than never
     _tell(COMPILING)
 
 
 def note_compiled(began: float, kernel: str) -> None:
-    """Note that a kernel was compiled, or waited for, since a time (seconds since the epoch) until now."""
+    """Note that a kernel was compiled, or waited for, from `began` (seconds since the epoch) until now."""
     try:
         with open(_journal(), "a") as journal:
             journal.write(f"{began:.3f} {time.time():.3f} {os.getpid()} {kernel}\n")
@@ -135,7 +130,7 @@ def note_compiled(began: float, kernel: str) -> None:
 
 
 def compiling_seconds(since: float) -> float:
-    """Time since then (seconds since the epoch) in which any process has compiled kernels [s]."""
+    """Time since `since` (seconds since the epoch) in which any process has compiled kernels [s]."""
     try:
         lines = _journal().read_text().splitlines()
     except OSError:
@@ -160,14 +155,14 @@ def _journal() -> Path:
 
 
 def _tell(text: str) -> None:
-    if _say:
-        _say[-1](text)
-    else:
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info(text)
+    else:  # a worker of a command, which has no handler
         print(text, file=sys.stderr, flush=True)
 
 
 def kernel_state(package: Path = PACKAGE) -> str:
-    """The last change of the sources of kernels, and a sum of their names, sizes and times of change."""
+    """Time of the last change to sources of kernels, and a checksum of their names, sizes and times of change."""
     paths = []
     for source in SOURCES:
         if source.endswith(".py"):
@@ -185,7 +180,7 @@ def kernel_state(package: Path = PACKAGE) -> str:
 
 
 def _beside(directory: Path, name: str) -> str:
-    """A directory in the package, in place of those for former sources; empty if it cannot be written."""
+    """A directory in the package, which replaces those of former sources; empty if it cannot be written."""
     new = not (directory / name).is_dir()
     made = _writable(directory / name)
     if made and new:
@@ -200,7 +195,7 @@ def _beside(directory: Path, name: str) -> str:
 def _of_user(name: str) -> str:
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # nobody knows a home
+    except RuntimeError:  # there is no home directory
         return ""
     return _writable(cache / "musedeep" / name)
 
@@ -215,7 +210,7 @@ def _writable(directory: Path) -> str:
 
 
 def _own() -> str:
-    """A directory for this process and those it starts; it goes at the end."""
+    """A directory for this process and those it starts, removed at the end."""
     import atexit
     import shutil
     import tempfile

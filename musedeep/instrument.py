@@ -1,5 +1,6 @@
 """What MUSE is: constants of the instrument, each with its unit and source."""
 
+from enum import IntFlag
 from typing import Final
 
 N_IFUS: Final = 24
@@ -16,9 +17,6 @@ SPAXEL_NFM: Final = (0.02519, 0.02542)
 
 DISPERSION: Final = 1.25
 """Natural wavelength step, Angstrom per pixel (manual, 9.14.3, parameter dlambda)."""
-
-DQ_COSMIC: Final = 32
-"""Euro3D data-quality value of a cosmic ray found at resampling time (manual, A.3.2)."""
 
 FLUX_UNIT: Final = "10**(-20)*erg/s/cm**2/Angstrom"
 """BUNIT of flux-calibrated data (manual, A.3.2)."""
@@ -52,3 +50,20 @@ LONGITUDE: Final = -70.404
 
 ELEVATION: Final = 2648.0
 """Height of UT4 above the sea, m (ESO TEL GEOELEV)."""
+
+
+class DQ(IntFlag):
+    """Flags of pixels and voxels, 32 bits as Euro3D defines them (manual, A.3.2).
+
+    In numba and in arithmetic with int32 arrays take int(DQ.NAME): numpy makes int64 of the flag itself.
+    """
+
+    COSMIC = 32  # cosmic ray, not removed
+    LOW_EFFICIENCY = 64  # low quantum efficiency
+    HOT = 256  # hot pixel
+    DARK = 512  # dark pixel
+    SATURATED = 4096  # A/D converter saturated
+    BAD_COLUMN = 8192  # permanent defect of the camera
+    OTHER = 16384  # bad pixel of another kind
+    BLOCKED = 1 << 27  # wavelengths that the notch filter of the adaptive optics blocks
+    MISSING = 1 << 30  # no data

@@ -1,8 +1,8 @@
-"""Compiled kernels that several processes share: each is compiled by one of them, the others wait and load it.
+"""Compiled kernels that several processes share: one process compiles a kernel, the others wait and load it.
 
-The lock is that of the operating system (flock) on a file beside the compiled kernel, which ends with its process,
-however that ends. It also keeps two processes from writing numba's index of the same kernel at once, of which one
-would get the code of the other. Where no file can be written or locked, every process compiles for itself.
+The lock is the operating system's (flock), on a file beside the compiled kernel; it ends with its process. It also
+keeps two processes from writing numba's index of a kernel at the same time, when one would get the code of the other.
+Where no file can be written or locked, every process compiles for itself.
 """
 
 import fcntl
@@ -17,17 +17,17 @@ from numba.core.caching import FunctionCache
 from musedeep.compiled import announce, note_compiled
 
 PATIENCE = 120.0
-"""For another process that compiles a kernel [s]: many times what any takes."""
+"""Longest wait for another process that compiles a kernel, which takes much less [s]."""
 
 
 class SharedCache(FunctionCache):
-    """The cache of a kernel: numba asks it before it compiles, and gives it what it has compiled."""
+    """The cache of a kernel, which numba asks before it compiles the kernel."""
 
     _lock: int | None = None
     _began = 0.0
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """A compiled kernel, or None: then this process has to compile it, and holds its lock meanwhile."""
+        """The compiled kernel, or None: then this process must compile it, and holds its lock meanwhile."""
         found = super().load_overload(sig, target_context)
         if found is None:
             announce()
@@ -40,7 +40,7 @@ class SharedCache(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled, and let others have it."""
+        """Keep a compiled kernel, and release its lock."""
         try:
             super().save_overload(sig, data)
         finally:
@@ -60,7 +60,7 @@ class SharedCache(FunctionCache):
 
 
 def _take(path: Path) -> int | None:
-    """Lock a file as soon as nobody else does; None if that is not possible, or takes too long."""
+    """Lock a file once it is free; None if it cannot be locked, or not in time."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -81,7 +81,7 @@ def _take(path: Path) -> int | None:
 
 
 def install() -> None:
-    """Have numba keep the kernels of this package in such caches."""
+    """Make numba use this cache for the kernels of this package."""
 
     def cache(function: Any) -> Any:
         return (SharedCache if function.__module__.startswith("musedeep.") else FunctionCache)(function)

@@ -1,45 +1,47 @@
-"""What long work tells of itself while it goes on: how much is done, of how much."""
+"""Progress of long work: how much is done, of how much.
 
-from typing import Any, Protocol
+Words go to Python's logging, to the logger `musedeep`: lines for the user (INFO and above), and the events and tasks of
+a run (DEBUG, with a `graph.workers.records.Record` as `run_record`).
+"""
+
+import logging
+from typing import Protocol
+
+LOG = logging.getLogger("musedeep")
+LOG.addHandler(logging.NullHandler())
 
 
 class Progress(Protocol):
-    """Who is told; see `musedeep.cli.progress` for what the user sees."""
+    """Receives the progress; `musedeep.cli.progress` shows it to the user."""
 
     def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
         """Work begins, or its next part.
 
         Parameters
         ----------
-        total : how much there is, as many of `unit`; 0 if nobody knows
-        unit : in the plural, as in "boxes"; what is done ("indexing") where the total is 0
-        done : how much an earlier start has done
-        cost : what the rest takes, in any measure that is used in `advance`, too; None: 1 for each unit
+        total : number of units; 0 if it is unknown
+        unit : in the plural ("boxes"); the activity ("indexing") if the total is 0
+        done : units done by an earlier start
+        cost : of the remaining units, in any measure that `advance` uses, too; None: 1 per unit
         """
 
     def advance(self, n: int = 1, *, rows: int = 0, cost: float | None = None, made: bool = True) -> None:
-        """So much more is done.
+        """More units are done.
 
         Parameters
         ----------
-        n : of the unit; 0 if a part of one
-        rows : of pixel tables in it
-        cost : of it; None: n
-        made : now; not by an earlier start, and not left out
+        n : units; 0 for a part of one
+        rows : rows of pixel tables in them
+        cost : of the units; None: n
+        made : whether they were made now, neither by an earlier start nor left out
         """
 
     def stop(self) -> None:
-        """No more of it."""
-
-    def say(self, text: str) -> None:
-        """One line for the user."""
-
-    def record(self, record: Any) -> None:
-        """Something happened, in numbers (`graph.records.Record`): for logs."""
+        """The work, or this part of it, has ended."""
 
 
 class Silent:
-    """No progress at all."""
+    """Progress that nobody sees."""
 
     def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
         """See Progress."""
@@ -48,10 +50,4 @@ class Silent:
         """See Progress."""
 
     def stop(self) -> None:
-        """See Progress."""
-
-    def say(self, text: str) -> None:
-        """See Progress."""
-
-    def record(self, record: Any) -> None:
         """See Progress."""

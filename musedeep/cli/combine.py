@@ -74,7 +74,7 @@ def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_
     if resources.threads is not None:
         request.threads = resources.threads
     log = _opened_log(request, resources, dry_run, log_by_default)
-    with as_interrupts(), log or nullcontext(), TerminalProgress(request.memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), TerminalProgress(request.memory) as progress:
         outcome = combine(request, progress, dry_run=dry_run)
     if log is not None and log.failure:
         complain(f"{log.paths[0]}: the log ends early ({log.failure}); the products are whole")

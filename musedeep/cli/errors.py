@@ -1,13 +1,15 @@
-"""Exit statuses, and what the user reads when something goes wrong: one line."""
+"""Exit statuses, and the line that the user reads after an error."""
 
 import io
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from musedeep.cli.output import Output, silence
+from musedeep.cli.output import Output, log_shown, silence
 from musedeep.errors import MusedeepError
+from musedeep.progress import LOG
 
 OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -16,20 +18,20 @@ DEBUG = "MUSEDEEP_DEBUG"
 
 
 class Interrupted(Exception):
-    """The user has interrupted what does not resume; the message says what is left of it."""
+    """The user has interrupted work that does not resume; the message says what remains of it."""
 
 
 class UsageProblem(Exception):
     """The command line is wrong: an unknown option or parameter, or a value it does not take."""
 
 
-def complain(message: str) -> None:
-    """One line on standard error."""
-    Output().line("musedeep: " + " ".join(message.split()))
+def complain(message: str, level: int = logging.ERROR) -> None:
+    """Log one line, which the user sees on standard error."""
+    LOG.log(level, "musedeep: %s", " ".join(message.split()))
 
 
 def guarded(action: Callable[[], int | None]) -> int:
-    """Run a command, and turn whatever it raises into one line and an exit status.
+    """Run a command; an exception becomes one line and an exit status.
 
     Parameters
     ----------
@@ -43,6 +45,11 @@ def guarded(action: Callable[[], int | None]) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text of this terminal
+    with log_shown(Output().line):
+        return _guarded(action)
+
+
+def _guarded(action: Callable[[], int | None]) -> int:
     try:
         return action() or OK
     except UsageProblem as error:

@@ -1,4 +1,4 @@
-"""The command `musedeep`. Importing this module is cheap: what a command needs, it imports itself."""
+"""The command `musedeep`. Importing this module is cheap: each command imports its own modules."""
 
 import gc
 import os
@@ -32,12 +32,12 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Boxes in work at once on this machine; default: one per processor.")
 ]
 IngestWorkers = Annotated[int | None, typer.Option(min=1, help="Threads; default: one per processor.")]
-Memory = Annotated[str, typer.Option(help="Limit for all processes together, as in 4GiB.")]
+Memory = Annotated[str, typer.Option(help="Limit for all processes together, for example 4GiB.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address, or scheduler file, of a running dask scheduler to use.")]
 Cluster = Annotated[str | None, typer.Option(help="Start workers as jobs of a cluster: slurm.", metavar="KIND")]
 ClusterProfile = Annotated[
     Path | None,
-    typer.Option(help="What jobs are to be like (YAML); default: ~/.config/musedeep/cluster.yaml.", metavar="FILE"),
+    typer.Option(help="Profile of the jobs (YAML); default: ~/.config/musedeep/cluster.yaml.", metavar="FILE"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
@@ -82,7 +82,7 @@ def combine(
         str | None, typer.Option(metavar="DIR", help="Keep chunks of stores there meanwhile, on a disk of each node.")
     ] = None,
     scratch_size: Annotated[
-        str | None, typer.Option(help="Limit of what is kept on a node, as in 50GiB; default: 95 % of the disk.")
+        str | None, typer.Option(help="Limit of --scratch on each node, for example 50GiB; default: 95 % of the disk.")
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write dask's performance report.")] = None,
     log: Log = None,
@@ -90,7 +90,7 @@ def combine(
 ) -> None:
     """Combine the exposures of a selection file into a cube.
 
-    A run that was interrupted goes on where it stopped when the same command is given again.
+    The same command resumes a run that was interrupted.
     """
     from musedeep.cli.combine import combine_selection
     from musedeep.cli.resources import Resources
@@ -104,18 +104,21 @@ def combine(
 
 
 Storage = Annotated[
-    str | None, typer.Option(help="What the storage delivers to all workers together, as in 500MB/s; default: enough.")
+    str | None,
+    typer.Option(help="Rate of the storage for all workers together, for example 500MB/s; default: unlimited."),
 ]
 
 
 @app.command()
 def plan(
     selection: Annotated[Path, typer.Argument(help="Selection file (YAML).", show_default=False)],
-    workers: Annotated[str, typer.Option(help="Worker processes, as in 1,2,16,256.")] = "1",
+    workers: Annotated[str, typer.Option(help="Worker processes, for example 1,2,16,256.")] = "1",
     threads_per_worker: Annotated[int, typer.Option(min=1, help="Boxes at once in each worker.")] = 1,
-    memory: Annotated[str | None, typer.Option(help="Limit for all workers together, as in 64GiB.")] = None,
+    memory: Annotated[str | None, typer.Option(help="Limit for all workers together, for example 64GiB.")] = None,
     worker_memory: Annotated[str | None, typer.Option(help="Limit for each worker; default: 4GiB.")] = None,
-    exposures: Annotated[str | None, typer.Option(help="So many, like those given, as in 125,275.")] = None,
+    exposures: Annotated[
+        str | None, typer.Option(help="Numbers of exposures like those given, for example 125,275.")
+    ] = None,
     lambdamin: Annotated[float | None, typer.Option(help="Angstrom; instead of the parameter.")] = None,
     lambdamax: Annotated[float | None, typer.Option(help="Angstrom; beyond the data: more of the same.")] = None,
     rates: Annotated[Path | None, typer.Option(help="Rates of your machine; see `musedeep rates`.")] = None,
@@ -150,7 +153,7 @@ def rates(
 )
 def recipe(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Recipe, as in muse_exp_combine.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe, for example muse_exp_combine.")] = None,
     workers: Workers = None,
     threads: Threads = None,
     memory: Memory = "4GiB",
@@ -164,8 +167,8 @@ def recipe(
 ) -> int | None:
     """Run a recipe on a set-of-frames: musedeep recipe NAME [--parameter=value]... FILE.sof...
 
-    A parameter that is true or false may stand alone, as in --merge, and is true then. Products land in the working
-    directory under the names of the manual.
+    A parameter that is true or false may be given alone, for example --merge, and is then true. Products are written
+    into the working directory, under the names of the manual.
     """
     from musedeep.cli.recipe import list_recipes, recipe_help, run_recipe
     from musedeep.cli.resources import Resources
@@ -229,20 +232,22 @@ def info(
 Directories = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Directories of raw frames and static calibrations.")
 ]
-ChosenMode = Annotated[str, typer.Option("--mode", help="INS MODE, as in WFM-NOAO-N, where there are several.")]
-ChosenNight = Annotated[str, typer.Option("--night", help="Date of the evening, as in 2014-12-09, where several.")]
-ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, as in 1,5,11-13; default: all there are.")]
+ChosenMode = Annotated[str, typer.Option("--mode", help="INS MODE, for example WFM-NOAO-N, if there are several.")]
+ChosenNight = Annotated[
+    str, typer.Option("--night", help="Date of the evening, for example 2014-12-09, if there are several.")
+]
+ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, for example 1,5,11-13; default: all there are.")]
 Darks = Annotated[bool, typer.Option("--darks", help="Make master darks, and subtract them in all later recipes.")]
 
 
 @app.command()
 def classify(
     directories: Directories,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, with what association needs to know.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the keywords that association needs.")] = False,
     output: Annotated[Path | None, typer.Option(help="Write the JSON to a file.")] = None,
     overwrite: Overwrite = False,
 ) -> int | None:
-    """Say what files are: the tag of each, from its DPR and PRO keywords; the unknown ones with the reason."""
+    """Name the tag of each file, from its DPR and PRO keywords; the unknown files with the reason."""
     from musedeep.cli.night import classify_command
 
     return classify_command(directories, json, output, overwrite)
@@ -272,7 +277,7 @@ def associate(
 @app.command()
 def reduce(
     directories: Directories,
-    until: Annotated[str, typer.Option(help="Last step, as in flat.")] = "scibasic",
+    until: Annotated[str, typer.Option(help="Last step, for example flat.")] = "scibasic",
     workers: Workers = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one per processor.")
@@ -298,7 +303,7 @@ def reduce(
 ) -> int | None:
     """Reduce a night from raw frames to pixel tables: every recipe, over all exposures and IFUs.
 
-    Given again, the command does what is missing, and what depends on files or parameters that have changed.
+    The same command again does the missing tasks, and those whose files or parameters have changed.
     """
     from musedeep.cli.night import NightChoice, reduce_command
     from musedeep.cli.resources import Resources
@@ -330,14 +335,14 @@ def statics(
 simulate = typer.Typer(name="simulate", help="Simulate raw frames whose truth is known.", no_args_is_help=True)
 app.add_typer(simulate)
 
-Ifus = Annotated[str, typer.Option(help="IFUs, as in 1,5,11-13.")]
+Ifus = Annotated[str, typer.Option(help="IFUs, for example 1,5,11-13.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same bits.")]
-Mode = Annotated[str, typer.Option(help="INS MODE, as in WFM-NOAO-N.")]
+Mode = Annotated[str, typer.Option(help="INS MODE, for example WFM-NOAO-N.")]
 SceneName = Annotated[str, typer.Option(help="deep-field, nebula, cluster, empty, or the path of a FITS cube.")]
 RightAscension = Annotated[float | None, typer.Option("--ra", help="Put the scene there, degrees.")]
 Declination = Annotated[float | None, typer.Option("--dec", help="Put the scene there, degrees.")]
 FillNan = Annotated[bool, typer.Option("--fill-nan", help="Fill NaN of a cube from their neighbours.")]
-Without = Annotated[str, typer.Option(help="Effects to leave out, as in cosmic_rays,telluric.")]
+Without = Annotated[str, typer.Option(help="Effects to leave out, for example cosmic_rays,telluric.")]
 Compress = Annotated[bool, typer.Option("--compress", help="Write tile-compressed files, .fits.fz.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")]
 NewDirectory = Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory to make.", show_default=False)]
@@ -372,7 +377,7 @@ def night(
 
 @simulate.command()
 def frame(
-    kind: Annotated[str, typer.Argument(help="Raw tag, as in FLAT (manual, table 6.1).", show_default=False)],
+    kind: Annotated[str, typer.Argument(help="Raw tag, for example FLAT (manual, table 6.1).", show_default=False)],
     directory: NewDirectory,
     ifus: Ifus = "1-24",
     number: Annotated[int, typer.Option(min=1, help="Frames; of each lamp for arcs.")] = 1,
@@ -433,16 +438,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
     int
         0 done; 1 bad input or a failed run; 2 wrong usage; 130 interrupted.
     """
-    # what is imported are hundreds of thousands of objects that stay: to look for garbage among them again and again
-    # would take half a second
+    # imports leave hundreds of thousands of objects that stay; looking for garbage among them again and again takes
+    # half a second
     gc.set_threshold(200_000, 50, 100)
-    # BLAS has nothing to do that is worth threads, which wait for it in busy loops; read when numpy is imported
+    # threads of BLAS are not worth it here: they wait in busy loops; the variable is read when numpy is imported
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if arguments is not None:
         return guarded(lambda: _invoke(arguments))
     with announced():
         status = guarded(lambda: _invoke(sys.argv[1:]))
-    # the process ends: nothing needs to be looked through once more
+    # the process ends: no last search for garbage
     gc.freeze()
     return status
 

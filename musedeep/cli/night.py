@@ -233,7 +233,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     from musedeep.cli.run_log import RunLog
 
     log = RunLog(resources.log, late=False) if resources.log is not None and not dry_run else None
-    with as_interrupts(), log or nullcontext(), TerminalProgress(memory, log=log) as progress:
+    with as_interrupts(), log or nullcontext(), TerminalProgress(memory) as progress:
 
         def leave() -> None:
             # threads cannot be stopped, and would have to be waited for: what they make is thrown away at the next

@@ -1,16 +1,21 @@
-"""Lines and a bar on a stream that may be closed, narrow, or without some letters: to show something breaks no work."""
+"""Lines and a bar on a stream that may be closed, narrow, or without some letters, none of which stops the work."""
 
+import logging
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
+
+from musedeep.progress import LOG
 
 BAR = 28
 """Length of a bar, where the terminal has room for it."""
 
 
 class Output:
-    """A stream to tell people something on.
+    """A stream for messages to the user.
 
     Parameters
     ----------
@@ -38,7 +43,7 @@ class Output:
             self._write(text + "\n")
 
     def draw(self, text: str, done: float | None) -> None:
-        """Draw a bar, done from 0 to 1, with a text beside it; on a narrow terminal, as much of the text as fits."""
+        """Draw a bar, filled to `done` (0 to 1), and a text beside it, cut to the width of the terminal."""
         width = self._width() - 1
         bar = ""
         if done is not None and width > len(text) + BAR:
@@ -49,7 +54,7 @@ class Output:
             self._drawn = True
 
     def clear(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         with self._lock:
             if self._drawn:
                 self._write("\r\x1b[K")
@@ -73,8 +78,35 @@ class Output:
 
 
 def silence(stream: TextIO) -> None:
-    """Let a stream whose reader has gone end in nothing: what waits in it would be an error at the process's end."""
+    """Redirect a stream without a reader to nothing: its buffer would be an error when the process ends."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (AttributeError, OSError, ValueError):
         pass
+
+
+class _Lines(logging.Handler):
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.show(record.getMessage())
+
+
+@contextmanager
+def log_shown(show: Callable[[str], None]) -> Iterator[None]:
+    """Show what musedeep logs for the user, line by line; within another such context, in place of it."""
+    outer = [handler for handler in LOG.handlers if isinstance(handler, _Lines)]
+    level, own = LOG.level, _Lines(show)
+    for handler in outer:
+        LOG.removeHandler(handler)
+    LOG.addHandler(own)
+    LOG.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        LOG.setLevel(level)
+        LOG.removeHandler(own)
+        for handler in outer:
+            LOG.addHandler(handler)

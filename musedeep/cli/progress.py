@@ -3,27 +3,23 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import Self, TextIO
 
 import psutil
 
 from musedeep.cli.errors import Interrupted
-from musedeep.cli.output import Output
+from musedeep.cli.output import Output, log_shown
 from musedeep.cli.text import duration
 from musedeep.compiled import compiling_seconds
 from musedeep.graph.workers.interrupts import as_interrupts
 
-if TYPE_CHECKING:
-    from musedeep.cli.run_log import RunLog
-    from musedeep.graph.workers.records import Record
-
 QUIET_SECONDS = 10.0
-"""Between two lines where the output is not a terminal."""
+"""Time between two lines where the output is not a terminal [s]."""
 
 SAMPLE_SECONDS = 0.5
-"""Between two looks at the memory, and between two pictures of the bar."""
+"""Time between two measurements of the memory, and between two drawings of the bar [s]."""
 
 clock = time.monotonic
 
@@ -41,28 +37,25 @@ def tree_memory() -> int:
 
 
 def working_seconds(elapsed: float) -> float:
-    """Of the last `elapsed` seconds those in which no kernels were compiled, for rates [s]."""
+    """The part of the last `elapsed` seconds in which no kernels were compiled, for rates [s]."""
     return max(elapsed - compiling_seconds(time.time() - elapsed), 0.1 * elapsed, 1e-3)
 
 
 class TerminalProgress:
     """A bar on a terminal, a line every ten seconds elsewhere: a `musedeep.progress.Progress`, and a context.
 
-    A thread shows it, so that the user sees that work goes on while nothing ends. What goes wrong in showing it is no
-    matter of the work.
+    A thread shows it, so that the user sees that work goes on while nothing ends. Lines of the log appear above the
+    bar. Errors in showing it do not stop the work.
 
     Parameters
     ----------
     limit : int, optional
-        Memory limit, shown beside what is used [bytes].
+        Memory limit, shown beside the memory in use [bytes].
     stream : text stream, optional
         Default: standard error.
-    log : RunLog, optional
-        Gets all records.
     """
 
-    def __init__(self, limit: int | None = None, stream: TextIO | None = None, log: "RunLog | None" = None) -> None:
-        self.log = log
+    def __init__(self, limit: int | None = None, stream: TextIO | None = None) -> None:
         self.limit = limit
         self.total = self.done = self.rows = 0
         self.open = False
@@ -74,9 +67,11 @@ class TerminalProgress:
         self._began = self._shown = clock()
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._log = ExitStack()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
+        self._log.enter_context(log_shown(self._line))
         self._thread.start()
         return self
 
@@ -86,6 +81,7 @@ class TerminalProgress:
         self.stop()
         self._ended.set()
         self._thread.join()
+        self._log.close()
 
     def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
         """See `musedeep.progress.Progress`."""
@@ -95,7 +91,7 @@ class TerminalProgress:
         self._began = clock()
         self.open = True
         if done:
-            self.say(f"resuming: {done} of {total} {unit} are done")
+            self._line(f"resuming: {done} of {total} {unit} are done")
 
     def advance(self, n: int = 1, *, rows: int = 0, cost: float | None = None, made: bool = True) -> None:
         """See `musedeep.progress.Progress`."""
@@ -113,22 +109,16 @@ class TerminalProgress:
             self.open = False
             self._output.clear()
 
-    def say(self, text: str) -> None:
-        """One line for the user."""
+    def _line(self, text: str) -> None:
         self._output.line(text)
         self._shown = clock()
-
-    def record(self, record: "Record") -> None:
-        """Something happened: for the log."""
-        if self.log is not None:
-            self.log.record(record)
 
     def _watch(self) -> None:
         while not self._ended.wait(SAMPLE_SECONDS):
             self.tick()
 
     def tick(self) -> None:
-        """Look at the memory, and show what there is to show now."""
+        """Measure the memory, and show the progress if it is time."""
         self._look()
         with self._lock:
             if not self.open:
@@ -136,7 +126,7 @@ class TerminalProgress:
             if self._output.terminal:
                 self._output.draw(self._text(), self.done / self.total if self.total else None)
             elif clock() - self._shown >= QUIET_SECONDS:
-                self.say(self._text())
+                self._line(self._text())
 
     def _look(self) -> None:
         try:
@@ -162,7 +152,7 @@ class TerminalProgress:
 
 @contextmanager
 def shown(left: Callable[[TerminalProgress], str]) -> Iterator[TerminalProgress]:
-    """Progress of work that Ctrl-C, a batch system or a closed terminal may end; then `left` says what there is of it.
+    """Progress of work that Ctrl-C, a batch system or a closed terminal may end; then `left` says what remains of it.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """`musedeep recipe NAME`: a recipe on a set-of-frames, as esorex runs it."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,10 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         outcome = recipe.load().run(call)
     for path in outcome.paths:
         print(path)
-    for message in (*outcome.notes, *outcome.failures.values()):
-        complain(message)
+    for note in outcome.notes:
+        complain(note, logging.WARNING)
+    for failure in outcome.failures.values():
+        complain(failure)
     return BAD_INPUT if outcome.failures else OK
 
 

@@ -1,4 +1,4 @@
-"""What a plan and a finished run look like on the terminal."""
+"""Plans and finished runs on the terminal."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def size_on_disk(path: Location) -> int:
 
 
 def print_facts(title: str, facts: Facts) -> None:
-    """Names and values, one a line, under a title."""
+    """Print names and values, one per line, under a title."""
     console = Console(highlight=False)
     console.print(Text(title, "bold cyan"), soft_wrap=True)
     width = max((len(name) for name, _ in facts), default=0)
@@ -70,12 +70,12 @@ def _rejection(outcome: "Outcome") -> str:
 
 
 def print_plan(outcome: "Outcome", request: "Request") -> None:
-    """What `--dry-run` prints."""
+    """Print a plan, for `--dry-run`."""
     print_facts("Plan", plan_facts(outcome, request.memory))
 
 
 def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
-    """What a finished run prints: where the products are, and what it took.
+    """Print the products of a finished run, its stages, and the time and memory it took.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
 
 
 def print_stages(stages: "Sequence[StageSummary]") -> None:
-    """A table of the stages of a run: what they did, how long it took, and the largest memory of a worker."""
+    """Print a table of the stages of a run: their work, their time, and the largest memory of a worker."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=120)

@@ -55,7 +55,7 @@ class Resources:
 
 
 def parse_amount(option: str, text: str, of: str = "") -> int:
-    """The bytes that an option gives, as in 4GiB."""
+    """The bytes that an option gives, for example 4GiB."""
     from dask.utils import parse_bytes
 
     try:

@@ -1,14 +1,16 @@
-"""The log of a run: one structured file (a JSON object a line) and one for people, with the same in each.
+"""The log of a run: a structured file (one JSON object per line) and a readable one, with the same content.
 
-Both are appended to, so that a run that was interrupted and resumed has one log. Lines are written as things
-happen, each at once: what a killed run leaves is whole but for, at most, its last line.
+Both files are appended to, so that a run that was interrupted and resumed has one log. Each line is written at once: a
+killed run leaves at most its last line incomplete.
 """
 
 import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from musedeep.cli.text import size_text
+from musedeep.progress import LOG
 from musedeep.storage.outputs import write_error
 
 if TYPE_CHECKING:
@@ -16,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def log_paths(path: Path) -> tuple[Path, Path]:
-    """The structured and the readable log that `--log` asks for: beside each other, .jsonl and .log."""
+    """Paths of the structured (.jsonl) and the readable log (.log) for `--log`."""
     base = path.with_suffix("") if path.suffix in (".jsonl", ".json", ".log", ".txt") else path
     return base.with_name(base.name + ".jsonl"), base.with_name(base.name + ".log")
 
 
-class RunLog:
-    """Writes the records of a run. A context.
+class RunLog(logging.Handler):
+    """Writes the records of a run, which are logged for debugging (`graph.workers.records`). A context.
 
     Parameters
     ----------
@@ -34,10 +36,11 @@ class RunLog:
     Raises
     ------
     MusedeepError
-        A file cannot be written (when it is opened). What goes wrong later ends the log, not the run.
+        A file cannot be opened for writing. A later error ends the log, not the run.
     """
 
     def __init__(self, path: Path, late: bool) -> None:
+        super().__init__(logging.DEBUG)
         self.paths = log_paths(path)
         self._waiting: list[Record] | None = [] if late else None
         self._streams: tuple[TextIO, TextIO] | None = None
@@ -45,28 +48,35 @@ class RunLog:
         if not late:
             self._open()
 
-    def __enter__(self) -> "RunLog":
+    def __enter__(self) -> Self:
+        self._level = LOG.level
+        LOG.addHandler(self)
+        LOG.setLevel(logging.DEBUG)
         return self
 
     def __exit__(self, *_: object) -> None:
+        LOG.setLevel(self._level)
+        LOG.removeHandler(self)
         for stream in self._streams or ():
             try:
                 stream.close()
             except OSError as error:
                 self.failure = self.failure or str(error.strerror or error)
 
-    def record(self, record: "Record") -> None:
-        """Write a record, or keep it until the plan is made."""
-        if self._waiting is not None:
-            self._waiting.append(record)
-            if record.event != "plan":
-                return
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record of a run in a log record, or keep it until the plan is made."""
+        entry: Record | None = getattr(record, "run_record", None)
+        if entry is None:
+            return
+        if self._waiting is None:
+            self._write(entry)
+            return
+        self._waiting.append(entry)
+        if entry.event == "plan":
             self._open()
             waiting, self._waiting = self._waiting, None
             for one in waiting:
                 self._write(one)
-            return
-        self._write(record)
 
     def _open(self) -> None:
         streams = []
@@ -100,7 +110,7 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def readable(data: dict[str, Any]) -> str:
-    """A record (`Record.as_data`) as a line for people."""
+    """A record (`Record.as_data`) as a readable line."""
     stamp = data["time"][:19].replace("T", " ")
     event = data["event"]
     if event == "task":

@@ -18,7 +18,7 @@ from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
 from musedeep.storage.fits.image import MuseImage, join_images, write_image, write_images
-from musedeep.storage.fits.table import join_tables, write_table
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.frames import raw_ifus
 
@@ -111,25 +111,14 @@ def by_ifu(recipe: Recipe[P], process: Process) -> Callable[[RecipeCall[P]], Out
 
 
 def run_ifus(
-    recipe: Recipe,
-    process: Process,
-    call: RecipeCall,
-    categories: Sequence[str],
-    ifus: Sequence[int] | None = None,
+    recipe: Recipe, process: Process, call: RecipeCall, categories: Sequence[str], ifus: Sequence[int] | None = None
 ) -> Outcome:
     """Run a recipe on every chosen IFU; the failure of one does not stop the others.
 
     Parameters
     ----------
-    recipe : Recipe
-    process : Process
-    call : RecipeCall
     categories : of the products that this call makes
     ifus : IFUs to work on; None: those of `chosen_ifus`
-
-    Returns
-    -------
-    Outcome
 
     Raises
     ------
@@ -249,7 +238,5 @@ def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Wr
 
 def _merged(call: RecipeCall, category: str, parts: list[Path]) -> Path:
     path = call.output / f"{category}.fits"
-    with fits.open(parts[0]) as hdus:
-        image = len(hdus) > 2
-    (join_images if image else join_tables)(path, parts, call.overwrite)
+    join_images(path, parts, call.overwrite)
     return path

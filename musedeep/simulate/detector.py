@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from musedeep.instrument import BORDER, N_COLUMNS, N_ROWS
+from musedeep.instrument import BORDER, DQ, N_COLUMNS, N_ROWS
 from musedeep.kernels.ccd.detector import add_tracks, digitise
 from musedeep.simulate.effects import Effects
 
@@ -26,8 +26,6 @@ THICKNESS: Final = 2.7
 """Thickness of the silicon, pixels of 15 um (deep-depletion CCDs of 40 um)."""
 CHARGE_PER_PIXEL: Final = 1200.0
 """Electrons that a particle sets free along 15 um (80 per um, minimum ionising)."""
-DEAD: Final = 512
-"""Euro3D flag of a bad pixel that is no good (manual, A.1)."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class Detector:
         """Known bad pixels as the BADPIX_TABLE lists them: positions on the raw image from 1."""
         x, y = raw_position(self.dead_x, self.dead_y)
         table = Table({"xpos": x.astype(np.int32), "ypos": y.astype(np.int32)})
-        table["status"] = np.full(x.size, DEAD, np.int32)
+        table["status"] = np.full(x.size, DQ.DARK, np.int32)
         table["value"] = np.full(x.size, 0.05, np.float32)
         return table
 

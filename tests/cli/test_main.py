@@ -199,7 +199,7 @@ HEAVY = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "p
     ("module", "heavy"),
     [
         ("musedeep.cli.main", HEAVY),
-        ("musedeep.storage.raw.file.frames", ["numba"]),
+        ("musedeep.storage.raw.frames", ["numba"]),
         ("musedeep.graph.night.task", ["numba"]),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from musedeep.cli import progress as module
 from musedeep.cli.output import Output
 from musedeep.cli.progress import TerminalProgress, tree_memory
+from musedeep.progress import LOG
 
 
 class Terminal(io.StringIO):
@@ -45,7 +46,7 @@ def xterm(monkeypatch):
 def test_a_line_every_ten_seconds_whether_something_ends_or_not(now):
     stream = io.StringIO()
     with TerminalProgress(2**32, stream) as progress:
-        progress.say("indexing [x]")
+        LOG.info("indexing [x]")
         progress.begin(4, "boxes", 1)
         for _ in range(63):
             now[0] += 0.5
@@ -103,7 +104,7 @@ def test_a_terminal_gets_a_bar_that_goes_away(now, xterm):
         progress.advance()
         now[0] += 1.0
         progress.tick()
-        progress.say("half")
+        LOG.info("half")
     bar = "=" * 7 + "-" * 21
     assert stream.getvalue() == (
         f"\r{bar} 1/4 boxes, 60.0 a minute, 3.0 s left\x1b[K\r\x1b[Khalf\n".replace("left\x1b", "left, 1.50 GiB\x1b")
@@ -126,7 +127,7 @@ def test_nothing_that_goes_wrong_in_showing_it_breaks_the_work(now, xterm, strea
     if isinstance(stream, Terminal):
         stream.close()
     with TerminalProgress(stream=stream) as progress:
-        progress.say("Größe\udcff")
+        LOG.info("Größe\udcff")
         progress.begin(3, "Würfel")
         now[0] += 11
         progress.tick()
@@ -139,7 +140,7 @@ def test_nothing_that_goes_wrong_in_showing_it_breaks_the_work(now, xterm, strea
 
 
 SCRIPT = """
-import sys, time
+import logging, sys, time
 from musedeep.cli import progress as module
 from musedeep.cli.errors import complain, guarded
 module.QUIET_SECONDS = module.SAMPLE_SECONDS = 0.01
@@ -148,7 +149,7 @@ def work():
         progress.begin(3, "tasks")
         time.sleep(0.5)
         progress.advance()
-        progress.say("more")
+        logging.getLogger("musedeep.graph").warning("more")
     complain("something")
     open(sys.argv[1], "w").write("whole")
 sys.exit(guarded(work))

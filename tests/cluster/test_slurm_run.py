@@ -32,7 +32,7 @@ def test_a_combination_from_beginning_to_end(slurm, run, same):
 
 def test_as_many_jobs_as_there_is_work_for(slurm, tmp_path):
     profile = load_profile(write_profile(tmp_path / "cluster.yaml", local_scratch=tmp_path / "scratch"))
-    executor = open_executor(Resources(4, 1, 2**30, cluster=profile), tmp_path, lambda text: None)
+    executor = open_executor(Resources(4, 1, 2**30, cluster=profile), tmp_path)
     try:
         assert (executor.parallel, executor.processes) == (4, 4)
         executor.check_workers([tmp_path], None)

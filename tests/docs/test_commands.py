@@ -7,6 +7,7 @@ directory. Blocks marked `bash` are not run.
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import typer
 
 from musedeep.cli.main import app
-from musedeep.cli.recipe import declared
+from musedeep.recipes.registry import named
 from tests.makers.places import ROOT
 
 TUTORIALS = ("docs/start/six-exposures.md", "docs/start/simulated-night.md")
@@ -119,9 +120,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("page", [TUTORIALS[0], "README.md", TUTORIALS[1]])
+@pytest.mark.parametrize("page", [TUTORIALS[0], "README.md", pytest.param(TUTORIALS[1], marks=pytest.mark.night)])
 def test_commands_do_what_the_page_says(page: str, place: Path) -> None:
     assert steps(page)
+    if page == "README.md":  # begins with exposures, and without products
+        shutil.rmtree(place / "demo" / "output", ignore_errors=True)
+        if not (place / "demo" / "data").exists():
+            subprocess.run([sys.executable, "demo/make_exposures.py"], cwd=place, check=True)
     run_page(page, place)
 
 
@@ -150,7 +155,7 @@ def test_options_on_a_page_exist(page: str) -> None:
             command, rest = command.commands[rest[0]], rest[1:]
         known = {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"--help", "-h"}
         if command.name == "recipe" and rest and not rest[0].startswith("-"):
-            known |= {f"--{p.name}" for p in declared(rest[0]).parameters}
+            known |= {f"--{p.name}" for p in named(rest[0]).parameters}
         for word in rest:
             if word.startswith("--"):
                 assert word.partition("=")[0] in known, f"{line}: no option {word}"

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from musedeep.reduction.image.parameters import Overscan
 
 from musedeep.cli.main import run as run_musedeep
 from musedeep.recipes.scibasic.recipe import RECIPE
 from musedeep.reduction.image.calibrated import ImageCalibration
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.rows.sky_line_shift import SkyLineSearch, sky_line_shift
+from musedeep.reduction.rows.sky_line_shift import sky_line_shift
 from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
 from musedeep.storage.pixel_tables.table import REQUIRED
@@ -122,15 +121,16 @@ def test_shift_of_sky_lines(night, ifu):
     parameters = RECIPE.parse({})
     for kind in KINDS:
         frames = by_tag(frames_of(night, kind, ifu))
-        calibrations = Calibrations(frames, ifu, Overscan.of(parameters))
+        calibrations = Calibrations(frames, ifu, parameters)
         edges, coefficients = calibrations.trace.edges, calibrations.waves.coefficients
         where = SliceMap.of(ifu, edges, coefficients, calibrations.geometry, 4112)
-        found, _ = ImageCalibration.of(calibrations, parameters).apply(frames[kind], ifu, kind)
+        images = ImageCalibration.of(calibrations, parameters.cosmic_search, parameters.combination, parameters.scale)
+        found, _ = images.apply(frames[kind], ifu, kind)
         image = found.data, found.dq, found.stat
         header = fits.getheader(night.product(f"PIXTABLE_{kind}_0001", ifu))
         reference = header["ESO QC SCIBASIC LAMBDA SHIFT"]
         same, own = (
-            sky_line_shift(where, image, SkyLineSearch.of({**parameters, "skyneighbours": value}))
+            sky_line_shift(where, image, RECIPE.parse({"skyneighbours": value}).sky_line_search)
             for value in (False, True)
         )
         assert same == pytest.approx(reference, abs=0.002), kind

@@ -2,11 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from musedeep.graph.combine import tasks
 from musedeep.graph.combine.plan import Plan
+from musedeep.progress import LOG
 from musedeep.provenance_key import code_state
 
 NAME = "done.txt"
@@ -26,7 +27,7 @@ def recorded(work: Path) -> int:
     return max(len(path.read_text().splitlines()) - 1, 0) if path.exists() else 0
 
 
-def resume(work: Path, fingerprint: str, plan: Plan, say: Callable[[str], None]) -> Done:
+def resume(work: Path, fingerprint: str, plan: Plan) -> Done:
     """Boxes finished by an earlier start of the same run, in a directory with which the run can go on.
 
     Parameters
@@ -36,8 +37,6 @@ def resume(work: Path, fingerprint: str, plan: Plan, say: Callable[[str], None])
     fingerprint : str
         Of the job (`recipes.exp_combine_job.Job`).
     plan : Plan
-    say : callable
-        Takes a line for the user, where the work of an interrupted run is given up.
     """
     path, state = work / NAME, f"{fingerprint} {code_state()}"
     first, *lines = path.read_text().split("\n") if path.exists() else [state, ""]
@@ -49,7 +48,7 @@ def resume(work: Path, fingerprint: str, plan: Plan, say: Callable[[str], None])
             done[z0, z1, y0, y1] = rows, rejected, values
     if not done or not set(done) <= {task.box.corners for task in plan.tasks}:
         if lines:
-            say(f"{work}: an interrupted run cannot be continued: {_reason(first, state)}; starting afresh")
+            LOG.warning(f"{work}: an interrupted run cannot be continued: {_reason(first, state)}; starting afresh")
         done = {}
         for name in list(work.iterdir()):
             if not name.name.startswith(("index-", "segments-", "job.json")):

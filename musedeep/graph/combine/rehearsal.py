@@ -6,12 +6,13 @@ waits for kernels, and their times are those of every run. Where the rehearsal l
 it is needed.
 """
 
+import logging
 import os
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.compiled import announce_by, kernel_state, report
+from musedeep.compiled import kernel_state, report
+from musedeep.instrument import DQ
 from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
-from musedeep.kernels.cube.voxels import COSMIC
 from musedeep.processors import available_processors
+from musedeep.progress import LOG
 from musedeep.recipes.exp_combine.job import Exposure, geometry, resampling
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
 from musedeep.reduction.cube.box import Box, Reader, combine_box
@@ -83,13 +85,13 @@ class Rehearsal:
         finally:
             os.close(write)
 
-    def wait(self, say: Callable[[str], None]) -> None:
+    def wait(self) -> None:
         """Wait until the kernels are compiled, and tell the user about it."""
         if self.lines is None:
             return
         with self.lines:
             for line in self.lines:  # until both have ended
-                say(line.rstrip("\n"))
+                LOG.info(line.rstrip("\n"))
         if not any([process.wait() for process in self.processes]):
             try:
                 self.done.touch()
@@ -133,7 +135,8 @@ def _mark(parameters: ExpCombineParameters, stores: bool) -> Path:
 def main() -> None:
     """Rehearse the parts that standard input names; what is to be said goes to standard output."""
     parts, parameters, stores = pickle.load(sys.stdin.buffer)
-    announce_by(lambda text: print(text, flush=True))
+    LOG.addHandler(logging.StreamHandler(sys.stdout))
+    LOG.setLevel(logging.INFO)
     for part in parts:
         part(parameters, stores)
 
@@ -184,7 +187,7 @@ def _rows() -> Rows:
     rows["lambda"][:] = rng.uniform(*WAVELENGTHS, N_ROWS)
     rows["data"][:] = rng.normal(size=N_ROWS)
     rows["data"][N_ROWS // 2] = 1e4
-    rows["dq"][::50] = COSMIC  # which are kept, and marked
+    rows["dq"][::50] = DQ.COSMIC  # which are kept, and marked
     rows["stat"][:] = rows["weight"][:] = 1.0
     return rows
 

@@ -42,7 +42,7 @@ from musedeep.graph.workers.records import (
     peak_memory,
 )
 from musedeep.processors import available_processors
-from musedeep.progress import Progress, Silent
+from musedeep.progress import LOG, Progress, Silent
 from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine.products import Products
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
@@ -134,7 +134,7 @@ def survey(
     first = exposures[0]
     reference = (first.ra, first.dec)
     how = resampling(parameters, exposures)
-    progress.say(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
+    LOG.info(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
     progress.begin(0, "indexing")
     calls = []
     for number, exposure in enumerate(exposures):
@@ -226,7 +226,7 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         disk.
     """
     progress = progress or Silent()
-    recorder = Recorder(progress)
+    recorder = Recorder()
     try:
         return _checked_combine(request, progress, dry_run, recorder)
     except KeyboardInterrupt:
@@ -262,13 +262,13 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
     products.check_existing(request.overwrite)
     filters, missing = read_filters(request.filter_list, request.parameters.filter)
     for name in missing:
-        progress.say(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
+        LOG.warning(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
         directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
         # on this machine, for the workers that there would be: no job is to wait for a plan
         local = replace(request, cluster=None, workers=1) if request.cluster else request
-        with directory as work, executor_for(local, progress) as executor:
+        with directory as work, executor_for(local) as executor:
             if request.cluster:
                 count_on_cluster(executor, request.cluster, request.workers or request.cluster.workers)
             job, plan = prepare(request, executor, progress, Path(work), recorder)
@@ -279,7 +279,7 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
         elsewhere = request.scheduler is not None or request.cluster is not None
         with (
             rehearsal(request.parameters, stores, wanted=not elsewhere) as kernels,
-            executor_for(request, progress) as executor,
+            executor_for(request) as executor,
         ):
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
@@ -288,16 +288,16 @@ def _checked_combine(request: Request, progress: Progress, dry_run: bool, record
             executor.want(len(request.pixel_tables))
             began = time.time()
             executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
-            kernels.wait(progress.say)
+            kernels.wait()
             recorder.leave_out("compiled", compiling_seconds(began))
             return _combine(request, executor, products, filters, progress, recorder)
 
 
 @contextmanager
-def executor_for(request: Request, progress: Progress) -> Iterator[Executor]:
+def executor_for(request: Request) -> Iterator[Executor]:
     """The executor that a run asks for, while it is needed."""
     resources = Resources(request.workers, request.threads, request.memory, request.scheduler, request.cluster)
-    executor = open_executor(resources, request.output, progress.say)
+    executor = open_executor(resources, request.output)
     try:
         yield executor
     finally:
@@ -321,12 +321,12 @@ def _combine(
         work.mkdir(exist_ok=True)
         with performance_report(executor, request.report):
             job, plan = prepare(request, executor, progress, work, recorder)
-            done = journal.resume(work, job.fingerprint(), plan, progress.say)
+            done = journal.resume(work, job.fingerprint(), plan)
             if not done:
                 products.create(work, job)
             _record_plan(recorder, job, plan, len(done))
             if address := dashboard_address(executor):
-                progress.say(f"dashboard: {address}")
+                LOG.info(f"dashboard: {address}")
             progress.begin(len(plan.tasks), "boxes", len(done))
             with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
@@ -343,7 +343,7 @@ def _combine(
         with recorder.stage(COMPLETION):
             began = time.monotonic()
             progress.begin(0, "completing the products")
-            made = products.finish(work, job, filters, progress.say)
+            made = products.finish(work, job, filters)
             shutil.rmtree(work)
             progress.stop()
             took = time.monotonic() - began
@@ -437,7 +437,7 @@ def _execute(
             recorder.task(BOXES, _box_name(corners), measured, expected)
             if result["notice"] and result["notice"] not in notices:
                 notices.add(result["notice"])
-                progress.say(result["notice"])
+                LOG.warning(result["notice"])
             progress.advance(rows=result["rows"])
 
         calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]

@@ -5,6 +5,7 @@ The indexes of the exposures given tell where rows lie; the plan of the run foll
 exposures, or more wavelengths, are taken to be like those given.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +20,8 @@ from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.forecast.rates import Rates, box_seconds
 from musedeep.graph.forecast.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
 from musedeep.graph.workers.memory import BASE_BYTES
-from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING, Record, Recorder
-from musedeep.progress import Progress, Silent
+from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING, Measured, Recorder
+from musedeep.progress import Progress
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES
@@ -89,24 +90,19 @@ class Survey:
         )  # fmt: skip
 
 
-class _Counts(Silent):
-    """Keeps what the tasks of the first stage count."""
+class _Counts(Recorder):
+    """Keeps the numbers of the tasks that scan exposures."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
+    def __init__(self) -> None:
+        super().__init__()
         # rows, those read for the index, segments
         self.scanned: list[tuple[float, float, float]] = []
 
-    def begin(self, total: int, unit: str, done: int = 0, cost: float | None = None) -> None:
-        self.progress.begin(total, unit, done, cost)
-
-    def say(self, text: str) -> None:
-        self.progress.say(text)
-
-    def record(self, record: Record) -> None:
-        facts = record.facts
-        if record.event == "task" and facts["task"].startswith("scan "):
-            self.scanned.append((facts["rows"], facts["rows_scanned"], facts["segments"]))
+    def task(self, stage: str, name: str, done: Measured, expected: Mapping[str, float] | None = None) -> None:
+        super().task(stage, name, done, expected)
+        if name.startswith("scan "):
+            work = done.work
+            self.scanned.append((work.rows, work.details["rows_scanned"], work.details["segments"]))
 
 
 def survey_exposures(request: runs.Request, progress: Progress) -> Survey:
@@ -117,10 +113,10 @@ def survey_exposures(request: runs.Request, progress: Progress) -> Survey:
     MusedeepError
         Bad input, as `graph.run.combine`.
     """
-    counts = _Counts(progress)
+    counts = _Counts()
     scratch = TemporaryDirectory(prefix=f"{runs.WORK}-", dir=runs.existing_part(request.output))
-    with scratch as work, runs.executor_for(request, counts) as executor:
-        job, density = runs.survey(request, executor, counts, Path(work), Recorder(counts))
+    with scratch as work, runs.executor_for(request) as executor:
+        job, density = runs.survey(request, executor, progress, Path(work), counts)
         numbers = range(len(job.exposures))
         reads = ReadRows.of_segments((tasks.segments(work, k) for k in numbers), job.grid.shape)
     rows, scanned, segments = np.array(counts.scanned, np.float64).T

@@ -25,7 +25,7 @@ from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, op
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.performance import dashboard_address
 from musedeep.graph.workers.records import Measured, Recorder, Work
-from musedeep.progress import Progress
+from musedeep.progress import LOG, Progress
 from musedeep.reduction.parameters import SAVE_FITS
 from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
@@ -167,13 +167,13 @@ def reduce_night(
         local = not (request.scheduler or request.cluster)
         workers_wanted = (parallel if apart else 1) if local else request.workers
         resources = Resources(workers_wanted, parallel, request.memory, request.scheduler, request.cluster)
-        run.executor = open_executor(resources, request.output, progress.say)
+        run.executor = open_executor(resources, request.output)
         try:
             if not local:
                 run.parallel = run.executor.parallel
                 run.executor.check_workers(run.inputs(), request.output / LOCK)
             if address := dashboard_address(run.executor):
-                progress.say(f"dashboard: {address}")
+                LOG.info(f"dashboard: {address}")
             run.recorder.event("plan", tasks=len(plan.tasks), parallel=run.parallel)
             run.work()
         except KeyboardInterrupt:
@@ -232,7 +232,7 @@ class _Run:
         self.executor, self.parallel = executor, parallel
         self.journal = Journal(request.output)
         self.outcome = NightOutcome(plan)
-        self.recorder = Recorder(progress)
+        self.recorder = Recorder()
         self.keys: dict[str, str] = {}
         self.key_of_path: dict[str, str] = {}
         # the most urgent first; the order of the plan where that is the same
@@ -274,7 +274,7 @@ class _Run:
         disk = self.outcome.disk
         check_room(self.request.output, disk)
         if disk.need:
-            self.progress.say(f"about {disk.need / 1e9:.3g} GB to write, {disk.free / 1e9:.3g} GB free")
+            LOG.info(f"about {disk.need / 1e9:.3g} GB to write, {disk.free / 1e9:.3g} GB free")
 
     def _reasons(self, gone: str = "") -> dict[str, str]:
         """Why each task is to be done, empty if it is done; `gone` if a file is missing, which else is an error."""
@@ -302,7 +302,7 @@ class _Run:
             names = [task.name for task in todo if reasons[task.name] == reason != NEW]
             if names:
                 several = f"{len(names)} tasks" if len(names) > 3 else ", ".join(names)
-                self.progress.say(f"done again, {reason}: {several}")
+                LOG.info(f"done again, {reason}: {several}")
 
     def inputs(self) -> list[str]:
         """Files that are there before the first task."""
@@ -457,9 +457,9 @@ class _Run:
         if result.lost and not failure:
             key = without(key, result.lost)
             self.outcome.lost[task.name] = "; ".join(result.lost[ifu] for ifu in sorted(result.lost))
-            self.progress.say(f"{task.name} went on without: {self.outcome.lost[task.name]}")
+            LOG.warning(f"{task.name} went on without: {self.outcome.lost[task.name]}")
         for note in result.notes:
-            self.progress.say(f"{task.name}: {note}")
+            LOG.warning(f"{task.name}: {note}")
         if not failure:
             source = self.request.output / WORK / task.name
             try:
@@ -485,5 +485,5 @@ class _Run:
     def _fail(self, task: Task, failure: str) -> None:
         self.outcome.failed[task.name] = failure
         self.recorder.event("task failed", stage=task.frames.step, task=task.name, reason=failure)
-        self.progress.say(f"{task.name} failed: {failure}")
+        LOG.error(f"{task.name} failed: {failure}")
         self.progress.advance(cost=task.cost.seconds, made=False)

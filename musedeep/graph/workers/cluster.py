@@ -13,7 +13,6 @@ import shutil
 import sys
 import threading
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from musedeep.graph.workers.credentials import make_credentials
 from musedeep.graph.workers.interrupts import uninterrupted
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
+from musedeep.progress import LOG
 
 DIRECTORY = ".musedeep-cluster"
 """In the output directory: certificate, key, output of the jobs; gone at the end."""
@@ -110,8 +110,6 @@ class SlurmWorkers:
         Jobs at most.
     output : Path
         The output directory, which this run has to itself.
-    say : callable
-        Takes a line for the user.
 
     Raises
     ------
@@ -119,7 +117,7 @@ class SlurmWorkers:
         No SLURM here, no such network interface, or `cryptography` is missing.
     """
 
-    def __init__(self, profile: ClusterProfile, most: int, output: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, profile: ClusterProfile, most: int, output: Path) -> None:
         if shutil.which("sbatch") is None:
             raise MusedeepError("--cluster slurm: no sbatch here; run it where jobs of SLURM are submitted")
         interfaces = list(psutil.net_if_addrs())
@@ -128,7 +126,7 @@ class SlurmWorkers:
                 f"{profile.path}: interface: there is no {profile.interface} here, but {', '.join(interfaces)}"
             )
         require_slurm()
-        self.profile, self.most, self.say = profile, most, say
+        self.profile, self.most = profile, most
         self.directory = output.absolute() / DIRECTORY
         self.problem = ""
         self._refusal = self._notice = ""
@@ -281,7 +279,7 @@ class SlurmWorkers:
             notice = f"{waiting} jobs wait in the queue of SLURM ({', '.join(reasons)})"
         if notice and notice != self._notice and not self.problem:
             self._notice = notice
-            self.say(notice)
+            LOG.warning(notice)
         return sorted(states.items())
 
     def _judge(self, reasons: list[str]) -> None:
@@ -310,7 +308,7 @@ class SlurmWorkers:
                 try:
                     self.cluster.close(timeout=15)
                 except Exception as error:
-                    self.say(f"dask's scheduler did not end in time ({type(error).__name__})")
+                    LOG.warning(f"dask's scheduler did not end in time ({type(error).__name__})")
                 # a job that was being submitted meanwhile
                 cancel_named(self.name)
             shutil.rmtree(self.directory, ignore_errors=True)

@@ -356,7 +356,7 @@ class Executor:
                     self.cluster.close()
 
 
-def open_executor(resources: Resources, output: Path | None = None, say: Callable[[str], None] = print) -> Executor:
+def open_executor(resources: Resources, output: Path | None = None) -> Executor:
     """Connect to a running scheduler, or start a cluster.
 
     Parameters
@@ -364,8 +364,6 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
     resources : Resources
     output : Path, optional
         The output directory, where a cluster keeps what its jobs need.
-    say : callable
-        Takes a line for the user.
 
     Raises
     ------
@@ -394,7 +392,7 @@ def open_executor(resources: Resources, output: Path | None = None, say: Callabl
     dask.config.update_defaults({"distributed": settings})
     if resources.cluster is not None:
         assert output is not None
-        return _open_cluster(resources, resources.cluster, output, say)
+        return _open_cluster(resources, resources.cluster, output)
     if resources.scheduler:
         return _connect(resources.scheduler, resources.workers)
     workers, threads = resources.workers or 1, resources.threads
@@ -439,9 +437,7 @@ def _connect(scheduler: str, workers: int | None) -> Executor:
     return Executor(client, None, sum(threads_there.values()), len(threads_there))
 
 
-def _open_cluster(
-    resources: Resources, profile: "ClusterProfile", output: Path, say: Callable[[str], None]
-) -> Executor:
+def _open_cluster(resources: Resources, profile: "ClusterProfile", output: Path) -> Executor:
     """Start jobs on a cluster."""
     try:
         with handlers_kept():
@@ -452,7 +448,7 @@ def _open_cluster(
         ) from error
     from distributed import Client
 
-    jobs = SlurmWorkers(profile, resources.workers or profile.workers, output, say)
+    jobs = SlurmWorkers(profile, resources.workers or profile.workers, output)
     try:
         jobs.want(1)
         executor = Executor(Client(jobs.cluster), None, 1, 1, jobs)

@@ -1,12 +1,13 @@
 """Signals that end a run: as Ctrl-C, and not while it gives back what it holds."""
 
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
+
+from musedeep.progress import LOG
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -60,7 +61,7 @@ def uninterrupted(why: str) -> Iterator[None]:
         nonlocal told
         if not told:
             told = True
-            print(f"musedeep: {why} first; a moment", file=sys.stderr, flush=True)
+            LOG.warning(f"musedeep: {why} first; a moment")
 
     former = {one: signal.signal(one, wait) for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN}
     try:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from musedeep.compiled import LEAST
+from musedeep.progress import LOG
 
 INDEXING, BOXES, COMPLETION = "indexing", "boxes", "completion"
 
@@ -120,6 +121,9 @@ class Record:
         facts = {k: redacted(v) if isinstance(v, str) else v for k, v in self.facts.items()}
         return {"time": stamp, "event": self.event, **facts}
 
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.as_data().items() if name != "time")
+
 
 _SECRETS = (
     # user and password of an address
@@ -170,18 +174,14 @@ class StageSummary:
     peak_memory: int = 0
 
 
-class Listener(Protocol):
-    """Who is told what happens."""
-
-    def record(self, record: Record) -> None:
-        """Something happened."""
+def _log(record: Record) -> None:
+    LOG.debug("%s", record, extra={"run_record": record})
 
 
 class Recorder:
-    """Makes records, hands them to a listener, and adds them up."""
+    """Makes records, logs them (as `run_record` of log records for debugging), and adds them up."""
 
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
+    def __init__(self) -> None:
         self.stages: dict[str, StageSummary] = {}
         self.began = time.monotonic()
 
@@ -198,7 +198,7 @@ class Recorder:
 
     def event(self, event: str, **facts: Any) -> None:
         """Something other than a task."""
-        self.listener.record(Record(time.time(), event, facts))
+        _log(Record(time.time(), event, facts))
 
     def task(self, stage: str, name: str, done: Measured, expected: Mapping[str, float] | None = None) -> None:
         """A task is done, of which the plan expected these numbers."""
@@ -215,7 +215,7 @@ class Recorder:
             "seconds": round(done.seconds, 6), "cpu_seconds": round(done.cpu_seconds, 6),
             "peak_memory": done.peak_memory, "worker": done.worker, **details,
         }  # fmt: skip
-        self.listener.record(Record(done.ended, "task", facts))
+        _log(Record(done.ended, "task", facts))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

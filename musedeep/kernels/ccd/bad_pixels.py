@@ -6,20 +6,13 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd.image_statistics import mean_deviation, median
 
-SATURATED: Final = 4096
-"""Euro3D flag: A/D converter saturated."""
-BAD_COLUMN: Final = 8192
-"""Euro3D flag: permanent camera defect."""
-HOT: Final = 256
-"""Euro3D flag: hot pixel."""
-DARK: Final = 512
-"""Euro3D flag: dark pixel."""
-LOW_EFFICIENCY: Final = 64
-"""Euro3D flag: low quantum efficiency."""
-OTHER: Final = 16384
-"""Euro3D flag: bad pixel of another kind."""
+HOT: Final = int(DQ.HOT)
+DARK: Final = int(DQ.DARK)
+LOW_EFFICIENCY: Final = int(DQ.LOW_EFFICIENCY)
+OTHER: Final = int(DQ.OTHER)
 
 
 def bad_columns(

@@ -4,11 +4,12 @@ from typing import Final
 
 import numba as nb
 
+from musedeep.instrument import DQ
+
 CEILING: Final = 65500
 """Raw values above it are saturated, adu (found by experiments on the reference)."""
 
-SATURATED: Final = 4096
-"""Euro3D flag: A/D converter saturated."""
+SATURATED: Final = int(DQ.SATURATED)
 
 
 @nb.njit(nogil=True, cache=True)

@@ -8,16 +8,13 @@
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.processors import available_processors
-
-COSMIC: Final = 32
-"""Euro3D flag: cosmic ray, not removed."""
 
 
 @nb.njit(nogil=True, cache=True)

@@ -20,7 +20,7 @@ from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, DARK, HOT
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd.image_statistics import mean_deviation, median
 
 Image = NDArray[np.float32]
@@ -301,8 +301,8 @@ def flag_far_pixels(left: Image, dq: NDArray[np.int32], quadrants: Sequence[Quad
     good = dq == 0
     for quadrant in quadrants:
         low, high = far_pixels(left, good, quadrant, FLAG)
-        dq[quadrant][low] |= BAD_COLUMN
-        dq[quadrant][high] |= HOT
+        dq[quadrant][low] |= DQ.BAD_COLUMN
+        dq[quadrant][high] |= DQ.HOT
     good = dq == 0
     centre = median(left, good)
     if np.isnan(centre):
@@ -312,7 +312,7 @@ def flag_far_pixels(left: Image, dq: NDArray[np.int32], quadrants: Sequence[Quad
     bad = ~good
     found = good & (np.abs(left) > limit) & (neighbours(bad | (np.abs(left) > limit)) >= 2)
     found |= good & (neighbours(bad | found) == 4)
-    dq[found] |= np.where(left[found] > centre, HOT, DARK).astype(np.int32)
+    dq[found] |= np.where(left[found] > centre, DQ.HOT, DQ.DARK).astype(np.int32)
 
 
 def neighbours(mask: Mask) -> NDArray[np.uint8]:

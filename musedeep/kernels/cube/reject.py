@@ -1,6 +1,10 @@
 """Cosmic rays and other outliers among the rows of a box, before they are resampled.
 
+<<<<<<< HEAD
 It agrees with the ESO pipeline flag by flag (docs/rejection.md describes the experiments):
+=======
+The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
+>>>>>>> main
 
 1. The sample of a voxel consists of the good rows of its own cell and of its neighbours within one voxel. If the slices
    lie along an axis of the cube (position angle of the first exposure within 5 degrees of a multiple of 90), the

@@ -245,7 +245,7 @@ def nearest(rows, voxels, far, out_data, out_stat, sums, seen):
     of the voxel to positions *relative* to the field centre; so of the rows of a cell it takes the one
     farthest towards a direction that depends on the position of the field, whether it is good or bad
     (found by experiment: agreement of 100 %). We do the same, since results have to be exchangeable; every
-    other method is preferable (docs/differences.md).
+    other method is preferable (docs/validation/differences.md).
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.instrument import DQ
 from musedeep.kernels.rows.projection import (
     BLOCK,
     plane_positions,
@@ -23,8 +24,7 @@ from musedeep.workspace import Workspace
 
 Rows = dict[str, NDArray]
 
-COSMIC = 32
-"""Euro3D data-quality value of a cosmic ray (manual A.3.2)."""
+COSMIC = int(DQ.COSMIC)
 
 FIELD = 2.5e-4
 """Distance from the pointing up to which the rough line of a row is used [rad]: 52 arcsec, the field has 43."""

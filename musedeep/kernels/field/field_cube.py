@@ -8,8 +8,9 @@ from typing import Final
 import numba as nb
 import numpy as np
 
-MISSING: Final = 1 << 30
-"""Euro3D flag: no data."""
+from musedeep.instrument import DQ
+
+MISSING: Final = int(DQ.MISSING)
 
 
 @nb.njit(inline="always")
@@ -53,7 +54,7 @@ def drizzle_rows(x, y, wavelength, data, stat, dq, origin, step, fraction, sums)
 
 @nb.njit(nogil=True, cache=True)
 def finish_cube(sums, data, dq, stat):
-    """Turn sums into voxels: 0 with the flag `MISSING` where there are none, as in the reference's cubes.
+    """Turn sums into voxels: 0 with the flag DQ.MISSING where there are none, as in the reference's cubes.
 
     Parameters
     ----------

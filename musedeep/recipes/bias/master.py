@@ -3,7 +3,8 @@
 import numpy as np
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, SATURATED, bad_columns
+from musedeep.instrument import DQ
+from musedeep.kernels.ccd.bad_pixels import bad_columns
 from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
 from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
@@ -50,15 +51,11 @@ def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
         flags, n_low, n_high = bad_columns(
             combined.data[at], ron, call.parameters.losigmabadpix, call.parameters.hisigmabadpix
         )
-        combined.dq[at][flags] |= BAD_COLUMN
+        combined.dq[at][flags] |= DQ.BAD_COLUMN
         n_bad += n_low + n_high
     cards += [
         ("ESO QC BIAS MASTER NBADPIX", n_bad, "Bad pixels found in the search for bad columns"),
-        (
-            "ESO QC BIAS MASTER NSATURATED",
-            int(np.count_nonzero(combined.dq & SATURATED)),
-            "Number of saturated pixels in output data",
-        ),
+        ("ESO QC BIAS MASTER NSATURATED", combined.n_saturated, "Number of saturated pixels in output data"),
         *overscan_cards(measured, call.parameters),
     ]
     name = product_name("MASTER_BIAS", ifu)

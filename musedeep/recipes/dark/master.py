@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import HOT, SATURATED, hot_pixels
+from musedeep.instrument import DQ
+from musedeep.kernels.ccd.bad_pixels import hot_pixels
 from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
 from musedeep.kernels.ccd.image_statistics import statistics, windows
 from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
@@ -14,13 +15,7 @@ from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_n
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import (
-    MeasuredFrame,
-    combine,
-    measure_all,
-    overscan_cards,
-    saturation_cards,
-)
+from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards, saturation_cards
 from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.image import MuseImage
 
@@ -49,7 +44,7 @@ def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuPro
     n_bad = 0
     for at in quadrants:
         hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters.hotsigma)
-        combined.dq[at][hot] |= HOT
+        combined.dq[at][hot] |= DQ.HOT
         n_bad += int(np.count_nonzero(hot))
     target = call.parameters.normalize
     if target > 0:
@@ -81,7 +76,7 @@ def quality_cards(
     measured: list[MeasuredFrame], data: NDArray[np.float32], dq: NDArray[np.int32], n_bad: int, per_hour: float
 ) -> list[Card]:
     """ESO QC DARK, of good pixels; `per_hour` times the data is the count in an hour."""
-    good = dq == 0
+    good, n_saturated = dq == 0, int(np.count_nonzero(dq & int(DQ.SATURATED)))
     s = statistics(data, good)
     current, error = dark_current(data, good)
     key = "ESO QC DARK MASTER "
@@ -98,7 +93,7 @@ def quality_cards(
         *saturation_cards(measured, "DARK"),
         (key + "NBADPIX", n_bad, "Number of bad pixels determined from master dark"),
         *((key + name, np.float32(value), comment) for name, value, comment in values),
-        (key + "NSATURATED", int(np.count_nonzero(dq & SATURATED)), "Number of saturated pixels in output data"),
+        (key + "NSATURATED", n_saturated, "Number of saturated pixels in output data"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import LOG
 from musedeep.recipes.exp_combine.headers import product_header
 from musedeep.recipes.exp_combine.job import Job
 from musedeep.recipes.exp_combine.quality import source_cards
@@ -124,7 +125,7 @@ class Products:
             header = self._header(first, job, "EXPOSURE_MAP", MAP)
             ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
 
-    def finish(self, work: Path, job: Job, filters: Sequence[Filter], say: Callable[[str], None]) -> list[Path]:
+    def finish(self, work: Path, job: Job, filters: Sequence[Filter]) -> list[Path]:
         """Complete all products, then give them their names, one right after the other."""
         first, target = _first(job)
         save = self.parameters.save
@@ -137,7 +138,7 @@ class Products:
         if "zarr" in save:
             from musedeep.storage.cubes.cube_zarr import write_cube_store
 
-            say("writing the cube store")
+            LOG.info("writing the cube store")
             write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
@@ -145,7 +146,7 @@ class Products:
             ready.append(MAP)
         if "combined" in save:
             began = time.monotonic()
-            ready += self._combined(work, job, first, say)
+            ready += self._combined(work, job, first)
             self.combined_seconds = time.monotonic() - began
         if "cube" in save:
             ready += self._cube(work, job, cube, first, target, wcs, filters)
@@ -153,11 +154,11 @@ class Products:
             _give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
 
-    def _combined(self, work: Path, job: Job, first: fits.Header, say: Callable[[str], None]) -> list[str]:
+    def _combined(self, work: Path, job: Job, first: fits.Header) -> list[str]:
         """Write the combined pixel table; returns its names."""
         from musedeep.recipes.exp_combine.table import combined_table
 
-        say("writing the combined pixel table")
+        LOG.info("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
         table = combined_table(work, COMBINED, job, first, self.texts, weighted)
         names = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep import instrument
+from musedeep.instrument import DQ
 from musedeep.kernels.rows.projection import relative_positions, vacuum_wavelengths
 from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.box import ExposureGeometry
@@ -76,7 +76,7 @@ class MarkedRows:
         stored = [name for name in names if name != "weight" or self.weight is None]
         rows = table.read(ranges, stored)
         if "dq" in rows:
-            rows["dq"][places_of(self.rejected, ranges)] |= instrument.DQ_COSMIC
+            rows["dq"][places_of(self.rejected, ranges)] |= DQ.COSMIC
         if len(stored) < len(names):
             rows["weight"] = np.full(row_count(ranges), self.weight, np.float32)
         return rows

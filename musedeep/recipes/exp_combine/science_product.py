@@ -104,25 +104,16 @@ def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | No
 
 
 def science_cards(
-    job: Job,
-    first: fits.Header,
-    image: NDArray[np.float32],
-    variances: NDArray[np.int64],
-    images: Sequence[str] = (),
+    job: Job, first: fits.Header, image: NDArray[np.float32], variances: NDArray[np.int64], images: Sequence[str] = ()
 ) -> list[Card]:
     """Cards of the primary header of a science data product.
 
     Parameters
     ----------
-    job : Job
-    first : fits.Header
-        Primary header of the first exposure.
-    image : float32 (ny, nx)
-        The cube's mean over wavelength; NaN where there are no data.
-    variances : int64 (bins,)
-        Histogram of the cube's STAT, see `depth.collapse_cube`.
-    images : sequence of str
-        File names of the field images (ASSONi).
+    first : primary header of the first exposure
+    image : float32 (ny, nx), the cube's mean over wavelength; NaN where there are no data
+    variances : int64 (bins,), histogram of the cube's STAT, see `depth.collapse_cube`
+    images : file names of the field images (ASSONi)
 
     Returns
     -------

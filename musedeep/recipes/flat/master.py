@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import SATURATED, flat_pixels
+from musedeep.kernels.ccd.bad_pixels import flat_pixels
 from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.kernels.slices.trace import SliceTrace, trace
 from musedeep.recipes.flat.recipe import RECIPE, FlatParameters
-from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, product_name
+from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
@@ -43,7 +43,7 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     factor = np.float32(1.0 / mean)
     combined.data *= factor
     combined.stat *= factor**2
-    n_saturated = int(np.count_nonzero(combined.dq & SATURATED))
+    n_saturated = combined.n_saturated
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(f"{frames[0].path}: {n_saturated} pixels are saturated; give flats with shorter exposures")
     products = IfuProducts()
@@ -151,3 +151,6 @@ def trace_cards(slices: list[SliceTrace], n_rows: int) -> list[Card]:
                 (f"ESO QC TRACE {name} {kind}", np.float32(value), f"[pix] {kind} of {name.lower()} of slices")
             )
     return cards
+
+
+run = by_ifu(RECIPE, master_flat)

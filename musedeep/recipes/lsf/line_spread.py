@@ -59,8 +59,7 @@ def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProduc
     frames = open_frames(call.frames["ARC"], ifu, "ARC", 1, RECIPE.name)
     lamps = by_lamp(frames, p.combine)
     calibrations = Calibrations(call.frames, ifu, p)
-    trace = calibrations.trace
-    solution = calibrations.waves
+    trace, solution = calibrations.trace, calibrations.waves
     catalog = read_line_catalog(call.frames["LINE_CATALOG"][0])
     calibrations.check_mode(frames[0])
     calibration = calibrations.of(frames[0])

@@ -12,7 +12,7 @@ from musedeep.instrument import N_SLICES
 from musedeep.kernels.slices.slice_pixels import x_offsets
 from musedeep.recipes.lsf.samples import Sampler
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import add, checksum_cards
+from musedeep.storage.fits.header_cards import add
 from musedeep.storage.outputs import refuse_existing
 
 SLICE_SPACING: Final = 82.2
@@ -147,8 +147,6 @@ def write_subtracted(
         hdu.header["EXTNAME"] = name
         if name in UNITS:
             hdu.header["BUNIT"] = UNITS[name]
-        for one in checksum_cards():
-            hdu.header.append(one, end=True)
         hdus.append(hdu)
     write_hdus(path, hdus, overwrite)
     return [("PIXTABLE_SUBTRACTED", path)]

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError
-from musedeep.instrument import DISPERSION
-from musedeep.kernels.ccd.calibrate import SATURATED
+from musedeep.instrument import DISPERSION, DQ
 from musedeep.kernels.rows.illumination import count_flag
 from musedeep.processors import available_processors
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, Written, product_name
@@ -71,16 +70,15 @@ class IfuReduction:
             One is missing, or of another IFU.
         """
         frames = call.frames
-        found = Calibrations(frames, ifu, call.parameters)
+        p = call.parameters
+        found = Calibrations(frames, ifu, p)
         trace, waves, geometry = found.trace, found.waves, found.geometry
         twilight = [read_twilight_cube(path) for path in frames.get("TWILIGHT_CUBE", ())]
         raw = any(frames.get(tag) for tag in ("OBJECT", "STD", "SKY", "ASTROMETRY"))
-        p, images = call.parameters, None
-        if raw:
-            images = ImageCalibration.of(found, p.cosmic_search, p.combination, p.scale)
+        images = ImageCalibration.of(found, p.cosmic_search, p.combination, p.scale) if raw else None
         n_rows = images.flat.shape[0] if images else open_image(frames["REDUCED"][0], ifu).shape[0]
         where = SliceMap.of(ifu, trace.edges, waves.coefficients, geometry, n_rows)
-        made = cls(recipe, call, ifu, where, call.parameters.sky_line_search, twilight, images)
+        made = cls(recipe, call, ifu, where, p.sky_line_search, twilight, images)
         if images is not None:
             # needed after the image of the first exposure, which is made at the same time
             pool = ThreadPoolExecutor(3)
@@ -185,7 +183,7 @@ class IfuReduction:
 
     def _saturated(self, dq: NDArray[np.int32]) -> Card:
         text = "Number of saturated pixels in output data"
-        return "ESO QC SCIBASIC NSATURATED", int(count_flag(dq, SATURATED)), text
+        return "ESO QC SCIBASIC NSATURATED", int(count_flag(dq, int(DQ.SATURATED))), text
 
     def _flat_flux(self) -> list[Card]:
         assert self.images is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import N_SLICES
+from musedeep.instrument import DQ, N_SLICES
 from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.recipes.twilight.recipe import TwilightParameters
 from musedeep.reduction.headers.cards import Card
@@ -18,7 +18,7 @@ from musedeep.reduction.parameters import AVERAGE
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows, PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import SliceMap
-from musedeep.reduction.rows.sodium import BLOCKED, flag_blocked
+from musedeep.reduction.rows.sodium import flag_blocked
 from musedeep.storage.raw.frames import RawFrame
 
 NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
@@ -31,10 +31,8 @@ class TwilightIfu:
 
     Attributes
     ----------
-    ifu : int
     frames : of the twilight sky
     calibration, parameters : what is done to them
-    where : SliceMap
     illum : the lamp flat, or None
     used : calibration files of this IFU by tag
     flat_flux : flux of the lamp flat, if its header says so
@@ -73,9 +71,9 @@ class TwilightIfu:
         where = SliceMap.of(ifu, found.trace.edges, found.waves.coefficients, found.geometry, flat.shape[0])
         illum = open_frames(tags["ILLUM"][:1], ifu, "ILLUM", 1, recipe)[0] if tags.get("ILLUM") else None
         parameters.check_number(len(frames))
+        used = found.files("BADPIX_TABLE", "GEOMETRY_TABLE")
         return cls(
-            ifu, frames, found.of(frames[0]), parameters, where, illum,
-            found.files("BADPIX_TABLE", "GEOMETRY_TABLE"), lamp_flux(flat),
+            ifu, frames, found.of(frames[0]), parameters, where, illum, used, lamp_flux(flat),
         )  # fmt: skip
 
     @property
@@ -128,7 +126,7 @@ class TwilightIfu:
         # in the notch, noise is divided by the noise of the flat: in the flux, IFUs would differ by more than a percent
         mode = str(self.frames[0].primary.get("ESO INS MODE", ""))
         flag_blocked(table.rows["lambda"], table.rows["dq"], mode)
-        open_rows = (table.rows["dq"] & BLOCKED) == 0
+        open_rows = (table.rows["dq"] & int(DQ.BLOCKED)) == 0
         self.sky_flux = float(table.rows["data"].sum(dtype=np.float64, where=open_rows))
         if not self.sky_flux > 0:
             raise MusedeepError(

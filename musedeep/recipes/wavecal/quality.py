@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musedeep.instrument import N_SLICES
 from musedeep.recipes.wavecal.slices import SliceResult
 from musedeep.reduction.headers.cards import Card
-from musedeep.reduction.image.arc_lamps import LampImage, saturated_pixels
+from musedeep.reduction.image.arc_lamps import LampImage
 from musedeep.storage.calibrations.line_catalog import LineCatalog
 from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.calibrations.wavecal_table import residuals_hdu, wavecal_hdu
@@ -45,11 +45,7 @@ def residuals_table(results: Sequence[SliceResult], catalog: LineCatalog) -> fit
 
 
 def quality_cards(
-    results: Sequence[SliceResult],
-    lamps: Sequence[LampImage],
-    catalog: LineCatalog,
-    trace: TraceTable,
-    n_rows: int,
+    results: Sequence[SliceResult], lamps: Sequence[LampImage], catalog: LineCatalog, trace: TraceTable, n_rows: int
 ) -> list[Card]:
     """ESO QC WAVECAL of the table."""
     cards: list[Card] = []
@@ -66,7 +62,7 @@ def quality_cards(
                         for name, value in zip(("MEAN", "STDEV", "MAX"), found, strict=True)
                     ]
     for lamp in lamps:
-        n = saturated_pixels(lamp.combined)
+        n = lamp.combined.n_saturated
         key = f"ESO QC WAVECAL NSATURATED LAMP{lamp.lamp.number}"
         cards.append((key, n, "Number of saturated pixels in combined image of lamp"))
     return cards

@@ -20,13 +20,7 @@ from musedeep.recipes.wavecal.recipe import RECIPE, WavecalParameters
 from musedeep.recipes.wavecal.slices import ArcImage, Settings, SliceResult, solve_slice
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.arc_lamps import (
-    LampImage,
-    by_lamp,
-    combine_lamp,
-    flat_flux_cards,
-    saturated_pixels,
-)
+from musedeep.reduction.image.arc_lamps import LampImage, by_lamp, combine_lamp, flat_flux_cards
 from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, Combined, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
@@ -208,7 +202,7 @@ def _saturation_cards(lamps: Sequence[LampImage], image: Combined) -> list[Card]
         (f"ESO QC WAVECAL INPUT{i} NSATURATED", one.n_saturated, f"Number of saturated pixels in raw arc {i}")
         for i, one in enumerate(lamps[0].measured, 1)
     ]
-    cards.append(("ESO QC WAVECAL NSATURATED", saturated_pixels(image), "Number of saturated pixels in output data"))
+    cards.append(("ESO QC WAVECAL NSATURATED", image.n_saturated, "Number of saturated pixels in output data"))
     if len(lamps) > 1:
         cards += [
             (f"ESO QC WAVECAL LAMP{k} INPUT{i} NSATURATED", one.n_saturated, f"Saturated pixels in arc {i} of lamp {k}")

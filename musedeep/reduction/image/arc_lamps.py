@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import SATURATED
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import lamp_flux
 from musedeep.reduction.parameters import CombineParameters, OverscanParameters
@@ -29,7 +26,6 @@ class LampFrames:
     ----------
     number : of the lamp (ESO INS LAMPn)
     name : Ne, Xe or HgCd
-    frames : list of RawFrame
     """
 
     number: int
@@ -43,7 +39,6 @@ class LampImage:
 
     Attributes
     ----------
-    lamp : LampFrames
     measured : what the first look at the frames found
     combined : the image, count
     """
@@ -84,7 +79,6 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
 
     Parameters
     ----------
-    frames : sequence of RawFrame
     method : parameter combine
 
     Raises
@@ -118,17 +112,12 @@ def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Ca
     combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
-    n_saturated = saturated_pixels(combined)
+    n_saturated = combined.n_saturated
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(
             f"{lamp.frames[0].path}: {n_saturated} pixels of lamp {lamp.name} are saturated; give shorter exposures"
         )
     return LampImage(lamp, measured, combined)
-
-
-def saturated_pixels(combined: Combined) -> int:
-    """Saturated pixels of a combined image."""
-    return int(np.count_nonzero(combined.dq & SATURATED))
 
 
 def flat_flux_cards(flat: ImageFile | None) -> list[tuple[str, object, str]]:

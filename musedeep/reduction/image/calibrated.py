@@ -4,18 +4,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd.calibrate import divide_flat
-from musedeep.kernels.ccd.cosmic_gaps import COSMIC, flag_cosmics
+from musedeep.kernels.ccd.cosmic_gaps import flag_cosmics
 from musedeep.processors import available_processors
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import (
-    BLOCK_ROWS,
-    THREADS,
-    Combined,
-    MeasuredFrame,
-    combine,
-    measure_all,
-)
+from musedeep.reduction.image.combine import BLOCK_ROWS, THREADS, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.parameters import AVERAGE, CombineParameters, CosmicSearch
 from musedeep.storage.fits.image import ImageFile
@@ -68,12 +62,11 @@ class ImageCalibration:
         overscan = self.calibrations.overscan
         measured = measure_all(frames, overscan)
         how = self.combination if len(frames) > 1 else AVERAGE
-        scale = self.scale
-        image = combine(measured, overscan, calibration, how, scale=scale, rows=None if search else rows)
+        image = combine(measured, overscan, calibration, how, scale=self.scale, rows=None if search else rows)
         if search:
             found = self.cosmics
             flagged = flag_cosmics(image.data, image.dq, found.box, found.passes, found.threshold)
-            image.dq[flagged] |= COSMIC
+            image.dq[flagged] |= DQ.COSMIC
             self._divide(image)
         return image, measured
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd import calibrate
 from musedeep.kernels.ccd.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.ccd.overscan import VerticalFit, fit_vertical, level
@@ -55,7 +56,6 @@ class MeasuredFrame:
 
     Attributes
     ----------
-    frame : RawFrame
     levels : overscan of the four ports
     n_saturated : saturated pixels of the whole raw image
     medians : of the raw values of the four quadrants, adu
@@ -105,6 +105,11 @@ class Combined:
     dq: NDArray[np.int32]
     stat: NDArray[np.float32]
     inputs: list[tuple[float, ...]] = field(default_factory=list)
+
+    @property
+    def n_saturated(self) -> int:
+        """Number of saturated pixels."""
+        return int(np.count_nonzero(self.dq & int(DQ.SATURATED)))
 
 
 def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
@@ -164,8 +169,6 @@ def row_levels(
 
     Parameters
     ----------
-    measured : MeasuredFrame
-    overscan : OverscanParameters
     reference : with offset, the levels of the four ports that data are brought to
     """
     out = []

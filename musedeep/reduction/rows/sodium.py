@@ -6,14 +6,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.instrument import DQ
 from musedeep.reduction.rows.source import Correction
 from musedeep.storage.pixel_tables.table import Rows
 
 NOTCH: Final = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
 """Limits by instrument mode (ESO INS MODE), Angstrom."""
-
-BLOCKED: Final = np.int32(1 << 27)
-"""The flag."""
 
 
 def flag_blocked(wavelength: NDArray[np.float32], dq: NDArray[np.int32], mode: str) -> int:
@@ -33,7 +31,7 @@ def flag_blocked(wavelength: NDArray[np.float32], dq: NDArray[np.int32], mode: s
         return 0
     low, high = (np.float32(limit) for limit in NOTCH[mode])
     blocked = (wavelength >= low) & (wavelength <= high)
-    dq[blocked] = BLOCKED
+    dq[blocked] = DQ.BLOCKED
     return int(np.count_nonzero(blocked))
 
 

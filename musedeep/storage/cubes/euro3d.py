@@ -30,9 +30,6 @@ from musedeep.storage.fits.header_cards import add, card, checksum_cards, sign
 from musedeep.storage.fits.headers import number_or_none
 from musedeep.storage.fits.parts import header_bytes, padded, reserve
 
-MISSING = 1 << 30
-"""Euro3D data quality of a missing datum."""
-
 BLOCK_BYTES = 2**27
 """Memory for one block of spectra."""
 
@@ -153,7 +150,7 @@ def _spectra(
         some = np.flatnonzero(first == k)
         rows["DATA_SPE"][some, : nz - k] = values[some, k:]
         rows["STAT_SPE"][some, : nz - k] = errors[some, k:]
-        rows["QUAL_SPE"][some, : nz - k] = np.where(missing[some, k:], MISSING, 0)
+        rows["QUAL_SPE"][some, : nz - k] = np.where(missing[some, k:], instrument.DQ.MISSING, 0)
     return rows
 
 
@@ -276,7 +273,7 @@ def _image_bytes(header: fits.Header, image: NDArray[np.float32]) -> list[bytes]
         ("SCIDATA", name, "pointer to the data extension"),
     )
     quality.extend(checksum_cards(), end=True)
-    flags = np.where(np.isfinite(image), 0, MISSING)
+    flags = np.where(np.isfinite(image), 0, instrument.DQ.MISSING)
     out = []
     empty_as_zero = np.nan_to_num(image, nan=0.0).astype(">f4")
     for head, bitpix, values in ((header, -32, empty_as_zero), (quality, 32, flags.astype(">i4"))):

@@ -45,15 +45,9 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
 
     Parameters
     ----------
-    keyword : str
-        A standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG").
+    keyword : a standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG")
     value : str, int, float or bool
         A numpy float32 is written with the seven digits that it has, text as `legal_cards.ascii_text` has it.
-    comment : str
-
-    Returns
-    -------
-    fits.Card
     """
     if isinstance(value, np.floating):
         value = float(f"{value:.7g}") if value.dtype == np.float32 else float(value)
@@ -90,6 +84,14 @@ def checksum_cards() -> list[fits.Card]:
 def header_of(cards: Iterable[Card]) -> fits.Header:
     """A header of cards, with places for its checksums."""
     return fits.Header([card(*one) for one in cards] + checksum_cards())
+
+
+def own_cards(header: fits.Header) -> fits.Header:
+    """Cards of a header that do not describe the structure, the names or the checksums of a file."""
+    kept = header.copy(strip=True)
+    for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
+        kept.remove(key, ignore_missing=True)
+    return kept
 
 
 def keep_checksum_places(header: fits.Header) -> None:

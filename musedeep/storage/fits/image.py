@@ -20,6 +20,7 @@ from musedeep.storage.fits.header_cards import (
     VARIANCE_CLASS,
     add,
     checksum_cards,
+    own_cards,
 )
 from musedeep.storage.fits.headers import HeaderUnit, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
@@ -160,12 +161,7 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
         "DQ": "This extension contains bad pixel status values",
         "STAT": "This extension contains data variance",
     }
-    add(
-        header,
-        ("INHERIT", True),
-        ("EXTNAME", prefix + name, comments[name]),
-        *IMAGE_CLASS,
-    )
+    add(header, ("INHERIT", True), ("EXTNAME", prefix + name, comments[name]), *IMAGE_CLASS)
     data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
     error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
     quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
@@ -200,12 +196,8 @@ def write_images(
 
     Parameters
     ----------
-    path : str or Path
-    primary : fits.Header
-    images : sequence of (IFU, image)
-        With None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the header of the image goes
-        into its DATA extension.
-    overwrite : bool
+    images : sequence of (IFU, image); with None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the
+        header of the image goes into its DATA extension
 
     Raises
     ------
@@ -220,7 +212,7 @@ def write_images(
             for name, values in (("DATA", image.data), ("DQ", image.dq), ("STAT", image.stat)):
                 header = _extension_header(name, image.unit, prefix)
                 if name == "DATA" and ifu is not None:
-                    header.extend(_own_cards(image.header), unique=True, update=False)
+                    header.extend(own_cards(image.header), unique=True, update=False)
                 stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
                 buffer = np.empty((_ROWS, values.shape[1]), np.dtype(_TYPES[name][0]).newbyteorder(">"))
                 for y in range(0, values.shape[0], _ROWS):
@@ -228,14 +220,6 @@ def write_images(
                     buffer[:n] = values[y : y + n]
                     stream.write(buffer[:n].data)
                 stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
-
-
-def _own_cards(header: fits.Header) -> fits.Header:
-    """Cards of one IFU for its extension in a file of many."""
-    kept = header.copy(strip=True)
-    for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
-        kept.remove(key, ignore_missing=True)
-    return kept
 
 
 def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:

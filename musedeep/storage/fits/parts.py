@@ -28,15 +28,10 @@ def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Seque
 
     Parameters
     ----------
-    header : fits.Header
-        Other cards, without SIMPLE, XTENSION, BITPIX, NAXISn.
-    extension : bool
-        Whether an extension (XTENSION) or the primary header.
-    bitpix : int
-    shape : sequence of int
-        Shape of the array, slowest axis first.
-    spare : int
-        Blank cards to keep room for later ones.
+    header : other cards, without SIMPLE, XTENSION, BITPIX, NAXISn
+    extension : whether an extension (XTENSION) or the primary header
+    shape : shape of the array, slowest axis first
+    spare : blank cards to keep room for later ones
     """
     cards: list[tuple[str, object, str]] = [
         ("XTENSION", "IMAGE", "IMAGE extension")

@@ -1,4 +1,4 @@
-"""Pixel-table stores: one zarr group (format 3) an exposure.
+"""Pixel-table stores: one zarr group (format 3) per exposure.
 
 Columns are 1-D arrays of equal chunks. Rows are grouped by wavelength band, then IFU, then slice, and keep
 their order within; so a range of wavelengths is one contiguous piece, and an IFU within it too.
@@ -56,7 +56,7 @@ CHUNKS_AT_ONCE = 8
 """Chunks of a column read at a time."""
 
 READS_AT_ONCE = 8
-"""Such pieces asked for at a time by a process, from object storage; they take 4 MiB each."""
+"""Pieces of that many chunks that a process requests from object storage at a time; each takes 4 MiB."""
 
 BAND_ORIGIN, BAND_END, BAND_WIDTH = 4000.0, 10000.0, 20.0
 """Fixed grid of bands [Angstrom]: 16 pixels each; rows beyond count to the first or last band."""
@@ -65,8 +65,8 @@ BAND_ORIGIN, BAND_END, BAND_WIDTH = 4000.0, 10000.0, 20.0
 def compressors(name: str) -> tuple[Any, ...]:
     """Codecs of a column, as chosen by benchmarks/store_compression.py.
 
-    The last bits of data and variances are noise: there the fastest codec takes what there is to gain. Higher levels
-    of zstd save a twentieth of a store and take three times as long.
+    The last bits of data and variances are noise, for which the fastest codec gains as much as others. Higher levels
+    of zstd make a store 5 % smaller and take three times as long.
     """
     noisy = name in ("data", "stat", "weight")
     if noisy:
@@ -147,7 +147,7 @@ _ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
     "bands": lambda v: type(v) is int and v > 0,
     "hdus": _hdus,
 }
-"""Attributes that are used, and what they are."""
+"""The attributes that are read, with their checks."""
 
 
 class ZarrPixelTable(RowReader):

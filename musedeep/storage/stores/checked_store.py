@@ -1,9 +1,9 @@
-"""Checksums of everything in a store, kept in the store: nothing damaged, lost or foreign is taken for data.
+"""Checksums of everything in a store, kept in the store, so that damage, loss and foreign data are found.
 
-A store has an array `checksums`, the last that is written. Its bytes are a line of JSON and the SHA-256 of that line:
+A store has an array `checksums`, which is written last. Its bytes are a line of JSON and the SHA-256 of that line:
 
 - `chunks`: for each array the CRC-32C of its encoded chunks in order, little-endian uint32 as base64;
-- `sizes`: in the same form, the bytes of each, from which follows where it lies (`column_writer`);
+- `sizes`: in the same form, the bytes of each, from which follows its position (`column_writer`);
 - `files`: for each other object (the metadata) its CRC-32C;
 - `bytes`: size of all objects together.
 
@@ -46,13 +46,13 @@ _AGAIN = "ingest the exposure again"
 
 
 def chunk_key(name: str, number: int, dimensions: int) -> str:
-    """Of the object with a chunk or shard of an array that is cut along its first axis alone."""
+    """Key of the object with a chunk or shard of an array that is cut along its first axis alone."""
     return f"{name}/c/{number}" + "/0" * (dimensions - 1)
 
 
 @dataclass(frozen=True)
 class ChunkSums:
-    """What the chunks of an array have to be.
+    """Checksums and sizes of the chunks of an array.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ NO_CHUNKS = ChunkSums(np.empty(0, np.uint32), np.empty(0, np.uint32))
 
 @dataclass(frozen=True)
 class Checksums:
-    """What a store has to hold.
+    """Checksums and sizes of all contents of a store.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Checksums:
 
     @staticmethod
     def parse(raw: bytes) -> "Checksums":
-        """From the bytes of the array.
+        """Parse the bytes of the array.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class CheckedStore:
 
     def _checked(self, key: str) -> bytes:
         content = self.read(key)
-        if self.checksums is None:  # only to tell what else it is
+        if self.checksums is None:  # read only for an error message
             if content is None:
                 raise ValueError(f"it has no {key}")
             return content
@@ -266,12 +266,12 @@ class CheckedStore:
 
 
 class RecordedStore:
-    """A store to write to, which keeps the checksums of what is written.
+    """A store to write to, which keeps the checksums of its contents.
 
     Parameters
     ----------
     where : Path or StoreUrl
-        What goes wrong there raises a MusedeepError for a URL, the OSError for a path.
+        Errors there raise a MusedeepError for a URL, their own OSError for a path.
 
     Attributes
     ----------
@@ -295,7 +295,7 @@ class RecordedStore:
         self._write(self._objects.append, key, content)
 
     def end_chunks(self, key: str, content: bytes) -> None:
-        """Append what comes after the chunks of an object; with it the object is whole."""
+        """Append the bytes after the chunks of an object; with them it is whole."""
         self._ends.append(len(content))  # by several threads
         self._write(self._objects.end, key, content)
 

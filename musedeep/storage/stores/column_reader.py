@@ -1,8 +1,8 @@
-"""Arrays of a store, read in whole chunks: the counterpart of `column_writer`, for any threads at a time.
+"""Reading arrays of a store in whole chunks, by any number of threads: the counterpart of `column_writer`.
 
-Where a chunk lies follows from the sizes of all chunks, which the checksums of the store list: so chunks that follow
-each other come with one read or request, and the index of a shard, which zarr would read first, is not needed. What is
-read is checked, and kept on a scratch disk if there is one.
+The position of a chunk follows from the sizes of all chunks, which the checksums of the store list. Successive chunks
+therefore take one read or request, and not the index of their shard, which zarr would read first. Chunks are checked,
+and kept on a scratch disk if there is one.
 """
 
 from contextlib import ExitStack
@@ -58,7 +58,7 @@ class ColumnReader:
         self._offsets = begins - begins[np.arange(number) // self._per_shard * self._per_shard]
 
     def values(self, first: int, last: int) -> NDArray[Any]:
-        """Values of the chunks [first, last), without what is beyond the end of the array.
+        """Values of the chunks [first, last), cut at the end of the array.
 
         Raises
         ------
@@ -72,12 +72,12 @@ class ColumnReader:
         return values[: self.shape[0] - first * size]
 
     def decode(self, number: int, content: Any, out: NDArray[Any]) -> None:
-        """Decode what `encoded` gave for a chunk into an array of its length.
+        """Decode a chunk, as `encoded` returns it, into an array of its length.
 
         Raises
         ------
         MusedeepError
-            It is no such chunk.
+            The chunk cannot be decoded.
         """
         try:
             blosc.decompress(content, out)
@@ -112,7 +112,7 @@ class ColumnReader:
         return found
 
     def _fetch(self, first: int, last: int) -> list[Any]:
-        """From the store itself: what follows each other in a shard at once."""
+        """Chunks from the store itself; successive ones of a shard with one read."""
         found = []
         while first < last:
             shard = first // self._per_shard

@@ -1,10 +1,10 @@
-"""Arrays of a store in the making: rows appended, whole chunks encoded and written.
+"""Writing arrays of a new store: rows are appended, and whole chunks encoded and written.
 
-Chunks that follow each other lie one after the other in one file or object, a shard of zarr's `sharding_indexed` codec:
-a few dozen files an IFU instead of a thousand, which shared file systems count, and are slow to make and remove.
+Successive chunks share a file or object, a shard of zarr's `sharding_indexed` codec: a store has a few dozen files per
+IFU instead of a thousand, which shared file systems limit in number and are slow to make and remove.
 
-The bytes are those that zarr would write. Its own way through an event loop, which hands every chunk from thread to
-thread several times, takes a third longer, and a shard would have to be in memory as a whole.
+The bytes are those that zarr would write. Its event loop, which hands each chunk from thread to thread several times,
+takes a third longer and needs a whole shard in memory.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ class ColumnWriter:
         self.pending = np.zeros(self.shape, self.dtype)
 
     def append(self, values: NDArray[Any]) -> None:
-        """Write all chunks that are whole, keep the rest."""
+        """Write each chunk once it is whole, and keep the rest."""
         size, done = self.shape[0], 0
         while done < values.shape[0]:
             n = min(size - self.filled, values.shape[0] - done)
@@ -64,7 +64,7 @@ class ColumnWriter:
             done += n
 
     def finish(self) -> None:
-        """Write the rest; what is beyond it in its chunk is zero."""
+        """Write the rest, filled up with zeros to a whole chunk."""
         if self.filled:
             self.pending[self.filled :] = 0
             self._write(self.pending)
@@ -89,7 +89,7 @@ class ColumnWriter:
         return chunk_key(self.name, self.shards, len(self.shape))
 
     def _end_shard(self) -> None:
-        """Write where its chunks lie (the index that the codec wants at the end), and make the object whole."""
+        """End the shard with the positions of its chunks, the index that the codec needs."""
         places = np.full((self.chunks_per_shard, 2), _NO_CHUNK, "<u8")
         places[: len(self.sizes), 1] = self.sizes
         places[: len(self.sizes), 0] = np.cumsum([0, *self.sizes[:-1]])

@@ -1,4 +1,4 @@
-"""Where a pixel table is: a path, or the URL of a store in object storage (`s3://bucket/exposure-1.zarr`)."""
+"""The location of a pixel table: a path, or the URL of a store in object storage (`s3://bucket/exposure-1.zarr`)."""
 
 import os
 import re
@@ -32,7 +32,7 @@ class StoreUrl:
 
     @property
     def protocol(self) -> str:
-        """As in s3."""
+        """The protocol, for example s3."""
         return self.url.split("://", 1)[0]
 
 
@@ -40,12 +40,12 @@ Location = Path | StoreUrl
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is a URL and no path."""
+    """Whether a text is a URL, not a path."""
     return _URL.match(text) is not None
 
 
 def location(text: str | Path | StoreUrl) -> Location:
-    """The path or URL that a text is.
+    """The path or URL in a text.
 
     Raises
     ------
@@ -71,5 +71,5 @@ def location(text: str | Path | StoreUrl) -> Location:
 
 
 def absolute(where: Location) -> str:
-    """The location as a text that means the same in any directory."""
+    """The location as a text that is valid in any directory."""
     return os.path.abspath(where) if isinstance(where, Path) else where.url

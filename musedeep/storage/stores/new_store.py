@@ -1,4 +1,4 @@
-"""Making a pixel-table store, on disk or in object storage: it is one when it is whole, or nothing."""
+"""Making a pixel-table store, on disk or in object storage; it appears when it is whole, or not at all."""
 
 import shutil
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def new_store(store: Location, overwrite: bool, need: int) -> Iterator[RecordedS
 
 
 def _remove_quietly(store: StoreUrl) -> None:
-    """What is left without its checksums is no store anyway."""
+    """Remove an unfinished store; an error leaves one without checksums, which is no store."""
     try:
         object_storage.remove(store)
     except MusedeepError:

@@ -1,7 +1,7 @@
 """Stores in object storage, through fsspec.
 
-Where the service is, and who asks, comes from the environment and the usual files of its client (for s3:
-AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID ..., ~/.aws), on every machine that reads.
+Address and credentials come from the environment and the usual files of the client (for s3: AWS_ENDPOINT_URL,
+AWS_ACCESS_KEY_ID ..., ~/.aws), on every machine that reads.
 """
 
 import glob
@@ -21,11 +21,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         }
     }
 }
-"""What fsspec's file systems are told, by protocol. s3fs tries five times, each as often as given here."""
+"""Options of fsspec's file systems, by protocol. s3fs makes `max_attempts` five times."""
 
 
 def _options(url: str) -> dict[str, Any]:
-    """What fsspec is told for a URL.
+    """Options of fsspec for a URL.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def exists(where: StoreUrl) -> bool:
 
 
 def find(pattern: str) -> list[str]:
-    """URLs that match a pattern, sorted; as much of it as there is, from its beginning, is no pattern."""
+    """URLs that match a pattern, sorted; its leading parts are taken literally as far as they exist."""
     files, path = file_system(pattern)
     try:
         parts = path.split("/")
@@ -135,7 +135,7 @@ def find(pattern: str) -> list[str]:
 
 
 def remove(where: StoreUrl) -> None:
-    """Remove a store; what says that it is whole goes first."""
+    """Remove a store; first its checksums, without which it is no store."""
     files, path = file_system(where.url)
     try:
         last = f"{path}/checksums/c/0"
@@ -151,7 +151,7 @@ def remove(where: StoreUrl) -> None:
 
 
 def unreachable(url: str, error: Exception) -> MusedeepError:
-    """The error to raise for one of the client of object storage."""
+    """The error to raise for an error of the client of object storage."""
     if isinstance(error, MusedeepError):
         return error
     return MusedeepError(

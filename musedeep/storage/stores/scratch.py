@@ -1,8 +1,8 @@
-"""Chunks of stores kept on a disk of the node, for work that comes back to them: margins, boxes side by side.
+"""Chunks of stores kept on a disk of the node, because neighbouring boxes and their margins need them again.
 
-A directory belongs to one run and one node, and is shared by the run's workers there, without locks. A file is one
-chunk; it gets its name when it is whole, and what is read from it is checked as what comes from the store is. So
-nothing that a killed worker or another program leaves there can do harm. The oldest files make room for new ones.
+A directory belongs to one run on one node; the run's workers there share it without locks. A file is one chunk; it gets
+its name when it is whole, and is checked like a chunk that is read from the store. Files that a killed worker or
+another program leaves there therefore do no harm. The oldest files make room for new ones.
 """
 
 import os
@@ -14,24 +14,24 @@ from threading import Lock, get_ident
 from weakref import WeakValueDictionary
 
 RECHECK = 32 << 20
-"""Bytes that a process writes before it looks again how full the directory is, at most."""
+"""Most bytes that a process writes before it measures the directory again."""
 
 FREE = 0.05
-"""Part of the disk that is left free."""
+"""Fraction of the disk that stays free."""
 
 
 @dataclass(frozen=True)
 class Scratch:
-    """What a run may use on every node.
+    """The scratch directory of a run, on every node.
 
     Attributes
     ----------
     directory : str
         An existing directory, in which one for the run is made. Variables ($TMPDIR) are those of the worker.
     name : str
-        Of the directory of the run.
+        Name of the directory of the run.
     limit : int or None
-        Bytes to keep at most; else as many as leave a twentieth of the disk free.
+        Most bytes to keep; None: a twentieth of the disk stays free.
     """
 
     directory: str
@@ -61,7 +61,7 @@ class ChunkCache:
         self._recheck = RECHECK if limit is None else min(RECHECK, limit // 32)
 
     def turn(self, store: str, name: str) -> Lock:
-        """For a chunk, a lock that is shared by all who want it now in this process."""
+        """The lock of a chunk, shared by all threads of this process that want it now."""
         with self._turns_lock:
             return self._turns.setdefault((store, name), Lock())
 
@@ -126,7 +126,7 @@ class ChunkCache:
             kept -= size
 
     def end(self) -> None:
-        """Remove what is kept."""
+        """Remove all chunks, and keep no more."""
         with self._lock:
             self.stopped = True
             shutil.rmtree(self.path, ignore_errors=True)
@@ -137,7 +137,7 @@ _current_lock = Lock()
 
 
 def use(scratch: Scratch | None) -> None:
-    """From now on, this process keeps chunks there; None: nowhere."""
+    """Keep chunks of this process there from now on; None: nowhere."""
     global _current
     with _current_lock:
         if scratch is None:
@@ -147,12 +147,12 @@ def use(scratch: Scratch | None) -> None:
 
 
 def active() -> ChunkCache | None:
-    """Where this process keeps chunks."""
+    """The chunks that this process keeps."""
     return _current
 
 
 def take_notice() -> str | None:
-    """What the user should know about the scratch directory, once."""
+    """A message about the scratch directory for the user, given once."""
     cache = _current
     if cache is None:
         return None
@@ -161,7 +161,7 @@ def take_notice() -> str | None:
 
 
 def remove(scratch: Scratch) -> None:
-    """Remove what a run has kept on this node."""
+    """Remove all chunks that a run has kept on this node."""
     global _current
     with _current_lock:
         cache = _current if _current is not None and _current.scratch == scratch else ChunkCache(scratch)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.cli.output import log_shown
 from musedeep.graph.combine import journal as combine_journal
 from musedeep.graph.combine.run import WORK, Silent
 from musedeep.provenance_key import code_state
@@ -30,18 +31,15 @@ def stores(tmp_path_factory):
 
 
 class Watch(Silent):
-    """Stops a run after some boxes, and keeps what it says."""
+    """Stops a run after some boxes."""
 
-    def __init__(self, boxes=1000):
-        self.left, self.said = boxes, []
+    def __init__(self, boxes):
+        self.left = boxes
 
     def advance(self, rows):
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def interrupted(stores, output, boxes=2):
@@ -52,9 +50,10 @@ def interrupted(stores, output, boxes=2):
 
 def again(stores, output):
     """Resumed boxes, and what was said about the work that there was."""
-    progress = Watch()
-    outcome = run(stores, output, progress, box_bytes=SMALL)
-    return outcome.resumed_boxes, [line for line in progress.said if "cannot be continued" in line]
+    said = []
+    with log_shown(said.append):
+        outcome = run(stores, output, box_bytes=SMALL)
+    return outcome.resumed_boxes, [line for line in said if "cannot be continued" in line]
 
 
 def test_other_code_starts_afresh_and_says_so(stores, tmp_path, monkeypatch):

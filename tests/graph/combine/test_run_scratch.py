@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from musedeep.cli.main import run as musedeep
+from musedeep.cli.output import log_shown
 from musedeep.graph.combine.run import Silent
 from musedeep.storage.pixel_tables.ingest import ingest
 from tests.makers.pixel_tables import write_dithers
@@ -32,14 +33,11 @@ def disk(tmp_path):
     return tmp_path / "disk"
 
 
-class Lines(Silent):
-    """Keeps what is said, and calls a function after the first box."""
+class After(Silent):
+    """Calls a function after the first box."""
 
-    def __init__(self, after=None):
-        self.said, self.after = [], after
-
-    def say(self, text):
-        self.said.append(text)
+    def __init__(self, after):
+        self.after = after
 
     def advance(self, rows):
         if self.after:
@@ -50,7 +48,7 @@ class Lines(Silent):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_same_cube_and_a_clean_disk(stores, undisturbed, disk, tmp_path, workers):
     seen = []
-    progress = Lines(lambda: seen.extend(p for p in disk.rglob("*") if p.is_file()))
+    progress = After(lambda: seen.extend(p for p in disk.rglob("*") if p.is_file()))
     run(stores, tmp_path / "out", progress, workers=workers, scratch=str(disk), **BOXES)
     assert_same(tmp_path / "out", undisturbed)
     assert len(seen) > 5
@@ -74,7 +72,7 @@ def test_a_failed_run_leaves_nothing(stores, disk, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(stores, tmp_path / "out", Lines(stop), scratch=str(disk), **BOXES)
+        run(stores, tmp_path / "out", After(stop), scratch=str(disk), **BOXES)
     assert list(disk.iterdir()) == []
 
 
@@ -100,20 +98,22 @@ def test_a_full_disk(stores, undisturbed, small_disk, tmp_path, workers):
         except OSError:
             os.close(descriptor)
 
-    progress = Lines(fill)
-    run(stores, tmp_path / "out", progress, workers=workers, scratch=str(small_disk), **BOXES)
+    said = []
+    with log_shown(said.append):
+        run(stores, tmp_path / "out", After(fill), workers=workers, scratch=str(small_disk), **BOXES)
     assert_same(tmp_path / "out", undisturbed)
-    said = [text for text in progress.said if "scratch" in text]
+    said = [text for text in said if "scratch" in text]
     assert len(said) == 1
     assert str(small_disk) in said[0] and "No space left on device; going on without it" in said[0]
     assert [p.name for p in small_disk.iterdir()] == ["of others"]
 
 
 def test_a_disk_that_is_not_there(stores, undisturbed, tmp_path):
-    progress = Lines()
-    run(stores, tmp_path / "out", progress, scratch=str(tmp_path / "none"), **BOXES)
+    said = []
+    with log_shown(said.append):
+        run(stores, tmp_path / "out", scratch=str(tmp_path / "none"), **BOXES)
     assert_same(tmp_path / "out", undisturbed)
-    assert len([text for text in progress.said if "No such file or directory; going on without it" in text]) == 1
+    assert len([text for text in said if "No such file or directory; going on without it" in text]) == 1
 
 
 @pytest.mark.parametrize("who", ["a worker", "all"])

@@ -1,5 +1,6 @@
 """Forecasts: the same boxes and the same rows read as in a real run; more of the same."""
 
+import logging
 from dataclasses import replace
 
 import pytest
@@ -13,18 +14,6 @@ from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers
 
 GIB = 2**30
-
-
-class Records(Silent):
-    def __init__(self):
-        self.tasks = []
-
-    def record(self, record):
-        if record.event == "task":
-            self.tasks.append(record.facts)
-
-    def of(self, stage):
-        return [facts for facts in self.tasks if facts["stage"] == stage]
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +30,21 @@ def survey(request_of_four):
     return found
 
 
-def test_the_forecast_has_the_boxes_and_bytes_of_the_run(request_of_four, survey):
-    records = Records()
-    outcome = combine(replace(request_of_four, memory=GIB), records)
+def test_the_forecast_has_the_boxes_and_bytes_of_the_run(request_of_four, survey, caplog):
+    caplog.set_level(logging.DEBUG, "musedeep")
+    outcome = combine(replace(request_of_four, memory=GIB))
+    records = [one.run_record for one in caplog.records if hasattr(one, "run_record")]
+
+    def of(stage):
+        return [one.facts for one in records if one.event == "task" and one.facts["stage"] == stage]
+
     expected = forecast(survey, 1, 2, GIB, Rates())
     assert expected.plan == outcome.plan
     stages = expected.simulation.stages
     assert stages[0].bytes_read + stages[1].bytes_read == pytest.approx(
-        sum(t["bytes"] for t in records.of("indexing")), rel=0.01
+        sum(t["bytes"] for t in of("indexing")), rel=0.01
     )
-    boxes = records.of("boxes")
+    boxes = of("boxes")
     assert stages[2].bytes_read == pytest.approx(sum(b["bytes"] for b in boxes), rel=1e-9)
     assert stages[2].rows == pytest.approx(sum(b["rows"] for b in boxes), rel=0.01)
     assert expected.bytes_written == sum(b["written"] for b in boxes)

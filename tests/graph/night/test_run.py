@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from musedeep.cli.output import log_shown
 from musedeep.errors import MusedeepError
 from musedeep.graph.night import run as night_run
 from musedeep.graph.night.journal import WORK
@@ -26,7 +28,7 @@ class Told(Silent):
     """Progress that remembers what it was told."""
 
     def __init__(self, stop_at=None):
-        self.lines, self.ended, self.stop_at = [], [], stop_at
+        self.ended, self.stop_at = [], stop_at
 
     def begin(self, total, unit, done=0, cost=None):
         self.begun, self.seconds = (total, unit, done), cost
@@ -36,9 +38,14 @@ class Told(Silent):
         if self.stop_at and len(self.ended) == self.stop_at:
             raise KeyboardInterrupt
 
-    def say(self, text):
-        if not text.startswith(("dashboard: ", "about ")):
-            self.lines.append(text)
+
+@contextmanager
+def logged():
+    """The lines for the user, but for those that every run has."""
+    lines = []
+    with log_shown(lines.append):
+        yield lines
+    lines[:] = [line for line in lines if not line.startswith(("dashboard: ", "about "))]
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +150,10 @@ def test_until_a_step(night, tmp_path):
 
 def test_the_failure_of_one_ifu_stops_only_what_needs_it(night, undisturbed, tmp_path):
     output = tmp_path / "reduced"
-    progress = Told()
-    outcome = reduce_tiny(night, output, progress, parameters={"failing": "flat-07"})
+    with logged() as lines:
+        outcome = reduce_tiny(night, output, parameters={"failing": "flat-07"})
     assert list(outcome.failed) == ["flat-07"] and "no light" in outcome.failed["flat-07"]
-    assert [line.partition(":")[0] for line in progress.lines] == ["flat-07 failed"]
+    assert [line.partition(":")[0] for line in lines] == ["flat-07 failed"]
     assert outcome.skipped["wavecal-07"] == ["flat-07"]
     assert set(outcome.skipped) == {"wavecal-07", "lsf-07"} | {
         f"scibasic-{kind}-07" for kind in ("STD", "ASTROMETRY", "SKY", "OBJECT")
@@ -161,12 +168,12 @@ def test_the_failure_of_one_ifu_stops_only_what_needs_it(night, undisturbed, tmp
 
 def test_what_a_task_of_all_ifus_goes_on_without_is_tried_again(night, tmp_path):
     output = tmp_path / "reduced"
-    progress = Told()
     given = {"muse_twilight": {"losing": "7"}}
     request = NightRequest(sets_of(night, output), output, MODULES, given)
-    outcome = reduce_night(request, progress)
+    with logged() as lines:
+        outcome = reduce_night(request, Silent())
     assert len(outcome.made) == 19 and outcome.lost == {"twilight": "IFU 7: no light"}
-    assert progress.lines == ["twilight went on without: IFU 7: no light"]
+    assert lines == ["twilight went on without: IFU 7: no light"]
     again = reduce_night(request, Silent())
     assert again.made == ["twilight"] and again.lost and len(again.earlier) == 18
 
@@ -294,22 +301,23 @@ def test_what_a_killed_run_has_left_is_gone_before_the_disk_is_looked_at(night, 
 def test_another_version_of_the_code_does_all_again(night, tmp_path, monkeypatch):
     output = tmp_path / "reduced"
     reduce_tiny(night, output, until="flat")
-    progress = Told()
-    reduce_tiny(night, output, progress, until="wavecal", parameters={"order": "5"})
-    assert progress.lines == []
+    with logged() as lines:
+        reduce_tiny(night, output, until="wavecal", parameters={"order": "5"})
+    assert lines == []
     with monkeypatch.context() as patch:
         patch.setattr("musedeep.graph.night.journal.code_state", lambda: "upgraded")
-        outcome = reduce_tiny(night, output, progress, until="wavecal")
+        with logged() as lines:
+            outcome = reduce_tiny(night, output, until="wavecal")
         n = len(outcome.made)
         assert n >= 6 and not outcome.earlier
-        assert progress.lines == [f"done again, made by another version of musedeep: {n} tasks"]
+        assert lines == [f"done again, made by another version of musedeep: {n} tasks"]
         assert len(reduce_tiny(night, output, until="wavecal").earlier) == n
     # names of few tasks, and another reason
-    progress = Told()
     (output / "TRACE_TABLE-07.fits").unlink()
     monkeypatch.setattr("musedeep.graph.night.journal.code_state", lambda: "upgraded")
-    reduce_tiny(night, output, progress, until="flat")
-    assert progress.lines == ["done again, products are gone or have changed: flat-07"]
+    with logged() as lines:
+        reduce_tiny(night, output, until="flat")
+    assert lines == ["done again, products are gone or have changed: flat-07"]
 
 
 def test_images_that_nobody_takes_are_written_when_asked(night, tmp_path):

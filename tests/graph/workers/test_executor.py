@@ -19,7 +19,7 @@ def fail():
 
 
 def test_an_exception_that_cannot_be_sent_arrives_as_another(tmp_path):
-    executor = open_executor(Resources(2, 2, 2**31), tmp_path, lambda text: None)
+    executor = open_executor(Resources(2, 2, 2**31), tmp_path)
     try:
         future = executor.submit(fail)
         with pytest.raises(RuntimeError, match="TwoArgumentsError: no such thing"):
@@ -31,7 +31,7 @@ def test_an_exception_that_cannot_be_sent_arrives_as_another(tmp_path):
 def test_worker_processes_share_the_processors(tmp_path, monkeypatch):
     monkeypatch.setattr("musedeep.processors.limits", lambda: [7])
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    executor = open_executor(Resources(2, 2, 2**31), tmp_path, lambda text: None)
+    executor = open_executor(Resources(2, 2, 2**31), tmp_path)
     try:
         assert executor.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=30) == "3"
         assert "OMP_NUM_THREADS" not in os.environ
@@ -44,7 +44,7 @@ def squared(number):
 
 
 def test_several_calls_as_one_task(tmp_path):
-    executor = open_executor(Resources(1, 2, 2**31), tmp_path, lambda text: None)
+    executor = open_executor(Resources(1, 2, 2**31), tmp_path)
     finished = {}
     try:
         submitted = []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musedeep.kernels.ccd.bad_pixels import BAD_COLUMN, DARK, HOT
+from musedeep.instrument import DQ
 from musedeep.kernels.ccd.dark_model import (
     SHAPE,
     block_medians,
@@ -39,8 +39,8 @@ def dark(noise):
     data[hot] += 5000.0
     dq = np.zeros(SHAPE, np.int32)
     # the limit for the quadrant flags the bright part of the glow, too
-    dq[:400, :400][data[:400, :400] > 11.0] = HOT
-    dq[hot] = HOT
+    dq[:400, :400][data[:400, :400] > 11.0] = DQ.HOT
+    dq[hot] = DQ.HOT
     model = fit_dark_model(data, dq, np.full(SHAPE, 0.5, np.float32), QUADRANTS)
     return truth, shine, stripe, data, dq, model
 
@@ -122,9 +122,9 @@ def test_flags():
     dq = np.zeros(left.shape, np.int32)
     dq[[29, 31, 30, 30], [60, 60, 59, 61]] = 512
     flag_far_pixels(left, dq, [np.s_[:, :40], np.s_[:, 40:]])
-    assert dq[10, 10] == HOT and dq[20, 20] == BAD_COLUMN
-    assert dq[30, 31] == HOT and dq[30, 30] == dq[30, 32] == dq[40, 40] == 0
-    assert dq[50, 21] == DARK and dq[30, 60] in (HOT, DARK)
+    assert dq[10, 10] == DQ.HOT and dq[20, 20] == DQ.BAD_COLUMN
+    assert dq[30, 31] == DQ.HOT and dq[30, 30] == dq[30, 32] == dq[40, 40] == 0
+    assert dq[50, 21] == DQ.DARK and dq[30, 60] in (DQ.HOT, DQ.DARK)
     assert (dq != 0).sum() == 9
 
 

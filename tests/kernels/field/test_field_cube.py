@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from musedeep.kernels.field.field_cube import MISSING, drizzle_rows, finish_cube, white_image
+from musedeep.instrument import DQ
+from musedeep.kernels.field.field_cube import drizzle_rows, finish_cube, white_image
 
 ORIGIN = np.array([-3.0, 2.0, 6800.0])
 SHAPE = (5, 6, 8)
@@ -63,6 +64,6 @@ def test_missing_voxels():
     finish_cube(sums, cube, dq, variance)
     # all of the row lies in one voxel
     assert cube[2, 0, 0] == 10.0 and variance[2, 0, 0] == pytest.approx(3.0) and dq[2, 0, 0] == 0
-    assert (dq == MISSING).sum() == dq.size - 1 and (cube[dq != 0] == 0).all()
+    assert (dq == DQ.MISSING).sum() == dq.size - 1 and (cube[dq != 0] == 0).all()
     white_image(cube, dq, white, white_dq)
     assert white[0, 0] == 10.0 and (white_dq != 0).sum() == white.size - 1

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.ccd.bad_pixels import DARK, HOT, LOW_EFFICIENCY, OTHER, bad_columns, flat_pixels, hot_pixels
+from musedeep.instrument import DQ
+from musedeep.kernels.ccd.bad_pixels import bad_columns, flat_pixels, hot_pixels
 from musedeep.kernels.slices.trace import locate, trace
-from musedeep.recipes.flat.master import trace_samples
 from tests.makers.raw_frames import flat_light, slice_edges
 
 ROWS = 320
@@ -56,7 +56,7 @@ def test_rows_without_light_do_not_lead_the_trace_away(flat):
         assert np.isnan(one.left[2:8]).all() and np.isnan(one.right[2:8]).all()
         assert np.isfinite(one.left[8:]).all() and np.isfinite(one.right[:2]).all()
         assert np.abs(one.at(y)[1] - a).max() < 0.05 and np.abs(one.at(y)[2] - b).max() < 0.05
-    assert len(trace_samples(slices).data) == 48 * (ROWS // 16 - 6)
+    assert sum(np.isfinite(one.left + one.right).sum() for one in slices) == 48 * (ROWS // 16 - 6)
 
 
 def test_flagged_pixels_do_not_count(flat):
@@ -92,10 +92,10 @@ def test_pixels_of_a_flat_are_flagged_inside_slices_only(flat):
     image[54, int(np.ceil(left[0, 54]))] = 0.0
     dq = np.zeros(image.shape, np.int32)
     n_dark, n_hot = flat_pixels(image, left, right, 5.0, 5.0, 0.2, dq)
-    assert dq[50, 60] == DARK and dq[51, 60] == DARK | LOW_EFFICIENCY and dq[52, 60] == HOT
-    assert dq[53, 60] == DARK | LOW_EFFICIENCY | OTHER
-    assert dq[54, int(np.ceil(left[0, 54]))] == OTHER
-    assert ((dq & OTHER) != 0).sum() == (image <= 0).sum()
+    assert dq[50, 60] == DQ.DARK and dq[51, 60] == DQ.DARK | DQ.LOW_EFFICIENCY and dq[52, 60] == DQ.HOT
+    assert dq[53, 60] == DQ.DARK | DQ.LOW_EFFICIENCY | DQ.OTHER
+    assert dq[54, int(np.ceil(left[0, 54]))] == DQ.OTHER
+    assert ((dq & DQ.OTHER) != 0).sum() == (image <= 0).sum()
     assert n_dark >= 3 and n_hot >= 1 and n_dark + n_hot < 300
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from musedeep.reduction.image.parameters import Overscan
 
 from musedeep.errors import MusedeepError
 from musedeep.reduction.image.calibrations import Calibrations
+from musedeep.reduction.parameters import OverscanParameters
 from musedeep.storage.calibrations.badpix_table import BAD_PIXEL, BadPixelTable, write_badpix_table
 from musedeep.storage.fits.header_cards import header_of
 from musedeep.storage.fits.image import MuseImage, write_image
@@ -13,7 +13,7 @@ from musedeep.storage.raw.frames import open_raw_frame
 from tests.makers.arc_frames import write_trace
 from tests.makers.raw_frames import extension, raw_image, write_raw
 
-OVERSCAN = Overscan("vpoly", 3, 1.0, 1.0, "dcr", 30.0, 3)
+OVERSCAN = OverscanParameters()
 IFUS = (1, 2)
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from musedeep.reduction.image.parameters import Combination, Overscan
 
 from musedeep.reduction.image.combine import BLOCK_ROWS, Calibration, combine, measure_all
+from musedeep.reduction.parameters import AVERAGE, CombineParameters, OverscanParameters
 from musedeep.storage.raw.frames import open_raw_frame
 from tests.makers.raw_frames import extension, raw_image, write_raw
 
-OVERSCAN = Overscan.of({"overscan": "vpoly", "ovscreject": "dcr", "ovscsigma": 30.0, "ovscignore": 3})
+OVERSCAN = OverscanParameters()
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def measured(tmp_path_factory):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_some_rows_are_those_of_the_whole(measured, number):
-    how = Combination("average", 1, 1, 1, 3.0, 3.0)
+    how = AVERAGE
     calibration = Calibration(variance=(9.0, 9.0, 9.0, 9.0))
     whole = combine(measured[:number], OVERSCAN, calibration, how)
     some = combine(measured[:number], OVERSCAN, calibration, how, rows=(140, 160))
@@ -37,7 +37,7 @@ def test_some_rows_are_those_of_the_whole(measured, number):
 def test_one_frame_is_what_comes_out_of_any_combination(measured):
     calibration = Calibration(variance=(9.0, 9.0, 9.0, 9.0))
     images = [
-        combine(measured[:1], OVERSCAN, calibration, Combination(method, 1, 1, 1, 3.0, 3.0))
+        combine(measured[:1], OVERSCAN, calibration, CombineParameters(combine=method))
         for method in ("average", "median", "sigclip")
     ]
     raw = measured[0].frame.read(32, 182)[:, 32:232]

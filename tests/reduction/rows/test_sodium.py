@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from musedeep.reduction.rows.sodium import BLOCKED, flag_blocked
+from musedeep.instrument import DQ
+from musedeep.reduction.rows.sodium import flag_blocked
 
 
 @pytest.mark.parametrize(
@@ -14,4 +15,4 @@ def test_what_the_notch_blocks_is_flagged(mode, blocked):
     dq = np.full(wavelength.size, 512, np.int32)
     expected = np.isin(wavelength, blocked) if blocked is not None else (wavelength > 5755.0) & (wavelength < 6008.0)
     assert flag_blocked(wavelength, dq, mode) == expected.sum()
-    assert (dq == np.where(expected, BLOCKED, 512)).all()
+    assert (dq == np.where(expected, DQ.BLOCKED, 512)).all()

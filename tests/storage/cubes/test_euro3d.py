@@ -1,8 +1,9 @@
 import numpy as np
 from astropy.io import fits
 
+from musedeep.instrument import DQ
 from musedeep.storage.cubes.cube_fits import filter_image_header
-from musedeep.storage.cubes.euro3d import MISSING, write_euro3d
+from musedeep.storage.cubes.euro3d import write_euro3d
 from tests.makers import cubes
 
 SHAPE = (7, 6, 9)
@@ -28,13 +29,13 @@ def test_spectra_are_ordered_by_column_and_begin_at_their_first_plane(tmp_path):
             assert (row["SPEC_STA"], row["SPEC_LEN"]) == (k + 1, nz - k)
             np.testing.assert_array_equal(row["DATA_SPE"][: nz - k], np.where(hole, 0, data[k:, y, x]))
             np.testing.assert_array_equal(row["STAT_SPE"][: nz - k], np.where(hole, 0, np.sqrt(stat[k:, y, x])))
-            np.testing.assert_array_equal(row["QUAL_SPE"][: nz - k], np.where(hole, MISSING, 0))
+            np.testing.assert_array_equal(row["QUAL_SPE"][: nz - k], np.where(hole, DQ.MISSING, 0))
             assert np.isnan(row["DATA_SPE"][nz - k :]).all()
         assert hdus["E3D_DATA"].header["CRVALS"] == 7000.0
         group = hdus["E3D_GRP"].data[0]
         assert group["G_SHAPE"] == "R"
         assert abs(group["G_SIZE1"] - 0.2) < 1e-6
         assert abs(group["G_AIRMAS"] - 1.1) < 1e-6
-        assert hdus["white_DQ"].data[0, 0] == MISSING
+        assert hdus["white_DQ"].data[0, 0] == DQ.MISSING
         assert hdus["white"].data[0, 0] == 0
         assert hdus[0].header["EURO3D"] == "T"
