@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.fits.table import Column, table_hdu
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 from musedeep.storage.raw.file import extension_name
@@ -94,7 +95,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
     path = Path(path)
     table = BadPixelTable()
     with open_hdus(path, "BADPIX_TABLE") as hdus:
-        table.primary = _free_cards(hdus[0].header)
+        table.primary = free_cards(hdus[0].header)
         for number, hdu in enumerate(hdus[1:], 1):
             name = str(hdu.header.get("EXTNAME", ""))
             match = re.match(r"CHAN(\d\d)$", name.strip())
@@ -111,20 +112,12 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
             if "value" in hdu.columns.names:
                 pixels["value"] = numbers(hdu, "value")
             try:
-                table.add(int(match[1]), pixels, _free_cards(hdu.header))
+                table.add(int(match[1]), pixels, free_cards(hdu.header))
             except MusedeepError as error:
                 raise MusedeepError(f"{path}, {name}: {error}") from error
     if not table.pixels:
         raise MusedeepError(f"{path}: no extension CHANnn; give a BADPIX_TABLE (manual A.2.5)")
     return table
-
-
-def _free_cards(header: fits.Header) -> fits.Header:
-    """Cards that do not describe the structure or the checksums of a file."""
-    kept = header.copy(strip=True)
-    for key in ("CHECKSUM", "DATASUM", "DATAMD5", "EXTNAME", "DATE", "PIPEFILE"):
-        kept.remove(key, ignore_missing=True)
-    return kept
 
 
 def write_badpix_table(path: str | Path, table: BadPixelTable, overwrite: bool = False) -> None:
