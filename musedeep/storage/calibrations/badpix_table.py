@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
-from musedeep.storage.fits.header_cards import own_cards
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.fits.table import Column, table_hdu
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 from musedeep.storage.raw.file import extension_name
@@ -95,7 +95,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
     path = Path(path)
     table = BadPixelTable()
     with open_hdus(path, "BADPIX_TABLE") as hdus:
-        table.primary = own_cards(hdus[0].header)
+        table.primary = free_cards(hdus[0].header)
         for number, hdu in enumerate(hdus[1:], 1):
             name = str(hdu.header.get("EXTNAME", ""))
             match = re.match(r"CHAN(\d\d)$", name.strip())
@@ -112,7 +112,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
             if "value" in hdu.columns.names:
                 pixels["value"] = numbers(hdu, "value")
             try:
-                table.add(int(match[1]), pixels, own_cards(hdu.header))
+                table.add(int(match[1]), pixels, free_cards(hdu.header))
             except MusedeepError as error:
                 raise MusedeepError(f"{path}, {name}: {error}") from error
     if not table.pixels:

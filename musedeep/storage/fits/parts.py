@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import keep_checksum_places
-
-BLOCK = 2880
+from musedeep.storage.fits.headers import BLOCK
 
 _TYPES: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
 

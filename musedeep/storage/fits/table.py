@@ -11,8 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import own_cards
-from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.raw.file import extension_name
 
 
@@ -68,8 +67,7 @@ def write_table(
     MusedeepError
         The file exists and may not be replaced, or cannot be written.
     """
-    refuse_existing(path, overwrite)
     if ifu is not None:
         table.header["EXTNAME"] = extension_name(ifu)
-        table.header.extend(own_cards(header), unique=True, update=False)
+        table.header.extend(free_cards(header), unique=True, update=False)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)
