@@ -1,7 +1,10 @@
-"""The drizzle where a row reaches at most two voxels an axis: the usual one, and most of the time of a combination.
+"""The drizzle where a row reaches at most two voxels per axis: the usual one, and most of the time of a combination.
 
-Which two is told by the side of the voxel's centre that the row lies on, so that no voxel has to be tried: of each row
-the same eight are added to, some of them zero. Bit by bit the same as `resample.accumulate` in twice its speed.
+1. The side of the voxel's centre on which the row lies selects the second voxel of each axis; no other is tried.
+2. The overlaps with these two by two by two voxels are computed; outside the core of the box they are zero.
+3. The row is added to the sums of all eight, some of the weights being zero.
+
+The bits are those of `resample.accumulate`, in half the time.
 """
 
 from typing import NamedTuple
@@ -151,7 +154,7 @@ def drizzle(rows, voxels, weights, fractions, sums, seen):
         The planes are in the order of their wavelengths.
     weights : Weights
     fractions, sums, seen
-        See `kernels.cube.resample.accumulate`.
+        See `resample.accumulate`.
 
     Notes
     -----

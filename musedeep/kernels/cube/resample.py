@@ -1,12 +1,16 @@
 """From rows to voxels: the one resampling of the whole reduction.
 
-Every row adds weight x value to the voxels around it; a voxel is the weighted mean of what it received,
-with variance sum(w^2 v) / (sum w)^2 (Weilbacher et al. 2020, A&A 641, A28, section 4.2; manual 9.14.3).
-Distances are measured on the sky, as the reference does (found by experiment): between the centre of the voxel
-and the row, |difference in RA| x cos(declination of the voxel), |difference in declination| and |difference in
-wavelength|, in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom). In them a
-voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise. The weights,
-for distances dx, dy, dz and their norm r:
+1. Rows come sorted by cell (`voxels`): the sums of a voxel have the same order however the cube is divided, and the
+   accumulators in use stay in the cache.
+2. The distances of each row to the voxels around it are measured on the sky, as the ESO pipeline does (found by
+   experiment): |difference in RA| x cos(declination of the voxel), |difference in declination| and |difference in
+   wavelength|, in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom). In these
+   units a voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise.
+3. Each row adds weight x value, weight, and weight^2 x variance to the sums of these voxels (`accumulate`).
+4. A voxel is the weighted mean of its rows, with variance sum(w^2 v) / (sum w)^2 (`finish`; Weilbacher et al. 2020, A&A
+   641, A28, section 4.2; manual 9.14.3).
+
+The weights, for distances dx, dy, dz and their norm r:
 
 - drizzle: the share of the pixel, shrunk by pixfrac, that overlaps the voxel (Fruchter & Hook 2002);
 - linear 1 / r; quadratic 1 / r^2;
@@ -15,9 +19,8 @@ for distances dx, dy, dz and their norm r:
 - lanczos sinc(d) sinc(d / ld) in each direction within ld;
 - nearest: one row per voxel, see `nearest`.
 
-Rows come sorted by cell (`kernels.voxels`), so that the sums of a voxel are made in an order that does not
-depend on how the cube was divided, and that the accumulators in use stay in cache. Bound by arithmetic
-and scattered additions: 27 voxels a row with ld 1. The usual drizzle goes its own way (`kernels.drizzle`).
+Arithmetic and scattered additions take the time: 27 voxels per row with ld 1. The usual drizzle has a kernel of its own
+(`drizzle`).
 """
 
 import math

@@ -13,7 +13,6 @@ from musedeep.kernels.slices.slice_pixels import x_offsets
 from musedeep.recipes.lsf.samples import Sampler
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.fits.header_cards import add
-from musedeep.storage.outputs import refuse_existing
 
 SLICE_SPACING: Final = 82.2
 SLICE_WIDTH: Final = 75.0
@@ -132,7 +131,6 @@ def write_subtracted(
     MusedeepError
         The file exists and may not be replaced; no space.
     """
-    refuse_existing(path, overwrite)
     columns = _columns(ifu, sampler, images, offsets, limits, shape[1])
     starts = _offsets(sampler)
     cards = _limits(columns, ifu)

@@ -11,7 +11,6 @@ from musedeep.recipes.run_ifus import RecipeCall, Writer, Written, product_name
 from musedeep.reduction.rows.source import all_rows
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, add
-from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.threads import in_threads
 
@@ -21,12 +20,9 @@ def resampled_rows(table: RowSource, starts: NDArray[np.int64], step: float) -> 
 
     Parameters
     ----------
-    table : RowSource
-        Rows of an IFU, slice by slice.
-    starts : int64 (slices + 1,)
-        First row of each slice, and the row after the last.
-    step : float
-        [Angstrom]
+    table : rows of an IFU, slice by slice
+    starts : int64 (slices + 1,), first row of each slice, and the row after the last
+    step : float [Angstrom]
 
     Returns
     -------
@@ -61,7 +57,6 @@ def resampled_image(
 
     def write(call: RecipeCall, ifu: int) -> Written:
         path = call.output / product_name(category, ifu)
-        refuse_existing(path, call.overwrite)
         image, start = resampled_rows(table, starts, step)
         data = fits.ImageHDU(image, name="DATA")
         add(

@@ -40,12 +40,9 @@ class Strip:
 
     Attributes
     ----------
-    first : int
-        Its first line.
-    sums : float64 (planes, lines, columns, 3)
-        Sums of weight x value, weight, weight**2 x variance.
-    distance : float64 (planes, lines, columns), or (0, 0, 0)
-        With resample=nearest: squared distances of the pixels.
+    first : its first line
+    sums : float64 (planes, lines, columns, 3), sums of weight x value, weight, weight**2 x variance
+    distance : float64 (planes, lines, columns), or (0, 0, 0), with resample=nearest: squared distances of the pixels
     """
 
     first: int
@@ -60,12 +57,10 @@ class FieldGrid:
     ----------
     limits : of all pixels to come
     step : of the planes [Angstrom]
-    how : HowToResample
 
     Attributes
     ----------
-    start : float64 (3,)
-        x, y [pixel] and wavelength [Angstrom] of the first voxel.
+    start : float64 (3,), x, y [pixel] and wavelength [Angstrom] of the first voxel
     shape : planes, lines, columns
     """
 

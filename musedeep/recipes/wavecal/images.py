@@ -85,9 +85,7 @@ def write_resampled(
         ("CD1_2", 0.0), ("CD2_1", 0.0), ("CTYPE1", "PIXEL"), ("CTYPE2", "AWAV"), ("CUNIT1", "pixel"),
         ("CUNIT2", "Angstrom"), ("BUNIT", "count"),
     )  # fmt: skip
-    path = call.output / product_name("ARC_RESAMPLED_0001", ifu)
-    write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), call.overwrite)
-    return [("ARC_RESAMPLED_0001", path)]
+    return _written(call, "ARC_RESAMPLED_0001", ifu, header, data)
 
 
 def write_wave_map(
@@ -100,7 +98,11 @@ def write_wave_map(
 ) -> Written:
     """Write WAVE_MAP."""
     add(header, ("BUNIT", "Angstrom"))
-    path = call.output / product_name("WAVE_MAP_0001", ifu)
-    data = wave_map(shape, results, trace)
+    return _written(call, "WAVE_MAP_0001", ifu, header, wave_map(shape, results, trace))
+
+
+def _written(call: RecipeCall, category: str, ifu: int, header: fits.Header, data: NDArray[np.float32]) -> Written:
+    """Write an image into the primary HDU."""
+    path = call.output / product_name(category, ifu)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), call.overwrite)
-    return [("WAVE_MAP_0001", path)]
+    return [(category, path)]

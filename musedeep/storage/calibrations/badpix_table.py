@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
-from musedeep.storage.fits.header_cards import own_cards
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.fits.table import Column, table_hdu
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 from musedeep.storage.raw.file import extension_name
@@ -33,12 +33,9 @@ class BadPixelTable:
 
     Attributes
     ----------
-    pixels : dict
-        BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x.
-    primary : fits.Header
-        Cards of the primary header, without the structural ones.
-    headers : dict
-        The same of each IFU's extension.
+    pixels : BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x
+    primary : cards of the primary header, without the structural ones
+    headers : the same of each IFU's extension
     """
 
     pixels: dict[int, NDArray[Any]] = field(default_factory=dict)
@@ -50,16 +47,13 @@ class BadPixelTable:
 
         Parameters
         ----------
-        ifu : int
-            1 to 24.
+        ifu : 1 to 24
         pixels : BAD_PIXEL (n,)
-        header : fits.Header, optional
-            Cards for the extension, if it is a new one.
+        header : cards for the extension, if it is a new one
 
         Returns
         -------
-        int
-            Pixels that were not listed before.
+        int, pixels that were not listed before
 
         Raises
         ------
@@ -101,7 +95,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
     path = Path(path)
     table = BadPixelTable()
     with open_hdus(path, "BADPIX_TABLE") as hdus:
-        table.primary = own_cards(hdus[0].header)
+        table.primary = free_cards(hdus[0].header)
         for number, hdu in enumerate(hdus[1:], 1):
             name = str(hdu.header.get("EXTNAME", ""))
             match = re.match(r"CHAN(\d\d)$", name.strip())
@@ -118,7 +112,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
             if "value" in hdu.columns.names:
                 pixels["value"] = numbers(hdu, "value")
             try:
-                table.add(int(match[1]), pixels, own_cards(hdu.header))
+                table.add(int(match[1]), pixels, free_cards(hdu.header))
             except MusedeepError as error:
                 raise MusedeepError(f"{path}, {name}: {error}") from error
     if not table.pixels:

@@ -70,8 +70,7 @@ class Extension:
     text : OBJECT, without the name
     data : image or cube
     unit : BUNIT
-    bad : bool (lines, columns) or None
-        Pixels without meaning: they become an extension of flags, NAME_DQ.
+    bad : bool (lines, columns) or None, pixels without meaning: they become an extension of flags, NAME_DQ
     placed : has coordinates
     """
 
@@ -88,7 +87,6 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
 
     Parameters
     ----------
-    extensions : sequence of Extension
     start : x, y [pixel] and wavelength [Angstrom] of the first voxel
     step : of the planes [Angstrom]
     """

@@ -11,8 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import own_cards
-from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.raw.file import extension_name
 
 
@@ -29,7 +28,6 @@ def table_hdu(columns: Sequence[Column], values: Mapping[str, Any], name: str | 
 
     Parameters
     ----------
-    columns : sequence of Column
     values : of each column, by its name
     name : EXTNAME, which keeps its case
     """
@@ -61,21 +59,15 @@ def write_table(
 
     Parameters
     ----------
-    path : Path
-    header : fits.Header
-        Primary header.
-    table : fits.BinTableHDU
-    ifu : int, optional
-        Name the extension CHANnn and give it the cards of the header, for a file of many IFUs.
-    overwrite : bool
+    header : primary header
+    ifu : name the extension CHANnn and give it the cards of the header, for a file of many IFUs
 
     Raises
     ------
     MusedeepError
         The file exists and may not be replaced, or cannot be written.
     """
-    refuse_existing(path, overwrite)
     if ifu is not None:
         table.header["EXTNAME"] = extension_name(ifu)
-        table.header.extend(own_cards(header), unique=True, update=False)
+        table.header.extend(free_cards(header), unique=True, update=False)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)
