@@ -36,13 +36,8 @@ def split_arguments(recipe: Recipe[Any], arguments: Sequence[str]) -> tuple[dict
     """Parameters and files among the arguments.
 
     `--name=value` is a parameter, as for esorex; so is `--name value`, unless it is true or false: `--name` alone is
-    then true, and the next word is a file if it is neither "true" nor "false".
-
-    Raises
-    ------
-    UsageProblem
-        Something that looks like an option and is no parameter of the recipe, a parameter without a value,
-        or one given twice.
+    then true, and the next word is a file if it is neither "true" nor "false". Raises UsageProblem for what looks like
+    an option and is no parameter of the recipe, a parameter without a value, or one given twice.
     """
     known = {p.name: p for p in recipe.parameters}
     given: dict[str, str] = {}
@@ -74,13 +69,7 @@ def split_arguments(recipe: Recipe[Any], arguments: Sequence[str]) -> tuple[dict
 
 
 def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output: Path, dry_run: bool) -> int:
-    """Run a recipe; several set-of-frames files are taken as one, as esorex does.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if an IFU failed.
-    """
+    """Run a recipe (several set-of-frames files are taken as one, as esorex does); exit status 1 if an IFU failed."""
     recipe = declared(name)
     given, files = split_arguments(recipe, arguments)
     resources.memory_bytes()

@@ -14,10 +14,7 @@ from musedeep.storage.fits.hdus import open_hdus
 def read_image(path: Path) -> tuple[NDArray[np.float32], int | None]:
     """DATA of a master flat-field, float32 (4112, 4096), and its IFU.
 
-    Raises
-    ------
-    MusedeepError
-        No FITS file, or no extension DATA with an image.
+    Raises MusedeepError for no FITS file, or no extension DATA with an image.
     """
     with open_hdus(path, "MASTER_FLAT") as hdus:
         for hdu in hdus:
@@ -34,13 +31,7 @@ def _ifu(*headers: fits.Header) -> int | None:
 
 
 def same_ifu(*given: tuple[Path, int | None]) -> int | None:
-    """The IFU of all files.
-
-    Raises
-    ------
-    MusedeepError
-        They belong to different ones.
-    """
+    """The IFU of all files; MusedeepError if they belong to different ones."""
     known = [(path, ifu) for path, ifu in given if ifu is not None]
     for path, ifu in known[1:]:
         if ifu != known[0][1]:
