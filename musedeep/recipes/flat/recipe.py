@@ -40,13 +40,8 @@ RECIPE = Recipe(
     products=(
         Product("MASTER_FLAT-nn.fits", "Master flat of IFU nn, mean 1", Format.IMAGE, IMAGE_BYTES),
         Product("TRACE_TABLE-nn.fits", "Trace of the slices of IFU nn", Format.TABLE, 43_000, {"trace": True}),
-        Product(
-            "TRACE_SAMPLES-nn.fits",
-            "Samples of the trace (samples=true)",
-            Format.TABLE,
-            150_000,
-            {"trace": True, "samples": True},
-        ),
+        Product("TRACE_SAMPLES-nn.fits", "Samples of the trace (samples=true)", Format.TABLE, 150_000,
+                {"trace": True, "samples": True}),
     ),
     quality=(
         Quality("FLAT INPUTi MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of flat i, bias subtracted [count]"),
@@ -63,4 +58,4 @@ RECIPE = Recipe(
     section=3,
     cost=Cost(350 * MIB, 4.0),
     work="musedeep.recipes.flat.master",
-)
+)  # fmt: skip

@@ -39,19 +39,12 @@ RECIPE = Recipe(
     name="muse_geometry",
     summary="Find where the slices lie in the field of view, from exposures of the multi-pinhole mask.",
     inputs=(
-        Input(
-            "MASK",
-            50,
-            None,
-            "Raw exposures of the multi-pinhole mask, the full sequence",
-            raw=True,
-            match=("field", "read_out"),
-        ),
+        Input("MASK", 50, None, "Raw exposures of the multi-pinhole mask, the full sequence", raw=True,
+              match=("field", "read_out")),
         MASTER_BIAS,
         MASTER_DARK,
-        replace(
-            MASTER_FLAT, minimum=0, left_out="spots are compared within an image; the flat would only add its noise"
-        ),
+        replace(MASTER_FLAT, minimum=0,
+                left_out="spots are compared within an image; the flat would only add its noise"),
         TRACE_TABLE,
         WAVECAL_TABLE,
         LINE_CATALOG,
@@ -60,17 +53,11 @@ RECIPE = Recipe(
     ),
     model=GeometryParameters,
     products=(
-        Product(
-            "MASK_REDUCED_kkkk-nn.fits",
-            "Reduced exposure k of IFU nn (saveimage=true)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"saveimage": True},
-        ),
+        Product("MASK_REDUCED_kkkk-nn.fits", "Reduced exposure k of IFU nn (saveimage=true)", Format.IMAGE, IMAGE_BYTES,
+                {"saveimage": True}),
         Product("MASK_COMBINED-nn.fits", "Mean of all exposures of IFU nn", Format.IMAGE, IMAGE_BYTES),
-        Product(
-            "SPOTS_TABLE-nn.fits", "Measurements of all spots of IFU nn in all exposures", Format.TABLE, 10_000_000
-        ),
+        Product("SPOTS_TABLE-nn.fits", "Measurements of all spots of IFU nn in all exposures", Format.TABLE,
+                10_000_000),
         Product("GEOMETRY_UNSMOOTHED.fits", "Places of the slices as measured", Format.TABLE),
         Product("GEOMETRY_TABLE.fits", "Places of the slices", Format.TABLE),
         Product("GEOMETRY_CUBE.fits", "Cube of the combined exposures, to check the table", Format.CUBE),
@@ -93,4 +80,4 @@ RECIPE = Recipe(
     cost=Cost(900 * MIB, 25.0, work_per_exposure=36_000_000),
     directory="geometry",
     work="musedeep.recipes.geometry.field",
-)
+)  # fmt: skip

@@ -69,13 +69,8 @@ RECIPE = Recipe(
     model=LsfParameters,
     products=(
         Product("LSF_PROFILE-nn.fits", "Line-spread functions of the slices of IFU nn", Format.TABLE, 901_000),
-        Product(
-            "PIXTABLE_SUBTRACTED-nn.fits",
-            "Pixels around the lines, profiles subtracted (save_subtracted=true)",
-            Format.PIXEL_TABLE,
-            230_000_000,
-            {"save_subtracted": True},
-        ),
+        Product("PIXTABLE_SUBTRACTED-nn.fits", "Pixels around the lines, profiles subtracted (save_subtracted=true)",
+                Format.PIXEL_TABLE, 230_000_000, {"save_subtracted": True}),
     ),
     quality=(
         Quality("LSF SLICEj FWHM MEAN, STDEV, MIN, MAX", "Full widths at half maximum of slice j [Angstrom]"),
@@ -84,4 +79,4 @@ RECIPE = Recipe(
     section=5,
     cost=Cost(450 * MIB, 5.0),
     work="musedeep.recipes.lsf.line_spread",
-)
+)  # fmt: skip

@@ -120,13 +120,8 @@ RECIPE = Recipe(
         Input("STD", 0, None, "Raw exposure of a standard star", raw=True),
         Input("SKY", 0, None, "Raw exposure of an (almost) empty field", raw=True),
         Input("ASTROMETRY", 0, None, "Raw exposure of an astrometric field", raw=True),
-        Input(
-            "REDUCED",
-            0,
-            None,
-            "Calibrated image (instead of raw exposures; needs no bias and no flat)",
-            left_out="stands for raw frames that are reduced already, not for what a telescope delivers",
-        ),
+        Input("REDUCED", 0, None, "Calibrated image (instead of raw exposures; needs no bias and no flat)",
+              left_out="stands for raw frames that are reduced already, not for what a telescope delivers"),
         Input("ILLUM", 0, 1, "Raw lamp flat taken next to the exposures", nearest="ILLUM"),
         replace(MASTER_BIAS, minimum=0, needed=True),
         MASTER_DARK,
@@ -139,33 +134,14 @@ RECIPE = Recipe(
     ),
     model=ScibasicParameters,
     products=(
-        Product(
-            "TAG_RED_eeee-nn.fits",
-            "Calibrated image of exposure eeee of each tag, IFU nn (saveimage=true)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"saveimage": True},
-        ),
-        Product(
-            "TAG_RESAMPLED_eeee-nn.fits",
-            "Image with wavelengths along the columns (resample=true)",
-            Format.PLANE,
-            54_000_000,
-            {"resample": True},
-        ),
-        Product(
-            "PIXTABLE_TAG_eeee-nn.zarr",
-            "Pixel table as a store (with --save-fits also as .fits)",
-            Format.STORE,
-            145_000_000,
-        ),
-        Product(
-            "PIXTABLE_TAG_eeee-nn.fits",
-            "The same as FITS (--save-fits)",
-            Format.PIXEL_TABLE,
-            376_000_000,
-            {SAVE_FITS: True},
-        ),
+        Product("TAG_RED_eeee-nn.fits", "Calibrated image of exposure eeee of each tag, IFU nn (saveimage=true)",
+                Format.IMAGE, IMAGE_BYTES, {"saveimage": True}),
+        Product("TAG_RESAMPLED_eeee-nn.fits", "Image with wavelengths along the columns (resample=true)", Format.PLANE,
+                54_000_000, {"resample": True}),
+        Product("PIXTABLE_TAG_eeee-nn.zarr", "Pixel table as a store (with --save-fits also as .fits)", Format.STORE,
+                145_000_000),
+        Product("PIXTABLE_TAG_eeee-nn.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 376_000_000,
+                {SAVE_FITS: True}),
     ),
     quality=(
         Quality("SCIBASIC NSATURATED", "Saturated pixels of the image"),
@@ -175,4 +151,4 @@ RECIPE = Recipe(
     cost=Cost(650 * MIB, 5.0),
     apart=True,
     work="musedeep.recipes.scibasic.ifus",
-)
+)  # fmt: skip

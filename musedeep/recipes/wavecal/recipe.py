@@ -66,42 +66,16 @@ RECIPE = Recipe(
     model=WavecalParameters,
     products=(
         Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn", Format.TABLE, 104_000),
-        Product(
-            "WAVECAL_RESIDUALS-nn.fits",
-            "Residuals of all positions (residuals=true)",
-            Format.TABLE,
-            34_000_000,
-            {"residuals": True},
-        ),
-        Product(
-            "ARC_RED_LAMP_eeee-nn.fits",
-            "Combined image of a lamp (saveimages=true)",
-            Format.IMAGE,
-            3 * IMAGE_BYTES,
-            {"saveimages": True},
-        ),
-        Product(
-            "ARC_RED_0001-nn.fits",
-            "Sum of all lamps (resample=true, lampwise=false)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"resample": True},
-            {"lampwise": False},
-        ),
-        Product(
-            "ARC_RESAMPLED_0001-nn.fits",
-            "The same, resampled in wavelength (resample=true)",
-            Format.PLANE,
-            70_000_000,
-            {"resample": True},
-        ),
-        Product(
-            "WAVE_MAP_0001-nn.fits",
-            "Wavelength of every pixel (wavemap=true)",
-            Format.PLANE,
-            67_000_000,
-            {"wavemap": True},
-        ),
+        Product("WAVECAL_RESIDUALS-nn.fits", "Residuals of all positions (residuals=true)", Format.TABLE, 34_000_000,
+                {"residuals": True}),
+        Product("ARC_RED_LAMP_eeee-nn.fits", "Combined image of a lamp (saveimages=true)", Format.IMAGE,
+                3 * IMAGE_BYTES, {"saveimages": True}),
+        Product("ARC_RED_0001-nn.fits", "Sum of all lamps (resample=true, lampwise=false)", Format.IMAGE, IMAGE_BYTES,
+                {"resample": True}, {"lampwise": False}),
+        Product("ARC_RESAMPLED_0001-nn.fits", "The same, resampled in wavelength (resample=true)", Format.PLANE,
+                70_000_000, {"resample": True}),
+        Product("WAVE_MAP_0001-nn.fits", "Wavelength of every pixel (wavemap=true)", Format.PLANE, 67_000_000,
+                {"wavemap": True}),
     ),
     quality=(
         Quality("WAVECAL SLICEj LINES NDET, NID", "Arc lines detected and identified in slice j"),
@@ -118,4 +92,4 @@ RECIPE = Recipe(
     section=4,
     cost=Cost(700 * MIB, 5.0),
     work="musedeep.recipes.wavecal.solution",
-)
+)  # fmt: skip
