@@ -2,18 +2,10 @@
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MERGE,
-    CombineParameters,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class FlatParameters(CombineParameters, OverscanParameters, NifuParameters):
+class FlatParameters(shared.CombineParameters, shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_flat."""
 
     scale: bool = parameter(True, "Scale the frames to the exposure time of the first one before combining.")
@@ -29,13 +21,13 @@ class FlatParameters(CombineParameters, OverscanParameters, NifuParameters):
     )
     hisigmabadpix: float = parameter(5.0, "Limit for bright pixels, in mean absolute deviations from the median.", gt=0)
     samples: bool = parameter(False, "Write all samples of the trace.")
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
 
 RECIPE = Recipe(
     name="muse_flat",
     summary="Combine raw flats into a master flat, trace the slices and find bad pixels.",
-    inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), MASTER_BIAS, MASTER_DARK, BADPIX_TABLE),
+    inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), shared.MASTER_BIAS, shared.MASTER_DARK, shared.BADPIX_TABLE),
     model=FlatParameters,
     products=(
         Product("MASTER_FLAT-nn.fits", "Master flat of IFU nn, mean 1", Format.IMAGE, IMAGE_BYTES),

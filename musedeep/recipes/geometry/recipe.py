@@ -5,15 +5,7 @@ from typing import Literal
 
 from musedeep.declaration import MIB, Cost, Format, Input, Parameters, Product, Quality, Recipe, Scope, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-)
+from musedeep.reduction import parameters as shared
 
 
 class GeometryParameters(Parameters):
@@ -41,14 +33,10 @@ RECIPE = Recipe(
     inputs=(
         Input("MASK", 50, None, "Raw exposures of the multi-pinhole mask, the full sequence", raw=True,
               match=("field", "read_out")),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0,
+        shared.MASTER_BIAS, shared.MASTER_DARK,
+        replace(shared.MASTER_FLAT, minimum=0,
                 left_out="spots are compared within an image; the flat would only add its noise"),
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        LINE_CATALOG,
-        BADPIX_TABLE,
+        shared.TRACE_TABLE, shared.WAVECAL_TABLE, shared.LINE_CATALOG, shared.BADPIX_TABLE,
         Input("MASK_CHECK", 0, None, "Raw exposures to make images of with the new table", nearest="SKYFLAT"),
     ),
     model=GeometryParameters,

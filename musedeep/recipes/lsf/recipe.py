@@ -6,21 +6,10 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    MERGE,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class LsfParameters(OverscanParameters, NifuParameters):
+class LsfParameters(shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_lsf."""
 
     save_subtracted: bool = parameter(False, "Write the pixels around the lines, with the profiles subtracted.")
@@ -31,7 +20,7 @@ class LsfParameters(OverscanParameters, NifuParameters):
     lsf_regression_window: float = parameter(
         0.7, "Half size of the window of the regression along profiles [Angstrom].", gt=0
     )
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
     combine: Literal["average", "median", "minmax", "sigclip"] = parameter(
         "sigclip", "How the frames of a lamp are combined."
     )
@@ -58,13 +47,8 @@ RECIPE = Recipe(
     inputs=(
         Input("ARC", 0, None, "Raw arc exposure, at least 3 of each lamp", raw=True),
         Input("ARC_LSF", 0, None, "Raw arc exposure of a long sequence for this recipe", raw=True, preferred=True),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0),
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        BADPIX_TABLE,
-        LINE_CATALOG,
+        shared.MASTER_BIAS, shared.MASTER_DARK, replace(shared.MASTER_FLAT, minimum=0), shared.TRACE_TABLE,
+        shared.WAVECAL_TABLE, shared.BADPIX_TABLE, shared.LINE_CATALOG,
     ),
     model=LsfParameters,
     products=(

@@ -5,20 +5,10 @@ from typing import Literal
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    MERGE,
-    TRACE_TABLE,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class WavecalParameters(OverscanParameters, NifuParameters):
+class WavecalParameters(shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_wavecal."""
 
     combine: Literal["average", "median", "minmax", "sigclip"] = parameter(
@@ -48,7 +38,7 @@ class WavecalParameters(OverscanParameters, NifuParameters):
     saveimages: bool = parameter(False, "Write the combined image of each lamp.")
     resample: bool = parameter(False, "Write the sum of all lamps, as it is and resampled in wavelength.")
     wavemap: bool = parameter(False, "Write an image of the wavelength of every pixel.")
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
 
 RECIPE = Recipe(
@@ -56,12 +46,8 @@ RECIPE = Recipe(
     summary="Detect arc lines and determine the wavelength solution of each slice.",
     inputs=(
         Input("ARC", 1, None, "Raw arc exposure, at least 3 of each lamp", raw=True),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0),
-        TRACE_TABLE,
-        LINE_CATALOG,
-        BADPIX_TABLE,
+        shared.MASTER_BIAS, shared.MASTER_DARK, replace(shared.MASTER_FLAT, minimum=0), shared.TRACE_TABLE,
+        shared.LINE_CATALOG, shared.BADPIX_TABLE,
     ),
     model=WavecalParameters,
     products=(
