@@ -11,7 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep import instrument
-from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, VARIANCE_CLASS, header_of, sign
+from musedeep.storage.fits.header_cards import extension_cards, header_of, sign
 from musedeep.storage.fits.parts import (
     ArrayInFile,
     header_bytes,
@@ -92,12 +92,8 @@ def extension_header(
     """
     cards: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", "")]
     cards += [*wcs.spatial(), *wcs.spectral(), *extra]
-    cards.append(("EXTNAME", name, "This extension contains data " + ("variance" if variance else "values")))
-    cards += IMAGE_CLASS
-    if variance:
-        cards += [*VARIANCE_CLASS, ("SCIDATA", "DATA", "pointer to the data extension")]
-    else:
-        cards += [DATA_CLASS, ("ERRDATA", "STAT", "pointer to the variance extension")]
+    kind, companions = ("STAT", {"DATA": "DATA"}) if variance else ("DATA", {"STAT": "STAT"})
+    cards += extension_cards(name, kind, companions)
     cards.append(("BUNIT", instrument.VARIANCE_UNIT if variance else instrument.FLUX_UNIT, ""))
     if science:
         unit = _SCIENCE_UNITS[variance]
@@ -113,9 +109,8 @@ def field_image_header(wcs: CubeWCS, science: bool = False) -> fits.Header:
 
     With `science`, its unit is spelt as in the science data product that it belongs to.
     """
-    cards = [*wcs.spatial(), ("INHERIT", True, ""), ("EXTNAME", "DATA", "This extension contains data values")]
     unit = _SCIENCE_UNITS[False] if science else instrument.FLUX_UNIT
-    return header_of([*cards, *IMAGE_CLASS, DATA_CLASS, ("BUNIT", unit, "")])
+    return header_of([*wcs.spatial(), ("INHERIT", True, ""), *extension_cards("DATA", "DATA", {}), ("BUNIT", unit, "")])
 
 
 def filter_image_header(
@@ -126,9 +121,8 @@ def filter_image_header(
     With `quality`, the image points to a NAME_DQ extension (xEuro3D).
     """
     parts: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", ""), *wcs.spatial()]
-    parts += [("EXTNAME", name, "reconstructed image (data values)"), *IMAGE_CLASS, DATA_CLASS]
-    if quality:
-        parts.append(("QUALDATA", f"{name}_DQ", "pointer to the bad pixel mask extension"))
+    companions = {"DQ": f"{name}_DQ"} if quality else {}
+    parts += extension_cards(name, "DATA", companions, "reconstructed image (data values)")
     return header_of([*parts, ("BUNIT", instrument.FLUX_UNIT, ""), *cards])
 
 
