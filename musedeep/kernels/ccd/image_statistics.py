@@ -23,18 +23,12 @@ class Statistics:
 
 
 def statistics(values: NDArray[np.float32], good: NDArray[np.bool_] | None = None) -> Statistics:
-    """Statistics of an image.
+    """Statistics of an image; NaN all over if no pixel counts.
 
     Parameters
     ----------
     values : float32 (rows, columns)
-    good : bool (rows, columns), optional
-        Pixels that count; default: all.
-
-    Returns
-    -------
-    Statistics
-        NaN all over if no pixel counts.
+    good : bool (rows, columns), optional, pixels that count; default: all
     """
     mask = _EVERY if good is None else good
     n, mean, stdev, low, high = _moments(values, mask)

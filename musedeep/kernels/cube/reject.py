@@ -92,33 +92,21 @@ def _runs(z, y, x, shape, direction, start, first, last):
 def reject(  # type: ignore[no-untyped-def]
     values, sample, variances, start, shape, core, direction, kind, crsigma, flags
 ):
-    """Mark the rows of the cells in `core` that exceed the threshold of their cell.
+    """Mark rows of the cells in `core` above the threshold of their cell; returns the number of medians computed.
 
     Parameters
     ----------
-    values : float32 (rows,)
-        Data of all rows, sorted by cell; all are tested.
+    values : float32 (rows,), data of all rows, sorted by cell; all are tested
     sample : float32 (rows,)
         The same, with NaN for bad rows: no sample takes those (the reference tests them all the same).
     variances : float32 (rows,)
     start : int64 (cells + 1,)
-    shape : (int, int, int)
-        nz, ny, nx of the box.
-    core : int64 (4,)
-        z0, z1, y0, y1 of the cells to test; their neighbours must be complete.
-    direction : int
-        ALONG_X, ALONG_Y (slices along that axis) or NO_DIRECTION.
-    kind : int
-        IRAF, MEAN or MEDIAN.
-    crsigma : float
-        Rejection threshold, > 0.
-    flags : uint8 (rows,)
-        Set to 1 where rejected.
-
-    Returns
-    -------
-    exact : int
-        Number of cells whose median had to be computed.
+    shape : (int, int, int), nz, ny, nx of the box
+    core : int64 (4,), z0, z1, y0, y1 of the cells to test; their neighbours must be complete
+    direction : int, ALONG_X, ALONG_Y (slices along that axis) or NO_DIRECTION
+    kind : int, IRAF, MEAN or MEDIAN
+    crsigma : float, rejection threshold, > 0
+    flags : uint8 (rows,), set to 1 where rejected
     """
     # chosen here and not in a kernel, so that only one of the two is compiled
     if kind == MEDIAN:
@@ -258,8 +246,7 @@ def slice_direction(position_angle: float) -> int:
 
     Parameters
     ----------
-    position_angle : float
-        ESO INS DROT POSANG of the first exposure [deg].
+    position_angle : float, ESO INS DROT POSANG of the first exposure [deg]
     """
     angle = abs(position_angle)
     if any(abs(angle - axis) < 5.0 for axis in (0.0, 180.0, 360.0)):

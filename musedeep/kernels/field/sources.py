@@ -12,10 +12,8 @@ class Source:
 
     Attributes
     ----------
-    x, y : int
-        Pixel nearest to its flux-weighted centre, from 0.
-    width_x, width_y : float
-        Full widths at half maximum along the axes [pixel]; -1 where they cannot be measured.
+    x, y : int, pixel nearest to its flux-weighted centre, from 0
+    width_x, width_y : float, full widths at half maximum along the axes [pixel]; -1 where they cannot be measured
     """
 
     x: int
@@ -43,9 +41,7 @@ def width_at_half(profile: NDArray[np.floating], peak: int) -> float:
 
     Parameters
     ----------
-    profile : float (n,)
-        Pixels without data (NaN) count as 0.
-    peak : int
+    profile : float (n,), pixels without data (NaN) count as 0
 
     Returns
     -------
@@ -71,10 +67,8 @@ def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[So
 
     Parameters
     ----------
-    image : float (ny, nx)
-        NaN where there are no data.
-    threshold : float
-        In standard deviations of the background above its median.
+    image : float (ny, nx), NaN where there are no data
+    threshold : float, in standard deviations of the background above its median
 
     Notes
     -----

@@ -67,7 +67,7 @@ def gather(
     members: NDArray[np.int64],
     expected: NDArray[np.int64],
 ) -> Any:
-    """Pixels of a slice in the windows of arc lines; a pixel can be in several.
+    """Pixels of a slice in the windows of arc lines, some in several; returns their number, which may exceed `size`.
 
     Bounded by the evaluation of the wavelength of each pixel, about 10 ns; rows without lines cost nothing.
 
@@ -80,12 +80,7 @@ def gather(
     data : float32 (rows, columns); dq : int32 (rows, columns)
     where, offsets, members : int64, float64, int64 (size,), filled
         Place of the pixel in the image, wavelength relative to the line, number of the line.
-    expected : int64 (n,), filled
-        Pixels within `CORE` of each line, good or not.
-
-    Returns
-    -------
-    int : entries; more than `size` are counted, not filled
+    expected : int64 (n,), filled, pixels within `CORE` of each line, good or not
     """
     n_columns = data.shape[1]
     n_lines = lines.size
@@ -167,16 +162,12 @@ MODEL: Final = Model(_equations, eliminate, _within, _small)
 
 @nb.njit(nogil=True, cache=True)
 def fit_line(offsets, values, p):  # type: ignore[no-untyped-def]
-    """Fit a Gaussian without background.
+    """Fit a Gaussian without background; returns whether the fit converged.
 
     Parameters
     ----------
     offsets, values : float64 (n,), Angstrom and count
     p : float64 (3,): flux, centre, standard deviation; first guess, then the result
-
-    Returns
-    -------
-    bool : the fit converged
     """
     status, _ = minimise(MODEL, 3, (offsets, values), p, space(3), DAMPING)
     # stuck: the minimum, within rounding

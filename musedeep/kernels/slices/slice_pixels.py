@@ -21,33 +21,24 @@ positive all the way up."""
 
 
 def trace_edges(coefficients: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
-    """Edges of all slices in every row.
+    """Edges of all slices in every row, float64 (slices, 2, rows), column from 1; NaN where a trace failed.
 
     Parameters
     ----------
     coefficients : float64 (slices, 2, order + 1)
         Of the left and the right edge, in powers of the row number (from 1) [pixel, from 1].
-    n_rows : int
-        Rows of the trimmed image.
-
-    Returns
-    -------
-    float64 (slices, 2, rows), column from 1; NaN where a trace failed
+    n_rows : int, rows of the trimmed image
     """
     rows = np.arange(1.0, n_rows + 1)
     return np.ascontiguousarray(np.polynomial.polynomial.polyval(rows, np.moveaxis(coefficients, -1, 0)))
 
 
 def x_offsets(edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Offset of every slice: column on the CCD (from 1) less the x that is kept in `origin`.
+    """Column on the CCD (from 1) less the x that is kept in `origin`, of each slice, int64 (slices,); may be negative.
 
     Parameters
     ----------
     edges : float64 (slices, 2, rows), from `trace_edges`
-
-    Returns
-    -------
-    int64 (slices,); may be negative
     """
     return np.floor(edges[:, 0, 0]).astype(np.int64) - MARGIN
 
@@ -112,16 +103,11 @@ def count_pixels(
 
     Parameters
     ----------
-    edges : float64 (2, rows)
-        Left and right edge in each row [pixel, from 1].
-    wavelength : float64 (x order + 1, y order + 1)
-        Polynomial of column and row, both from 1 [Angstrom].
-    shift : float32
-        Added to the wavelength [Angstrom].
-    low, high : float32
-        Limits of the shifted wavelength, both inside [Angstrom].
-    n_columns : int
-        Columns of the trimmed image.
+    edges : float64 (2, rows), left and right edge in each row [pixel, from 1]
+    wavelength : float64 (x order + 1, y order + 1), polynomial of column and row, both from 1 [Angstrom]
+    shift : float32, added to the wavelength [Angstrom]
+    low, high : float32, limits of the shifted wavelength, both inside [Angstrom]
+    n_columns : int, columns of the trimmed image
     counts : int64 (rows,), filled
     """
     terms = np.empty(wavelength.shape[0])
@@ -175,16 +161,12 @@ def slice_spectrum(
 
     Parameters
     ----------
-    edges, wavelength
-        As for `count_pixels`.
+    edges, wavelength : as for `count_pixels`
     data : float32 (some rows, columns)
     dq : int32 (some rows, columns)
-    first_row : int
-        Row of the CCD that is their first, from 0.
-    start, step : float
-        Centre of the first bin, and width of bins [Angstrom].
-    sums : float64 (2, bins), added to
-        Of weights, and of weighted values.
+    first_row : int, row of the CCD that is their first, from 0
+    start, step : float, centre of the first bin, and width of bins [Angstrom]
+    sums : float64 (2, bins), added to, of weights, and of weighted values
     """
     terms = np.empty(wavelength.shape[0])
     nothing = np.float32(0.0)
@@ -229,22 +211,16 @@ def row_wavelengths(
 
     Parameters
     ----------
-    ifu : int
-        From 1.
+    ifu : int, from 1
     edges : float64 (slices, 2, rows of the CCD)
     wavelength : float64 (slices, x order + 1, y order + 1)
-    offsets : int64 (slices,)
-        Of x in `origin`, from `x_offsets`.
-    shift, low, high, n_columns
-        As for `count_pixels`.
+    offsets : int64 (slices,), of x in `origin`, from `x_offsets`
+    shift, low, high, n_columns : as for `count_pixels`
     starts : int64 (slices * rows of the CCD + 1,)
         Rows of the table before each row of the CCD, slice by slice: sums of the counts of `count_pixels`.
-    first : int
-        Number of the first row, from 0.
-    values : float32 (n,), filled
-        [Angstrom]
-    origin : int32 (n,), filled
-        x - offset, y, IFU and slice (manual A.3.2).
+    first : int, number of the first row, from 0
+    values : float32 (n,), filled [Angstrom]
+    origin : int32 (n,), filled, x - offset, y, IFU and slice (manual A.3.2)
     """
     terms = np.empty(wavelength.shape[1])
     n_rows = edges.shape[2]
@@ -290,16 +266,11 @@ def pixels_of_origin(
 
     Parameters
     ----------
-    origin : int32 (n,)
-        From `row_wavelengths`.
-    edges : float64 (slices, 2, rows)
-        Left and right edge in each row [pixel, from 1].
-    geometry : float64 (slices, 4)
-        x, y [pixel of the field], angle [rad], width [pixel] of the slices.
-    offsets : int64 (slices,)
-        Of x in `origin`.
-    image : (data, dq, stat)
-        float32, int32, float32 (rows, columns), trimmed.
+    origin : int32 (n,), from `row_wavelengths`
+    edges : float64 (slices, 2, rows), left and right edge in each row [pixel, from 1]
+    geometry : float64 (slices, 4), x, y [pixel of the field], angle [rad], width [pixel] of the slices
+    offsets : int64 (slices,), of x in `origin`
+    image : (data, dq, stat), float32, int32, float32 (rows, columns), trimmed
     xpos, ypos, data, dq, stat : float32, int32 for dq; (n,) each, filled
     """
     along_x, along_y = geometry[:, 3] * np.cos(geometry[:, 2]), geometry[:, 3] * np.sin(geometry[:, 2])
@@ -325,19 +296,12 @@ def slice_field_limits(
     high: Any,
     n_columns: Any,
 ) -> NDArray[np.float64]:
-    """Limits of the pixels of a slice, in the field and in wavelength.
+    """Lowest and highest x, y [pixel], wavelength [Angstrom] of a slice, float64 (2, 3); infinite without pixels.
 
     Parameters
     ----------
-    edges, wavelength, shift, low, high, n_columns
-        As for `count_pixels`.
-    geometry : float64 (4,)
-        Of the slice, see `pixels_of_origin`.
-
-    Returns
-    -------
-    float64 (2, 3)
-        Lowest and highest x, y [pixel], wavelength [Angstrom]; infinite without pixels.
+    edges, wavelength, shift, low, high, n_columns : as for `count_pixels`
+    geometry : float64 (4,), of the slice, see `pixels_of_origin`
     """
     out = np.empty((2, 3))
     out[0], out[1] = np.inf, -np.inf

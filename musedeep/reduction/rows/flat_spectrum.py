@@ -18,18 +18,11 @@ FLAT_ROWS: Final = 512
 
 
 def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean spectrum of a master flat, of pixels without flags; bins begin at the smallest wavelength of all.
+    """Mean spectrum of a master flat: wavelength [Angstrom] and value, float64 (bins,); NaN in bins without pixels.
 
     Parameters
     ----------
-    flat : ImageFile
-    where : SliceMap
-    step : float
-        Width of bins [Angstrom].
-
-    Returns
-    -------
-    float64 (bins,), wavelength [Angstrom] and value; NaN in bins without pixels
+    step : float, width of bins [Angstrom]
     """
     slices = range(where.edges.shape[0])
     n_rows, n_columns = flat.shape

@@ -69,16 +69,11 @@ class Illuminated(Correction):
 
 
 def illumination_factors(table: ImageRows) -> NDArray[np.float64]:
-    """Factors by which the slices of an IFU are multiplied: the inverse of their medians, of mean 1.
+    """Factors of the slices of an IFU: the inverse of their medians, of mean 1, float64 (slices,); NaN without light.
 
     Parameters
     ----------
-    table : ImageRows
-        Of the lamp flat, between the wavelengths `ILLUM_RANGE`.
-
-    Returns
-    -------
-    float64 (slices,), NaN for slices without light
+    table : ImageRows, of the lamp flat, between the wavelengths `ILLUM_RANGE`
 
     Raises
     ------

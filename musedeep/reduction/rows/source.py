@@ -43,14 +43,10 @@ class Correction:
 
     Attributes
     ----------
-    reads : tuple of str
-        Columns whose values it needs, also those that it changes.
-    changes : tuple of str
-        Columns that it changes or adds.
-    units : mapping of str to str
-        Units of the columns whose unit it changes.
-    margin : float
-        Largest change of a wavelength [Angstrom].
+    reads : tuple of str, columns whose values it needs, also those that it changes
+    changes : tuple of str, columns that it changes or adds
+    units : mapping of str to str, units of the columns whose unit it changes
+    margin : float, largest change of a wavelength [Angstrom]
     """
 
     reads: tuple[str, ...] = ()
@@ -68,13 +64,7 @@ class Correction:
 
 
 class Scaled(Correction):
-    """One column times a factor, multiplied in float64.
-
-    Parameters
-    ----------
-    name : str
-    factor : float
-    """
+    """One column times a factor, multiplied in float64."""
 
     def __init__(self, name: str, factor: float) -> None:
         self.reads = self.changes = (name,)
@@ -136,9 +126,7 @@ def corrected(source: RowSource, corrections: Sequence[Correction]) -> RowSource
 
     Parameters
     ----------
-    source : RowSource
-    corrections : sequence of Correction
-        In the order in which they are applied.
+    corrections : sequence of Correction, in the order in which they are applied
     """
     if not corrections:
         return source
@@ -151,10 +139,8 @@ class RowsWithin:
 
     Parameters
     ----------
-    source : RowSource
-        All its wavelengths are read at once, in blocks.
-    low, high : float
-        [Angstrom]
+    source : RowSource, all its wavelengths are read at once, in blocks
+    low, high : float [Angstrom]
     """
 
     def __init__(self, source: RowSource, low: float, high: float) -> None:
@@ -187,10 +173,8 @@ class JoinedRows:
 
     Parameters
     ----------
-    path : Path or StoreUrl
-        For messages.
-    sources : sequence of RowSource
-        At least one.
+    path : Path or StoreUrl, for messages
+    sources : sequence of RowSource, at least one
     """
 
     def __init__(self, path: Location, sources: Sequence[RowSource]) -> None:

@@ -27,8 +27,7 @@ class RowSums(Protocol):
 
     Attributes
     ----------
-    columns : tuple of str
-        The columns that are summed up.
+    columns : tuple of str, the columns that are summed up
     """
 
     @property
@@ -57,12 +56,8 @@ def add_up(
 
     Parameters
     ----------
-    sources : sequence of RowSource
-    sums : sequence of RowSums
-    workers : int, optional
-        Threads, each of which reads one source; at most READERS by default.
-    progress : Progress, optional
-        Of rows.
+    workers : int, optional, threads, each of which reads one source; at most READERS by default
+    progress : Progress, optional, of rows
     """
     names = sorted({name for one in sums for name in one.columns})
     workers = workers or min(available_processors(), READERS)
@@ -89,8 +84,7 @@ class RowLimits:
 
     Attributes
     ----------
-    values : float64 (3, 2)
-        Lowest and highest xpos, ypos and lambda; infinite without rows.
+    values : float64 (3, 2), lowest and highest xpos, ypos and lambda; infinite without rows
     """
 
     columns = ("xpos", "ypos", "lambda")

@@ -16,8 +16,7 @@ class StoreUrl:
 
     Attributes
     ----------
-    url : str
-        Without a slash at its end.
+    url : str, without a slash at its end
     """
 
     url: str
