@@ -243,10 +243,7 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
         stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in cube.pixel_tables)
         how = cube.resampling([EXPOSURE])
         elsewhere = options.scheduler is not None or options.cluster is not None
-        with (
-            rehearsal(how, stores, wanted=not elsewhere) as kernels,
-            executor_for(cube.output, options) as executor,
-        ):
+        with rehearsal(how, stores, wanted=not elsewhere) as kernels, executor_for(cube.output, options) as executor:
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )

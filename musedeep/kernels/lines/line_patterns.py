@@ -201,10 +201,7 @@ def identify(
 
 
 def _nearest(
-    places: NDArray[np.float64],
-    lamps: NDArray[np.int64],
-    expected: NDArray[np.float64],
-    line_lamps: NDArray[np.int64],
+    places: NDArray[np.float64], lamps: NDArray[np.int64], expected: NDArray[np.float64], line_lamps: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The listed line next to each detected one, if it is `CLOSE` and no other line of its lamp is as well."""
     near = np.abs(places[:, None] - expected)

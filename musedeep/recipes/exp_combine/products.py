@@ -201,15 +201,7 @@ class ExpCombine:
             names.append(COMBINED)
         return names
 
-    def _cube(
-        self,
-        work: Path,
-        job: Job,
-        cube: CubeFile,
-        first: fits.Header,
-        target: str,
-        wcs: CubeWCS,
-    ) -> list[str]:
+    def _cube(self, work: Path, job: Job, cube: CubeFile, first: fits.Header, target: str, wcs: CubeWCS) -> list[str]:
         """Complete the cube and its field images; returns their names."""
         quality = source_cards(cube, job.grid)
         waves = job.grid.wavelengths()

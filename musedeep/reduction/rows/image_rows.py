@@ -65,12 +65,7 @@ class ImageRows:
     names: tuple[str, ...] = REQUIRED
 
     def __init__(
-        self,
-        path: Path,
-        where: SliceMap,
-        image: Image,
-        shift: float = 0.0,
-        limits: tuple[float, float] = EVERYWHERE,
+        self, path: Path, where: SliceMap, image: Image, shift: float = 0.0, limits: tuple[float, float] = EVERYWHERE
     ) -> None:
         """The rows of an image.
 
@@ -148,11 +143,7 @@ class ImageRows:
 
 
 def create_pixels(
-    path: Path,
-    where: SliceMap,
-    image: Image,
-    shift: float = 0.0,
-    limits: tuple[float, float] = EVERYWHERE,
+    path: Path, where: SliceMap, image: Image, shift: float = 0.0, limits: tuple[float, float] = EVERYWHERE
 ) -> PixelRows:
     """All rows of an image, in memory; see `ImageRows`."""
     made = ImageRows(path, where, image, shift, limits)

@@ -47,10 +47,7 @@ class RowSums(Protocol):
 
 
 def add_up(
-    sources: Sequence[RowSource],
-    sums: Sequence[RowSums],
-    workers: int | None = None,
-    progress: Progress | None = None,
+    sources: Sequence[RowSource], sums: Sequence[RowSums], workers: int | None = None, progress: Progress | None = None
 ) -> None:
     """Add the rows of all sources to all of the sums.
 
