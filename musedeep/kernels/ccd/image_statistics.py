@@ -134,17 +134,13 @@ def windows(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def noise_of_difference(first: NDArray[np.uint16], second: NDArray[np.uint16]) -> tuple[float, float]:
-    """Noise of one of two images of the same scene.
+    """Noise of one of two images of the same scene, and its scatter among windows (from the median deviation).
 
     Median over windows of the standard deviation of the difference, by sqrt(2); cosmic rays change few windows.
 
     Parameters
     ----------
     first, second : uint16 (rows, columns)
-
-    Returns
-    -------
-    noise and the scatter of the windows' noises (standard deviation, from the median deviation)
     """
     ny, nx = (n // WINDOW for n in first.shape)
     noise = np.empty((ny, nx))

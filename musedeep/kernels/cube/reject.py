@@ -1,10 +1,6 @@
 """Cosmic rays and other outliers among the rows of a box, before they are resampled.
 
-<<<<<<< HEAD
-It agrees with the ESO pipeline flag by flag (docs/rejection.md describes the experiments):
-=======
 The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
->>>>>>> main
 
 1. The sample of a voxel consists of the good rows of its own cell and of its neighbours within one voxel. If the slices
    lie along an axis of the cube (position angle of the first exposure within 5 degrees of a multiple of 90), the
@@ -242,12 +238,7 @@ def _moments_threshold(sample, variances, first, last, n_runs, kind, crsigma):
 
 
 def slice_direction(position_angle: float) -> int:
-    """Which axis of a north-up cube the slices of an exposure lie along.
-
-    Parameters
-    ----------
-    position_angle : float, ESO INS DROT POSANG of the first exposure [deg]
-    """
+    """Axis of a north-up cube along which slices lie, from ESO INS DROT POSANG of the first exposure [deg]."""
     angle = abs(position_angle)
     if any(abs(angle - axis) < 5.0 for axis in (0.0, 180.0, 360.0)):
         return ALONG_X

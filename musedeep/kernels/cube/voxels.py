@@ -139,6 +139,8 @@ class PlacedRows(NamedTuple):
 def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     """Keep the rows that fall into a box, with their cell and their position relative to the reference.
 
+    Returns the number of rows kept, and of good rows in the box whose data or stat is not finite.
+
     Parameters
     ----------
     rows : TableRows
@@ -148,10 +150,6 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     choice : Choice
     flux_scale : float, factor on data; its square on stat
     out : PlacedRows, filled from the start with the rows kept, in their order
-
-    Returns
-    -------
-    kept, not_finite : int, number of rows kept; number of good rows in the box whose data or stat is not finite
 
     Notes
     -----
@@ -231,12 +229,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
 
 @nb.njit(nogil=True, cache=True)
 def count_cells(cell, counts):
-    """Add the number of rows in each cell to `counts` (int64 (cells + 1,), shifted by one).
-
-    Parameters
-    ----------
-    cell : int32 (rows,)
-    """
+    """Add the number of rows in each cell (int32 (rows,)) to `counts` (int64 (cells + 1,), shifted by one)."""
     for i in range(cell.size):
         counts[cell[i] + 1] += 1
 

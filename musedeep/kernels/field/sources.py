@@ -37,16 +37,10 @@ def background(image: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def width_at_half(profile: NDArray[np.floating], peak: int) -> float:
-    """Full width at half maximum of a profile about the pixel `peak` [pixel], by linear interpolation.
+    """Full width at half maximum of a profile, float (n,), about the pixel `peak` [pixel], by linear interpolation.
 
-    Parameters
-    ----------
-    profile : float (n,), pixels without data (NaN) count as 0
-
-    Returns
-    -------
-    float
-        -1 if the value at `peak` is not positive, or if a side does not fall below its half.
+    Pixels without data (NaN) count as 0. The width is -1 if the value at `peak` is not positive, or if a side does not
+    fall below its half.
     """
     values = np.nan_to_num(profile.astype(np.float64), nan=0.0)
     half = 0.5 * values[peak]

@@ -29,14 +29,10 @@ EDGE_COLUMNS: Final = 2
 
 
 def illuminated(white: NDArray[np.floating[Any]]) -> Mask:
-    """Where a white-light image is illuminated, bool (rows, columns).
+    """Where a white-light image, float (rows, columns), is illuminated; NaN where there are no data.
 
     That is where it is finite, without `EDGE_COLUMNS` columns beside what is not, and without the first and the last
     column of the image; the columns next to those are not made smaller (as in the reference).
-
-    Parameters
-    ----------
-    white : float (rows, columns), NaN where there are no data
     """
     good = np.isfinite(white)
     lit = good.copy()

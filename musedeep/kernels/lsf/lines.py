@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.lines.levenberg import CONVERGED, STUCK, Damping, Model, eliminate, minimise, space
+from musedeep.kernels.slices.slice_pixels import row_span, row_terms
 
 FLANK: Final = 5.5
 """The background is measured further than this from a line, Angstrom (found on the reference)."""
@@ -89,18 +90,10 @@ def gather(
     terms = np.empty(wavelength.shape[0])
     n = 0
     for row in range(edges.shape[1]):
-        left, right = edges[0, row], edges[1, row]
-        if not (np.isfinite(left) and np.isfinite(right)):
-            continue
-        first, last = max(int(np.ceil(left)), 1), min(int(np.floor(right)), n_columns)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
-        y = row + 1.0
-        for i in range(wavelength.shape[0]):
-            value = 0.0
-            for j in range(wavelength.shape[1] - 1, -1, -1):
-                value = value * y + wavelength[i, j]
-            terms[i] = value
+        row_terms(wavelength, row + 1.0, terms)
         k = -1
         for x in range(first, last + 1):
             value = 0.0

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 BLOCK = 512
 """Rows projected at a time; the scratch arrays stay in the first-level cache."""
 
-LINEAR, LOGARITHMIC = 0, 1
-
 FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 """Reordering of minima and maxima, so that they vectorise; only where rows are known to be finite."""
 
@@ -144,12 +142,8 @@ def voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix
     out_x, out_y : float64 (rows,), filled with the voxel coordinates
     """
     sd, cd = math.sin(reference_dec), math.cos(reference_dec)
-    m00, m01, m10, m11 = (
-        matrix[0, 0] / _DEGREE,
-        matrix[0, 1] / _DEGREE,
-        matrix[1, 0] / _DEGREE,
-        matrix[1, 1] / _DEGREE,
-    )
+    m00, m01 = matrix[0, 0] / _DEGREE, matrix[0, 1] / _DEGREE
+    m10, m11 = matrix[1, 0] / _DEGREE, matrix[1, 1] / _DEGREE
     x0, y0 = crpix[0] - 1.0, crpix[1] - 1.0
     for i in range(ra.size):
         a = (np.float64(ra[i]) + offset_ra) * _DEGREE

@@ -11,12 +11,7 @@ from musedeep.kernels.rows.projection import FAST, rough_tangent
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def not_finite(values: NDArray[np.float32]) -> Any:
-    """Number of values that are NaN or infinite, and the place of the first (-1 if none).
-
-    Parameters
-    ----------
-    values : float32 (rows,)
-    """
+    """Number of float32 values that are NaN or infinite, and the place of the first (-1 if none)."""
     bits = values.view(np.uint32)
     exponent = np.uint32(0x7F800000)
     n = np.uint32(0)
@@ -54,7 +49,7 @@ def segment_boxes(
     native: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Bounding boxes of successive runs of rows.
+    """Bounding boxes of successive runs of rows, by `rough_tangent`; bound by arithmetic.
 
     Parameters
     ----------
@@ -68,11 +63,6 @@ def segment_boxes(
     out : float32 (runs, 6)
         Filled with the smallest and largest wavelength [Angstrom], and the smallest and largest xi (east)
         and eta (north) in the tangent plane [rad], widened by what the arithmetic may be wrong by.
-
-    Notes
-    -----
-    xi = R sin(xpos), eta = -R cos(xpos), R = tan(-ypos) (Calabretta & Greisen 2002, A&A 395, 1077, eqs. 12,
-    13, 54). Sine and cosine are polynomials good to 1e-6, R is u + u^3/3; bound by arithmetic.
     """
     longest = 0
     for k in range(out.shape[0]):

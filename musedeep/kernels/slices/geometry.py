@@ -212,12 +212,7 @@ def _one_slice(peaks: Array, offset: Array, column: float, scale: MaskScale) -> 
 
 
 def weighted_mean(values: Array, weights: Array) -> tuple[float, float]:
-    """Mean of what different lines say and its error, without outliers; NaN where none says anything.
-
-    Parameters
-    ----------
-    values, weights : float64 (n,)
-    """
+    """Mean of the values of different lines, float64 (n,), and its error, without outliers; NaN where none is known."""
     good = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
     if not good.any():
         return float("nan"), float("nan")
@@ -294,16 +289,12 @@ def _between(ranks: NDArray[np.int64], known: NDArray[np.int64], heights: Array)
 
 
 def smooth_stack(values: Array, sigma: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Replace outliers of the twelve slices of a stack by a straight line through all (recipe parameter smooth).
+    """Values without outliers, which a straight line through all replaces (parameter smooth), and which were replaced.
 
     Parameters
     ----------
     values : float64 (12,), in the order on the sky
     sigma : float, limit in units of the root mean square of the residuals; nothing is replaced if it is not positive
-
-    Returns
-    -------
-    float64 (12,), the values, and bool (12,), which were replaced
     """
     good = np.isfinite(values)
     if sigma <= 0 or good.sum() < 3:

@@ -34,17 +34,12 @@ def trace_edges(coefficients: NDArray[np.float64], n_rows: int) -> NDArray[np.fl
 
 
 def x_offsets(edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Column on the CCD (from 1) less the x that is kept in `origin`, of each slice, int64 (slices,); may be negative.
-
-    Parameters
-    ----------
-    edges : float64 (slices, 2, rows), from `trace_edges`
-    """
+    """Column on the CCD (from 1) minus x in `origin`, int64 (slices,), from the edges of `trace_edges`; may be negative."""
     return np.floor(edges[:, 0, 0]).astype(np.int64) - MARGIN
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _row_terms(wavelength, y, out):  # type: ignore[no-untyped-def]
+def row_terms(wavelength, y, out):  # type: ignore[no-untyped-def]
     """Coefficients in x of the wavelength in row y."""
     for i in range(wavelength.shape[0]):
         value = 0.0
@@ -63,7 +58,7 @@ def _wavelength(terms, x, shift):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _span(left, right, n_columns):  # type: ignore[no-untyped-def]
+def row_span(left, right, n_columns):  # type: ignore[no-untyped-def]
     """First and last column (from 1) of a slice in a row; none where a trace failed."""
     if not (np.isfinite(left) and np.isfinite(right)):
         return 1, 0
@@ -113,8 +108,8 @@ def count_pixels(
     terms = np.empty(wavelength.shape[0])
     for row in range(edges.shape[1]):
         counts[row] = 0
-        _row_terms(wavelength, row + 1.0, terms)
-        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        row_terms(wavelength, row + 1.0, terms)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, shift)
@@ -134,8 +129,8 @@ def slice_limits(edges: NDArray[np.float64], wavelength: NDArray[np.float64], n_
     nothing = np.float32(0.0)
     for k in range(edges.shape[1]):
         row = _from_both_ends(k, edges.shape[1])
-        _row_terms(wavelength, row + 1.0, terms)
-        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        row_terms(wavelength, row + 1.0, terms)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, nothing)
@@ -173,8 +168,8 @@ def slice_spectrum(
     n = sums.shape[1]
     for row in range(data.shape[0]):
         y = first_row + row
-        _row_terms(wavelength, y + 1.0, terms)
-        first, last = _span(edges[0, y], edges[1, y], data.shape[1])
+        row_terms(wavelength, y + 1.0, terms)
+        first, last = row_span(edges[0, y], edges[1, y], data.shape[1])
         for x in range(first, last + 1):
             if dq[row, x - 1] != 0:
                 continue
@@ -229,8 +224,8 @@ def row_wavelengths(
     while n < values.size:
         if starts[at + 1] > starts[at]:
             k, row = at // n_rows, at % n_rows
-            _row_terms(wavelength[k], row + 1.0, terms)
-            left, right = _span(edges[k, 0, row], edges[k, 1, row], n_columns)
+            row_terms(wavelength[k], row + 1.0, terms)
+            left, right = row_span(edges[k, 0, row], edges[k, 1, row], n_columns)
             code = (row + 1) << 11 | ifu << 6 | (k + 1)
             before = first + n - starts[at]
             for x in range(left, right + 1):
@@ -309,9 +304,9 @@ def slice_field_limits(
     along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
     for k in range(edges.shape[1]):
         row = _from_both_ends(k, edges.shape[1])
-        _row_terms(wavelength, row + 1.0, terms)
+        row_terms(wavelength, row + 1.0, terms)
         left, right = edges[0, row], edges[1, row]
-        first, last = _span(left, right, n_columns)
+        first, last = row_span(left, right, n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, shift)

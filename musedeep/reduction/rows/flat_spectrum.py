@@ -18,12 +18,7 @@ FLAT_ROWS: Final = 512
 
 
 def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean spectrum of a master flat: wavelength [Angstrom] and value, float64 (bins,); NaN in bins without pixels.
-
-    Parameters
-    ----------
-    step : float, width of bins [Angstrom]
-    """
+    """Wavelength [Angstrom] and mean of a master flat in bins of `step`, float64 (bins,); NaN in bins without pixels."""
     slices = range(where.edges.shape[0])
     n_rows, n_columns = flat.shape
     workspace = Workspace()

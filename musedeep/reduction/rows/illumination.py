@@ -69,11 +69,7 @@ class Illuminated(Correction):
 
 
 def illumination_factors(table: ImageRows) -> NDArray[np.float64]:
-    """Factors of the slices of an IFU: the inverse of their medians, of mean 1, float64 (slices,); NaN without light.
-
-    Parameters
-    ----------
-    table : ImageRows, of the lamp flat, between the wavelengths `ILLUM_RANGE`
+    """Factors of the slices: inverse medians of a lamp flat in `ILLUM_RANGE`, mean 1, float64 (48,); NaN without light.
 
     Raises
     ------

@@ -122,12 +122,7 @@ class _CorrectedByOrigin(Corrected):
 
 
 def corrected(source: RowSource, corrections: Sequence[Correction]) -> RowSource:
-    """A source of corrected rows.
-
-    Parameters
-    ----------
-    corrections : sequence of Correction, in the order in which they are applied
-    """
+    """A source of rows to which corrections are applied in their order."""
     if not corrections:
         return source
     by_origin = isinstance(source, RowsByOrigin) and not any(_KEYS & set(one.changes) for one in corrections)

@@ -23,12 +23,7 @@ from musedeep.threads import results_in_order
 
 
 class RowSums(Protocol):
-    """Sums over rows: a field image, a spectrum, limits.
-
-    Attributes
-    ----------
-    columns : tuple of str, the columns that are summed up
-    """
+    """Sums over `columns` of rows: a field image, a spectrum, limits."""
 
     @property
     def columns(self) -> tuple[str, ...]: ...
@@ -77,12 +72,7 @@ def add_up(
 
 
 class RowLimits:
-    """Lowest and highest position and wavelength of rows.
-
-    Attributes
-    ----------
-    values : float64 (3, 2), lowest and highest xpos, ypos and lambda; infinite without rows
-    """
+    """Lowest and highest xpos, ypos and lambda of rows, float64 (3, 2); infinite without rows."""
 
     columns = ("xpos", "ypos", "lambda")
 

@@ -96,12 +96,7 @@ class RowsByOrigin(Protocol):
 
 
 class PixelTable(RowSource, Protocol):
-    """The rows of one exposure.
-
-    Attributes
-    ----------
-    rows_per_read : int, rows best read at a time, if they are many
-    """
+    """The rows of one exposure, best read `rows_per_read` at a time if they are many."""
 
     rows_per_read: int
 

@@ -150,10 +150,6 @@ def _objects(where: Location) -> Directory | RemoteObjects:
 class CheckedStore:
     """A store to read from. It returns only bytes that were written to it.
 
-    Parameters
-    ----------
-    where : Path or StoreUrl
-
     Attributes
     ----------
     name : str, for messages
@@ -257,9 +253,7 @@ class CheckedStore:
 class RecordedStore:
     """A store to write to, which keeps the checksums of its contents.
 
-    Parameters
-    ----------
-    where : Path or StoreUrl, errors there raise a MusedeepError for a URL, their own OSError for a path
+    Errors of writing are MusedeepErrors at a URL, and OSErrors at a path.
 
     Attributes
     ----------
