@@ -34,7 +34,7 @@ def trace_edges(coefficients: NDArray[np.float64], n_rows: int) -> NDArray[np.fl
 
 
 def x_offsets(edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Column on the CCD (from 1) minus x in `origin`, int64 (slices,), from the edges of `trace_edges`; may be negative."""
+    """Column on the CCD (from 1) minus x in `origin`, int64 (slices,), from edges of `trace_edges`; can be negative."""
     return np.floor(edges[:, 0, 0]).astype(np.int64) - MARGIN
 
 

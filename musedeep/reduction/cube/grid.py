@@ -68,7 +68,7 @@ class Grid:
         return np.asarray(self.inverse_cd() / self.units()[0], np.float64)
 
     def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
-        """RA and Dec relative to the first exposure [deg], cosine of Dec, of lines [y0, y1), float64 (lines, nx) each."""
+        """RA, Dec relative to the first exposure [deg], cosine of Dec in lines [y0, y1), float64 (lines, nx) each."""
         y, x = np.mgrid[y0:y1, 0 : self.shape[2]].astype(np.float64)
         px, py = x + 1.0 - self.crpix[0], y + 1.0 - self.crpix[1]
         xi = np.deg2rad(self.cd[0] * px + self.cd[1] * py)

@@ -18,7 +18,7 @@ FLAT_ROWS: Final = 512
 
 
 def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wavelength [Angstrom] and mean of a master flat in bins of `step`, float64 (bins,); NaN in bins without pixels."""
+    """Wavelength [Angstrom] and mean of a flat in bins of `step`, float64 (bins,); NaN in bins without pixels."""
     slices = range(where.edges.shape[0])
     n_rows, n_columns = flat.shape
     workspace = Workspace()
