@@ -24,81 +24,44 @@ def _later(
 ) -> Recipe[Parameters]:
     first = replace(inputs[0], raw=True)
     return Recipe(
-        f"muse_{name}",
-        "",
-        (first, *inputs[1:]),
-        Parameters,
-        products,
-        section=section,
-        scope=scope,
-        directory=directory,
+        f"muse_{name}", "", (first, *inputs[1:]), Parameters, products, (), section, scope, directory=directory
     )
 
 
 RECIPES = (
     _later(
-        "standard",
-        9,
-        (
-            Input("PIXTABLE_STD", 1, None, "Pixel tables of a standard star"),
-            EXTINCT_TABLE,
-            Input("STD_FLUX_TABLE", 1, 1, "Fluxes of standard stars", match=()),
-            Input("TELLURIC_REGIONS", 0, 1, "Telluric bands", match=()),
-            FILTER_LIST,
-        ),
-        (
-            Product("STD_RESPONSE_0001.fits", "Response of the instrument"),
-            Product("STD_TELLURIC_0001.fits", "Telluric absorption"),
-        ),
+        "standard", 9,
+        (Input("PIXTABLE_STD", 1, None, "Pixel tables of a standard star"), EXTINCT_TABLE,
+         Input("STD_FLUX_TABLE", 1, 1, "Fluxes of standard stars", match=()),
+         Input("TELLURIC_REGIONS", 0, 1, "Telluric bands", match=()), FILTER_LIST),
+        (Product("STD_RESPONSE_0001.fits", "Response of the instrument"),
+         Product("STD_TELLURIC_0001.fits", "Telluric absorption")),
     ),
     _later(
-        "create_sky",
-        10,
-        (
-            Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field"),
-            *RESPONSE,
-            EXTINCT_TABLE,
-            SKY_LINES,
-            LSF_PROFILE,
-        ),
+        "create_sky", 10,
+        (Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field"),
+         *RESPONSE, EXTINCT_TABLE, SKY_LINES, LSF_PROFILE),
         (Product("SKY_LINES.fits", "Fluxes of sky lines"),),
     ),
     _later(
-        "astrometry",
-        11,
-        (
-            Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"),
-            *RESPONSE,
-            EXTINCT_TABLE,
-            Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=()),
-        ),
+        "astrometry", 11,
+        (Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"), *RESPONSE, EXTINCT_TABLE,
+         Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
         (Product("ASTROMETRY_WCS_0001.fits", "Astrometric solution"),),
     ),
     _later(
-        "scipost",
-        12,
-        (
-            Input("PIXTABLE_OBJECT", 1, None, "Pixel tables of a science exposure"),
-            *RESPONSE,
-            Input("ASTROMETRY_WCS", 0, 1, "Astrometric solution", match=("field",)),
-            SKY_LINES,
-            EXTINCT_TABLE,
-            FILTER_LIST,
-            LSF_PROFILE,
-        ),
-        (
-            Product("IMAGE_FOV_0001.fits", "Image of the field", Format.PLANE),
-            Product("PIXTABLE_REDUCED_0001.fits", "Reduced pixel table", Format.PIXEL_TABLE),
-        ),
-        Scope.EXPOSURE,
-        "scipost",
+        "scipost", 12,
+        (Input("PIXTABLE_OBJECT", 1, None, "Pixel tables of a science exposure"), *RESPONSE,
+         Input("ASTROMETRY_WCS", 0, 1, "Astrometric solution", match=("field",)),
+         SKY_LINES, EXTINCT_TABLE, FILTER_LIST, LSF_PROFILE),
+        (Product("IMAGE_FOV_0001.fits", "Image of the field", Format.PLANE),
+         Product("PIXTABLE_REDUCED_0001.fits", "Reduced pixel table", Format.PIXEL_TABLE)),
+        Scope.EXPOSURE, "scipost",
     ),
     _later(
-        "exp_align",
-        13,
+        "exp_align", 13,
         (Input("IMAGE_FOV", 2, None, "Images of the field, one per exposure"),),
         (Product("OFFSET_LIST.fits", "Offsets of the exposures"),),
-        Scope.EXPOSURES,
-        "exp_align",
+        Scope.EXPOSURES, "exp_align",
     ),
-)
+)  # fmt: skip

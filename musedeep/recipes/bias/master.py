@@ -1,5 +1,7 @@
 """muse_bias: raw biases to a master bias (manual 9.1)."""
 
+from dataclasses import astuple
+
 import numpy as np
 
 from musedeep.errors import MusedeepError
@@ -8,7 +10,7 @@ from musedeep.kernels.ccd.bad_pixels import bad_columns
 from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
 from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, figure_cards, statistics_cards
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import known_bad_pixels
 from musedeep.reduction.image.combine import (
@@ -16,9 +18,9 @@ from musedeep.reduction.image.combine import (
     Combined,
     MeasuredFrame,
     combine,
+    input_cards,
     measure_all,
     overscan_cards,
-    saturation_cards,
 )
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.fits.image import MuseImage
@@ -78,27 +80,20 @@ def read_out_noise(frames: list[RawFrame]) -> list[tuple[float, float]]:
 
 def quality_cards(measured: list[MeasuredFrame], combined: Combined, noise: list[tuple[float, float]]) -> list[Card]:
     """ESO QC BIAS of inputs and quadrants; `noise` in count."""
-    cards = saturation_cards(measured, "BIAS")
+    cards = input_cards(measured, "BIAS")
     for i, port in enumerate(measured[0].frame.ports):
         n, quadrant = port.number, combined.data[port.trimmed_rows, port.trimmed_columns]
-        s, (slope_x, slope_y) = statistics(quadrant), slopes(quadrant)
+        values, (slope_x, slope_y) = astuple(statistics(quadrant)), slopes(quadrant)
         medians = np.array([m.medians[i] for m in measured])
-        master, raw = f"ESO QC BIAS MASTER{n} ", f"ESO QC BIAS LEVEL{n} "
-        values = [
-            (master + "RON", noise[i][0], f"[count] Read-out noise in quadrant {n}"),
-            (master + "RONERR", noise[i][1], f"[count] Read-out noise error in quadrant {n}"),
-            (master + "MEDIAN", s.median, f"Median value of master bias in quadrant {n}"),
-            (master + "MEAN", s.mean, f"Mean value of master bias in quadrant {n}"),
-            (master + "STDEV", s.stdev, f"Standard deviation of master bias in quadrant {n}"),
-            (master + "MIN", s.minimum, f"Minimum value of master bias in quadrant {n}"),
-            (master + "MAX", s.maximum, f"Maximum value of master bias in quadrant {n}"),
-            (master + "SLOPE X", slope_x, f"[adu/pix] Average horizontal slope in quadrant {n}"),
-            (master + "SLOPE Y", slope_y, f"[adu/pix] Average vertical slope in quadrant {n}"),
-            (raw + "MEAN", float(medians.mean()), "[adu] Average of the raw median values"),
-            (raw + "STDEV", float(medians.std(ddof=1)), "[adu] Standard deviation of the raw median values"),
-            (raw + "MEDIAN", float(np.median(medians)), "[adu] Median of the raw median values"),
+        key, of_raw = f"ESO QC BIAS MASTER{n}", {"MEAN": "Average", "STDEV": "Standard deviation", "MEDIAN": "Median"}
+        cards += [
+            (f"{key} RON", np.float32(noise[i][0]), f"[count] Read-out noise in quadrant {n}"),
+            (f"{key} RONERR", np.float32(noise[i][1]), f"[count] Read-out noise error in quadrant {n}"),
+            *statistics_cards(key, values, f"master bias in quadrant {n}", "Standard deviation"),
+            (f"{key} SLOPE X", np.float32(slope_x), f"[adu/pix] Average horizontal slope in quadrant {n}"),
+            (f"{key} SLOPE Y", np.float32(slope_y), f"[adu/pix] Average vertical slope in quadrant {n}"),
+            *figure_cards(f"ESO QC BIAS LEVEL{n}", medians, of_raw, "[adu] {} of the raw median values"),
         ]
-        cards += [(key, np.float32(value), comment) for key, value, comment in values]
     return cards
 
 

@@ -1,6 +1,7 @@
 """muse_dark: raw darks to a master dark of one hour, with its hot pixels, and a model of it (manual 9.2)."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,10 @@ from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
 from musedeep.kernels.ccd.image_statistics import statistics, windows
 from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, statistics_cards
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards, saturation_cards
+from musedeep.reduction.image.combine import MeasuredFrame, combine, input_cards, measure_all, overscan_cards
 from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.image import MuseImage
 
@@ -77,22 +78,15 @@ def quality_cards(
 ) -> list[Card]:
     """ESO QC DARK, of good pixels; `per_hour` times the data is the count in an hour."""
     good, n_saturated = dq == 0, int(np.count_nonzero(dq & int(DQ.SATURATED)))
-    s = statistics(data, good)
+    values = astuple(statistics(data, good))
     current, error = dark_current(data, good)
     key = "ESO QC DARK MASTER "
-    values = [
-        ("MEDIAN", s.median, "Median value of the master dark"),
-        ("MEAN", s.mean, "Mean value of the master dark"),
-        ("STDEV", s.stdev, "Standard deviation of the master dark"),
-        ("MIN", s.minimum, "Minimum value of the master dark"),
-        ("MAX", s.maximum, "Maximum value of the master dark"),
-        ("DC", current * per_hour, "[count/pix/h] Dark current measured on master dark"),
-        ("DCERR", error * per_hour, "[count/pix/h] Dark current error"),
-    ]
     return [
-        *saturation_cards(measured, "DARK"),
+        *input_cards(measured, "DARK"),
         (key + "NBADPIX", n_bad, "Number of bad pixels determined from master dark"),
-        *((key + name, np.float32(value), comment) for name, value, comment in values),
+        *statistics_cards(key[:-1], values, "the master dark", "Standard deviation"),
+        (key + "DC", np.float32(current * per_hour), "[count/pix/h] Dark current measured on master dark"),
+        (key + "DCERR", np.float32(error * per_hour), "[count/pix/h] Dark current error"),
         (key + "NSATURATED", n_saturated, "Number of saturated pixels in output data"),
     ]
 

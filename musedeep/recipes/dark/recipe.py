@@ -4,20 +4,13 @@ from typing import Final
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    MASTER_BIAS,
-    MERGE,
-    CombineParameters,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 HOUR: Final = 3600.0
 """Exposure time that the master dark is normalised to, s."""
 
 
-class DarkParameters(CombineParameters, OverscanParameters, NifuParameters):
+class DarkParameters(shared.CombineParameters, shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_dark."""
 
     scale: bool = parameter(True, "Scale the frames to the exposure time of the first one before combining.")
@@ -26,13 +19,13 @@ class DarkParameters(CombineParameters, OverscanParameters, NifuParameters):
         5.0, "Limit for hot pixels, in mean absolute deviations above the median of their quadrant.", gt=0
     )
     model: bool = parameter(False, "Make a smooth model of the master dark, too; of use for 50 long darks and more.")
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
 
 RECIPE = Recipe(
     name="muse_dark",
     summary="Combine raw darks into a master dark and find its hot pixels.",
-    inputs=(Input("DARK", 3, None, "Raw dark", raw=True, match=("read_out",)), MASTER_BIAS, BADPIX_TABLE),
+    inputs=(Input("DARK", 3, None, "Raw dark", raw=True, match=("read_out",)), shared.MASTER_BIAS, shared.BADPIX_TABLE),
     model=DarkParameters,
     products=(
         Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s", Format.IMAGE, IMAGE_BYTES),

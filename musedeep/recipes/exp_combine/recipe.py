@@ -95,21 +95,15 @@ RECIPE = Recipe(
         Input("PIXTABLE_REDUCED", 2, None, "reduced pixel tables, one an exposure or one an IFU", raw=True),
         Input("OFFSET_LIST", 0, 1, "offsets of position and flux scales by DATE_OBS", match=()),
         Input("FILTER_LIST", 0, 1, "filter curves for field-of-view images", match=()),
-        Input(
-            "OUTPUT_WCS",
-            0,
-            1,
-            "grid of the output cube (manual A.4.1)",
-            left_out="the grid that a user wants, and not a calibration",
-        ),
+        Input("OUTPUT_WCS", 0, 1, "grid of the output cube (manual A.4.1)",
+              left_out="the grid that a user wants, and not a calibration"),
     ),
     model=ExpCombineParameters,
     products=(
         Product("DATACUBE_FINAL.fits", "the combined cube, DATA and STAT (save=cube)", Format.CUBE),
         Product("IMAGE_FOV_000k.fits", "field-of-view image of the k-th filter (save=cube)", Format.PLANE),
-        Product(
-            "PIXTABLE_COMBINED.fits", "all rows, positioned, weighted and flagged (save=combined)", Format.PIXEL_TABLE
-        ),
+        Product("PIXTABLE_COMBINED.fits", "all rows, positioned, weighted and flagged (save=combined)",
+                Format.PIXEL_TABLE),
         Product("PIXTABLE_COMBINED.zarr", "the same as a store (`combined_format` of a selection file)", Format.STORE),
         Product("EXPOSURE_MAP.fits", "exposures and seconds per voxel, and their images (save=exposures)", Format.CUBE),
         Product("DATACUBE_FINAL.zarr", "cube and exposure map for xarray (save=zarr)", Format.STORE),
@@ -127,4 +121,4 @@ RECIPE = Recipe(
     scope=Scope.EXPOSURES,
     work="musedeep.recipes.exp_combine.job",
     directory="exp_combine",
-)
+)  # fmt: skip

@@ -1,5 +1,6 @@
 """muse_flat: raw flats to a master flat, the trace of the slices, and bad pixels (manual 9.3)."""
 
+from dataclasses import astuple
 from typing import Final
 
 import numpy as np
@@ -11,10 +12,10 @@ from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.kernels.slices.trace import SliceTrace, trace
 from musedeep.recipes.flat.recipe import RECIPE, FlatParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, figure_cards, statistics_cards
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards
+from musedeep.reduction.image.combine import combine, input_cards, measure_all, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.calibrations.trace_table import samples_hdu, trace_hdu
 from musedeep.storage.fits.image import MuseImage
@@ -36,7 +37,11 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     combined = combine(
         measured, call.parameters, calibration, call.parameters, with_statistics=True, scale=parameters.scale
     )
-    cards = quality_cards(measured, combined.inputs, combined.data)
+    values = astuple(statistics(combined.data))
+    cards = input_cards(measured, "FLAT", "flat", combined.inputs)
+    cards += statistics_cards("ESO QC FLAT MASTER", values, "the master flat before normalization")
+    total = np.float32(values[1] * combined.data.size)
+    cards.append(("ESO QC FLAT MASTER INTFLUX", total, "Flux value, integrated over the whole master flat"))
     mean = float(combined.data.mean(dtype=np.float64))
     if not mean > 0:
         raise MusedeepError(f"{frames[0].path}: mean flux {mean:.1f} count, no light; give flats with the lamp on")
@@ -75,28 +80,6 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     header = product_header(RECIPE, frames[0], "MASTER_FLAT", name, call.frames, parameters, [*cards, *shared])
     products.images["MASTER_FLAT"] = MuseImage(combined.data, combined.dq, combined.stat, header, "count")
     return products
-
-
-def quality_cards(
-    measured: list[MeasuredFrame], inputs: list[tuple[float, ...]], data: NDArray[np.float32]
-) -> list[Card]:
-    """ESO QC FLAT of the inputs and of the master flat before normalisation."""
-    cards: list[Card] = []
-    names = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
-    words = ("Median", "Mean", "Standard deviation", "Minimum", "Maximum")
-    for i, (one, values) in enumerate(zip(measured, inputs, strict=True), 1):
-        for name, word, value in zip(names, words, values, strict=True):
-            cards.append((f"ESO QC FLAT INPUT{i} {name}", np.float32(value), f"{word} value of raw flat {i}"))
-        cards.append(
-            (f"ESO QC FLAT INPUT{i} NSATURATED", one.n_saturated, f"Number of saturated pixels in raw flat {i}")
-        )
-    s = statistics(data)
-    for name, word, value in zip(names, words, (s.median, s.mean, s.stdev, s.minimum, s.maximum), strict=True):
-        text = f"{word} value of the master flat before normalization"
-        cards.append((f"ESO QC FLAT MASTER {name}", np.float32(value), text))
-    total = np.float32(s.mean * data.size)
-    cards.append(("ESO QC FLAT MASTER INTFLUX", total, "Flux value, integrated over the whole master flat"))
-    return cards
 
 
 def slice_cards(data: NDArray[np.float32], edges: NDArray[np.float64], mean: float) -> list[Card]:
@@ -145,11 +128,8 @@ def trace_cards(slices: list[SliceTrace], n_rows: int) -> list[Card]:
     middles = np.array([one.at(middle) for one in slices])[:, :, 0]
     widths = np.array([one.width for one in slices])
     for name, values in (("WIDTHS", widths), ("GAPS", middles[1:, 1] - middles[:-1, 2])):
-        found = np.median(values), values.mean(), values.std(ddof=1), values.min(), values.max()
-        for kind, value in zip(("MEDIAN", "MEAN", "STDEV", "MIN", "MAX"), found, strict=True):
-            cards.append(
-                (f"ESO QC TRACE {name} {kind}", np.float32(value), f"[pix] {kind} of {name.lower()} of slices")
-            )
+        words = {kind: kind for kind in ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")}
+        cards += figure_cards(f"ESO QC TRACE {name}", values, words, f"[pix] {{}} of {name.lower()} of slices")
     return cards
 
 

@@ -2,18 +2,10 @@
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MERGE,
-    CombineParameters,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class FlatParameters(CombineParameters, OverscanParameters, NifuParameters):
+class FlatParameters(shared.CombineParameters, shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_flat."""
 
     scale: bool = parameter(True, "Scale the frames to the exposure time of the first one before combining.")
@@ -29,24 +21,19 @@ class FlatParameters(CombineParameters, OverscanParameters, NifuParameters):
     )
     hisigmabadpix: float = parameter(5.0, "Limit for bright pixels, in mean absolute deviations from the median.", gt=0)
     samples: bool = parameter(False, "Write all samples of the trace.")
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
 
 RECIPE = Recipe(
     name="muse_flat",
     summary="Combine raw flats into a master flat, trace the slices and find bad pixels.",
-    inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), MASTER_BIAS, MASTER_DARK, BADPIX_TABLE),
+    inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), shared.MASTER_BIAS, shared.MASTER_DARK, shared.BADPIX_TABLE),
     model=FlatParameters,
     products=(
         Product("MASTER_FLAT-nn.fits", "Master flat of IFU nn, mean 1", Format.IMAGE, IMAGE_BYTES),
         Product("TRACE_TABLE-nn.fits", "Trace of the slices of IFU nn", Format.TABLE, 43_000, {"trace": True}),
-        Product(
-            "TRACE_SAMPLES-nn.fits",
-            "Samples of the trace (samples=true)",
-            Format.TABLE,
-            150_000,
-            {"trace": True, "samples": True},
-        ),
+        Product("TRACE_SAMPLES-nn.fits", "Samples of the trace (samples=true)", Format.TABLE, 150_000,
+                {"trace": True, "samples": True}),
     ),
     quality=(
         Quality("FLAT INPUTi MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of flat i, bias subtracted [count]"),
@@ -58,9 +45,9 @@ RECIPE = Recipe(
         Quality("TRACE SLICE_L, SLICE_R XPOS, TILT", "Place [pix] and tilt [deg] of the outermost slices"),
         Quality("TRACE SLICEj MAXSLOPE", "Largest slope of the trace of slice j"),
         Quality("TRACE SLICEj WIDTH", "Width of slices 3, 10, 39, 46 [pix]"),
-        Quality("TRACE WIDTHS, GAPS", "MEDIAN, MEAN, STDEV, MIN, MAX of widths and gaps [pix]"),
+        Quality("TRACE WIDTHS, GAPS MEDIAN, MEAN, STDEV, MIN, MAX", "Of widths of slices, and of gaps [pix]"),
     ),
     section=3,
     cost=Cost(350 * MIB, 4.0),
     work="musedeep.recipes.flat.master",
-)
+)  # fmt: skip

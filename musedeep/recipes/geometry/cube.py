@@ -24,7 +24,7 @@ from musedeep.reduction.rows.image_rows import PixelRows, create_pixels
 from musedeep.reduction.rows.slice_map import Image, SliceMap
 from musedeep.storage.cubes.field_grid import grid_cards
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, header_of
+from musedeep.storage.fits.header_cards import extension_cards, header_of
 from musedeep.storage.fits.image import open_image
 
 PIXFRAC: Final = 0.6
@@ -158,20 +158,10 @@ def extension_header(name: str, target: str, origin: tuple[float, float, float],
     label = name.replace("_DQ", ", DQ")
     cards: list[Card] = [("OBJECT", f"{target} ({label})" if target else label, "")]
     cards += grid_cards(origin, DISPERSION, n_axes)
-    base = name.removesuffix("_DQ") if name != "DQ" else "DATA"
-    if name.endswith("DQ"):
-        cards += [("EXTNAME", name, "This extension contains bad pixel status values"), *IMAGE_CLASS, *FLAG_CLASS]
-        cards.append(("SCIDATA", base, "pointer to the data extension"))
-        if n_axes == 3:
-            cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
-    elif name == "STAT":
-        cards += [("EXTNAME", name, "This extension contains data variance"), *IMAGE_CLASS, *VARIANCE_CLASS]
-        cards += [("SCIDATA", "DATA", "pointer to the data extension")]
-        cards += [("QUALDATA", "DQ", "pointer to the bad pixel mask extension"), ("BUNIT", "(count)**2", "")]
-    else:
-        quality = "DQ" if name == "DATA" else f"{name}_DQ"
-        cards += [("EXTNAME", name, "This extension contains data values"), *IMAGE_CLASS, DATA_CLASS]
-        if n_axes == 3:
-            cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
-        cards += [("QUALDATA", quality, "pointer to the bad pixel mask extension"), ("BUNIT", "count", "")]
+    kind = "DQ" if name.endswith("DQ") else "STAT" if name == "STAT" else "DATA"
+    base = "DATA" if name in ("DQ", "STAT") else name.removesuffix("_DQ")
+    related = {"DATA": base, "DQ": "DQ" if base == "DATA" else f"{base}_DQ"} | ({"STAT": "STAT"} if n_axes == 3 else {})
+    cards += extension_cards(name, kind, {held: other for held, other in related.items() if held != kind})
+    if kind != "DQ":
+        cards.append(("BUNIT", "(count)**2" if kind == "STAT" else "count", ""))
     return header_of(cards)

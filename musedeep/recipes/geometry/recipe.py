@@ -5,15 +5,7 @@ from typing import Literal
 
 from musedeep.declaration import MIB, Cost, Format, Input, Parameters, Product, Quality, Recipe, Scope, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-)
+from musedeep.reduction import parameters as shared
 
 
 class GeometryParameters(Parameters):
@@ -39,38 +31,21 @@ RECIPE = Recipe(
     name="muse_geometry",
     summary="Find where the slices lie in the field of view, from exposures of the multi-pinhole mask.",
     inputs=(
-        Input(
-            "MASK",
-            50,
-            None,
-            "Raw exposures of the multi-pinhole mask, the full sequence",
-            raw=True,
-            match=("field", "read_out"),
-        ),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(
-            MASTER_FLAT, minimum=0, left_out="spots are compared within an image; the flat would only add its noise"
-        ),
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        LINE_CATALOG,
-        BADPIX_TABLE,
+        Input("MASK", 50, None, "Raw exposures of the multi-pinhole mask, the full sequence", raw=True,
+              match=("field", "read_out")),
+        shared.MASTER_BIAS, shared.MASTER_DARK,
+        replace(shared.MASTER_FLAT, minimum=0,
+                left_out="spots are compared within an image; the flat would only add its noise"),
+        shared.TRACE_TABLE, shared.WAVECAL_TABLE, shared.LINE_CATALOG, shared.BADPIX_TABLE,
         Input("MASK_CHECK", 0, None, "Raw exposures to make images of with the new table", nearest="SKYFLAT"),
     ),
     model=GeometryParameters,
     products=(
-        Product(
-            "MASK_REDUCED_kkkk-nn.fits",
-            "Reduced exposure k of IFU nn (saveimage=true)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"saveimage": True},
-        ),
+        Product("MASK_REDUCED_kkkk-nn.fits", "Reduced exposure k of IFU nn (saveimage=true)", Format.IMAGE, IMAGE_BYTES,
+                {"saveimage": True}),
         Product("MASK_COMBINED-nn.fits", "Mean of all exposures of IFU nn", Format.IMAGE, IMAGE_BYTES),
-        Product(
-            "SPOTS_TABLE-nn.fits", "Measurements of all spots of IFU nn in all exposures", Format.TABLE, 10_000_000
-        ),
+        Product("SPOTS_TABLE-nn.fits", "Measurements of all spots of IFU nn in all exposures", Format.TABLE,
+                10_000_000),
         Product("GEOMETRY_UNSMOOTHED.fits", "Places of the slices as measured", Format.TABLE),
         Product("GEOMETRY_TABLE.fits", "Places of the slices", Format.TABLE),
         Product("GEOMETRY_CUBE.fits", "Cube of the combined exposures, to check the table", Format.CUBE),
@@ -93,4 +68,4 @@ RECIPE = Recipe(
     cost=Cost(900 * MIB, 25.0, work_per_exposure=36_000_000),
     directory="geometry",
     work="musedeep.recipes.geometry.field",
-)
+)  # fmt: skip

@@ -26,7 +26,7 @@ from musedeep.kernels.slices.spots import (
     measure_spots,
 )
 from musedeep.processors import available_processors
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, figure_cards
 from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine
 from musedeep.reduction.parameters import AVERAGE, OverscanParameters
 from musedeep.storage.calibrations.spots_table import spots_hdu
@@ -40,6 +40,7 @@ Array = NDArray[np.float64]
 BRIGHT: Final = 2170.0
 """Flux from which a spot counts for the quality control of widths, count.  The reference's limit is 1000 of its
 fluxes, which are 0.46 times the light of a spot: its background, a mean over 15 x 15 pixels, contains the spot."""
+AVERAGE_WORDS: Final = {"MEAN": "Average", "MEDIAN": "Median", "STDEV": "Standard deviation of"}
 SCAN_NEEDED: Final = 1.0
 """Travel of the mask in distances of its holes, below which a slice may see no whole peak."""
 
@@ -270,20 +271,9 @@ def width_cards(spots: Spots) -> list[Card]:
     for number in range(len(spots.positions)):
         values = widths[number][bright[number]]
         values = values[np.isfinite(values)]
-        key = f"ESO QC GEO EXP{number + 1} FWHM "
         if values.size:
             means.append(values.mean())
-            figures = values.mean(), np.median(values), values.std(ddof=1) if values.size > 1 else 0.0
-        else:
-            figures = 0.0, 0.0, 0.0
-        for name, word, value in zip(
-            ("MEAN", "MEDIAN", "STDEV"), ("Average", "Median", "Standard deviation of"), figures, strict=True
-        ):
-            cards.append(
-                (key + name, np.float32(value), f"[pix] {word} FWHM of all bright spots in exposure {number + 1}")
-            )
-    mean = np.mean(means) if means else 0.0
-    stdev = np.std(means, ddof=1) if len(means) > 1 else 0.0
-    cards.append(("ESO QC GEO FWHM MEAN", np.float32(mean), "[pix] Average of the average FWHM of all exposures"))
-    cards.append(("ESO QC GEO FWHM STDEV", np.float32(stdev), "[pix] Standard deviation of the average FWHM"))
-    return cards
+        text = f"[pix] {{}} FWHM of all bright spots in exposure {number + 1}"
+        cards += figure_cards(f"ESO QC GEO EXP{number + 1} FWHM", values, AVERAGE_WORDS, text)
+    words = {"MEAN": "Average of the average FWHM of all exposures", "STDEV": "Standard deviation of the average FWHM"}
+    return cards + figure_cards("ESO QC GEO FWHM", np.array(means), words, "[pix] {}")

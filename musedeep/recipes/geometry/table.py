@@ -22,8 +22,8 @@ from musedeep.kernels.slices.geometry import (
     stack_rows,
 )
 from musedeep.kernels.slices.spots import FLUX
-from musedeep.recipes.geometry.spots import BRIGHT, Spots
-from musedeep.reduction.headers.cards import Card
+from musedeep.recipes.geometry.spots import AVERAGE_WORDS, BRIGHT, Spots
+from musedeep.reduction.headers.cards import Card, figure_cards
 from musedeep.storage.calibrations.geometry_table import PLACE, geometry_hdu
 
 Array = NDArray[np.float64]
@@ -203,15 +203,9 @@ def flux_cards(found: Sequence[IfuPeaks], one: Geometry) -> list[Card]:
         cards.append((key + "ANGLE", np.float32(angle), "[deg] Angle of the mask with respect to the slicer system"))
         for number, (line, passage) in enumerate(zip(ifu.lines, ifu.passage, strict=True), 1):
             values = passage[np.isfinite(passage)]
-            figures = (0.0, 0.0, 0.0)
-            if values.size:
-                figures = values.mean(), np.median(values), values.std(ddof=1) if values.size > 1 else 0.0
             wave = f"{key}WLEN{number}"
             cards.append((wave, np.float32(line), "[Angstrom] Nominal wavelength of arc line"))
-            for name, word, value in zip(
-                ("MEAN", "MEDIAN", "STDEV"), ("Average", "Median", "Standard deviation of"), figures, strict=True
-            ):
-                cards.append((f"{wave} FLUX {name}", np.float32(value), f"{word} integrated flux in all spots"))
+            cards += figure_cards(f"{wave} FLUX", values, AVERAGE_WORDS, "{} integrated flux in all spots")
         cards.append((key + "GAPPOS MEAN", np.float32(gaps[k].mean()), "[pix] Average position of the central gap"))
     return cards
 
@@ -224,10 +218,9 @@ def table_cards(one: Geometry, changed: dict[str, int] | None) -> list[Card]:
     changed : numbers of smoothed values, None for the table without smoothing
     """
     positions = central_gaps(one.values["x"], one.values["width"]).mean(1)
-    stdev = positions.std(ddof=1) if positions.size > 1 else 0.0
+    words = {"MEAN": "Average", "STDEV": "Standard deviation"}
     cards: list[Card] = [
-        ("ESO QC GEO GAPPOS MEAN", np.float32(positions.mean()), "[pix] Average of all mean central gap positions"),
-        ("ESO QC GEO GAPPOS STDEV", np.float32(stdev), "[pix] Standard deviation of all mean central gap positions"),
+        *figure_cards("ESO QC GEO GAPPOS", positions, words, "[pix] {} of all mean central gap positions"),
         ("ESO QC GEO MASK ANGLE", np.float32(np.median(one.values["angle"][one.measured])),
          "[deg] Angle of the mask with respect to the slicer system"),
         ("ESO QC GEO TABLE NBAD", int((~one.measured).sum()), "Number of invalid entries in the geometry table"),

@@ -19,11 +19,11 @@ from musedeep.recipes.lsf.products import write_subtracted
 from musedeep.recipes.lsf.recipe import RECIPE, LsfParameters
 from musedeep.recipes.lsf.samples import Sampler, SliceSamples
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, product_name, run_ifus
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, figure_cards
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.arc_lamps import LampFrames, by_lamp, combine_lamp, flat_flux_cards
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import THREADS, MeasuredFrame, overscan_cards, saturation_cards
+from musedeep.reduction.image.combine import THREADS, MeasuredFrame, input_cards, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.calibrations.line_catalog import read_line_catalog
 from musedeep.storage.calibrations.lsf_profile import hermite_hdu, profile_hdu
@@ -31,6 +31,13 @@ from musedeep.storage.raw.frames import RawFrame
 
 FIRST, LAST = 4650.0, 9300.0
 """Wavelengths of the first and the last plane, Angstrom."""
+
+WORDS = {
+    "MEAN": "Mean FWHM of the LSF in this slice",
+    "STDEV": "Standard deviation of the FWHM",
+    "MIN": "Smallest FWHM in this slice",
+    "MAX": "Largest FWHM in this slice",
+}
 
 
 def run(call: RecipeCall[LsfParameters]) -> Outcome:
@@ -93,7 +100,7 @@ def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProduc
         hdu = profile_hdu(images, offsets, FIRST, LAST)
     grid_step = float(offsets[1] - offsets[0])
     cards: list[Card] = [
-        *saturation_cards(measured[0], "WAVECAL"),
+        *input_cards(measured[0], "WAVECAL"),
         *quality_cards(images, grid_step),
         *overscan_cards(measured[0], p),
         *flat_flux_cards(calibration.flat),
@@ -168,11 +175,5 @@ def quality_cards(images: NDArray[np.float64], step: float) -> list[Card]:
         widths = widths[np.isfinite(widths)]
         if widths.size < 2:
             continue
-        for name, value, comment in (
-            ("MEAN", widths.mean(), "Mean FWHM of the LSF in this slice"),
-            ("STDEV", widths.std(ddof=1), "Standard deviation of the FWHM"),
-            ("MIN", widths.min(), "Smallest FWHM in this slice"),
-            ("MAX", widths.max(), "Largest FWHM in this slice"),
-        ):
-            cards.append((f"ESO QC LSF SLICE{j} FWHM {name}", np.float32(value), f"[Angstrom] {comment}"))
+        cards += figure_cards(f"ESO QC LSF SLICE{j} FWHM", widths, WORDS, "[Angstrom] {}")
     return cards

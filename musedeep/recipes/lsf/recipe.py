@@ -6,21 +6,10 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    MERGE,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class LsfParameters(OverscanParameters, NifuParameters):
+class LsfParameters(shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_lsf."""
 
     save_subtracted: bool = parameter(False, "Write the pixels around the lines, with the profiles subtracted.")
@@ -31,7 +20,7 @@ class LsfParameters(OverscanParameters, NifuParameters):
     lsf_regression_window: float = parameter(
         0.7, "Half size of the window of the regression along profiles [Angstrom].", gt=0
     )
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
     combine: Literal["average", "median", "minmax", "sigclip"] = parameter(
         "sigclip", "How the frames of a lamp are combined."
     )
@@ -58,24 +47,14 @@ RECIPE = Recipe(
     inputs=(
         Input("ARC", 0, None, "Raw arc exposure, at least 3 of each lamp", raw=True),
         Input("ARC_LSF", 0, None, "Raw arc exposure of a long sequence for this recipe", raw=True, preferred=True),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0),
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        BADPIX_TABLE,
-        LINE_CATALOG,
+        shared.MASTER_BIAS, shared.MASTER_DARK, replace(shared.MASTER_FLAT, minimum=0), shared.TRACE_TABLE,
+        shared.WAVECAL_TABLE, shared.BADPIX_TABLE, shared.LINE_CATALOG,
     ),
     model=LsfParameters,
     products=(
         Product("LSF_PROFILE-nn.fits", "Line-spread functions of the slices of IFU nn", Format.TABLE, 901_000),
-        Product(
-            "PIXTABLE_SUBTRACTED-nn.fits",
-            "Pixels around the lines, profiles subtracted (save_subtracted=true)",
-            Format.PIXEL_TABLE,
-            230_000_000,
-            {"save_subtracted": True},
-        ),
+        Product("PIXTABLE_SUBTRACTED-nn.fits", "Pixels around the lines, profiles subtracted (save_subtracted=true)",
+                Format.PIXEL_TABLE, 230_000_000, {"save_subtracted": True}),
     ),
     quality=(
         Quality("LSF SLICEj FWHM MEAN, STDEV, MIN, MAX", "Full widths at half maximum of slice j [Angstrom]"),
@@ -84,4 +63,4 @@ RECIPE = Recipe(
     section=5,
     cost=Cost(450 * MIB, 5.0),
     work="musedeep.recipes.lsf.line_spread",
-)
+)  # fmt: skip

@@ -8,26 +8,10 @@ from pydantic import model_validator
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    AVERAGE,
-    BADPIX_TABLE,
-    GEOMETRY_TABLE,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    MERGE,
-    SAVE_FITS,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-    CombineParameters,
-    CosmicSearch,
-    NifuParameters,
-    OverscanParameters,
-    SkyLineSearch,
-)
+from musedeep.reduction import parameters as shared
 
 
-class ScibasicParameters(OverscanParameters, NifuParameters):
+class ScibasicParameters(shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_scibasic."""
 
     crop: bool = parameter(
@@ -65,15 +49,15 @@ class ScibasicParameters(OverscanParameters, NifuParameters):
     )
     resample: bool = parameter(False, "Write an image with wavelengths along the columns, for a look.")
     dlambda: float = parameter(1.25, "Step of wavelength of that image, Angstrom.", gt=0)
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
     @property
-    def cosmic_search(self) -> CosmicSearch:
+    def cosmic_search(self) -> shared.CosmicSearch:
         """The search for cosmic rays on images."""
-        return CosmicSearch(self.cr, (self.ybox, self.xbox), self.passes, self.thres)
+        return shared.CosmicSearch(self.cr, (self.ybox, self.xbox), self.passes, self.thres)
 
     @property
-    def sky_line_search(self) -> SkyLineSearch:
+    def sky_line_search(self) -> shared.SkyLineSearch:
         """How the shift of the wavelengths is found."""
         text = self.skylines.strip()
         lines = _numbers("skylines", text) if text.lower() != "none" else ()
@@ -84,15 +68,15 @@ class ScibasicParameters(OverscanParameters, NifuParameters):
         width, size = self.skyhalfwidth, self.skybinsize
         if size > width:
             raise ValueError(f"skyhalfwidth={width:g}, skybinsize={size:g} make no box with bins; as in 5 and 0.1")
-        return SkyLineSearch(lines, width, size, high, low, int(passes), self.skyneighbours)
+        return shared.SkyLineSearch(lines, width, size, high, low, int(passes), self.skyneighbours)
 
     @property
-    def combination(self) -> CombineParameters:
+    def combination(self) -> shared.CombineParameters:
         """How exposures are combined; each is taken as it is with combine=none."""
         if self.combine == "none":
-            return AVERAGE
-        names = set(CombineParameters.model_fields)
-        return CombineParameters.model_validate(self.model_dump(include=names))
+            return shared.AVERAGE
+        names = set(shared.CombineParameters.model_fields)
+        return shared.CombineParameters.model_validate(self.model_dump(include=names))
 
     @model_validator(mode="after")
     def _searches_fit(self) -> Self:
@@ -120,52 +104,25 @@ RECIPE = Recipe(
         Input("STD", 0, None, "Raw exposure of a standard star", raw=True),
         Input("SKY", 0, None, "Raw exposure of an (almost) empty field", raw=True),
         Input("ASTROMETRY", 0, None, "Raw exposure of an astrometric field", raw=True),
-        Input(
-            "REDUCED",
-            0,
-            None,
-            "Calibrated image (instead of raw exposures; needs no bias and no flat)",
-            left_out="stands for raw frames that are reduced already, not for what a telescope delivers",
-        ),
+        Input("REDUCED", 0, None, "Calibrated image (instead of raw exposures; needs no bias and no flat)",
+              left_out="stands for raw frames that are reduced already, not for what a telescope delivers"),
         Input("ILLUM", 0, 1, "Raw lamp flat taken next to the exposures", nearest="ILLUM"),
-        replace(MASTER_BIAS, minimum=0, needed=True),
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0, needed=True),
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        GEOMETRY_TABLE,
+        replace(shared.MASTER_BIAS, minimum=0, needed=True), shared.MASTER_DARK,
+        replace(shared.MASTER_FLAT, minimum=0, needed=True), shared.TRACE_TABLE, shared.WAVECAL_TABLE,
+        shared.GEOMETRY_TABLE,
         Input("TWILIGHT_CUBE", 0, None, "Smoothed cube of the twilight sky", match=("mode",)),
-        BADPIX_TABLE,
+        shared.BADPIX_TABLE,
     ),
     model=ScibasicParameters,
     products=(
-        Product(
-            "TAG_RED_eeee-nn.fits",
-            "Calibrated image of exposure eeee of each tag, IFU nn (saveimage=true)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"saveimage": True},
-        ),
-        Product(
-            "TAG_RESAMPLED_eeee-nn.fits",
-            "Image with wavelengths along the columns (resample=true)",
-            Format.PLANE,
-            54_000_000,
-            {"resample": True},
-        ),
-        Product(
-            "PIXTABLE_TAG_eeee-nn.zarr",
-            "Pixel table as a store (with --save-fits also as .fits)",
-            Format.STORE,
-            145_000_000,
-        ),
-        Product(
-            "PIXTABLE_TAG_eeee-nn.fits",
-            "The same as FITS (--save-fits)",
-            Format.PIXEL_TABLE,
-            376_000_000,
-            {SAVE_FITS: True},
-        ),
+        Product("TAG_RED_eeee-nn.fits", "Calibrated image of exposure eeee of each tag, IFU nn (saveimage=true)",
+                Format.IMAGE, IMAGE_BYTES, {"saveimage": True}),
+        Product("TAG_RESAMPLED_eeee-nn.fits", "Image with wavelengths along the columns (resample=true)", Format.PLANE,
+                54_000_000, {"resample": True}),
+        Product("PIXTABLE_TAG_eeee-nn.zarr", "Pixel table as a store (with --save-fits also as .fits)", Format.STORE,
+                145_000_000),
+        Product("PIXTABLE_TAG_eeee-nn.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 376_000_000,
+                {shared.SAVE_FITS: True}),
     ),
     quality=(
         Quality("SCIBASIC NSATURATED", "Saturated pixels of the image"),
@@ -175,4 +132,4 @@ RECIPE = Recipe(
     cost=Cost(650 * MIB, 5.0),
     apart=True,
     work="musedeep.recipes.scibasic.ifus",
-)
+)  # fmt: skip

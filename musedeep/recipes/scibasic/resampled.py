@@ -10,7 +10,7 @@ from musedeep.kernels.slices.slit_image import resample_slice
 from musedeep.recipes.run_ifus import RecipeCall, Writer, Written, product_name
 from musedeep.reduction.rows.source import all_rows
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, add
+from musedeep.storage.fits.header_cards import CLASSES, IMAGE_CLASS, add
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.threads import in_threads
 
@@ -64,7 +64,7 @@ def resampled_image(
             ("CRPIX1", 1.0), ("CRVAL1", 1.0), ("CD1_1", 1.0), ("CTYPE1", "PIXEL"), ("CUNIT1", "pixel"),
             ("CRPIX2", 1.0), ("CRVAL2", start), ("CD2_2", step), ("CTYPE2", "AWAV"), ("CUNIT2", "Angstrom"),
             ("CD1_2", 0.0), ("CD2_1", 0.0), ("INHERIT", True), ("BUNIT", "count"),
-            *IMAGE_CLASS, DATA_CLASS,
+            *IMAGE_CLASS, *CLASSES["DATA"],
         )  # fmt: skip
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), data]), call.overwrite)
         return [(category, path)]

@@ -1,7 +1,7 @@
 """muse_twilight on one IFU: raw frames to the pixel table of their mean, corrected for illumination."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,9 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DQ, N_SLICES
 from musedeep.kernels.ccd.image_statistics import statistics
 from musedeep.recipes.twilight.recipe import TwilightParameters
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, statistics_cards
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, measure_all
+from musedeep.reduction.image.combine import Calibration, Combined, MeasuredFrame, combine, input_cards, measure_all
 from musedeep.reduction.image.inputs import lamp_flux, open_frames
 from musedeep.reduction.parameters import AVERAGE
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, illumination_factors
@@ -20,9 +20,6 @@ from musedeep.reduction.rows.image_rows import ImageRows, PixelRows, create_pixe
 from musedeep.reduction.rows.slice_map import SliceMap
 from musedeep.reduction.rows.sodium import flag_blocked
 from musedeep.storage.raw.frames import RawFrame
-
-NAMES = ("MEDIAN", "MEAN", "STDEV", "MIN", "MAX")
-WORDS = ("Median", "Mean", "Standard deviation", "Minimum", "Maximum")
 
 
 @dataclass
@@ -146,16 +143,10 @@ class TwilightIfu:
 
     def _quality(self, measured: Sequence[MeasuredFrame], image: Combined) -> list[Card]:
         """ESO QC TWILIGHTm of the inputs and of their combination."""
-        key, cards = f"ESO QC TWILIGHT{self.ifu} ", list[Card]()
-        for i, (one, values) in enumerate(zip(measured, image.inputs, strict=True), 1):
-            for name, word, value in zip(NAMES, WORDS, values, strict=True):
-                cards.append((f"{key}INPUT{i} {name}", np.float32(value), f"{word} value of raw exposure {i}"))
-            text = f"Number of saturated pixels in raw exposure {i}"
-            cards.append((f"{key}INPUT{i} NSATURATED", one.n_saturated, text))
-        s = statistics(image.data)
-        found = s.median, s.mean, s.stdev, s.minimum, s.maximum
-        for name, word, value in zip(NAMES, WORDS, found, strict=True):
-            cards.append((f"{key}MASTER {name}", np.float32(value), f"{word} value of the combined exposures"))
-        total = np.float32(s.mean * image.data.size)
-        cards.append((f"{key}MASTER INTFLUX", total, "Flux integrated over the whole CCD of the combined exposures"))
-        return cards
+        key, values = f"ESO QC TWILIGHT{self.ifu} MASTER", astuple(statistics(image.data))
+        total = np.float32(values[1] * image.data.size)
+        return [
+            *input_cards(measured, f"TWILIGHT{self.ifu}", "exposure", image.inputs),
+            *statistics_cards(key, values, "the combined exposures"),
+            (f"{key} INTFLUX", total, "Flux integrated over the whole CCD of the combined exposures"),
+        ]

@@ -5,17 +5,7 @@ from typing import Final, Literal, Self
 from pydantic import model_validator
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, Scope, parameter
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    GEOMETRY_TABLE,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    TRACE_TABLE,
-    WAVECAL_TABLE,
-    CombineParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 HIGHEST_ORDER: Final = 10
 
@@ -23,7 +13,7 @@ DEFAULT_SIZES: Final = {"polyfit": 4, "gaussian": 10, "median": 5}
 """Of the smoothing of the vignetted area."""
 
 
-class TwilightParameters(CombineParameters, OverscanParameters):
+class TwilightParameters(shared.CombineParameters, shared.OverscanParameters):
     """Parameters of muse_twilight."""
 
     scale: bool = parameter(False, "Scale frames to the exposure time of the first before they are combined.")
@@ -87,13 +77,8 @@ RECIPE = Recipe(
     inputs=(
         Input("SKYFLAT", 3, None, "Raw twilight flat", raw=True),
         Input("ILLUM", 0, 1, "Raw lamp flat, to compare the slices of an IFU", nearest="ILLUM"),
-        MASTER_BIAS,
-        MASTER_DARK,
-        MASTER_FLAT,
-        BADPIX_TABLE,
-        TRACE_TABLE,
-        WAVECAL_TABLE,
-        GEOMETRY_TABLE,
+        shared.MASTER_BIAS, shared.MASTER_DARK, shared.MASTER_FLAT, shared.BADPIX_TABLE, shared.TRACE_TABLE,
+        shared.WAVECAL_TABLE, shared.GEOMETRY_TABLE,
         Input("VIGNETTING_MASK", 0, 1, "Where the field of view is vignetted", match=("field",)),
     ),
     model=TwilightParameters,
@@ -112,4 +97,4 @@ RECIPE = Recipe(
     scope=Scope.FIELD,
     cost=Cost(600 * MIB, 3.0, memory_per_ifu=20 * MIB, piece=600 * MIB),
     work="musedeep.recipes.twilight.field",
-)
+)  # fmt: skip

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from musedeep.instrument import N_SLICES
 from musedeep.recipes.wavecal.slices import SliceResult
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, figure_cards
 from musedeep.reduction.image.arc_lamps import LampImage
 from musedeep.storage.calibrations.line_catalog import LineCatalog
 from musedeep.storage.calibrations.trace_table import TraceTable
@@ -55,12 +55,9 @@ def quality_cards(
             for lamp in lamps:
                 peaks = result.peaks[result.lamps == lamp.lamp.number]
                 if peaks.size:
-                    key = f"ESO QC WAVECAL SLICE{LAMP_SLICE} LAMP{lamp.lamp.number} LINES PEAK "
-                    found = peaks.mean(), _stdev(peaks), peaks.max()
-                    cards += [
-                        (key + name, np.float32(value), f"[count] {name} of peaks above background of lamp's lines")
-                        for name, value in zip(("MEAN", "STDEV", "MAX"), found, strict=True)
-                    ]
+                    key = f"ESO QC WAVECAL SLICE{LAMP_SLICE} LAMP{lamp.lamp.number} LINES PEAK"
+                    words = {name: name for name in ("MEAN", "STDEV", "MAX")}
+                    cards += figure_cards(key, peaks, words, "[count] {} of peaks above background of lamp's lines")
     for lamp in lamps:
         n = lamp.combined.n_saturated
         key = f"ESO QC WAVECAL NSATURATED LAMP{lamp.lamp.number}"
@@ -68,23 +65,14 @@ def quality_cards(
     return cards
 
 
-def _stdev(values: NDArray[np.float64]) -> float:
-    return float(values.std(ddof=1)) if values.size > 1 else 0.0
-
-
 def _slice_cards(result: SliceResult, catalog: LineCatalog, trace: TraceTable, n_rows: int) -> list[Card]:
     if not trace.valid[result.number - 1]:
         return []
     key = f"ESO QC WAVECAL SLICE{result.number} "
     cards: list[Card] = [(key + "LINES NDET", result.detected, "Number of detected arc lines in slice")]
-    names = ("MEAN", "STDEV", "MIN", "MAX")
+    words = {name: name for name in ("MEAN", "STDEV", "MIN", "MAX")}
     if result.peaks.size:
-        peaks = result.peaks
-        found = peaks.mean(), _stdev(peaks), peaks.min(), peaks.max()
-        cards += [
-            (f"{key}LINES PEAK {name}", np.float32(value), f"[count] {name} of peaks above background of lines")
-            for name, value in zip(names, found, strict=True)
-        ]
+        cards += figure_cards(key + "LINES PEAK", result.peaks, words, "[count] {} of peaks above background of lines")
     cards.append((key + "LINES NID", result.identified.size, "Number of identified arc lines in slice"))
     solution, measured = result.solution, result.measured
     if solution is None or measured is None:
@@ -93,11 +81,7 @@ def _slice_cards(result: SliceResult, catalog: LineCatalog, trace: TraceTable, n
     if result.widths.size:
         widths, waves = result.widths, catalog.wavelengths[result.reference_lines]
         cards.append((key + "RESOL", np.float32((waves / widths).mean()), "Mean spectral resolution R in slice"))
-        found = widths.mean(), _stdev(widths), widths.min(), widths.max()
-        cards += [
-            (f"{key}LINES FWHM {name}", np.float32(value), f"[Angstrom] {name} of FWHM of lines")
-            for name, value in zip(names, found, strict=True)
-        ]
+        cards += figure_cards(key + "LINES FWHM", widths, words, "[Angstrom] {} of FWHM of lines")
     cards.append((key + "FIT NLINES", int(np.unique(lines).size), "Number of arc lines used in the fit"))
     ends = np.array([1.0, n_rows])
     edges = trace.at(ends)[result.number - 1, 1:]

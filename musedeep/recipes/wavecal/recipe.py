@@ -5,20 +5,10 @@ from typing import Literal
 
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
-from musedeep.reduction.parameters import (
-    BADPIX_TABLE,
-    LINE_CATALOG,
-    MASTER_BIAS,
-    MASTER_DARK,
-    MASTER_FLAT,
-    MERGE,
-    TRACE_TABLE,
-    NifuParameters,
-    OverscanParameters,
-)
+from musedeep.reduction import parameters as shared
 
 
-class WavecalParameters(OverscanParameters, NifuParameters):
+class WavecalParameters(shared.OverscanParameters, shared.NifuParameters):
     """Parameters of muse_wavecal."""
 
     combine: Literal["average", "median", "minmax", "sigclip"] = parameter(
@@ -48,7 +38,7 @@ class WavecalParameters(OverscanParameters, NifuParameters):
     saveimages: bool = parameter(False, "Write the combined image of each lamp.")
     resample: bool = parameter(False, "Write the sum of all lamps, as it is and resampled in wavelength.")
     wavemap: bool = parameter(False, "Write an image of the wavelength of every pixel.")
-    merge: bool = MERGE
+    merge: bool = shared.MERGE
 
 
 RECIPE = Recipe(
@@ -56,52 +46,22 @@ RECIPE = Recipe(
     summary="Detect arc lines and determine the wavelength solution of each slice.",
     inputs=(
         Input("ARC", 1, None, "Raw arc exposure, at least 3 of each lamp", raw=True),
-        MASTER_BIAS,
-        MASTER_DARK,
-        replace(MASTER_FLAT, minimum=0),
-        TRACE_TABLE,
-        LINE_CATALOG,
-        BADPIX_TABLE,
+        shared.MASTER_BIAS, shared.MASTER_DARK, replace(shared.MASTER_FLAT, minimum=0), shared.TRACE_TABLE,
+        shared.LINE_CATALOG, shared.BADPIX_TABLE,
     ),
     model=WavecalParameters,
     products=(
         Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn", Format.TABLE, 104_000),
-        Product(
-            "WAVECAL_RESIDUALS-nn.fits",
-            "Residuals of all positions (residuals=true)",
-            Format.TABLE,
-            34_000_000,
-            {"residuals": True},
-        ),
-        Product(
-            "ARC_RED_LAMP_eeee-nn.fits",
-            "Combined image of a lamp (saveimages=true)",
-            Format.IMAGE,
-            3 * IMAGE_BYTES,
-            {"saveimages": True},
-        ),
-        Product(
-            "ARC_RED_0001-nn.fits",
-            "Sum of all lamps (resample=true, lampwise=false)",
-            Format.IMAGE,
-            IMAGE_BYTES,
-            {"resample": True},
-            {"lampwise": False},
-        ),
-        Product(
-            "ARC_RESAMPLED_0001-nn.fits",
-            "The same, resampled in wavelength (resample=true)",
-            Format.PLANE,
-            70_000_000,
-            {"resample": True},
-        ),
-        Product(
-            "WAVE_MAP_0001-nn.fits",
-            "Wavelength of every pixel (wavemap=true)",
-            Format.PLANE,
-            67_000_000,
-            {"wavemap": True},
-        ),
+        Product("WAVECAL_RESIDUALS-nn.fits", "Residuals of all positions (residuals=true)", Format.TABLE, 34_000_000,
+                {"residuals": True}),
+        Product("ARC_RED_LAMP_eeee-nn.fits", "Combined image of a lamp (saveimages=true)", Format.IMAGE,
+                3 * IMAGE_BYTES, {"saveimages": True}),
+        Product("ARC_RED_0001-nn.fits", "Sum of all lamps (resample=true, lampwise=false)", Format.IMAGE, IMAGE_BYTES,
+                {"resample": True}, {"lampwise": False}),
+        Product("ARC_RESAMPLED_0001-nn.fits", "The same, resampled in wavelength (resample=true)", Format.PLANE,
+                70_000_000, {"resample": True}),
+        Product("WAVE_MAP_0001-nn.fits", "Wavelength of every pixel (wavemap=true)", Format.PLANE, 67_000_000,
+                {"wavemap": True}),
     ),
     quality=(
         Quality("WAVECAL SLICEj LINES NDET, NID", "Arc lines detected and identified in slice j"),
@@ -113,9 +73,13 @@ RECIPE = Recipe(
         Quality("WAVECAL SLICEj DWLEN BOTTOM, TOP", "Wavelength left minus right [Angstrom]"),
         Quality("WAVECAL SLICEj WLPOS, WLEN", "Row in the middle [pix], and its wavelength [Angstrom]"),
         Quality("WAVECAL NSATURATED LAMPl", "Saturated pixels of the combined image of lamp l"),
-        Quality("WAVECAL INPUTi NSATURATED, NSATURATED", "Saturated pixels of raw frame i and of ARC_RED_LAMP"),
+        Quality(
+            "WAVECAL INPUTi NSATURATED", "Saturated pixels of raw frame i of the lamp, of the first lamp in ARC_RED"
+        ),
+        Quality("WAVECAL LAMPk INPUTi NSATURATED", "Saturated pixels of raw frame i of the k-th lamp, in ARC_RED"),
+        Quality("WAVECAL NSATURATED", "Saturated pixels of ARC_RED_LAMP and ARC_RED"),
     ),
     section=4,
     cost=Cost(700 * MIB, 5.0),
     work="musedeep.recipes.wavecal.solution",
-)
+)  # fmt: skip

@@ -22,7 +22,7 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.arc_lamps import LampImage, by_lamp, combine_lamp, flat_flux_cards
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import THREADS, Combined, overscan_cards
+from musedeep.reduction.image.combine import THREADS, Combined, input_cards, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.parameters import OverscanParameters
 from musedeep.storage.calibrations.line_catalog import LineCatalog, read_line_catalog
@@ -198,10 +198,7 @@ def _sum(images: list[ArcImage]) -> ArcImage:
 
 def _saturation_cards(lamps: Sequence[LampImage], image: Combined) -> list[Card]:
     """ESO QC WAVECAL INPUTi NSATURATED of raw frames, NSATURATED of their image."""
-    cards: list[Card] = [
-        (f"ESO QC WAVECAL INPUT{i} NSATURATED", one.n_saturated, f"Number of saturated pixels in raw arc {i}")
-        for i, one in enumerate(lamps[0].measured, 1)
-    ]
+    cards = input_cards(lamps[0].measured, "WAVECAL", "arc")
     cards.append(("ESO QC WAVECAL NSATURATED", image.n_saturated, "Number of saturated pixels in output data"))
     if len(lamps) > 1:
         cards += [

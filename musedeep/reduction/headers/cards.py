@@ -1,9 +1,11 @@
 """Cards of the headers of products: the recipe, its inputs and parameters; the order of cards."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from musedeep import __version__
 from musedeep.declaration import P, Recipe
@@ -12,6 +14,30 @@ from musedeep.storage.fits.header_cards import Card, checksum_cards
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 
 _GROUPS = {"OBS": 1, "TPL": 2, "GEN": 3, "TEL": 4, "INS": 5, "DET": 6, "PRO": 7, "QC": 9, "DRS": 10}
+
+
+_FIGURES: Final[dict[str, Callable[[NDArray], float]]] = {
+    "MEDIAN": np.median,
+    "MEAN": np.mean,
+    "STDEV": lambda values: values.std(ddof=1) if values.size > 1 else 0.0,
+    "MIN": np.min,
+    "MAX": np.max,
+}
+
+
+def figure_cards(key: str, values: NDArray, words: Mapping[str, str], text: str) -> list[Card]:
+    """Figures of values (n,), 0 of none: MEDIAN, MEAN, STDEV, MIN or MAX; the comment is `text` with their words."""
+    figures = {name: np.float32(_FIGURES[name](values) if values.size else 0.0) for name in words}
+    return [(f"{key} {name}", figures[name], text.format(word)) for name, word in words.items()]
+
+
+def statistics_cards(
+    key: str, values: Sequence[float], what: str, spread: str = "Standard deviation value"
+) -> list[Card]:
+    """Median, mean, standard deviation, minimum and maximum of an image, which the comments name `what`."""
+    words = "Median value", "Mean value", spread, "Minimum value", "Maximum value"
+    named = zip(_FIGURES, words, values, strict=True)
+    return [(f"{key} {name}", np.float32(value), f"{word} of {what}") for name, word, value in named]
 
 
 def recipe_cards(

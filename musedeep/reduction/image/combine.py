@@ -17,7 +17,7 @@ from musedeep.kernels.ccd.image_statistics import RunningStatistics, counts_medi
 from musedeep.kernels.ccd.overscan import VerticalFit, fit_vertical, level
 from musedeep.kernels.ccd.stack import METHODS, stack_rows
 from musedeep.processors import available_processors
-from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.cards import Card, statistics_cards
 from musedeep.reduction.image.inputs import exposure_time
 from musedeep.reduction.parameters import CombineParameters, OverscanParameters
 from musedeep.storage.fits.headers import number_of
@@ -351,9 +351,14 @@ def overscan_cards(measured: Sequence[MeasuredFrame], overscan: OverscanParamete
     return cards
 
 
-def saturation_cards(measured: Sequence[MeasuredFrame], group: str) -> list[Card]:
-    """ESO QC group INPUTi NSATURATED."""
-    return [
-        (f"ESO QC {group} INPUT{i} NSATURATED", m.n_saturated, f"Number of saturated pixels in raw frame {i}")
-        for i, m in enumerate(measured, 1)
-    ]
+def input_cards(
+    measured: Sequence[MeasuredFrame], group: str, what: str = "frame", inputs: Sequence[Sequence[float]] = ()
+) -> list[Card]:
+    """ESO QC group INPUTi: the statistics of calibrated frames, where they are given, and NSATURATED of raw ones."""
+    cards: list[Card] = []
+    for i, one in enumerate(measured, 1):
+        for values in inputs[i - 1 : i]:
+            cards += statistics_cards(f"ESO QC {group} INPUT{i}", values, f"raw {what} {i}")
+        text = f"Number of saturated pixels in raw {what} {i}"
+        cards.append((f"ESO QC {group} INPUT{i} NSATURATED", one.n_saturated, text))
+    return cards

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.cubes.field_grid import grid_cards, read_grid
 from musedeep.storage.fits.hdus import open_hdus
-from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, Card, header_of
+from musedeep.storage.fits.header_cards import Card, extension_cards, header_of
 from musedeep.storage.fits.headers import number_of
 
 _SKY = re.compile(r"ESO DRS MUSE FLAT FLUX SKY(\d+)$")
@@ -96,29 +96,19 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
         cards: list[Card] = [("OBJECT", f"{one.text} ({one.name})"[:68], "")]
         if one.placed:
             cards += grid_cards(start, step, one.data.ndim)
-        cards += _described(one, "STAT" in names)
+        companions = {"DATA": "DATA"} if one.name == "STAT" else {}
+        if one.name == "DATA" and "STAT" in names:
+            companions["STAT"] = "STAT"
+        if one.bad is not None:
+            companions["DQ"] = f"{one.name}_DQ"
+        text = "" if one.name in ("DATA", "STAT") else "reconstructed image (data values)"
+        kind = "STAT" if one.name == "STAT" else "DATA"
+        cards += [*extension_cards(one.name, kind, companions, text), ("BUNIT", one.unit, "")]
         made.append(fits.ImageHDU(one.data, header_of(cards)))
         if one.bad is not None:
+            name = f"{one.name}_DQ"
+            text = "reconstructed image (bad pixel status values)"
             cards = [("OBJECT", f"{one.text} ({one.name}, DQ)"[:68], "")]
-            cards.append(("EXTNAME", f"{one.name}_DQ", "reconstructed image (bad pixel status values)"))
-            cards += [*IMAGE_CLASS, *FLAG_CLASS, ("SCIDATA", one.name, "pointer to the data extension")]
+            cards += extension_cards(name, "DQ", {"DATA": one.name}, text)
             made.append(fits.ImageHDU(one.bad.astype(np.int32), header_of(cards)))
     return made
-
-
-def _described(one: Extension, has_variance: bool) -> list[Card]:
-    if one.name == "STAT":
-        return [
-            ("EXTNAME", "STAT", "This extension contains data variance"),
-            *IMAGE_CLASS,
-            *VARIANCE_CLASS,
-            ("SCIDATA", "DATA", "pointer to the data extension"),
-            ("BUNIT", one.unit, ""),
-        ]
-    text = "This extension contains data values" if one.name == "DATA" else "reconstructed image (data values)"
-    cards: list[Card] = [("EXTNAME", one.name, text), *IMAGE_CLASS, DATA_CLASS]
-    if one.name == "DATA" and has_variance:
-        cards.append(("ERRDATA", "STAT", "pointer to the variance extension"))
-    if one.bad is not None:
-        cards.append(("QUALDATA", f"{one.name}_DQ", "pointer to the bad pixel mask extension"))
-    return [*cards, ("BUNIT", one.unit, "")]

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,16 +24,24 @@ IMAGE_CLASS: Final[tuple[Card, ...]] = (
     ("HDUCLAS1", "IMAGE", "Image data format"),
 )
 """What ESO's dictionary wants of every image extension; then of what it holds:"""
-DATA_CLASS: Final[Card] = ("HDUCLAS2", "DATA", "this extension contains the data itself")
-FLAG_CLASS: Final[tuple[Card, ...]] = (
-    ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
-    ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"),
-    ("QUALMASK", 4294967295, "all non-zero values are bad"),
-)
-VARIANCE_CLASS: Final[tuple[Card, ...]] = (
-    ("HDUCLAS2", "ERROR", "this extension contains variance"),
-    ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
-)
+CLASSES: Final[dict[str, tuple[Card, ...]]] = {
+    "DATA": (("HDUCLAS2", "DATA", "this extension contains the data itself"),),
+    "DQ": (
+        ("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
+        ("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D bad pixel information"),
+        ("QUALMASK", 4294967295, "all non-zero values are bad"),
+    ),
+    "STAT": (
+        ("HDUCLAS2", "ERROR", "this extension contains variance"),
+        ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
+    ),
+}
+_CONTENTS: Final = {"DATA": "data values", "DQ": "bad pixel status values", "STAT": "data variance"}
+_POINTERS: Final = {
+    "DATA": ("SCIDATA", "pointer to the data extension"),
+    "STAT": ("ERRDATA", "pointer to the variance extension"),
+    "DQ": ("QUALDATA", "pointer to the bad pixel mask extension"),
+}
 
 _CHUNK = BLOCK * 512
 _EMPTY_CHECKSUM = "0" * 16
@@ -70,6 +78,20 @@ def add(header: fits.Header, *cards: tuple[str, Any] | tuple[str, Any, str]) -> 
     for one in cards:
         header.remove(one[0], ignore_missing=True, remove_all=True)
         header.append(card(*one), end=True)
+
+
+def extension_cards(name: str, kind: str, companions: Mapping[str, str], text: str = "") -> list[Card]:
+    """EXTNAME and what ESO's dictionary wants of an image extension.
+
+    Parameters
+    ----------
+    kind : what it holds: DATA, DQ or STAT
+    companions : names of the extensions that belong to it, by what they hold
+    text : comment of EXTNAME, where it is not that of the cubes and images of MUSE
+    """
+    cards = [("EXTNAME", name, text or f"This extension contains {_CONTENTS[kind]}"), *IMAGE_CLASS, *CLASSES[kind]]
+    pointers = [(*pointer, companions[held]) for held, pointer in _POINTERS.items() if held in companions]
+    return cards + [(keyword, other, comment) for keyword, comment, other in pointers]
 
 
 def checksum_cards() -> list[fits.Card]:

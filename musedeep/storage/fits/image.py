@@ -13,15 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import OtherIfu
 from musedeep.storage.fits.hdus import reading, whole_file
-from musedeep.storage.fits.header_cards import (
-    DATA_CLASS,
-    FLAG_CLASS,
-    IMAGE_CLASS,
-    VARIANCE_CLASS,
-    add,
-    free_cards,
-    keep_checksum_places,
-)
+from musedeep.storage.fits.header_cards import add, extension_cards, free_cards, keep_checksum_places
 from musedeep.storage.fits.headers import HeaderUnit, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
 from musedeep.storage.raw.file import extension_name
@@ -156,23 +148,10 @@ def _check_stored(path: Path, unit: HeaderUnit, bitpix: int, data: fits.Header) 
 def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
     """Cards of an extension (ESO's dictionary: HDUCLASn and the names of its companions)."""
     header = fits.Header()
-    comments = {
-        "DATA": "This extension contains data values",
-        "DQ": "This extension contains bad pixel status values",
-        "STAT": "This extension contains data variance",
-    }
-    add(header, ("INHERIT", True), ("EXTNAME", prefix + name, comments[name]), *IMAGE_CLASS)
-    data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
-    error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
-    quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
-    if name == "DATA":
-        add(header, DATA_CLASS, error, quality)
-        add(header, ("BUNIT", unit, _UNITS.get(unit, "")))
-    elif name == "DQ":
-        add(header, *FLAG_CLASS, data, error)
-    else:
-        add(header, *VARIANCE_CLASS, data, quality)
-        add(header, ("BUNIT", f"({unit})**2"))
+    others = {other: prefix + other for other in _TYPES if other != name}
+    add(header, ("INHERIT", True), *extension_cards(prefix + name, name, others))
+    if name != "DQ":
+        add(header, ("BUNIT", unit, _UNITS.get(unit, "")) if name == "DATA" else ("BUNIT", f"({unit})**2"))
     keep_checksum_places(header)
     return header
 

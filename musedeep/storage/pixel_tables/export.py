@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from musedeep.kernels.rows.segments import runs_of_rows
 from musedeep.progress import Progress, Silent
 from musedeep.storage.fits.header_cards import sign
-from musedeep.storage.fits.headers import BLOCK, CARD, HeaderUnit, parse_cards, raw_bytes
+from musedeep.storage.fits.headers import HeaderUnit, parse_cards, raw_bytes
 from musedeep.storage.fits.parts import reserve
 from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
 from musedeep.storage.pixel_tables.fits import swap_bytes, write_ranges
@@ -64,15 +65,16 @@ def export(
     partial = partial_name(path)
     size = 0
     try:
-        parts, size = _export_parts(table)
+        parts = stored_parts(table)
+        size = parts[-1].end
         partial.touch()
         reserve(partial, size)
         descriptor = os.open(partial, os.O_WRONLY)
         try:
             for part in parts:
                 write_at(descriptor, part.offset, raw_bytes(part.cards))
-                if part.array:
-                    write_at(descriptor, part.data_offset, table.whole(part.array).tobytes())
+                if part.source:
+                    write_at(descriptor, part.data_offset, table.whole(part.source).tobytes())
             with ThreadPoolExecutor(max(workers, 1)) as pool:
                 _export_rows(table, parts, descriptor, pool, memory, progress or Silent())
             os.fsync(descriptor)
@@ -97,72 +99,73 @@ def runs_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One HDU of the file to write."""
+class Part(HeaderUnit):
+    """An HDU of a file to write.
 
-    cards: tuple[str, ...]
+    Attributes
+    ----------
+    role : name of the column that it holds; rows: a table of all; primary, other
+    source : name of the array of a store, or place in a file, that its data come from
+    item : bytes of a row; 0 where it has none
+    """
+
     role: str
-    offset: int
-    array: str | None
-
-    @property
-    def data_offset(self) -> int:
-        return self.offset + len(self.cards) * CARD
+    source: Any
+    item: int
 
 
-def _export_parts(table: ZarrPixelTable) -> tuple[list[_Part], int]:
-    """The HDUs of the file, and its size."""
-    parts, position = [], 0
+def stored_parts(table: ZarrPixelTable) -> list[Part]:
+    """The HDUs of the FITS file that a store was made from."""
+    parts: list[Part] = []
     for hdu in table.attributes()["hdus"]:
-        unit = HeaderUnit(tuple(hdu["cards"]), position)
-        parts.append(_Part(unit.cards, hdu["role"], position, hdu.get("array")))
-        position = unit.data_offset + -(-unit.data_bytes // BLOCK) * BLOCK
-    return parts, position
+        cards, role = tuple(hdu["cards"]), hdu["role"]
+        item = parse_cards(cards)["NAXIS1"] if role == "rows" else 4 if role in COLUMN_TYPES else 0
+        parts.append(Part(cards, parts[-1].end if parts else 0, role, hdu.get("array"), item))
+    return parts
+
+
+def stored_items(table: ZarrPixelTable, part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Items of a FITS file from the columns of a store."""
+    if part.role != "rows":
+        words = table.read(ranges, (part.role,))[part.role].view(np.uint32)
+        swap_bytes(words)
+        return words.view(np.uint8)
+    rows = table.read(ranges, table.names)
+    order = [str(part.header[f"TTYPE{i + 1}"]).strip().lower() for i in range(part.header["TFIELDS"])]
+    record = np.empty(row_count(ranges), [(name, COLUMN_TYPES[name].newbyteorder(">")) for name in order])
+    for name in order:
+        record[name] = rows.pop(name)
+    return record.view(np.uint8)
+
+
+def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers in the FITS table of the rows of some runs (of the index) without gaps between them."""
+    start = runs[:, 3] - runs[0, 3]
+    steps = np.cumsum(table.order(int(runs[0, 3]), int(runs[-1, 4])), dtype=np.int64)
+    return steps + np.repeat(runs[:, 5] - steps[start], runs[:, 4] - runs[:, 3])
 
 
 def _export_rows(
-    table: ZarrPixelTable,
-    parts: list[_Part],
-    descriptor: int,
-    pool: ThreadPoolExecutor,
-    memory: int,
-    progress: Progress,
+    table: ZarrPixelTable, parts: list[Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
 ) -> None:
     """Write the rows to their places, as many runs at a time as memory allows."""
     runs = table.whole("index/runs")
-    start, stop, first = runs[:, 3], runs[:, 4], runs[:, 5]
+    start, stop = runs[:, 3], runs[:, 4]
     most = max(memory // BYTES_PER_ROW, 1)
     k = 0
     progress.begin(table.n_rows, "rows")
     while k < runs.shape[0]:
         end = max(int(np.searchsorted(stop, start[k] + most, side="right")), k + 1)
         a, b = int(start[k]), int(stop[end - 1])
-        steps = np.cumsum(table.order(a, b), dtype=np.int64)
-        length = (stop - start)[k:end]
-        numbers = steps + np.repeat(first[k:end] - steps[start[k:end] - a], length)
-        del steps
-        ranges = runs_of(numbers)
-        del numbers
+        ranges = runs_of(row_numbers(table, runs[k:end]))
         here = np.array([[a, b]], np.int64)
 
-        def write(part: _Part, here: NDArray[np.int64] = here, ranges: NDArray[np.int64] = ranges) -> None:
-            if part.role == "rows":
-                rows = table.read(here, table.names)
-                cards = parse_cards(part.cards)
-                order = [str(cards[f"TTYPE{i + 1}"]).strip().lower() for i in range(cards["TFIELDS"])]
-                record = np.empty(row_count(here), [(n, COLUMN_TYPES[n].newbyteorder(">")) for n in order])
-                for name in order:
-                    record[name] = rows.pop(name)
-                raw, item = record.view(np.uint8), record.itemsize
-            else:
-                words = table.read(here, (part.role,))[part.role].view(np.uint32)
-                swap_bytes(words)
-                raw, item = words.view(np.uint8), 4
-            if write_ranges(descriptor, part.data_offset, item, ranges, raw) >= 0:
+        def write(part: Part, here: NDArray[np.int64] = here, ranges: NDArray[np.int64] = ranges) -> None:
+            raw = stored_items(table, part, here)
+            if write_ranges(descriptor, part.data_offset, part.item, ranges, raw) >= 0:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        wanted = [p for p in parts if p.role == "rows" or p.role in COLUMN_TYPES]
-        for future in [pool.submit(write, part) for part in wanted]:
+        for future in [pool.submit(write, part) for part in parts if part.item]:
             future.result()
         progress.advance(b - a, rows=b - a)
         k = end

@@ -6,7 +6,7 @@ one bit a row that says whether it is kept.
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.kernels.rows.row_bits import counts_before, empty_set, include, members, ranks
 from musedeep.storage.fits.header_cards import card, sign
-from musedeep.storage.fits.headers import CARD, HeaderUnit, header_cards, number_of, parse_cards, raw_bytes, scan_file
+from musedeep.storage.fits.headers import HeaderUnit, header_cards, number_of, parse_cards, raw_bytes, scan_file
 from musedeep.storage.fits.legal_cards import legal_cards
-from musedeep.storage.fits.parts import padded, reserve, sync_and_rename
+from musedeep.storage.fits.parts import reserve, sync_and_rename
 from musedeep.storage.fits.units import same_unit
 from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
-from musedeep.storage.pixel_tables.export import runs_of
-from musedeep.storage.pixel_tables.fits import TableFormatTable, read_ranges, swap_bytes, write_ranges
+from musedeep.storage.pixel_tables.export import Part, row_numbers, runs_of, stored_items, stored_parts
+from musedeep.storage.pixel_tables.fits import TableFormatTable, read_ranges, write_ranges
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.origin import exposure_rows, ifu_numbers, slice_numbers
@@ -75,10 +75,7 @@ def numbered_blocks(
         a, end = int(runs[k, 3]), k + 1
         while end < runs.shape[0] and runs[end, 3] == runs[end - 1, 4] and runs[end, 4] - a <= ROWS_AT_ONCE:
             end += 1
-        b = int(runs[end - 1, 4])
-        steps = np.cumsum(table.order(a, b), dtype=np.int64)
-        begin, length = runs[k:end, 3] - a, runs[k:end, 4] - runs[k:end, 3]
-        yield a, b, steps + np.repeat(runs[k:end, 5] - steps[begin], length)
+        yield a, int(runs[end - 1, 4]), row_numbers(table, runs[k:end])
         k = end
 
 
@@ -118,21 +115,6 @@ class _Limits:
             if values.size:
                 self.lowest[axis] = min(self.lowest.get(axis, np.inf), values.min().item())
                 self.highest[axis] = max(self.highest.get(axis, -np.inf), values.max().item())
-
-
-@dataclass(frozen=True)
-class _Part:
-    """An HDU of the new file: its cards, the bytes of an item of its data, where the data come from and go to."""
-
-    cards: tuple[str, ...]
-    role: str
-    item: int
-    source: Any
-    offset: int = 0
-
-    @property
-    def data_offset(self) -> int:
-        return self.offset + len(self.cards) * CARD
 
 
 def write_subset(
@@ -176,7 +158,7 @@ def write_subset(
     size = 0
     try:
         parts = _layout(table, target.name, kept, before, limits)
-        size = parts[-1].data_offset + padded(_data_bytes(parts[-1]))
+        size = parts[-1].end
         reserve(partial, size)
         descriptor = os.open(partial, os.O_WRONLY)
         try:
@@ -210,15 +192,10 @@ def _choose(table: PixelTable, choice: Choice, wavelength: tuple[float, float]) 
     return kept, limits
 
 
-def _data_bytes(part: _Part) -> int:
-    return HeaderUnit(part.cards, 0).data_bytes
-
-
-def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numbers, limits: _Limits) -> list[_Part]:
+def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numbers, limits: _Limits) -> list[Part]:
     """The HDUs of the new file."""
     n = int(before[-1])
-    parts: list[_Part] = []
-    position = 0
+    parts: list[Part] = []
     for number, part in enumerate(_store_parts(table) if isinstance(table, ZarrPixelTable) else _fits_parts(table)):
         cards = part.cards
         if number == 0:
@@ -227,12 +204,11 @@ def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numb
             cards = _of_length(cards, table.n_rows, n)
         else:
             cards = tuple(legal_cards(cards))
-        parts.append(_Part(cards, part.role, part.item, part.source, position))
-        position = parts[-1].data_offset + padded(_data_bytes(parts[-1]))
+        parts.append(replace(part, cards=cards, offset=parts[-1].end if parts else 0))
     return parts
 
 
-def _fits_parts(table: PixelTable) -> Iterator[_Part]:
+def _fits_parts(table: PixelTable) -> Iterator[Part]:
     assert isinstance(table.path, Path)
     for number, unit in enumerate(scan_file(table.path)):
         item = 0
@@ -241,7 +217,7 @@ def _fits_parts(table: PixelTable) -> Iterator[_Part]:
                 item = table.record.itemsize
         elif number and _is_column(unit, table.n_rows):
             item = abs(unit.header["BITPIX"]) // 8
-        yield _Part(unit.cards, unit.name, item, unit.data_offset)
+        yield Part(unit.cards, 0, unit.name, unit.data_offset, item)
 
 
 def _is_column(unit: HeaderUnit, n_rows: int) -> bool:
@@ -251,16 +227,13 @@ def _is_column(unit: HeaderUnit, n_rows: int) -> bool:
     return unit.cards[0].startswith("XTENSION= 'IMAGE") and sorted(shape) in ([1, n_rows], [n_rows])
 
 
-def _store_parts(table: ZarrPixelTable) -> Iterator[_Part]:
-    for hdu in table.attributes()["hdus"]:
-        unit = HeaderUnit(tuple(hdu["cards"]), 0)
-        role = hdu["role"]
-        item = unit.header["NAXIS1"] if role == "rows" else 4 if role in COLUMN_TYPES else 0
-        if role == "other" and _is_column(unit, table.n_rows):
+def _store_parts(table: ZarrPixelTable) -> Iterator[Part]:
+    for part in stored_parts(table):
+        if part.role == "other" and _is_column(part, table.n_rows):
             raise MusedeepError(
-                f"{table.path}: column {unit.name} cannot be cut in a store; export it and cut the file"
+                f"{table.path}: column {part.name} cannot be cut in a store; export it and cut the file"
             )
-        yield _Part(unit.cards, role, item, hdu.get("array"))
+        yield part
 
 
 def _of_length(cards: tuple[str, ...], old: int, new: int) -> tuple[str, ...]:
@@ -315,10 +288,10 @@ def zero_points(header: fits.Header, units: Mapping[str, str], path: object) -> 
     return {axis: number_of(header, f"CRVAL{k}", path, 0.0) for k, axis in ((1, "X"), (2, "Y"))}
 
 
-def _copy_others(table: PixelTable, parts: list[_Part], descriptor: int) -> None:
+def _copy_others(table: PixelTable, parts: list[Part], descriptor: int) -> None:
     """Data of HDUs that are no columns, byte by byte."""
     for part in parts:
-        left = 0 if part.item else padded(_data_bytes(part))
+        left = 0 if part.item else part.end - part.data_offset
         if not left:
             continue
         if isinstance(table, ZarrPixelTable):
@@ -335,7 +308,7 @@ def _copy_others(table: PixelTable, parts: list[_Part], descriptor: int) -> None
 
 def _copy_rows(
     table: PixelTable,
-    parts: list[_Part],
+    parts: list[Part],
     descriptor: int,
     kept: NDArray[np.uint64],
     before: Numbers,
@@ -354,14 +327,14 @@ def _copy_rows(
         ranges, places = runs_of(rows), runs_of(targets)
         for part in columns:
             if isinstance(table, ZarrPixelTable):
-                raw = _read_stored(table, part, ranges)
+                raw = stored_items(table, part, ranges)
             else:
                 raw = _read_file(table, part, ranges)
             if write_ranges(descriptor, part.data_offset, part.item, places, raw) >= 0:
                 raise MusedeepError(f"{table.path}: its rows cannot be written; check the disk of the output")
 
 
-def _read_file(table: PixelTable, part: _Part, ranges: Numbers) -> NDArray[np.uint8]:
+def _read_file(table: PixelTable, part: Part, ranges: Numbers) -> NDArray[np.uint8]:
     """Items of a FITS file as they stand in it."""
     raw = np.empty(row_count(ranges) * part.item, np.uint8)
     assert isinstance(table.path, Path)
@@ -373,18 +346,3 @@ def _read_file(table: PixelTable, part: _Part, ranges: Numbers) -> NDArray[np.ui
     if position >= 0:
         raise MusedeepError(f"{table.path}: byte {position} cannot be read; copy the file again")
     return raw
-
-
-def _read_stored(table: ZarrPixelTable, part: _Part, ranges: Numbers) -> NDArray[np.uint8]:
-    """Items of a FITS file from the columns of a store."""
-    if part.role != "rows":
-        words = table.read(ranges, (part.role,))[part.role].view(np.uint32)
-        swap_bytes(words)
-        return words.view(np.uint8)
-    rows = table.read(ranges, table.names)
-    header = parse_cards(part.cards)
-    order = [str(header[f"TTYPE{i + 1}"]).strip().lower() for i in range(header["TFIELDS"])]
-    record = np.empty(row_count(ranges), [(name, COLUMN_TYPES[name].newbyteorder(">")) for name in order])
-    for name in order:
-        record[name] = rows.pop(name)
-    return record.view(np.uint8)
