@@ -194,7 +194,6 @@ class Product:
     ----------
     name : of the file; nn stands for the IFU, kkkk for the exposure, TAG for the raw tag
     description : one line
-    format : Format
     nbytes : on disk, as measured on full-size frames: of one IFU, and of one exposure where there is one for each
     when, or_when : parameters with which it is written, and others with which it is written, too
     """
@@ -368,8 +367,7 @@ class Recipe(Generic[P]):
         Parameters
         ----------
         frames : sequence of (path, tag)
-        source : str
-            The set-of-frames file, for messages.
+        source : the set-of-frames file, for messages
 
         Raises
         ------

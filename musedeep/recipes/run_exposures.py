@@ -32,14 +32,10 @@ class ExposureRows:
 
     Attributes
     ----------
-    sources : tuple of RowSource
-        One per pixel table, in the order of IFUs.
-    header : fits.Header
-        Primary header of the exposure, without what the corrections say.
-    cards : tuple of (keyword, value, comment)
-        Those of the corrections.
-    moved : bool
-        Whether the limits of positions and wavelengths in the header hold no more.
+    sources : one per pixel table, in the order of IFUs
+    header : primary header of the exposure, without what the corrections say
+    cards : tuple of (keyword, value, comment), those of the corrections
+    moved : whether the limits of positions and wavelengths in the header hold no more
     """
 
     sources: tuple[RowSource, ...]
@@ -59,8 +55,7 @@ class ExposureRows:
 
         Parameters
         ----------
-        corrections : sequence of Correction
-            In the order in which they are applied.
+        corrections : in the order in which they are applied
         wavelengths : (low, high), optional
             Corrected wavelengths to keep, both limits inside [Angstrom]. The wavelengths of all rows are read at once.
         """
@@ -87,8 +82,7 @@ class ExposureRows:
         ----------
         cards : sequence of (keyword without HIERARCH, value, comment)
             For the primary header, each in the place of an earlier one.
-        workers : int, optional
-            Threads.
+        workers : threads
         """
         header = self.header.copy()
         limits = RowLimits()

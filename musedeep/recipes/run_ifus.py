@@ -17,8 +17,8 @@ from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
-from musedeep.storage.fits.image import MuseImage, join_images, write_image, write_images
-from musedeep.storage.fits.table import join_tables, write_table
+from musedeep.storage.fits.image import MuseImage, join_images, write_images
+from musedeep.storage.fits.table import write_table
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.frames import raw_ifus
 
@@ -111,25 +111,13 @@ def by_ifu(recipe: Recipe[P], process: Process) -> Callable[[RecipeCall[P]], Out
 
 
 def run_ifus(
-    recipe: Recipe,
-    process: Process,
-    call: RecipeCall,
-    categories: Sequence[str],
-    ifus: Sequence[int] | None = None,
+    recipe: Recipe, process: Process, call: RecipeCall, categories: Sequence[str], ifus: Sequence[int] | None = None
 ) -> Outcome:
-    """Run a recipe on every chosen IFU; the failure of one does not stop the others.
+    """Make the products of some categories of every chosen IFU; the failure of one does not stop the others.
 
     Parameters
     ----------
-    recipe : Recipe
-    process : Process
-    call : RecipeCall
-    categories : of the products that this call makes
     ifus : IFUs to work on; None: those of `chosen_ifus`
-
-    Returns
-    -------
-    Outcome
 
     Raises
     ------
@@ -145,28 +133,24 @@ def run_ifus(
     outcome = Outcome()
     parts: dict[str, list[Path]] = {}
     try:
-        for ifu, written in _results(process, call, ifus, merge, outcome):
-            for category, path in written:
-                if merge and path.name.endswith(".part"):
-                    parts.setdefault(category, []).append(path)
-                else:
-                    outcome.paths.append(path)
-            del ifu
-        if merge:
-            outcome.paths += [_merged(call, category, paths) for category, paths in parts.items()]
+        for category, path in _results(process, call, ifus, merge, outcome):
+            if merge and path.name.endswith(".part"):
+                parts.setdefault(category, []).append(path)
+            else:
+                outcome.paths.append(path)
+        for category, paths in parts.items():
+            join_images(call.output / f"{category}.fits", paths, call.overwrite)
+            outcome.paths.append(call.output / f"{category}.fits")
     finally:
-        if merge:
-            for paths in parts.values():
-                for path in paths:
-                    path.unlink(missing_ok=True)
+        for paths in parts.values():
+            for path in paths:
+                path.unlink(missing_ok=True)
     if not outcome.paths:
         raise MusedeepError("; ".join(outcome.failures.values()))
     return outcome
 
 
-def _results(
-    process: Process, call: RecipeCall, ifus: Sequence[int], merge: bool, outcome: Outcome
-) -> list[tuple[int, Written]]:
+def _results(process: Process, call: RecipeCall, ifus: Sequence[int], merge: bool, outcome: Outcome) -> Written:
     # what shows the progress stays in this process
     tasks = [(process, replace(call, progress=Silent()), ifu, merge) for ifu in ifus]
     workers = min(call.workers or available_processors(), len(ifus))
@@ -189,15 +173,14 @@ def _results(
             found[task[2]] = _one(task)
             call.progress.advance()
     call.progress.stop()
-    good = []
+    every: Written = []
     for ifu in ifus:
         written, failure, notes = found[ifu]
         outcome.notes += [f"IFU {ifu}: {note}" for note in notes]
         if failure:
             outcome.failures[ifu] = failure
-        if written:
-            good.append((ifu, written))
-    return good
+        every += written
+    return every
 
 
 def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str, list[str]]:
@@ -228,28 +211,16 @@ def _one(task: tuple[Process, RecipeCall, int, bool]) -> tuple[Written, str, lis
 def _write(products: IfuProducts, call: RecipeCall, ifu: int, merge: bool) -> Written:
     """Write the products of one IFU; to be merged, as parts with hidden names."""
     written: Written = []
-    for category, image in products.images.items():
+    number, overwrite = (ifu, True) if merge else (None, call.overwrite)
+    for category, made in (products.images | products.tables).items():
         path = call.output / product_name(category, ifu)
         if merge:
             path = path.with_name(f".{path.name}.{os.getpid()}.part")
-            write_images(path, image.header, [(ifu, image)], True)
+        if isinstance(made, MuseImage):
+            write_images(path, made.header, [(number, made)], overwrite)
         else:
-            write_image(path, image, call.overwrite)
-        written.append((category, path))
-    for category, (header, table) in products.tables.items():
-        path = call.output / product_name(category, ifu)
-        if merge:
-            path = path.with_name(f".{path.name}.{os.getpid()}.part")
-        write_table(path, header, table, ifu if merge else None, call.overwrite or merge)
+            write_table(path, *made, number, overwrite)
         written.append((category, path))
     for writer in products.writers:
         written += writer(call, ifu)
     return written
-
-
-def _merged(call: RecipeCall, category: str, parts: list[Path]) -> Path:
-    path = call.output / f"{category}.fits"
-    with fits.open(parts[0]) as hdus:
-        image = len(hdus) > 2
-    (join_images if image else join_tables)(path, parts, call.overwrite)
-    return path

@@ -168,7 +168,7 @@ def night(directory: Path) -> None:
 
 def calibration_products(directory: Path) -> None:
     """Tables for the tools that draw."""
-    from tools.calibrations import write_residuals, write_samples, write_trace, write_wavecal
+    from tests.makers.calibrations import write_residuals, write_samples, write_trace, write_wavecal
 
     write_samples(directory / "samples.fits")
     write_trace(directory / "trace.fits")

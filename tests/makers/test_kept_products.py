@@ -117,14 +117,27 @@ def test_the_oldest_that_nobody_uses_go(place):
         assert sorted(path.name for path in place.glob("*.json")) == ["night-a.json", "night-d.json"]
 
 
-def test_sources_are_what_a_module_imports():
-    files = {
-        str(path.relative_to(ROOT)) for path in sources("musedeep.cli.simulate", ("musedeep.cli", "musedeep.graph"))
-    }
-    assert {"musedeep/__init__.py", "musedeep/cli/simulate.py", "musedeep/simulate/night.py"} <= files
-    assert any(name.startswith("musedeep/kernels/") for name in files)
+LOADED = """
+import sys
+import musedeep.cli.simulate, musedeep.simulate.night, musedeep.simulate.schedule, musedeep.simulate.effects
+from musedeep.recipes import registry
+registry.declared()
+print(*(module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "musedeep"), sep="\\n")
+"""
+
+
+def test_the_night_of_the_reference_is_keyed_by_all_that_makes_it():
+    from tests.reference.conftest import night_sources
+
+    files = {str(path) for path in night_sources()}
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert len(loaded) > 50
+    shown = {name for name in loaded if "/musedeep/cli/" in name or "/musedeep/graph/" in name}
+    assert loaded - shown <= files and str(ROOT / "musedeep/cli/simulate.py") in files
     assert any(name.endswith(".ecsv") for name in files)
-    assert not [name for name in files if name.startswith(("musedeep/recipes/", "musedeep/graph/", "musedeep/cli/p"))]
+    # a recipe's work has no part in it
+    assert not [name for name in files if name.endswith(("/recipes/flat/master.py", "/cli/progress.py"))]
 
 
 def test_sources_follow_every_kind_of_import(tmp_path):

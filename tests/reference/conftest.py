@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from musedeep.recipes import registry
 from tests.makers.kept_products import kept, key_of, sources
 from tests.reference.night import reduce
 from tests.reference.night.night_files import Night
@@ -96,6 +97,16 @@ def reference_versions() -> str:
     return "".join(subprocess.run(c, capture_output=True, text=True, check=True).stdout for c in commands)
 
 
+def night_sources() -> list[Path]:
+    """The files that a night is made with: the simulation, the declarations of the recipes, the driver.
+
+    Sets of frames follow from the declarations, which are loaded by name: `sources` does not see that.
+    """
+    modules = {"musedeep.cli.simulate", "musedeep.kernel_cache", *registry.modules().values()}
+    found = {path for module in modules for path in sources(module, ("musedeep.cli", "musedeep.graph"))}
+    return sorted({*found, Path(reduce.__file__)})
+
+
 def make_night(directory: Path) -> None:
     """Simulate a night and reduce it to the end: ten minutes."""
     subprocess.run([sys.executable, "-m", "musedeep", "simulate", "night", str(directory), *NIGHT], check=True)
@@ -108,6 +119,5 @@ def night(reference_installed):
 
     It is kept for the next run, until a file that it is made with changes. Nothing may be written into it.
     """
-    made_with = [*sources("musedeep.cli.simulate", ("musedeep.cli", "musedeep.graph")), Path(reduce.__file__)]
-    with kept("night", key_of(made_with, *NIGHT, reference_versions()), make_night) as directory:
+    with kept("night", key_of(night_sources(), *NIGHT, reference_versions()), make_night) as directory:
         yield Night(directory)

@@ -55,11 +55,7 @@ def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
         n_bad += n_low + n_high
     cards += [
         ("ESO QC BIAS MASTER NBADPIX", n_bad, "Bad pixels found in the search for bad columns"),
-        (
-            "ESO QC BIAS MASTER NSATURATED",
-            combined.n_saturated,
-            "Number of saturated pixels in output data",
-        ),
+        ("ESO QC BIAS MASTER NSATURATED", combined.n_saturated, "Number of saturated pixels in output data"),
         *overscan_cards(measured, call.parameters),
     ]
     name = product_name("MASTER_BIAS", ifu)

@@ -20,10 +20,7 @@ class BiasParameters(CombineParameters, OverscanParameters, NifuParameters):
 RECIPE = Recipe(
     name="muse_bias",
     summary="Combine raw biases into a master bias.",
-    inputs=(
-        Input("BIAS", 3, None, "Raw bias", raw=True, match=("read_out",)),
-        BADPIX_TABLE,
-    ),
+    inputs=(Input("BIAS", 3, None, "Raw bias", raw=True, match=("read_out",)), BADPIX_TABLE),
     model=BiasParameters,
     products=(Product("MASTER_BIAS-nn.fits", "Master bias of IFU nn, adu", Format.IMAGE, IMAGE_BYTES),),
     quality=(

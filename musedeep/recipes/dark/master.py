@@ -15,13 +15,7 @@ from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_n
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import (
-    MeasuredFrame,
-    combine,
-    measure_all,
-    overscan_cards,
-    saturation_cards,
-)
+from musedeep.reduction.image.combine import MeasuredFrame, combine, measure_all, overscan_cards, saturation_cards
 from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.image import MuseImage
 

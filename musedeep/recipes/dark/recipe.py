@@ -32,11 +32,7 @@ class DarkParameters(CombineParameters, OverscanParameters, NifuParameters):
 RECIPE = Recipe(
     name="muse_dark",
     summary="Combine raw darks into a master dark and find its hot pixels.",
-    inputs=(
-        Input("DARK", 3, None, "Raw dark", raw=True, match=("read_out",)),
-        MASTER_BIAS,
-        BADPIX_TABLE,
-    ),
+    inputs=(Input("DARK", 3, None, "Raw dark", raw=True, match=("read_out",)), MASTER_BIAS, BADPIX_TABLE),
     model=DarkParameters,
     products=(
         Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s", Format.IMAGE, IMAGE_BYTES),

@@ -30,7 +30,7 @@ from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.storage.fits.header_cards import card
 
 if TYPE_CHECKING:
-    from musedeep.recipes.exp_combine.job import Job
+    from musedeep.reduction.cube.job import Job
 
 
 _REPLACED = re.compile(
@@ -50,10 +50,8 @@ def inherited(first: fits.Header, keep_pixel_table: bool = False) -> fits.Header
 
     Parameters
     ----------
-    first : fits.Header
-        Primary header of the first exposure.
-    keep_pixel_table : bool
-        Keep what describes the pixel table and its coordinates (PIXTABLE_COMBINED).
+    first : primary header of the first exposure
+    keep_pixel_table : keep what describes the pixel table and its coordinates (PIXTABLE_COMBINED)
     """
     kept = [
         c
@@ -122,28 +120,19 @@ def product_header(
 
     Parameters
     ----------
-    recipe : Recipe
-        The recipe that makes it.
-    first : fits.Header
-        Primary header of the first exposure.
-    job : Job
-    category : str
-        PRO CATG.
-    file_name : str
-        PIPEFILE.
-    parameters : mapping of name to value
-        Parameters of the recipe that were given, for PRO RECn PARAMi.
+    recipe : the recipe that makes it
+    first : primary header of the first exposure
+    category : PRO CATG
+    file_name : PIPEFILE
+    parameters : parameters of the recipe that were given, for PRO RECn PARAMi
     extra : sequence of (keyword without HIERARCH, value, comment)
         Further cards: quality control, filter. They replace inherited ones.
-    keep_pixel_table : bool
-        Keep the cards that describe the pixel table (PIXTABLE_COMBINED).
-    calibrations : sequence of (file name, category)
-        Auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST.
+    keep_pixel_table : keep the cards that describe the pixel table (PIXTABLE_COMBINED)
+    calibrations : sequence of (file name, category), auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST
 
     Returns
     -------
-    fits.Header
-        With places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`.
+    fits.Header, with places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`
     """
     base = inherited(first, keep_pixel_table)
     if category == "IMAGE_FOV":
@@ -151,10 +140,7 @@ def product_header(
     numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
     files = [(Path(path).name, "PIXTABLE_REDUCED") for exposure in job.exposures for path in exposure.paths]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    cards: list[Card] = [
-        ("PIPEFILE", file_name, "Filename of data product"),
-        ("DATAMD5", "0" * 32, "MD5 checksum"),
-    ]
+    cards: list[Card] = [("PIPEFILE", file_name, "Filename of data product"), ("DATAMD5", "0" * 32, "MD5 checksum")]
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
         cards.append(("ESO PRO ANCESTOR", first["ARCFILE"], ""))
     cards += [

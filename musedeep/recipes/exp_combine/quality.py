@@ -22,9 +22,7 @@ def source_cards(cube: CubeFile, grid: Grid) -> list[tuple[str, object, str]]:
 
     Parameters
     ----------
-    cube : CubeFile
-    grid : Grid
-        Its wavelengths and spaxel size.
+    grid : its wavelengths and spaxel size
 
     Returns
     -------

@@ -25,8 +25,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from musedeep import __version__
-from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.depth import limiting_magnitude, pixel_noise
+from musedeep.reduction.cube.job import Exposure, Job
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.pixel_tables.open import open_exposure
 
@@ -104,25 +104,16 @@ def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | No
 
 
 def science_cards(
-    job: Job,
-    first: fits.Header,
-    image: NDArray[np.float32],
-    variances: NDArray[np.int64],
-    images: Sequence[str] = (),
+    job: Job, first: fits.Header, image: NDArray[np.float32], variances: NDArray[np.int64], images: Sequence[str] = ()
 ) -> list[Card]:
     """Cards of the primary header of a science data product.
 
     Parameters
     ----------
-    job : Job
-    first : fits.Header
-        Primary header of the first exposure.
-    image : float32 (ny, nx)
-        The cube's mean over wavelength; NaN where there are no data.
-    variances : int64 (bins,)
-        Histogram of the cube's STAT, see `depth.collapse_cube`.
-    images : sequence of str
-        File names of the field images (ASSONi).
+    first : primary header of the first exposure
+    image : float32 (ny, nx), the cube's mean over wavelength; NaN where there are no data
+    variances : int64 (bins,), histogram of the cube's STAT, see `depth.collapse_cube`
+    images : file names of the field images (ASSONi)
 
     Returns
     -------

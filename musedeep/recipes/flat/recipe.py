@@ -35,12 +35,7 @@ class FlatParameters(CombineParameters, OverscanParameters, NifuParameters):
 RECIPE = Recipe(
     name="muse_flat",
     summary="Combine raw flats into a master flat, trace the slices and find bad pixels.",
-    inputs=(
-        Input("FLAT", 3, None, "Raw flat", raw=True),
-        MASTER_BIAS,
-        MASTER_DARK,
-        BADPIX_TABLE,
-    ),
+    inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), MASTER_BIAS, MASTER_DARK, BADPIX_TABLE),
     model=FlatParameters,
     products=(
         Product("MASTER_FLAT-nn.fits", "Master flat of IFU nn, mean 1", Format.IMAGE, IMAGE_BYTES),

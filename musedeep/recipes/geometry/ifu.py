@@ -45,7 +45,6 @@ class Reduced:
 
     Attributes
     ----------
-    ifu : int
     frame : first raw frame
     frames : files of this IFU by tag
     trace, waves : its calibrations

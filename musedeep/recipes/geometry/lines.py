@@ -28,8 +28,7 @@ def read_lines(path: str) -> NDArray[np.float64]:
 
     Returns
     -------
-    float64 (lines,)
-        Angstrom, ascending.
+    float64 (lines,), Angstrom, ascending
 
     Raises
     ------

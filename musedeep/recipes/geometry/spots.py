@@ -96,13 +96,11 @@ class Spots:
 
     Attributes
     ----------
-    ifu : int
     lines : float64 (lines,), wavelengths that were looked for, Angstrom
     found : bool (lines, 48), where all three spots of a slice were found
     values : float64 (exposures, lines, 48, 3, 6)
         x, y (pixels from 1), widths (FWHM, pixels), flux, background, as `kernels.spots`
-    offset, width : float64 (exposures, lines, 48, 3)
-        Distance to the middle of the slice and its width, pixels
+    offset, width : float64 (exposures, lines, 48, 3), distance to the middle of the slice and its width, pixels
     positions : of the mask
     """
 
@@ -215,8 +213,7 @@ def gather(
 
     Parameters
     ----------
-    values : float64 (exposures, spots, 6)
-        Spots in the order of `found`, three each.
+    values : float64 (exposures, spots, 6), spots in the order of `found`, three each
     """
     shape = values.shape[0], lines.size, N_SLICES, SPOTS_PER_SLICE
     full = np.full((*shape, 6), np.nan)

@@ -41,16 +41,11 @@ class IfuPeaks:
 
     Attributes
     ----------
-    ifu : int
     lines : float64 (lines,), Angstrom
-    peaks : float64 (lines, 48, 3, n)
-        Positions of the mask [mm] at which spots are brightest.
-    light : float64 (lines, 48)
-        Flux of the spots in all exposures, count.
-    offset : float64 (lines, 48, 3)
-        Distance of spots to the middle of their slice over its width.
-    passage : float64 (lines, 48, 3)
-        Flux of a spot while a hole passes, summed over exposures, count.
+    peaks : float64 (lines, 48, 3, n), positions of the mask [mm] at which spots are brightest
+    light : float64 (lines, 48), flux of the spots in all exposures, count
+    offset : float64 (lines, 48, 3), distance of spots to the middle of their slice over its width
+    passage : float64 (lines, 48, 3), flux of a spot while a hole passes, summed over exposures, count
     scale : arcsec/mm in the focal plane
     """
 

@@ -45,7 +45,6 @@ def lamp_lines(catalog: LineCatalog, lamp: str, mode: str, quality: int, reach: 
 
     Parameters
     ----------
-    catalog : LineCatalog
     lamp : Ne, Xe or HgCd
     mode : of the instrument (ESO INS MODE)
     quality : lowest quality

@@ -12,8 +12,7 @@ from musedeep.instrument import N_SLICES
 from musedeep.kernels.slices.slice_pixels import x_offsets
 from musedeep.recipes.lsf.samples import Sampler
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import add, checksum_cards
-from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.fits.header_cards import add
 
 SLICE_SPACING: Final = 82.2
 SLICE_WIDTH: Final = 75.0
@@ -132,7 +131,6 @@ def write_subtracted(
     MusedeepError
         The file exists and may not be replaced; no space.
     """
-    refuse_existing(path, overwrite)
     columns = _columns(ifu, sampler, images, offsets, limits, shape[1])
     starts = _offsets(sampler)
     cards = _limits(columns, ifu)
@@ -147,8 +145,6 @@ def write_subtracted(
         hdu.header["EXTNAME"] = name
         if name in UNITS:
             hdu.header["BUNIT"] = UNITS[name]
-        for one in checksum_cards():
-            hdu.header.append(one, end=True)
         hdus.append(hdu)
     write_hdus(path, hdus, overwrite)
     return [("PIXTABLE_SUBTRACTED", path)]

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, parameter
 from musedeep.instrument import IMAGE_BYTES
 from musedeep.reduction.parameters import (
+    AVERAGE,
     BADPIX_TABLE,
     GEOMETRY_TABLE,
     MASTER_BIAS,
@@ -87,7 +88,9 @@ class ScibasicParameters(OverscanParameters, NifuParameters):
 
     @property
     def combination(self) -> CombineParameters:
-        """How exposures are combined, if they are."""
+        """How exposures are combined; each is taken as it is with combine=none."""
+        if self.combine == "none":
+            return AVERAGE
         names = set(CombineParameters.model_fields)
         return CombineParameters.model_validate(self.model_dump(include=names))
 

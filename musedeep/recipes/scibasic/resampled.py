@@ -10,8 +10,7 @@ from musedeep.kernels.slices.slit_image import resample_slice
 from musedeep.recipes.run_ifus import RecipeCall, Writer, Written, product_name
 from musedeep.reduction.rows.source import all_rows
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, add, checksum_cards
-from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.fits.header_cards import DATA_CLASS, IMAGE_CLASS, add
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.threads import in_threads
 
@@ -21,12 +20,9 @@ def resampled_rows(table: RowSource, starts: NDArray[np.int64], step: float) -> 
 
     Parameters
     ----------
-    table : RowSource
-        Rows of an IFU, slice by slice.
-    starts : int64 (slices + 1,)
-        First row of each slice, and the row after the last.
-    step : float
-        [Angstrom]
+    table : rows of an IFU, slice by slice
+    starts : int64 (slices + 1,), first row of each slice, and the row after the last
+    step : float [Angstrom]
 
     Returns
     -------
@@ -61,7 +57,6 @@ def resampled_image(
 
     def write(call: RecipeCall, ifu: int) -> Written:
         path = call.output / product_name(category, ifu)
-        refuse_existing(path, call.overwrite)
         image, start = resampled_rows(table, starts, step)
         data = fits.ImageHDU(image, name="DATA")
         add(
@@ -71,8 +66,6 @@ def resampled_image(
             ("CD1_2", 0.0), ("CD2_1", 0.0), ("INHERIT", True), ("BUNIT", "count"),
             *IMAGE_CLASS, DATA_CLASS,
         )  # fmt: skip
-        for one in checksum_cards():
-            data.header.append(one, end=True)
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), data]), call.overwrite)
         return [(category, path)]
 

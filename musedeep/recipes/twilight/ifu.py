@@ -31,10 +31,8 @@ class TwilightIfu:
 
     Attributes
     ----------
-    ifu : int
     frames : of the twilight sky
     calibration, parameters : what is done to them
-    where : SliceMap
     illum : the lamp flat, or None
     used : calibration files of this IFU by tag
     flat_flux : flux of the lamp flat, if its header says so

@@ -103,8 +103,7 @@ def smooth_cube(
 
     Returns
     -------
-    list of Extension
-        The smooth cube without the planes at its end that have no data, and images to check it by.
+    list of Extension, the smooth cube without the planes at its end that have no data, and images to check it by
 
     Raises
     ------

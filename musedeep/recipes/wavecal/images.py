@@ -1,7 +1,6 @@
 """Images for a look at wavelength solutions: the wavelength of every pixel, arcs resampled in wavelength."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from musedeep.recipes.run_ifus import RecipeCall, Written, product_name
 from musedeep.recipes.wavecal.slices import ArcImage, SliceResult
 from musedeep.storage.calibrations.trace_table import TraceTable
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import add, checksum_cards
+from musedeep.storage.fits.header_cards import add
 
 GAP: Final = 6
 """Empty columns between slices of a resampled image."""
@@ -76,12 +75,7 @@ def resampled(image: ArcImage, results: Sequence[SliceResult], trace: TraceTable
 
 
 def write_resampled(
-    header: fits.Header,
-    image: ArcImage,
-    results: Sequence[SliceResult],
-    trace: TraceTable,
-    call: RecipeCall,
-    ifu: int,
+    header: fits.Header, image: ArcImage, results: Sequence[SliceResult], trace: TraceTable, call: RecipeCall, ifu: int
 ) -> Written:
     """Write ARC_RESAMPLED."""
     data, start = resampled(image, results, trace)
@@ -91,9 +85,7 @@ def write_resampled(
         ("CD1_2", 0.0), ("CD2_1", 0.0), ("CTYPE1", "PIXEL"), ("CTYPE2", "AWAV"), ("CUNIT1", "pixel"),
         ("CUNIT2", "Angstrom"), ("BUNIT", "count"),
     )  # fmt: skip
-    path = call.output / product_name("ARC_RESAMPLED_0001", ifu)
-    _write(path, header, data, call.overwrite)
-    return [("ARC_RESAMPLED_0001", path)]
+    return _written(call, "ARC_RESAMPLED_0001", ifu, header, data)
 
 
 def write_wave_map(
@@ -106,14 +98,11 @@ def write_wave_map(
 ) -> Written:
     """Write WAVE_MAP."""
     add(header, ("BUNIT", "Angstrom"))
-    path = call.output / product_name("WAVE_MAP_0001", ifu)
-    _write(path, header, wave_map(shape, results, trace), call.overwrite)
-    return [("WAVE_MAP_0001", path)]
+    return _written(call, "WAVE_MAP_0001", ifu, header, wave_map(shape, results, trace))
 
 
-def _write(path: Path, header: fits.Header, data: NDArray[np.float32], overwrite: bool) -> None:
-    """Write an image into the primary HDU; it appears under its name when it is whole."""
-    for one in checksum_cards():
-        if one.keyword not in header:
-            header.append(one, end=True)
-    write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), overwrite)
+def _written(call: RecipeCall, category: str, ifu: int, header: fits.Header, data: NDArray[np.float32]) -> Written:
+    """Write an image into the primary HDU."""
+    path = call.output / product_name(category, ifu)
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(data, header)]), call.overwrite)
+    return [(category, path)]

@@ -45,11 +45,7 @@ def residuals_table(results: Sequence[SliceResult], catalog: LineCatalog) -> fit
 
 
 def quality_cards(
-    results: Sequence[SliceResult],
-    lamps: Sequence[LampImage],
-    catalog: LineCatalog,
-    trace: TraceTable,
-    n_rows: int,
+    results: Sequence[SliceResult], lamps: Sequence[LampImage], catalog: LineCatalog, trace: TraceTable, n_rows: int
 ) -> list[Card]:
     """ESO QC WAVECAL of the table."""
     cards: list[Card] = []

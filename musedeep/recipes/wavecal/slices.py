@@ -152,11 +152,7 @@ class _Found:
 
 
 def solve_slice(
-    number: int,
-    images: list[ArcImage],
-    catalog: LineCatalog,
-    trace: NDArray[np.float64],
-    settings: Settings,
+    number: int, images: list[ArcImage], catalog: LineCatalog, trace: NDArray[np.float64], settings: Settings
 ) -> SliceResult:
     """Find the wavelength solution of a slice.
 
@@ -164,13 +160,7 @@ def solve_slice(
     ----------
     number : 1 to 48
     images : one a lamp, or one of all lamps
-    catalog : LineCatalog
     trace : float64 (3, order + 1), centre, left and right edge; powers of the row, pixels from 1
-    settings : Settings
-
-    Returns
-    -------
-    SliceResult
     """
     result = SliceResult(number)
     if not np.isfinite(trace).all():

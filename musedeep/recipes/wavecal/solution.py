@@ -20,12 +20,7 @@ from musedeep.recipes.wavecal.recipe import RECIPE, WavecalParameters
 from musedeep.recipes.wavecal.slices import ArcImage, Settings, SliceResult, solve_slice
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
-from musedeep.reduction.image.arc_lamps import (
-    LampImage,
-    by_lamp,
-    combine_lamp,
-    flat_flux_cards,
-)
+from musedeep.reduction.image.arc_lamps import LampImage, by_lamp, combine_lamp, flat_flux_cards
 from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import THREADS, Combined, overscan_cards
 from musedeep.reduction.image.inputs import open_frames

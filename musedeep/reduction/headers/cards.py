@@ -28,10 +28,8 @@ def recipe_cards(
 
     Parameters
     ----------
-    recipe : Recipe
-        The recipe that made the product.
-    number : int
-        n.
+    recipe : the recipe that made the product
+    number : n
     files, calibrations : sequence of (file name, category)
     parameters : of the recipe, or those that were given by name; the others have their defaults
 

@@ -45,24 +45,18 @@ def product_header(
 
     Parameters
     ----------
-    recipe : Recipe
-    frame : RawFrame
-        The first raw frame.
+    frame : the first raw frame
     category : PRO CATG
     file_name : PIPEFILE
-    frames : mapping of tag to files
-        The first tag of the recipe is that of the raw frames.
+    frames : the first tag of the recipe is that of the raw frames
     parameters : of the recipe, all
-    extra : sequence of (keyword without HIERARCH, value, comment)
-        Quality control and others.
-    raws : sequence of (file, tag)
-        The raw frames of this product, where they are not all those of the first tag.
+    extra : sequence of (keyword without HIERARCH, value, comment), quality control and others
+    raws : sequence of (file, tag), the raw frames of this product, where they are not all those of the first tag
     science : PRO SCIENCE
 
     Returns
     -------
-    fits.Header
-        With places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`.
+    fits.Header, with places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`
     """
     kept = [
         copy.copy(c) for header in (frame.primary, frame.header) for c in header.cards if not _DROPPED.match(c.keyword)

@@ -26,7 +26,6 @@ class LampFrames:
     ----------
     number : of the lamp (ESO INS LAMPn)
     name : Ne, Xe or HgCd
-    frames : list of RawFrame
     """
 
     number: int
@@ -40,7 +39,6 @@ class LampImage:
 
     Attributes
     ----------
-    lamp : LampFrames
     measured : what the first look at the frames found
     combined : the image, count
     """
@@ -81,7 +79,6 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
 
     Parameters
     ----------
-    frames : sequence of RawFrame
     method : parameter combine
 
     Raises

@@ -9,14 +9,7 @@ from musedeep.kernels.ccd.calibrate import divide_flat
 from musedeep.kernels.ccd.cosmic_gaps import flag_cosmics
 from musedeep.processors import available_processors
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import (
-    BLOCK_ROWS,
-    THREADS,
-    Combined,
-    MeasuredFrame,
-    combine,
-    measure_all,
-)
+from musedeep.reduction.image.combine import BLOCK_ROWS, THREADS, Combined, MeasuredFrame, combine, measure_all
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.reduction.parameters import AVERAGE, CombineParameters, CosmicSearch
 from musedeep.storage.fits.image import ImageFile

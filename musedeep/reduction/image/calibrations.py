@@ -28,7 +28,6 @@ class Calibrations:
     Attributes
     ----------
     frames : files of the call by tag
-    ifu : int
     overscan : that of the raw frames, which the bias has to be made with
     """
 

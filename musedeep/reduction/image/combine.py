@@ -56,7 +56,6 @@ class MeasuredFrame:
 
     Attributes
     ----------
-    frame : RawFrame
     levels : overscan of the four ports
     n_saturated : saturated pixels of the whole raw image
     medians : of the raw values of the four quadrants, adu
@@ -170,8 +169,6 @@ def row_levels(
 
     Parameters
     ----------
-    measured : MeasuredFrame
-    overscan : OverscanParameters
     reference : with offset, the levels of the four ports that data are brought to
     """
     out = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import BORDER, N_COLUMNS, N_IFUS, N_ROWS
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.fits.table import Column, table_hdu
 from musedeep.storage.outputs import appearing_whole, refuse_existing
 from musedeep.storage.raw.file import extension_name
@@ -32,12 +33,9 @@ class BadPixelTable:
 
     Attributes
     ----------
-    pixels : dict
-        BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x.
-    primary : fits.Header
-        Cards of the primary header, without the structural ones.
-    headers : dict
-        The same of each IFU's extension.
+    pixels : BAD_PIXEL array of each IFU, one row a pixel, sorted by y and x
+    primary : cards of the primary header, without the structural ones
+    headers : the same of each IFU's extension
     """
 
     pixels: dict[int, NDArray[Any]] = field(default_factory=dict)
@@ -49,16 +47,13 @@ class BadPixelTable:
 
         Parameters
         ----------
-        ifu : int
-            1 to 24.
+        ifu : 1 to 24
         pixels : BAD_PIXEL (n,)
-        header : fits.Header, optional
-            Cards for the extension, if it is a new one.
+        header : cards for the extension, if it is a new one
 
         Returns
         -------
-        int
-            Pixels that were not listed before.
+        int, pixels that were not listed before
 
         Raises
         ------
@@ -100,7 +95,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
     path = Path(path)
     table = BadPixelTable()
     with open_hdus(path, "BADPIX_TABLE") as hdus:
-        table.primary = _free_cards(hdus[0].header)
+        table.primary = free_cards(hdus[0].header)
         for number, hdu in enumerate(hdus[1:], 1):
             name = str(hdu.header.get("EXTNAME", ""))
             match = re.match(r"CHAN(\d\d)$", name.strip())
@@ -117,20 +112,12 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
             if "value" in hdu.columns.names:
                 pixels["value"] = numbers(hdu, "value")
             try:
-                table.add(int(match[1]), pixels, _free_cards(hdu.header))
+                table.add(int(match[1]), pixels, free_cards(hdu.header))
             except MusedeepError as error:
                 raise MusedeepError(f"{path}, {name}: {error}") from error
     if not table.pixels:
         raise MusedeepError(f"{path}: no extension CHANnn; give a BADPIX_TABLE (manual A.2.5)")
     return table
-
-
-def _free_cards(header: fits.Header) -> fits.Header:
-    """Cards that do not describe the structure or the checksums of a file."""
-    kept = header.copy(strip=True)
-    for key in ("CHECKSUM", "DATASUM", "DATAMD5", "EXTNAME", "DATE", "PIPEFILE"):
-        kept.remove(key, ignore_missing=True)
-    return kept
 
 
 def write_badpix_table(path: str | Path, table: BadPixelTable, overwrite: bool = False) -> None:

@@ -26,12 +26,9 @@ class Filter:
 
     Attributes
     ----------
-    name : str
-    wavelength : float64 (n,)
-        Ascending [Angstrom].
+    wavelength : float64 (n,), ascending [Angstrom]
     throughput : float64 (n,)
-    zero_points : (float or None, float or None)
-        Vega and AB magnitudes.
+    zero_points : (float or None, float or None), Vega and AB magnitudes
     """
 
     name: str

@@ -36,9 +36,7 @@ def read_geometry(path: str | Path, ifu: int) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    path : str or Path
-    ifu : int
-        From 1.
+    ifu : from 1
 
     Returns
     -------

@@ -15,9 +15,7 @@ class OtherIfu(MusedeepError):
 
     Parameters
     ----------
-    message : str
-    held : str
-        The IFUs that it holds: CHANnn, ...
+    held : the IFUs that it holds: CHANnn, ...
     """
 
     def __init__(self, message: str, held: str = "") -> None:
@@ -30,12 +28,9 @@ def read_of_ifu(read: Callable[[str | Path, int], T], paths: Sequence[str | Path
 
     Parameters
     ----------
-    read : callable
-        Takes a path and an IFU; raises OtherIfu for a good file of another IFU, which leads on to the next file.
+    read : takes a path and an IFU; raises OtherIfu for a good file of another IFU, which leads on to the next file
     paths : sequence of str or Path
-    ifu : int
-    kind : str
-        What the files are, for the message: TRACE_TABLE ...
+    kind : what the files are, for the message: TRACE_TABLE ...
 
     Raises
     ------

@@ -33,7 +33,6 @@ class LineCatalog:
 
     Attributes
     ----------
-    path : Path
     wavelengths : float64 (n,), Angstrom in air
     fluxes : float64 (n,), relative within a lamp
     ions : unicode (n,), as NeI

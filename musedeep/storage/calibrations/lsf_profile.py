@@ -43,7 +43,6 @@ def hermite_hdu(ifu: int, parameters: NDArray[np.float64]) -> fits.BinTableHDU:
 
     Parameters
     ----------
-    ifu : int
     parameters : float64 (48, 12), of `kernels.lsf.hermite`; NaN for slices without profiles
     """
     n = parameters.shape[0]

@@ -26,11 +26,8 @@ class SliceRows:
 
     Attributes
     ----------
-    path : Path
-    ifu : int or None
-        None where the file does not say it.
-    columns : dict
-        One number per row: int64 for columns of integers, else float64.
+    ifu : int; None where the file does not say it
+    columns : one number per row: int64 for columns of integers, else float64
     """
 
     path: Path
@@ -45,15 +42,10 @@ def read_slice_rows(
 
     Parameters
     ----------
-    path : str or Path
-    ifu : int or None
-        None: that of a file with one table.
-    kind : str
-        What is expected, for messages: TRACE_TABLE ...
-    required : sequence of Column
-        Columns that it must have; the first holds the numbers of the slices.
-    others : str
-        Regular expression of further columns to read.
+    ifu : int; None: that of a file with one table
+    kind : what is expected, for messages: TRACE_TABLE ...
+    required : columns that it must have; the first holds the numbers of the slices
+    others : regular expression of further columns to read
 
     Raises
     ------
@@ -99,13 +91,9 @@ def by_slice(table: SliceRows, kind: str, place: str, figures: Sequence[str]) ->
 
     Parameters
     ----------
-    table : SliceRows
-    kind : str
-        For messages.
-    place : str
-        Regular expression of the columns of coefficients, whose two groups are their indices.
-    figures : sequence of str
-        Other columns.
+    kind : for messages
+    place : regular expression of the columns of coefficients, whose two groups are their indices
+    figures : other columns
 
     Returns
     -------

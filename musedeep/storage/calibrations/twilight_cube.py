@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.cubes.field_grid import grid_cards, read_grid
 from musedeep.storage.fits.hdus import open_hdus
-from musedeep.storage.fits.header_cards import (
-    DATA_CLASS,
-    FLAG_CLASS,
-    IMAGE_CLASS,
-    VARIANCE_CLASS,
-    Card,
-    header_of,
-)
+from musedeep.storage.fits.header_cards import DATA_CLASS, FLAG_CLASS, IMAGE_CLASS, VARIANCE_CLASS, Card, header_of
 from musedeep.storage.fits.headers import number_of
 
 _SKY = re.compile(r"ESO DRS MUSE FLAT FLUX SKY(\d+)$")
@@ -77,8 +70,7 @@ class Extension:
     text : OBJECT, without the name
     data : image or cube
     unit : BUNIT
-    bad : bool (lines, columns) or None
-        Pixels without meaning: they become an extension of flags, NAME_DQ.
+    bad : bool (lines, columns) or None, pixels without meaning: they become an extension of flags, NAME_DQ
     placed : has coordinates
     """
 
@@ -95,29 +87,23 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
 
     Parameters
     ----------
-    extensions : sequence of Extension
     start : x, y [pixel] and wavelength [Angstrom] of the first voxel
     step : of the planes [Angstrom]
     """
     names = {one.name for one in extensions}
     made = []
     for one in extensions:
-        cards = _named(one.name, one.text)
+        cards: list[Card] = [("OBJECT", f"{one.text} ({one.name})"[:68], "")]
         if one.placed:
             cards += grid_cards(start, step, one.data.ndim)
         cards += _described(one, "STAT" in names)
         made.append(fits.ImageHDU(one.data, header_of(cards)))
         if one.bad is not None:
-            name = f"{one.name}_DQ"
-            text = "reconstructed image (bad pixel status values)"
-            cards = [*_named(f"{one.name}, DQ", one.text), ("EXTNAME", name, text), *IMAGE_CLASS, *FLAG_CLASS]
-            cards.append(("SCIDATA", one.name, "pointer to the data extension"))
+            cards = [("OBJECT", f"{one.text} ({one.name}, DQ)"[:68], "")]
+            cards.append(("EXTNAME", f"{one.name}_DQ", "reconstructed image (bad pixel status values)"))
+            cards += [*IMAGE_CLASS, *FLAG_CLASS, ("SCIDATA", one.name, "pointer to the data extension")]
             made.append(fits.ImageHDU(one.bad.astype(np.int32), header_of(cards)))
     return made
-
-
-def _named(name: str, text: str) -> list[Card]:
-    return [("OBJECT", f"{text} ({name})"[:68], "")]
 
 
 def _described(one: Extension, has_variance: bool) -> list[Card]:

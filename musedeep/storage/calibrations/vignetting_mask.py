@@ -16,8 +16,7 @@ def vignetting_hdus(mask: NDArray[np.integer], lowest: tuple[float, float]) -> f
 
     Parameters
     ----------
-    mask : integer (ny, nx)
-        1 where the light is vignetted, 0 elsewhere.
+    mask : integer (ny, nx), 1 where the light is vignetted, 0 elsewhere
     lowest : x and y of the first pixel's centre in the field of view, pixels of the GEOMETRY_TABLE
     """
     hdus = static_file("VIGNETTING_MASK")

@@ -24,7 +24,6 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
     Parameters
     ----------
-    path : Path
     what : what is expected in the file
 
     Raises
@@ -53,7 +52,6 @@ def open_hdus(path: Path, what: str, memmap: bool = False) -> Iterator[fits.HDUL
 
     Parameters
     ----------
-    path : Path
     what : what is expected in the file
     memmap : map large data that are not packed, which are not to be kept in memory all at once
 

@@ -5,12 +5,13 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.fits.headers import BLOCK, CARD, raw_bytes, scan_file
 from musedeep.storage.fits.legal_cards import ascii_text
 
 Card = tuple[str, object, str]
@@ -34,9 +35,7 @@ VARIANCE_CLASS: Final[tuple[Card, ...]] = (
     ("HDUCLAS3", "MSE", "the extension contains variances (sigma**2)"),
 )
 
-BLOCK = 2880
-CARD = 80
-_CHUNK = 2880 * 512
+_CHUNK = BLOCK * 512
 _EMPTY_CHECKSUM = "0" * 16
 
 
@@ -45,15 +44,9 @@ def card(keyword: str, value: Any, comment: str = "") -> fits.Card:
 
     Parameters
     ----------
-    keyword : str
-        A standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG").
+    keyword : a standard keyword, or an ESO hierarchical one without HIERARCH ("ESO PRO CATG")
     value : str, int, float or bool
         A numpy float32 is written with the seven digits that it has, text as `legal_cards.ascii_text` has it.
-    comment : str
-
-    Returns
-    -------
-    fits.Card
     """
     if isinstance(value, np.floating):
         value = float(f"{value:.7g}") if value.dtype == np.float32 else float(value)
@@ -99,6 +92,14 @@ def keep_checksum_places(header: fits.Header) -> None:
             header.append(one, end=True)
 
 
+def free_cards(header: fits.Header) -> fits.Header:
+    """The cards that do not describe the structure, the name or the checksums of a file or HDU."""
+    kept = header.copy(strip=True)
+    for key in ("CHECKSUM", "DATASUM", "DATAMD5", "EXTNAME", "DATE", "PIPEFILE"):
+        kept.remove(key, ignore_missing=True)
+    return kept
+
+
 def _fold(total: int) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
@@ -129,40 +130,6 @@ def encode_checksum(total: int) -> str:
     return text[-1] + text[:-1]
 
 
-def _read_header(stream: BinaryIO, path: Path) -> bytearray | None:
-    start = stream.tell()
-    raw = bytearray()
-    while True:
-        block = stream.read(BLOCK)
-        if not block and not raw:
-            return None
-        if len(block) < BLOCK:
-            raise MusedeepError(f"{path}: truncated header at byte {start}; write the file again")
-        raw += block
-        if any(block[k : k + 8] == b"END     " for k in range(0, BLOCK, CARD)):
-            return raw
-
-
-def _place(raw: bytearray, keyword: str) -> int | None:
-    name = keyword.encode().ljust(8) + b"="
-    for k in range(0, len(raw), CARD):
-        if raw[k : k + 9] == name:
-            return k
-        if raw[k : k + 8] == b"END     ":
-            break
-    return None
-
-
-def _data_bytes(header: fits.Header) -> int:
-    if not header.get("NAXIS", 0):
-        return 0
-    n = 1
-    for axis in range(header["NAXIS"]):
-        n *= header[f"NAXIS{axis + 1}"]
-    n = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (n + header.get("PCOUNT", 0))
-    return -(-n // BLOCK) * BLOCK
-
-
 def sign(path: Path) -> None:
     """Fill in CHECKSUM and DATASUM of every HDU, and DATAMD5 of the primary one, where the headers have them.
 
@@ -176,15 +143,12 @@ def sign(path: Path) -> None:
     """
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     digest = hashlib.md5(usedforsecurity=False)
-    found: list[tuple[int, bytearray, int]] = []
+    units, sums = scan_file(path), []
     buffer = memoryview(bytearray(_CHUNK))
     with open(path, "r+b") as stream:
-        while True:
-            start = stream.tell()
-            raw = _read_header(stream, path)
-            if raw is None:
-                break
-            left, total = _data_bytes(fits.Header.fromstring(raw.decode("latin-1"))), 0
+        for unit in units:
+            stream.seek(unit.data_offset)
+            left, total = unit.end - unit.data_offset, 0
             while left:
                 chunk = buffer[: stream.readinto(buffer[: min(_CHUNK, left)])]
                 if len(chunk) % BLOCK or not chunk:
@@ -192,23 +156,24 @@ def sign(path: Path) -> None:
                 digest.update(chunk)
                 total = _fold(total + _sum32(chunk))
                 left -= len(chunk)
-            found.append((start, raw, total))
-        for number, (start, raw, total) in enumerate(found):
-            if number == 0:
-                _put(raw, fits.Card("DATAMD5", digest.hexdigest(), "MD5 checksum"))
-            _put(raw, fits.Card("DATASUM", str(total), f"data unit checksum updated {now}"))
-            if _put(raw, fits.Card("CHECKSUM", _EMPTY_CHECKSUM, f"HDU checksum updated {now}")):
-                code = encode_checksum(_fold(_sum32(bytes(raw)) + total))
-                _put(raw, fits.Card("CHECKSUM", code, f"HDU checksum updated {now}"))
-            stream.seek(start)
-            stream.write(raw)
+            sums.append(total)
+        for unit, total in zip(units, sums, strict=True):
+            cards = list(unit.cards)
+            if not unit.offset:
+                _put(cards, fits.Card("DATAMD5", digest.hexdigest(), "MD5 checksum"))
+            _put(cards, fits.Card("DATASUM", str(total), f"data unit checksum updated {now}"))
+            if _put(cards, fits.Card("CHECKSUM", _EMPTY_CHECKSUM, f"HDU checksum updated {now}")):
+                code = encode_checksum(_fold(_sum32(raw_bytes(cards)) + total))
+                _put(cards, fits.Card("CHECKSUM", code, f"HDU checksum updated {now}"))
+            stream.seek(unit.offset)
+            stream.write(raw_bytes(cards))
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def _put(raw: bytearray, new: fits.Card) -> bool:
-    place = _place(raw, new.keyword)
-    if place is None:
-        return False
-    raw[place : place + CARD] = str(new).encode("ascii")
-    return True
+def _put(cards: list[str], new: fits.Card) -> bool:
+    """Put a card into the place of its keyword, if there is one."""
+    places = [k for k, one in enumerate(cards) if one.startswith(f"{new.keyword:8}=")]
+    for k in places[:1]:
+        cards[k] = str(new)
+    return bool(places)

@@ -33,10 +33,8 @@ class HeaderUnit:
 
     Attributes
     ----------
-    cards : tuple of str
-        The raw cards of the header's blocks, END and blank fill included.
-    offset : int
-        Where the header begins [bytes].
+    cards : the raw cards of the header's blocks, END and blank fill included
+    offset : where the header begins [bytes]
     """
 
     cards: tuple[str, ...]
@@ -99,8 +97,7 @@ class SharedHeader:
 
     Parameters
     ----------
-    read : callable
-        Reads the raw cards.
+    read : reads the raw cards
     """
 
     def __init__(self, read: Callable[[], Sequence[str]]) -> None:
@@ -153,9 +150,7 @@ def scan_units(path: Path, unpack: bool = False) -> Iterator[HeaderUnit]:
 
     Parameters
     ----------
-    path : Path
-    unpack : bool
-        Read a file packed by gzip as well, from its unpacked stream (see `open_unpacked`), where the offsets are.
+    unpack : read a file packed by gzip as well, from its unpacked stream (see `open_unpacked`), where the offsets are
 
     Raises
     ------
@@ -272,15 +267,10 @@ def number_of(
 
     Parameters
     ----------
-    header : fits.Header
-        Of `parse_cards`.
-    key : str
-    path : path or str
-        The file, for messages.
-    default : float, optional
-        For a header without the keyword; default: it has to be there.
-    low, high : float
-        The number lies in [low, high].
+    header : of `parse_cards`
+    path : the file, for messages
+    default : for a header without the keyword; default: it has to be there
+    low, high : the number lies in [low, high]
 
     Raises
     ------

@@ -19,7 +19,8 @@ from musedeep.storage.fits.header_cards import (
     IMAGE_CLASS,
     VARIANCE_CLASS,
     add,
-    checksum_cards,
+    free_cards,
+    keep_checksum_places,
 )
 from musedeep.storage.fits.headers import HeaderUnit, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
@@ -160,12 +161,7 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
         "DQ": "This extension contains bad pixel status values",
         "STAT": "This extension contains data variance",
     }
-    add(
-        header,
-        ("INHERIT", True),
-        ("EXTNAME", prefix + name, comments[name]),
-        *IMAGE_CLASS,
-    )
+    add(header, ("INHERIT", True), ("EXTNAME", prefix + name, comments[name]), *IMAGE_CLASS)
     data = ("SCIDATA", prefix + "DATA", "pointer to the data extension")
     error = ("ERRDATA", prefix + "STAT", "pointer to the variance extension")
     quality = ("QUALDATA", prefix + "DQ", "pointer to the bad pixel mask extension")
@@ -177,8 +173,7 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
     else:
         add(header, *VARIANCE_CLASS, data, quality)
         add(header, ("BUNIT", f"({unit})**2"))
-    for one in checksum_cards():
-        header.append(one, end=True)
+    keep_checksum_places(header)
     return header
 
 
@@ -200,12 +195,8 @@ def write_images(
 
     Parameters
     ----------
-    path : str or Path
-    primary : fits.Header
-    images : sequence of (IFU, image)
-        With None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the header of the image goes
-        into its DATA extension.
-    overwrite : bool
+    images : sequence of (IFU, image); with None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the
+        header of the image goes into its DATA extension
 
     Raises
     ------
@@ -220,7 +211,7 @@ def write_images(
             for name, values in (("DATA", image.data), ("DQ", image.dq), ("STAT", image.stat)):
                 header = _extension_header(name, image.unit, prefix)
                 if name == "DATA" and ifu is not None:
-                    header.extend(_own_cards(image.header), unique=True, update=False)
+                    header.extend(free_cards(image.header), unique=True, update=False)
                 stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
                 buffer = np.empty((_ROWS, values.shape[1]), np.dtype(_TYPES[name][0]).newbyteorder(">"))
                 for y in range(0, values.shape[0], _ROWS):
@@ -228,14 +219,6 @@ def write_images(
                     buffer[:n] = values[y : y + n]
                     stream.write(buffer[:n].data)
                 stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
-
-
-def _own_cards(header: fits.Header) -> fits.Header:
-    """Cards of one IFU for its extension in a file of many."""
-    kept = header.copy(strip=True)
-    for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
-        kept.remove(key, ignore_missing=True)
-    return kept
 
 
 def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
@@ -255,8 +238,6 @@ def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> N
         if keyword.startswith(("ESO DET ", "ESO QC ", "ESO DRS ")) or keyword in ("EXTNAME", "CHECKSUM", "DATASUM"):
             primary.remove(keyword, ignore_missing=True, remove_all=True)
     primary["PIPEFILE"] = path.name
-    for one in checksum_cards():
-        primary.append(one, end=True)
     with whole_file(path, sum(part.stat().st_size for part in parts), overwrite) as stream:
         stream.write(header_bytes(primary, False, 8, ()))
         for part, headers in zip(parts, units, strict=True):

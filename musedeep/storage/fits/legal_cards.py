@@ -43,8 +43,7 @@ def legal_cards(cards: Sequence[str]) -> Sequence[str]:
 
     Parameters
     ----------
-    cards : sequence of str
-        Raw cards of 80 characters, bytes of the file as Latin-1.
+    cards : raw cards of 80 characters, bytes of the file as Latin-1
     """
     bad = [k for k, card in enumerate(cards) if not _LEGAL.match(card)]
     if not bad:

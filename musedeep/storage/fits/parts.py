@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import keep_checksum_places
-
-BLOCK = 2880
+from musedeep.storage.fits.headers import BLOCK
 
 _TYPES: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
 
@@ -28,15 +27,10 @@ def header_bytes(header: fits.Header, extension: bool, bitpix: int, shape: Seque
 
     Parameters
     ----------
-    header : fits.Header
-        Other cards, without SIMPLE, XTENSION, BITPIX, NAXISn.
-    extension : bool
-        Whether an extension (XTENSION) or the primary header.
-    bitpix : int
-    shape : sequence of int
-        Shape of the array, slowest axis first.
-    spare : int
-        Blank cards to keep room for later ones.
+    header : other cards, without SIMPLE, XTENSION, BITPIX, NAXISn
+    extension : whether an extension (XTENSION) or the primary header
+    shape : shape of the array, slowest axis first
+    spare : blank cards to keep room for later ones
     """
     cards: list[tuple[str, object, str]] = [
         ("XTENSION", "IMAGE", "IMAGE extension")

@@ -11,9 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.header_cards import checksum_cards
-from musedeep.storage.fits.image import join_images
-from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.fits.header_cards import free_cards
 from musedeep.storage.raw.file import extension_name
 
 
@@ -30,7 +28,6 @@ def table_hdu(columns: Sequence[Column], values: Mapping[str, Any], name: str | 
 
     Parameters
     ----------
-    columns : sequence of Column
     values : of each column, by its name
     name : EXTNAME, which keeps its case
     """
@@ -62,31 +59,15 @@ def write_table(
 
     Parameters
     ----------
-    path : Path
-    header : fits.Header
-        Primary header.
-    table : fits.BinTableHDU
-    ifu : int, optional
-        Name the extension CHANnn and give it the cards of the header, for a file of many IFUs.
-    overwrite : bool
+    header : primary header
+    ifu : name the extension CHANnn and give it the cards of the header, for a file of many IFUs
 
     Raises
     ------
     MusedeepError
         The file exists and may not be replaced, or cannot be written.
     """
-    refuse_existing(path, overwrite)
     if ifu is not None:
-        kept = header.copy(strip=True)
-        for key in ("EXTNAME", "CHECKSUM", "DATASUM", "DATAMD5", "PIPEFILE", "DATE"):
-            kept.remove(key, ignore_missing=True)
         table.header["EXTNAME"] = extension_name(ifu)
-        table.header.extend(kept, unique=True, update=False)
-    for one in checksum_cards():
-        table.header.append(one, end=True)
+        table.header.extend(free_cards(header), unique=True, update=False)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)
-
-
-def join_tables(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
-    """Make one file of the tables of many IFUs; as `storage.image.join_images`."""
-    join_images(path, parts, overwrite)

@@ -70,17 +70,14 @@ def read_ranges(descriptor, offset, item, ranges, out):  # type: ignore[no-untyp
 
     Parameters
     ----------
-    descriptor : int
-        An open file.
-    offset, item : int
-        Where item 0 begins, and the size of an item [bytes].
+    descriptor : int, an open file
+    offset, item : int, where item 0 begins, and the size of an item [bytes]
     ranges : int64 (n, 2)
     out : uint8 (bytes of all ranges,)
 
     Returns
     -------
-    int
-        -1 if all went well; otherwise the byte of the file that could not be read.
+    int, -1 if all went well; otherwise the byte of the file that could not be read
     """
     place = np.uint64(out.ctypes.data)
     for k in range(ranges.shape[0]):
@@ -109,21 +106,16 @@ def read_words(descriptor, offset, ranges, gap, scratch, out):  # type: ignore[n
 
     Parameters
     ----------
-    descriptor : int
-        An open file.
-    offset : int
-        Where word 0 begins [bytes].
+    descriptor : int, an open file
+    offset : int, where word 0 begins [bytes]
     ranges : int64 (n, 2)
-    gap : int
-        Ranges with at most so many words between them are read at once, the gap too.
-    scratch : uint32
-        Holds what is read at a time: best what stays in the processor's cache.
+    gap : int, ranges with at most so many words between them are read at once, the gap too
+    scratch : uint32, holds what is read at a time: best what stays in the processor's cache
     out : uint32 (words of all ranges,)
 
     Returns
     -------
-    int
-        -1 if all went well; otherwise the byte of the file that could not be read.
+    int, -1 if all went well; otherwise the byte of the file that could not be read
     """
     buffer = np.uint64(scratch.ctypes.data)
     place = 0
@@ -182,8 +174,7 @@ class FitsPixelTable(RowReader):
 
     Attributes
     ----------
-    stored : dict of StoredColumn
-        Of the columns whose numbers are not simply what stands in the file.
+    stored : dict of StoredColumn, of the columns whose numbers are not simply what stands in the file
     """
 
     format = "FITS"

@@ -40,10 +40,8 @@ def exposure_rows(header: fits.Header, path: object) -> list[tuple[int, int]]:
 
     Parameters
     ----------
-    header : fits.Header
-        Primary header.
-    path : path or str
-        The table, for messages.
+    header : primary header
+    path : the table, for messages
 
     Raises
     ------
@@ -63,10 +61,8 @@ class Places:
 
     Attributes
     ----------
-    exposure : int64 (rows,)
-        From 1; 0 if the table has only one.
-    ifu, slice : int64 (rows,)
-        From 1; the slice as it is numbered on the CCD.
+    exposure : int64 (rows,), from 1; 0 if the table has only one
+    ifu, slice : int64 (rows,), from 1; the slice as it is numbered on the CCD
     x, y : int64 (rows,)
         Pixel of the trimmed image, from 1; x is UNKNOWN where the header lacks the offset of the slice.
     """
@@ -114,8 +110,7 @@ class OriginDecoder:
         Parameters
         ----------
         origin : int32 (n,)
-        rows : int64 (n,)
-            Row numbers in the (FITS) table, from 0.
+        rows : int64 (n,), row numbers in the (FITS) table, from 0
         """
         value = origin.astype(np.int64)
         number, ifu, y, x = value & 63, value >> 6 & 31, value >> 11 & 8191, value >> 24 & 127

@@ -47,10 +47,8 @@ def numbered_blocks(
 
     Parameters
     ----------
-    table : PixelTable
-        A store has another order than the FITS table that it was made from, and remembers it.
-    wavelength : (float, float)
-        Rows outside may be left out [Angstrom]; those of a store mostly are.
+    table : a store has another order than the FITS table that it was made from, and remembers it
+    wavelength : rows outside may be left out [Angstrom]; those of a store mostly are
 
     Yields
     ------
@@ -149,21 +147,16 @@ def write_subset(
 
     Parameters
     ----------
-    source : path
-        FITS pixel table in image or binary-table format, or a store.
+    source : FITS pixel table in image or binary-table format, or a store
     target : path
         A store if it ends in .zarr; otherwise a FITS file in the format of the source. It appears when it is whole.
-    choice : callable
-        Called with blocks of rows (xpos, ypos, lambda, origin); says which to keep.
-    wavelength : (float, float)
-        No row outside is kept [Angstrom]: a hint, with which a store is read only in part.
-    overwrite : bool
-        Replace an existing target, once the new one is whole.
+    choice : called with blocks of rows (xpos, ypos, lambda, origin); says which to keep
+    wavelength : no row outside is kept [Angstrom]: a hint, with which a store is read only in part
+    overwrite : replace an existing target, once the new one is whole
 
     Returns
     -------
-    int
-        Rows of the new table.
+    int, rows of the new table
 
     Raises
     ------

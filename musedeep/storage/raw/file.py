@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.storage.fits.hdus import reading
-from musedeep.storage.fits.headers import scan_units
+from musedeep.storage.fits.headers import BLOCK, scan_units
 from musedeep.storage.outputs import appearing_whole, write_error
-
-BLOCK: Final = 2880
-"""Bytes of a FITS block."""
 
 
 def extension_name(ifu: int) -> str:

@@ -81,8 +81,6 @@ class RawFrame:
 
     Attributes
     ----------
-    path : Path
-    ifu : int
     primary, header : of the file and of the IFU's extension
     shape : rows, columns of the raw image
     ports : the four quadrants

@@ -123,7 +123,7 @@ def test_existing_products_stay_unless_told(tmp_path, capsys):
     [
         (["--nifu=30"], 2, "nifu=30 is out of range, -1 to 24; the default is 0"),
         (["--nifu=5"], 1, "no extension CHAN05"),
-        (["--overscan=poly"], 1, "overscan=poly is not none, offset, vpoly"),
+        (["--overscan=poly"], 2, "overscan=poly is not none, offset, vpoly"),
         (["--ovscignore=40"], 1, "leaves no overscan"),
         (["--combine=minmax", "--nlow=2"], 1, "more than the 3 frames"),
         (["--combine=sigclipp"], 2, "did you mean sigclip?"),
