@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
-LOG = logging.getLogger(__name__)
+from musedeep.progress import LOG
 
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"

@@ -58,21 +58,12 @@ class DQ(IntFlag):
     In numba and in arithmetic with int32 arrays take int(DQ.NAME): numpy makes int64 of the flag itself.
     """
 
-    COSMIC = 32
-    """Cosmic ray, not removed."""
-    LOW_EFFICIENCY = 64
-    """Low quantum efficiency."""
-    HOT = 256
-    """Hot pixel."""
-    DARK = 512
-    """Dark pixel."""
-    SATURATED = 4096
-    """The A/D converter is saturated."""
-    BAD_COLUMN = 8192
-    """Permanent defect of the camera."""
-    OTHER = 16384
-    """Bad pixel of another kind."""
-    BLOCKED = 1 << 27
-    """The notch filter of the adaptive optics blocks the wavelength."""
-    MISSING = 1 << 30
-    """No data."""
+    COSMIC = 32  # cosmic ray, not removed
+    LOW_EFFICIENCY = 64  # low quantum efficiency
+    HOT = 256  # hot pixel
+    DARK = 512  # dark pixel
+    SATURATED = 4096  # A/D converter saturated
+    BAD_COLUMN = 8192  # permanent defect of the camera
+    OTHER = 16384  # bad pixel of another kind
+    BLOCKED = 1 << 27  # wavelengths that the notch filter of the adaptive optics blocks
+    MISSING = 1 << 30  # no data

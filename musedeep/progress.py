@@ -1,10 +1,14 @@
 """Progress of long work: how much is done, of how much.
 
-Words go to Python's logging, below the logger `musedeep`: lines for the user (INFO and above), and the events and
-tasks of a run (DEBUG, with a `graph.workers.records.Record` as `run_record`).
+Words go to Python's logging, to the logger `musedeep`: lines for the user (INFO and above), and the events and tasks of
+a run (DEBUG, with a `graph.workers.records.Record` as `run_record`).
 """
 
+import logging
 from typing import Protocol
+
+LOG = logging.getLogger("musedeep")
+LOG.addHandler(logging.NullHandler())
 
 
 class Progress(Protocol):

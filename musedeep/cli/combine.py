@@ -9,7 +9,7 @@ from musedeep.cli.resources import Resources
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
 
 LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
@@ -24,7 +24,7 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
     from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
 
     run_request(
         Request(
@@ -63,7 +63,7 @@ def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
     from musedeep.cli.report import print_outcome, print_plan
-    from musedeep.graph.combine.run import combine
+    from musedeep.graph.combine.exp_combine import combine
     from musedeep.graph.workers.interrupts import as_interrupts
 
     request.workers = resources.workers

@@ -7,8 +7,9 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from musedeep.cli.output import LOG, Output, log_shown, silence
+from musedeep.cli.output import Output, log_shown, silence
 from musedeep.errors import MusedeepError
+from musedeep.progress import LOG
 
 OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-LOG = logging.getLogger("musedeep")
+from musedeep.progress import LOG
 
 BAR = 28
 """Length of a bar, where the terminal has room for it."""

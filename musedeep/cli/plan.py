@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
-from musedeep.cli.output import LOG
 from musedeep.cli.progress import TerminalProgress
 from musedeep.cli.report import print_facts
 from musedeep.cli.resources import parse_amount
 from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
+from musedeep.progress import LOG
 
 if TYPE_CHECKING:
     from musedeep.graph.forecast.forecast import Forecast, Survey
@@ -114,14 +114,12 @@ def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
 
 def _survey(chosen: "Selection", choice: PlanChoice) -> "Survey":
     """Index the exposures, in the range of wavelengths asked for; a wider one than they have repeats them."""
-    from dataclasses import replace
-
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
     from musedeep.graph.forecast.forecast import survey_exposures
 
     given = {"lambdamin": choice.lambdamin, "lambdamax": choice.lambdamax}
     given = {name: value for name, value in given.items() if value is not None}
-    parameters = replace(chosen.parameters, **given)  # type: ignore[arg-type]
+    parameters = chosen.parameters.model_copy(update=given)
     low, high = parameters.lambdamin, parameters.lambdamax
     if not low < high:
         raise UsageProblem(f"--lambdamin {low:g} is not below --lambdamax {high:g}")

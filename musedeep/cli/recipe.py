@@ -135,7 +135,7 @@ def combine_exposures(
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
-    from musedeep.graph.combine.run import Request
+    from musedeep.graph.combine.exp_combine import Request
 
     def single(tag: str) -> Path | None:
         return Path(found[tag][0]) if found[tag] else None

@@ -11,7 +11,8 @@ from musedeep.cli.text import duration, size_text
 from musedeep.storage.stores.location import Location, StoreUrl
 
 if TYPE_CHECKING:
-    from musedeep.graph.combine.run import Outcome, Request
+    from musedeep.graph.combine.exp_combine import Request
+    from musedeep.graph.combine.run import Outcome
     from musedeep.graph.workers.records import StageSummary
 
 Facts = list[tuple[str, str]]

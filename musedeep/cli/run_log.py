@@ -9,8 +9,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from musedeep.cli.output import LOG
 from musedeep.cli.text import size_text
+from musedeep.progress import LOG
 from musedeep.storage.outputs import write_error
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ class IfuOptics:
         return self.left[index](rows), self.right[index](rows)
 
     def wavelength_rows(self, index: int, temperature: float = CALIBRATION_TEMPERATURE) -> Array:
-        """Coefficients over the rows of a slice, float64 (6, n_rows), as `kernels.forward.add_slice` takes them."""
+        """Coefficients over the rows of a slice, float64 (6, n_rows), as `forward.add_slice` takes them."""
         u = (np.arange(1.0, N_ROWS + 1.0) - MIDDLE_ROW) / HALF_HEIGHT
         out = np.empty((6, N_ROWS))
         for i in range(3):

@@ -118,3 +118,18 @@ def colour_bar(drawn: Any, axes: "Axes", label: str, **options: Any) -> Any:
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=3, color="#9aa1aa")
     return bar
+
+
+def same_ifu(*given: tuple[Path, int | None]) -> int | None:
+    """The IFU of all files.
+
+    Raises
+    ------
+    MusedeepError
+        They belong to different ones.
+    """
+    known = [(path, ifu) for path, ifu in given if ifu is not None]
+    for path, ifu in known[1:]:
+        if ifu != known[0][1]:
+            raise MusedeepError(f"{path}: is of IFU {ifu}, {known[0][0]} of IFU {known[0][1]}; give files of one IFU")
+    return known[0][1] if known else None

@@ -1,6 +1,7 @@
 """Pictures of the tracing (manual 7.2.1): muse_trace_plot_samples, muse_trace_plot_widths."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,8 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_ROWS, N_SLICES
 from musedeep.storage.calibrations.slice_tables import SliceRows
 from musedeep.storage.calibrations.trace_table import TraceTable, read_trace_samples, read_trace_table
+from musedeep.storage.fits.hdus import open_hdus
 from musedeep.tools import pictures
-from musedeep.tools.calibration_tables import read_image, same_ifu
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:
@@ -35,6 +36,22 @@ def samples_of(columns: Columns, first: int, last: int) -> Columns:
     """The tracing samples of slices first to last."""
     chosen = (columns["slice"] >= first) & (columns["slice"] <= last)
     return {name: values[chosen] for name, values in columns.items()}
+
+
+def read_image(path: Path) -> tuple[NDArray[np.float32], int | None]:
+    """DATA of a master flat-field, float32 (4112, 4096), and its IFU.
+
+    Raises
+    ------
+    MusedeepError
+        No FITS file, or no extension DATA with an image.
+    """
+    with open_hdus(path, "MASTER_FLAT") as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.header.get("EXTNAME", "") == "DATA" and hdu.header["NAXIS"] == 2 and all(hdu.shape):
+                names = (re.match(r"CHAN(\d\d)", str(h.header.get("EXTNAME", ""))) for h in (hdus[0], hdu))
+                return np.array(hdu.data, np.float32), next((int(name[1]) for name in names if name), None)
+    raise MusedeepError(f"{path}: no image extension DATA; give the MASTER_FLAT of one IFU")
 
 
 def stretch(image: NDArray[np.float32]) -> tuple[float, float]:
@@ -207,7 +224,7 @@ def muse_trace_plot_samples(arguments: Sequence[str] | None = None) -> int:
         if given.flat:
             image, ifu = read_image(given.flat)
             files.append((given.flat, ifu))
-        heading = _heading(f"Tracing of {_plural(given.s1, given.s2)}", same_ifu(*files))
+        heading = _heading(f"Tracing of {_plural(given.s1, given.s2)}", pictures.same_ifu(*files))
         pictures.draw(
             lambda figure: draw_samples(figure, samples, trace, image, (given.s1, given.s2), heading),
             given.output, given.overwrite, (10.0, 8.0),

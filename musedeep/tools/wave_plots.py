@@ -14,7 +14,6 @@ from musedeep.instrument import N_COLUMNS, N_ROWS, N_SLICES
 from musedeep.storage.calibrations.slice_tables import SliceRows
 from musedeep.storage.calibrations.wavecal_table import read_residuals, read_wavecal_table
 from musedeep.tools import pictures
-from musedeep.tools.calibration_tables import same_ifu
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:
@@ -248,7 +247,7 @@ def muse_wave_plot_column(arguments: Sequence[str] | None = None) -> int:
     def action(given: argparse.Namespace) -> None:
         table = read_wavecal_table(given.wavecal, None)
         listed = read_residuals(given.residuals)
-        ifu = same_ifu((table.path, table.ifu), (listed.path, listed.ifu))
+        ifu = pictures.same_ifu((table.path, table.ifu), (listed.path, listed.ifu))
         points = residuals_of(listed, given.slice, None, given.column)
         number = int(points["slice"][0])
         if not table.valid[number - 1]:

@@ -141,7 +141,7 @@ def test_unexpected_errors_show_no_traceback_unless_asked(selection, capsys, mon
     def fail(*_, **__):
         raise ZeroDivisionError("1/0\nsecond line")
 
-    monkeypatch.setattr("musedeep.graph.combine.run.combine", fail)
+    monkeypatch.setattr("musedeep.graph.combine.exp_combine.combine", fail)
     monkeypatch.delenv("MUSEDEEP_DEBUG", raising=False)
     assert run(["combine", str(selection)]) == 1
     assert "unexpected ZeroDivisionError: 1/0 (" in one_line(capsys)
@@ -154,7 +154,7 @@ def test_an_interrupt_is_status_130_and_says_how_to_resume(selection, capsys, mo
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musedeep.graph.combine.run.combine", interrupt)
+    monkeypatch.setattr("musedeep.graph.combine.exp_combine.combine", interrupt)
     assert run(["combine", str(selection)]) == 130
     assert "resumes where it stopped" in one_line(capsys)
 
@@ -162,7 +162,7 @@ def test_an_interrupt_is_status_130_and_says_how_to_resume(selection, capsys, mo
 def test_a_real_interrupt_ends_the_process_with_130(exposures, tmp_path):
     """Ctrl-C while the command waits for work: no traceback, status 130."""
     script = (
-        "import sys, time, musedeep.graph.combine.run as r\n"
+        "import sys, time, musedeep.graph.combine.exp_combine as r\n"
         "def slow(*a, **k):\n    print('ready', flush=True)\n    time.sleep(60)\n"
         "r.combine = slow\n"
         "from musedeep.cli.main import run\n"

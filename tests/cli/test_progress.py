@@ -9,8 +9,9 @@ import time
 import pytest
 
 from musedeep.cli import progress as module
-from musedeep.cli.output import LOG, Output
+from musedeep.cli.output import Output
 from musedeep.cli.progress import TerminalProgress, tree_memory
+from musedeep.progress import LOG
 
 
 class Terminal(io.StringIO):

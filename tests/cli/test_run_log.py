@@ -14,7 +14,7 @@ from musedeep.cli.main import run
 from musedeep.cli.progress import TerminalProgress
 from musedeep.cli.run_log import RunLog, log_paths
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.graph.workers.records import Record
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers

@@ -54,7 +54,7 @@ def run(slurm, exposures, tmp_path):
 @pytest.fixture(scope="session")
 def undisturbed(exposures, tmp_path_factory):
     """DATA and STAT of a run on threads of one process."""
-    from musedeep.graph.combine.run import Request, combine
+    from musedeep.graph.combine.exp_combine import Request, combine
     from musedeep.recipes.exp_combine.recipe import RECIPE
 
     output = tmp_path_factory.mktemp("undisturbed") / "out"

@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.io import fits
 
-from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 
 

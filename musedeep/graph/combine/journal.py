@@ -1,6 +1,5 @@
 """What is done of a combination: a file with a line a finished box, below a line that says of what."""
 
-import logging
 import os
 import shutil
 from collections.abc import Sequence
@@ -8,9 +7,8 @@ from pathlib import Path
 
 from musedeep.graph.combine import tasks
 from musedeep.graph.combine.plan import Plan
+from musedeep.progress import LOG
 from musedeep.provenance_key import code_state
-
-LOG = logging.getLogger(__name__)
 
 NAME = "done.txt"
 

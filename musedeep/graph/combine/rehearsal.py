@@ -30,19 +30,22 @@ from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
 from musedeep.processors import available_processors
-from musedeep.recipes.exp_combine.job import Exposure, geometry, resampling
-from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
-from musedeep.reduction.cube.box import Box, Reader, combine_box
+from musedeep.progress import LOG
+from musedeep.reduction.cube.box import Box, Reader, Resampling, combine_box
 from musedeep.reduction.cube.grid import Limits, grid_from_limits
+from musedeep.reduction.cube.job import Exposure, geometry
 from musedeep.reduction.cube.scan import exposure_limits, locate_segments
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
 
-LOG = logging.getLogger(__name__)
-
 N_ROWS = 600
 POINTING = (150.0, 2.0)  # RA, DEC [deg]
 WAVELENGTHS = (7000.0, 7008.0)  # Angstrom
+
+EXPOSURE = Exposure(
+    ("",), "2020-01-01T00:00:00", "WFM-NOAO-N", "", *POINTING, (0.0, 0.0), 1.0, 1.0, 1.0, 45.0, N_ROWS, True
+)  # fmt: skip
+"""The exposure that is combined, twice; by `CubeRecipe.resampling` it gets what is to be rehearsed."""
 
 
 class Rehearsal:
@@ -50,16 +53,16 @@ class Rehearsal:
 
     Parameters
     ----------
-    parameters : ExpCombineParameters
+    how : Resampling
     stores : bool
         Whether pixel tables are stores, and not FITS files.
     wanted : bool
         Whether to rehearse at all.
     """
 
-    def __init__(self, parameters: ExpCombineParameters, stores: bool, wanted: bool = True) -> None:
+    def __init__(self, how: Resampling, stores: bool, wanted: bool = True) -> None:
         self.since = time.time()
-        self.done = _mark(parameters, stores)
+        self.done = _mark(how, stores)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.lines: IO[str] | None = None
         if not wanted or self.done.exists():
@@ -79,7 +82,7 @@ class Rehearsal:
                 self.processes.append(process)
                 assert process.stdin is not None
                 with process.stdin as stream:
-                    pickle.dump((parts, parameters, stores), stream)
+                    pickle.dump((parts, how, stores), stream)
         except OSError:  # no more processes, or one has ended already: kernels are compiled when they are needed
             self.stop()
             self.processes, self.lines = [], None
@@ -111,23 +114,22 @@ class Rehearsal:
 
 
 @contextmanager
-def rehearsal(parameters: ExpCombineParameters, stores: bool, wanted: bool) -> Iterator[Rehearsal]:
+def rehearsal(how: Resampling, stores: bool, wanted: bool) -> Iterator[Rehearsal]:
     """A rehearsal that begins; its processes end with the context."""
-    made = Rehearsal(parameters, stores, wanted)
+    made = Rehearsal(how, stores, wanted)
     try:
         yield made
     finally:
         made.stop()
 
 
-def _mark(parameters: ExpCombineParameters, stores: bool) -> Path:
+def _mark(how: Resampling, stores: bool) -> Path:
     """A file that tells that the kernels for such parameters were compiled for this processor."""
     import numba
     from numba.core.registry import cpu_target
 
-    how = parameters
     rejection = "none" if how.crsigma <= 0 else "stars" if how.rejection == "stars" else str(how.crtype == "median")
-    method = how.resample if how.resample in ("drizzle", "nearest") else ""
+    method = how.method if how.method in ("drizzle", "nearest") else ""
     target = cpu_target.target_context.codegen().magic_tuple()
     kinds = (stores, method, rejection, kernel_state(), numba.__version__, target)
     return Path(os.environ["NUMBA_CACHE_DIR"]) / f"combine-{crc32(repr(kinds).encode()):08x}"
@@ -135,35 +137,34 @@ def _mark(parameters: ExpCombineParameters, stores: bool) -> Path:
 
 def main() -> None:
     """Rehearse the parts that standard input names; what is to be said goes to standard output."""
-    parts, parameters, stores = pickle.load(sys.stdin.buffer)
-    words = logging.getLogger("musedeep.compiled")
-    words.addHandler(logging.StreamHandler(sys.stdout))
-    words.setLevel(logging.INFO)
+    parts, how, stores = pickle.load(sys.stdin.buffer)
+    LOG.addHandler(logging.StreamHandler(sys.stdout))
+    LOG.setLevel(logging.INFO)
     for part in parts:
-        part(parameters, stores)
+        part(how, stores)
 
 
-def rehearse(parameters: ExpCombineParameters, stores: bool) -> None:
+def rehearse(how: Resampling, stores: bool) -> None:
     """Rehearse everything in this process."""
-    scan_and_resample(parameters, stores)
-    reject_and_all(parameters, stores)
+    scan_and_resample(how, stores)
+    reject_and_all(how, stores)
 
 
-def reject_and_all(parameters: ExpCombineParameters, stores: bool) -> None:
+def reject_and_all(how: Resampling, stores: bool) -> None:
     """The rejection first, which takes the longest; then all of a combination."""
-    if parameters.crsigma > 0:
-        _reject(parameters)
-    _combine(parameters, 10.0 if parameters.crsigma > 0 else 0.0)
+    if how.crsigma > 0:
+        _reject(how)
+    _combine(how, 10.0 if how.crsigma > 0 else 0.0)
 
 
-def scan_and_resample(parameters: ExpCombineParameters, stores: bool) -> None:
+def scan_and_resample(how: Resampling, stores: bool) -> None:
     """Everything but the rejection."""
     rows = _rows()
     if stores:
         _copy_pieces(rows)
     else:
         _index(rows)
-    _combine(parameters, 0.0)
+    _combine(how, 0.0)
     add_planes(np.zeros((1, 2, 2), np.float32), np.zeros(1), np.zeros((2, 2)), np.zeros((2, 2)))
 
 
@@ -215,30 +216,25 @@ def _copy_pieces(rows: Rows) -> None:
         copy_pieces(column, piece, piece + N_ROWS, piece, np.empty_like(column))
 
 
-def _reject(parameters: ExpCombineParameters) -> None:
+def _reject(how: Resampling) -> None:
     """Reject among the rows of a box of 3 x 3 x 3 cells."""
     values, shape = _rows()["data"], (3, 3, 3)
     start, core, flags = np.linspace(0, N_ROWS, 28).astype(np.int64), np.array([1, 2, 1, 2]), empty_flags(N_ROWS)
-    if parameters.rejection == "stars":
+    if how.rejection == "stars":
         exposure = np.zeros(N_ROWS, np.uint16)
         reject_sparing_stars(values, values, values, exposure, start, shape, core, 10.0, flags)
     else:
-        kind = rejection_kind(parameters.crtype)
+        kind = rejection_kind(how.crtype)
         reject(values, values, values, start, shape, core, NO_DIRECTION, kind, 10.0, flags)
 
 
-def _combine(parameters: ExpCombineParameters, crsigma: float) -> None:
+def _combine(how: Resampling, crsigma: float) -> None:
     """From the limits of a table to a box, on the usual grid."""
     table: Any = _Table(_rows())
     index = np.zeros(1, SEGMENT)
     index["stop"], index["lambda_min"], index["lambda_max"] = N_ROWS, *WAVELENGTHS
-    one = Exposure(
-        ("",), "2020-01-01T00:00:00", "WFM-NOAO-N", "", *POINTING, (0.0, 0.0), 1.0, 1.0, 1.0, 45.0, N_ROWS, True
-    )  # fmt: skip
-    own = geometry(one, POINTING)
-    how = replace(
-        resampling(parameters, [one]), crsigma=crsigma, lambda_low=WAVELENGTHS[0] - 1, lambda_high=WAVELENGTHS[1] + 1
-    )
+    own = geometry(EXPOSURE, POINTING)
+    how = replace(how, crsigma=crsigma, lambda_low=WAVELENGTHS[0] - 1, lambda_high=WAVELENGTHS[1] + 1)
     limits = exposure_limits(table, index, own.declination, own.shift, how.lambda_low, how.lambda_high)
     assert isinstance(limits, Limits)
     grid = grid_from_limits(limits, POINTING, 0.0, 0.0, 0.0, False)

@@ -8,7 +8,6 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,7 @@ from musedeep.compiled import compiling_seconds
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine import journal, tasks
 from musedeep.graph.combine.plan import Plan, make_plan, memory_advice
-from musedeep.graph.combine.rehearsal import rehearsal, rehearse
+from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
 from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster, open_executor
 from musedeep.graph.workers.memory import BASE_BYTES
@@ -43,10 +42,7 @@ from musedeep.graph.workers.records import (
     peak_memory,
 )
 from musedeep.processors import available_processors
-from musedeep.progress import Progress, Silent
-from musedeep.recipes.exp_combine.job import Job, farthest, geometry, group_exposures, load_exposures, resampling
-from musedeep.recipes.exp_combine.products import Products
-from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
+from musedeep.progress import LOG, Progress, Silent
 from musedeep.reduction.cube.grid import (
     Grid,
     Limits,
@@ -55,16 +51,13 @@ from musedeep.reduction.cube.grid import (
     grid_from_output_wcs,
     nothing_in_cube,
 )
+from musedeep.reduction.cube.job import CubeRecipe, Job, farthest, geometry
 from musedeep.reduction.cube.scan import require_rows
-from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.output_wcs import read_output_wcs
 from musedeep.storage.lock import LOCK, output_lock
-from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.stores import scratch
-from musedeep.storage.stores.location import Location, StoreUrl
+from musedeep.storage.stores.location import StoreUrl
 from musedeep.storage.stores.scratch import Scratch
-
-LOG = logging.getLogger(__name__)
 
 WORK = ".musedeep-work"
 
@@ -75,17 +68,10 @@ LEAST_MEMORY = 32 * 2**20
 """Working memory for the completion of products where the limit leaves less [bytes]."""
 
 
-@dataclass
-class Request:
-    """What a user asks for."""
+@dataclass(kw_only=True)
+class RunOptions:
+    """What a run may use: processors, memory [bytes], disk; and what it may replace and report."""
 
-    pixel_tables: Sequence[Location]
-    parameters: ExpCombineParameters
-    output: Path
-    parameter_texts: Sequence[tuple[str, str]] = ()
-    offset_list: Path | None = None
-    output_wcs: Path | None = None
-    filter_list: Path | None = None
     overwrite: bool = False
     workers: int | None = None
     threads: int = field(default_factory=available_processors)
@@ -93,16 +79,9 @@ class Request:
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
     box_bytes: int | None = None
-    combined_format: frozenset[str] = frozenset({"fits"})
     scratch: str | None = None
     scratch_bytes: int | None = None
     report: Path | None = None
-
-    @property
-    def inputs(self) -> list[Location]:
-        """All files that are read."""
-        auxiliary = (self.offset_list, self.output_wcs, self.filter_list)
-        return [*self.pixel_tables, *(path for path in auxiliary if path)]
 
 
 @dataclass
@@ -120,7 +99,7 @@ class Outcome:
 
 
 def survey(
-    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+    cube: CubeRecipe, executor: Executor, progress: Progress, work: Path, recorder: Recorder
 ) -> tuple[Job, NDArray[np.float64]]:
     """Scan the inputs and fix the grid; indexes are left in `work`.
 
@@ -129,14 +108,11 @@ def survey(
     Job, float64 (planes, bins)
         The combination, and its rows per plane and bin of lines (`recipes.scan.row_density`).
     """
-    parameters = request.parameters
-    offsets = read_offset_list(request.offset_list) if request.offset_list else None
-    wcs = read_output_wcs(request.output_wcs) if request.output_wcs else None
-    groups = group_exposures(request.pixel_tables)
-    exposures = load_exposures(groups, parameters, offsets)
+    wcs = read_output_wcs(cube.output_wcs) if cube.output_wcs else None
+    exposures, tables = cube.exposures()
     first = exposures[0]
     reference = (first.ra, first.dec)
-    how = resampling(parameters, exposures)
+    how = cube.resampling(exposures)
     LOG.info(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")
     progress.begin(0, "indexing")
     calls = []
@@ -146,14 +122,14 @@ def survey(
         calls.append((*what, g.declination, g.shift, how.lambda_low, how.lambda_high))
     names = [e.name for e in exposures]
     if executor.embedded:
-        tasks.keep_open(exposures, [table for _, table in groups])
+        tasks.keep_open(exposures, tables)
     total, parallel = sum(e.n_rows for e in exposures), executor.parallel
     together = exposures_together(total, len(exposures), parallel, ROWS_PER_SCAN)
     limits = _measured_map(executor, tasks.scan, calls, [f"scan {name}" for name in names], recorder, together)
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
-    apart, steps = farthest(exposures), (parameters.dx, parameters.dy, parameters.dlambda)
-    grid: Grid = grid_from_limits(limits_all, reference, *steps, narrow, apart)
+    apart = farthest(exposures)
+    grid: Grid = grid_from_limits(limits_all, reference, *cube.steps, narrow, apart)
     if wcs:
         grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
     check_grid(grid, wcs, apart)
@@ -168,7 +144,7 @@ def survey(
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
     if not density.any():
-        raise nothing_in_cube(grid, limits_all, reference, request.output_wcs)
+        raise nothing_in_cube(grid, limits_all, reference, cube.output_wcs)
     return job, density
 
 
@@ -194,17 +170,17 @@ def _measured_map(
 
 
 def prepare(
-    request: Request, executor: Executor, progress: Progress, work: Path, recorder: Recorder
+    cube: CubeRecipe, options: RunOptions, executor: Executor, progress: Progress, work: Path, recorder: Recorder
 ) -> tuple[Job, Plan]:
     """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
     with recorder.stage(INDEXING):
-        job, density = survey(request, executor, progress, work, recorder)
-        options = {"box_bytes": request.box_bytes} if request.box_bytes else {}
+        job, density = survey(cube, executor, progress, work, recorder)
+        boxes = {"box_bytes": options.box_bytes} if options.box_bytes else {}
         plan = make_plan(
-            density, job.grid, job.how, len(job.exposures), executor.memory or request.memory, executor.parallel,
+            density, job.grid, job.how, len(job.exposures), executor.memory or options.memory, executor.parallel,
             executor.processes,
-            advice=_profile_advice(request.cluster, executor.processes) if request.cluster else memory_advice,
-            **options,
+            advice=_profile_advice(options.cluster, executor.processes) if options.cluster else memory_advice,
+            **boxes,
         )  # fmt: skip
     return job, plan
 
@@ -219,8 +195,18 @@ def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], st
     return advice
 
 
-def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
-    """Combine exposures into a cube.
+def make_cube(
+    cube: CubeRecipe, options: RunOptions, progress: Progress | None = None, dry_run: bool = False
+) -> Outcome:
+    """Make a cube, and the other products of its recipe.
+
+    Parameters
+    ----------
+    cube : CubeRecipe
+    options : RunOptions
+    progress : Progress, optional
+    dry_run : bool
+        Only plan.
 
     Raises
     ------
@@ -231,7 +217,7 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
     progress = progress or Silent()
     recorder = Recorder()
     try:
-        return _checked_combine(request, progress, dry_run, recorder)
+        return _checked(cube, options, progress, dry_run, recorder)
     except KeyboardInterrupt:
         recorder.event("interrupted", seconds=round(recorder.seconds, 3))
         raise
@@ -240,67 +226,53 @@ def combine(request: Request, progress: Progress | None = None, dry_run: bool = 
         raise
 
 
-def _checked_combine(request: Request, progress: Progress, dry_run: bool, recorder: Recorder) -> Outcome:
-    """See `combine`."""
-    if request.report is not None:
-        check_report(request.report)
+def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run: bool, recorder: Recorder) -> Outcome:
+    """See `make_cube`."""
+    if options.report is not None:
+        check_report(options.report)
     recorder.event(
-        "start", version=__version__, workers=request.workers, threads=request.threads, memory=request.memory,
-        scheduler=request.scheduler is not None, processors=available_processors(),
+        "start", version=__version__, workers=options.workers, threads=options.threads, memory=options.memory,
+        scheduler=options.scheduler is not None, processors=available_processors(),
         process_seconds=round(time.time() - psutil.Process().create_time(), 3),
     )  # fmt: skip
-    auxiliary = (
-        (request.offset_list, "OFFSET_LIST"),
-        (request.output_wcs, "OUTPUT_WCS"),
-        (request.filter_list, "FILTER_LIST"),
-    )
-    calibrations = [(path.name, category) for path, category in auxiliary if path]
-    # products are completed here; the memory given for a running scheduler is that of all its workers
-    here = request.memory // (request.workers or 1) if request.scheduler else request.memory
-    memory = max(here - BASE_BYTES, LEAST_MEMORY)
-    products = Products(
-        request.output, request.parameters, request.parameter_texts, calibrations, request.combined_format,
-        memory, request.threads,
-    )  # fmt: skip
-    products.check_existing(request.overwrite)
-    filters, missing = read_filters(request.filter_list, request.parameters.filter)
-    for name in missing:
-        LOG.warning(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
+    cube.check_existing(options.overwrite)
+    cube.open_inputs()
     if dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
-        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(request.output))
+        directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(cube.output))
         # on this machine, for the workers that there would be: no job is to wait for a plan
-        local = replace(request, cluster=None, workers=1) if request.cluster else request
-        with directory as work, executor_for(local) as executor:
-            if request.cluster:
-                count_on_cluster(executor, request.cluster, request.workers or request.cluster.workers)
-            job, plan = prepare(request, executor, progress, Path(work), recorder)
+        local = replace(options, cluster=None, workers=1) if options.cluster else options
+        with directory as work, executor_for(cube.output, local) as executor:
+            if options.cluster:
+                count_on_cluster(executor, options.cluster, options.workers or options.cluster.workers)
+            job, plan = prepare(cube, options, executor, progress, Path(work), recorder)
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
-    with output_lock(request.output):
-        products.check_existing(request.overwrite)  # again: a run may have ended in the meantime
-        stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in request.pixel_tables)
-        elsewhere = request.scheduler is not None or request.cluster is not None
+    with output_lock(cube.output):
+        cube.check_existing(options.overwrite)  # again: a run may have ended in the meantime
+        stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in cube.pixel_tables)
+        how = cube.resampling([EXPOSURE])
+        elsewhere = options.scheduler is not None or options.cluster is not None
         with (
-            rehearsal(request.parameters, stores, wanted=not elsewhere) as kernels,
-            executor_for(request) as executor,
+            rehearsal(how, stores, wanted=not elsewhere) as kernels,
+            executor_for(cube.output, options) as executor,
         ):
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )
             # all jobs that there is work for, at once: they may have to wait in a queue
-            executor.want(len(request.pixel_tables))
+            executor.want(len(cube.pixel_tables))
             began = time.time()
-            executor.check_workers(request.inputs, request.output / LOCK, (rehearse, request.parameters, stores))
+            executor.check_workers(cube.inputs, cube.output / LOCK, (rehearse, how, stores))
             kernels.wait()
             recorder.leave_out("compiled", compiling_seconds(began))
-            return _combine(request, executor, products, filters, progress, recorder)
+            return _work(cube, options, executor, progress, recorder)
 
 
 @contextmanager
-def executor_for(request: Request) -> Iterator[Executor]:
+def executor_for(output: Path, options: RunOptions) -> Iterator[Executor]:
     """The executor that a run asks for, while it is needed."""
-    resources = Resources(request.workers, request.threads, request.memory, request.scheduler, request.cluster)
-    executor = open_executor(resources, request.output)
+    resources = Resources(options.workers, options.threads, options.memory, options.scheduler, options.cluster)
+    executor = open_executor(resources, output)
     try:
         yield executor
     finally:
@@ -310,33 +282,26 @@ def executor_for(request: Request) -> Iterator[Executor]:
             executor.close()
 
 
-def _combine(
-    request: Request,
-    executor: Executor,
-    products: Products,
-    filters: Sequence[Filter],
-    progress: Progress,
-    recorder: Recorder,
-) -> Outcome:
+def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: Progress, recorder: Recorder) -> Outcome:
     """Prepare, compute what is missing, and finish, in an output directory that is ours alone."""
-    work = request.output / WORK
+    work = cube.output / WORK
     try:
         work.mkdir(exist_ok=True)
-        with performance_report(executor, request.report):
-            job, plan = prepare(request, executor, progress, work, recorder)
+        with performance_report(executor, options.report):
+            job, plan = prepare(cube, options, executor, progress, work, recorder)
             done = journal.resume(work, job.fingerprint(), plan)
             if not done:
-                products.create(work, job)
+                cube.create(work, job)
             _record_plan(recorder, job, plan, len(done))
             if address := dashboard_address(executor):
                 LOG.info(f"dashboard: {address}")
             progress.begin(len(plan.tasks), "boxes", len(done))
-            with recorder.stage(BOXES), _scratch(request, executor, job) as keep:
+            with recorder.stage(BOXES), _scratch(cube.output, options, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
             progress.stop()
         if not values:
             shutil.rmtree(work)
-            raise nothing_in_cube(job.grid, job.limits, job.reference, request.output_wcs)
+            raise nothing_in_cube(job.grid, job.limits, job.reference, cube.output_wcs)
         recorded = journal.recorded(work)
         if recorded != len(plan.tasks):
             raise RuntimeError(f"{recorded} boxes recorded, {len(plan.tasks)} planned")
@@ -346,12 +311,15 @@ def _combine(
         with recorder.stage(COMPLETION):
             began = time.monotonic()
             progress.begin(0, "completing the products")
-            made = products.finish(work, job, filters)
+            # the memory given for a running scheduler is that of all its workers
+            here = options.memory // (options.workers or 1) if options.scheduler else options.memory
+            memory = max(here - BASE_BYTES, LEAST_MEMORY)
+            made = cube.finish(work, job, memory, options.threads)
             shutil.rmtree(work)
             progress.stop()
             took = time.monotonic() - began
-            details = {"voxels": job.grid.n_voxels, "combined_seconds": products.combined_seconds}
-            work_done = Work(rows if products.combined_seconds else 0, plan.cube_bytes, 0, details)
+            details = {"voxels": job.grid.n_voxels, "combined_seconds": cube.table_seconds}
+            work_done = Work(rows if cube.table_seconds else 0, plan.cube_bytes, 0, details)
             recorder.task(COMPLETION, "products", Measured(made, work_done, time.time(), took, peak_memory(), ""))
         recorder.event("end", seconds=round(recorder.seconds, 3), rows=rows, rejected=rejected)
         stages = list(recorder.stages.values())
@@ -364,7 +332,7 @@ def _combine(
             raise
         _forget_if_nothing_is_done(work)
         raise MusedeepError(
-            f"{request.output}: {error.strerror}; free space and start again, to go on where this run stopped"
+            f"{cube.output}: {error.strerror}; free space and start again, to go on where this run stopped"
         ) from error
 
 
@@ -374,14 +342,14 @@ def _forget_if_nothing_is_done(work: Path) -> None:
 
 
 @contextmanager
-def _scratch(request: Request, executor: Executor, job: Job) -> Iterator[Scratch | None]:
+def _scratch(output: Path, options: RunOptions, executor: Executor, job: Job) -> Iterator[Scratch | None]:
     """What workers may keep on the disks of their nodes, removed in the end."""
-    if request.scratch is None:
+    if options.scratch is None:
         yield None
         return
     # a run has the output directory for itself, so it has this name for itself
-    token = hashlib.sha256(f"{request.output.absolute()} {job.fingerprint()}".encode()).hexdigest()[:16]
-    keep = Scratch(request.scratch, f"musedeep-{token}", request.scratch_bytes)
+    token = hashlib.sha256(f"{output.absolute()} {job.fingerprint()}".encode()).hexdigest()[:16]
+    keep = Scratch(options.scratch, f"musedeep-{token}", options.scratch_bytes)
     try:
         yield keep
     finally:

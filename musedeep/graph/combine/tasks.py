@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.records import Work, measured
-from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box
 from musedeep.reduction.cube.grid import Limits
+from musedeep.reduction.cube.job import CUBE, MAP, REJECTED, Exposure, Job
 from musedeep.reduction.cube.scan import (
     VOXEL_SEGMENT,
     Nothing,
@@ -195,17 +195,17 @@ def compute_box(
 
 def cube_path(work: str) -> Path:
     """The cube in the making."""
-    return Path(work) / "DATACUBE_FINAL.fits"
+    return Path(work) / CUBE
 
 
 def map_path(work: str) -> Path:
     """The exposure map in the making."""
-    return Path(work) / "EXPOSURE_MAP.fits"
+    return Path(work) / MAP
 
 
 def rejected_path(work: str, corners: tuple[int, int, int, int]) -> Path:
     """The rows that a box rejected."""
-    return Path(work) / "rejected-{:05d}-{:05d}-{:05d}-{:05d}.npy".format(*corners)
+    return Path(work) / REJECTED.format(*corners)
 
 
 def _reader(exposure: Exposure, ranges: NDArray[np.int64], spent: list[float]) -> Blocks:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from musedeep.graph.combine import run as runs
 from musedeep.graph.combine import tasks
+from musedeep.graph.combine.exp_combine import Request
 from musedeep.graph.combine.plan import Plan, make_plan
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.forecast.rates import Rates, box_seconds
@@ -105,17 +106,17 @@ class _Counts(Recorder):
             self.scanned.append((work.rows, work.details["rows_scanned"], work.details["segments"]))
 
 
-def survey_exposures(request: runs.Request, progress: Progress) -> Survey:
+def survey_exposures(request: Request, progress: Progress) -> Survey:
     """Index the exposures of a request, in a directory that is gone afterwards.
 
     Raises
     ------
     MusedeepError
-        Bad input, as `graph.run.combine`.
+        Bad input, as `graph.combine.run.make_cube`.
     """
     counts = _Counts()
     scratch = TemporaryDirectory(prefix=f"{runs.WORK}-", dir=runs.existing_part(request.output))
-    with scratch as work, runs.executor_for(request) as executor:
+    with scratch as work, runs.executor_for(request.output, request) as executor:
         job, density = runs.survey(request, executor, progress, Path(work), counts)
         numbers = range(len(job.exposures))
         reads = ReadRows.of_segments((tasks.segments(work, k) for k in numbers), job.grid.shape)

@@ -5,7 +5,6 @@ their names when the recipe has ended, and a line in the journal. A second start
 depends on inputs or parameters that have changed. The failure of a task stops only those that need it.
 """
 
-import logging
 import shutil
 import time
 from collections import deque
@@ -26,13 +25,11 @@ from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, op
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.performance import dashboard_address
 from musedeep.graph.workers.records import Measured, Recorder, Work
-from musedeep.progress import Progress
+from musedeep.progress import LOG, Progress
 from musedeep.reduction.parameters import SAVE_FITS
 from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.set_of_frames import existing_form, other_form
-
-LOG = logging.getLogger(__name__)
 
 
 @dataclass

@@ -7,7 +7,6 @@ directory of the output, which the workers see, too. What is known of a job that
 
 import asyncio
 import atexit
-import logging
 import os
 import shlex
 import shutil
@@ -28,8 +27,7 @@ from musedeep.graph.workers.credentials import make_credentials
 from musedeep.graph.workers.interrupts import uninterrupted
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
-
-LOG = logging.getLogger(__name__)
+from musedeep.progress import LOG
 
 DIRECTORY = ".musedeep-cluster"
 """In the output directory: certificate, key, output of the jobs; gone at the end."""

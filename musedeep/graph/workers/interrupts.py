@@ -1,6 +1,5 @@
 """Signals that end a run: as Ctrl-C, and not while it gives back what it holds."""
 
-import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-LOG = logging.getLogger(__name__)
+from musedeep.progress import LOG
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -4,7 +4,6 @@ Workers measure their tasks themselves; nothing here knows files or terminals.
 """
 
 import functools
-import logging
 import re
 import resource
 import sys
@@ -16,8 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from musedeep.compiled import LEAST
-
-LOG = logging.getLogger(__name__)
+from musedeep.progress import LOG
 
 INDEXING, BOXES, COMPLETION = "indexing", "boxes", "completion"
 

@@ -1,4 +1,11 @@
-"""Cosmic rays on one image, by gaps in the distribution of the values of boxes (DCR: Pych 2004, PASP 116, 148)."""
+"""Cosmic rays on one image, by gaps in the distribution of the values of boxes (DCR: Pych 2004, PASP 116, 148).
+
+1. The image is divided into boxes that overlap by half in both directions.
+2. The standard deviation of a box is that of its values near the mean (`_moments`).
+3. Its sorted values above the mean are followed up to the first gap wider than `threshold` standard deviations
+   (`_limit`); the values beyond it are cosmic rays.
+4. They are left out of the boxes that follow; the image is searched again until none is found (`flag_cosmics`).
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -48,11 +55,11 @@ def _limit(values, threshold):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def _search_band(data, known, first, height, width, threshold, flagged):  # type: ignore[no-untyped-def]
-    """Boxes of one band of rows, each half over the one before; marks what lies beyond the gaps."""
+    """Mark the values beyond the gaps in the boxes of one band of rows, which overlap by half; returns their number."""
     values = np.empty(height * width, np.float32)
     n_columns = data.shape[1]
     last = min(first + height, data.shape[0])
-    found = 0
+    n_flagged = 0
     for left in range(0, max(n_columns - width // 2, 1), max(width // 2, 1)):
         right = min(left + width, n_columns)
         n = 0
@@ -70,8 +77,8 @@ def _search_band(data, known, first, height, width, threshold, flagged):  # type
             for x in range(left, right):
                 if data[y, x] > limit and known[y, x] == 0 and not flagged[y, x]:
                     flagged[y, x] = True
-                    found += 1
-    return found
+                    n_flagged += 1
+    return n_flagged
 
 
 def flag_cosmics(
@@ -79,11 +86,8 @@ def flag_cosmics(
 ) -> NDArray[np.bool_]:
     """Find cosmic rays.
 
-    In each box the sorted values above the mean are followed until two lie further apart than `threshold`
-    standard deviations (of the values within `threshold` standard deviations of the mean); what is beyond is a
-    cosmic ray. Boxes overlap by half in both directions, and what one found the next leaves out. Bound by memory
-    traffic: each pixel is in four boxes, few of which have to be sorted. Bands of rows that do not overlap run in
-    threads.
+    Bands of rows that do not overlap run in threads. Memory traffic takes the time: each pixel is in four boxes, few of
+    which have to be sorted.
 
     Parameters
     ----------
@@ -92,7 +96,9 @@ def flag_cosmics(
         Pixels with flags do not take part.
     box : rows, columns
     passes : int
+        Largest number of searches of the image.
     threshold : float
+        Width of the gap [standard deviations].
 
     Returns
     -------
@@ -106,9 +112,9 @@ def flag_cosmics(
 
     with ThreadPoolExecutor(available_processors()) as pool:
         for _ in range(passes):
-            found = 0
+            n_flagged = 0
             for start in (0, height // 2):
-                found += sum(pool.map(band, range(start, data.shape[0], height)))
-            if not found:
+                n_flagged += sum(pool.map(band, range(start, data.shape[0], height)))
+            if not n_flagged:
                 break
     return flagged

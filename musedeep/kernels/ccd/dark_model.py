@@ -1,7 +1,14 @@
 """The smooth model of a master dark: two stripes, a tilted plane, and the glow of the corners.
 
-What is fitted where was found by experiments on the reference with made-up darks (docs/recipes.md): its model is that
-of MUSE's CCDs, 4096 x 4112 pixels, and places are those of that size.
+1. Two horizontal stripes are fitted and subtracted (`stripes`).
+2. A tilted plane is fitted without the border and without pixels far from the median of their quadrant, and
+   subtracted (`plane`).
+3. The glow of each corner is fitted to the residuals (`glow`). The model is the sum of plane and glow.
+4. Pixels far from model and stripes are flagged (`flag_far_pixels`).
+5. The square of the smoothed residuals is added to the variances (`smooth`).
+
+The details are from experiments on the ESO pipeline with made-up darks (docs/recipes.md). Its model is that of MUSE's
+CCDs, 4096 x 4112 pixels, and positions are those of that size.
 """
 
 from collections.abc import Sequence
@@ -122,8 +129,8 @@ class DarkModel:
 def stripes(image: Image, good: Mask) -> list[tuple[slice, NDArray[np.float64]]]:
     """Fit the two horizontal stripes of a master dark.
 
-    The level is the mean of the means of the 51 rows below and above. A surface is fitted to what the stripe has
-    above it, with nothing in the rows of the level; it is at least 0.
+    The level is the mean of the means of the 51 rows below and above. A surface is fitted to the excess of the stripe
+    over it, which is 0 in the rows of the level; it is at least 0.
 
     Parameters
     ----------
@@ -171,12 +178,12 @@ def plane(image: Image, good: Mask) -> Image | None:
 def glow(corner: Image, good: Mask) -> NDArray[np.float64]:
     """Fit the glow of a corner.
 
-    Counted are the pixels near the median of the block they are in, flagged or not: the limit for hot pixels of
-    the whole quadrant flags the glow itself.
+    It is fitted to the pixels near the median of their block, flagged or not: the limit for hot pixels of the whole
+    quadrant flags the glow itself.
 
     Parameters
     ----------
-    corner : float32 (n, n), what is left of the dark without plane and stripes, its corner at [0, 0]
+    corner : float32 (n, n), the dark without plane and stripes, its corner at [0, 0]
     good : bool (n, n), pixels without flags
 
     Returns
@@ -229,9 +236,6 @@ def far_pixels(image: Image, good: Mask, quadrant: Quadrant, sigma: float) -> tu
 def fit_dark_model(data: Image, dq: NDArray[np.int32], stat: Image, quadrants: Sequence[Quadrant]) -> DarkModel | None:
     """Fit the model of a master dark.
 
-    The stripes are fitted and taken away; then the plane, without pixels far from the median of their quadrant; then
-    the glow of the corners, to what is left. Pixels far from model and stripes are flagged.
-
     Parameters
     ----------
     data : float32 (4112, 4096), count
@@ -246,7 +250,7 @@ def fit_dark_model(data: Image, dq: NDArray[np.int32], stat: Image, quadrants: S
     Raises
     ------
     ValueError
-        The image has not the size of MUSE's CCDs.
+        The image does not have the size of MUSE's CCDs.
     """
     if data.shape != SHAPE:
         raise ValueError(f"a dark of {data.shape} pixels, expected {SHAPE}")

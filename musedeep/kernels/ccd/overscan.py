@@ -1,4 +1,11 @@
-"""The overscan of a read-out port: its level, pixels that do not belong to it, and a polynomial along the columns."""
+"""The overscan of a read-out port: its level, and a polynomial along the columns.
+
+1. Pixels that do not belong to the overscan are rejected: cosmic rays by gaps in the distribution of the values
+   (`reject_cosmics`), or pixels that deviate from a constant (`reject_constant`).
+2. The mean of the others is the level of the port (`level`).
+3. A polynomial along the columns is fitted, again and again without deviant pixels (`fit_vertical`).
+4. Its order grows from 0 as long as a higher one makes the scatter smaller.
+"""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,15 +1,19 @@
-"""Voxels that hold nothing to reject, known by counting: histograms of cells, added up over the sample of a voxel.
+"""Voxels that hold nothing to reject, proved by counting.
 
-A row is rejected where it exceeds median + crsigma x (median absolute deviation) of the sample of its voxel, and
-every cell is in the samples of up to 27 voxels. So each cell is counted into bins once, and the histogram of a
-sample is a sum of short vectors, first over planes, then over lines, then over columns. It says between which edges
-of bins (low, high) the median lies. A value v can only be above the threshold if the spread is below
-d = (v - low) / crsigma, that is, if at least half of the sample lie within (low - d, high + d), of which the histogram
-gives an upper bound. Only the voxels that are left need their medians.
+A row is rejected where it exceeds median + crsigma x (median absolute deviation) of the sample of its voxel, and every
+cell is in the samples of up to 27 voxels.
 
-The histograms of a line are kept bin by bin, so that sums and searches for medians run along the line, many voxels at
-a time. The edges are the same for neighbouring planes as long as noise and level are, so that most rows are counted
-once. Bound by counting and by the test of each voxel: some 30 ns a voxel, and 2 ns a row.
+1. The rows of each cell are counted into bins, once (`count_plane`). Neighbouring planes share their edges as long as
+   noise and level are similar.
+2. The histogram of a sample is a sum of those of cells: over planes, then lines, then columns (`sum_planes`,
+   `sum_lines`, `sum_columns`).
+3. It tells between which edges of bins (low, high) the median lies (`find_middles`).
+4. A value v is above the threshold only if the spread is below d = (v - low) / crsigma, that is, if at least half of
+   the sample lies within (low - d, high + d). The histogram gives an upper bound of that number (`nothing_above`).
+5. Where the bound is below one half for the largest value, nothing is rejected. Only the other voxels need medians.
+
+The histograms of a line are stored bin by bin, so that sums and searches run along the line, many voxels at a time. A
+voxel takes about 30 ns, a row 2 ns.
 """
 
 import numba as nb

@@ -1,12 +1,88 @@
-"""The drizzle where a row reaches at most two voxels an axis: the usual one, and most of the time of a combination.
+"""The drizzle where a row reaches at most two voxels per axis: the usual one, and most of the time of a combination.
 
-Which two is told by the side of the voxel's centre that the row lies on, so that no voxel has to be tried: of each row
-the same eight are added to, some of them zero. Bit by bit the same as `kernels.resample.accumulate` in twice its speed.
+1. The side of the voxel's centre on which the row lies selects the second voxel of each axis; no other is tried.
+2. The overlaps with these two by two by two voxels are computed; outside the core of the box they are zero.
+3. The row is added to the sums of all eight, some of the weights being zero.
+
+The bits are those of `resample.accumulate`, in half the time.
 """
+
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
+
+
+class CellRows(NamedTuple):
+    """Rows of a box, sorted by cell.
+
+    Attributes
+    ----------
+    ra, dec, wavelength, data, stat : float32 (rows,)
+        Position relative to the reference [deg], wavelength [Angstrom], value and variance.
+    exposure : uint16 (rows,)
+    skip : uint8 (rows,)
+        Rows that take no part (rejected or bad).
+    start : int64 (cells + 1,)
+    """
+
+    ra: NDArray[np.float32]
+    dec: NDArray[np.float32]
+    wavelength: NDArray[np.float32]
+    data: NDArray[np.float32]
+    stat: NDArray[np.float32]
+    exposure: NDArray[np.uint16]
+    skip: NDArray[np.uint8]
+    start: NDArray[np.int64]
+
+
+class Voxels(NamedTuple):
+    """Voxels of a box.
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+        nz, ny, nx of the box.
+    planes, lines : (int, int)
+        Core of the box: planes and lines [first, last) whose sums are wanted.
+    ra, dec, cosine : float64 (ny, nx)
+        Centres of the voxels, relative to the reference [deg], and cosine of their declination.
+    wavelength, size : float64 (nz,)
+        Centres of the planes, on the scale of the rows [Angstrom], and their thickness [detector's sampling].
+    units : float64 (2,)
+        The detector's sampling per degree and per Angstrom.
+    turn : float64 (2, 2)
+        From distances along RA and declination [detector's sampling] to distances along x and y [voxel].
+    scale : float64 (2,)
+        Size of a voxel along x and y [detector's sampling].
+    """
+
+    shape: tuple[int, int, int]
+    planes: tuple[int, int]
+    lines: tuple[int, int]
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    wavelength: NDArray[np.float64]
+    size: NDArray[np.float64]
+    units: NDArray[np.float64]
+    turn: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+class Weights(NamedTuple):
+    """Weights of the rows.
+
+    Attributes
+    ----------
+    exposure : float64 (exposures,)
+    row : float32 (rows,) or (0,)
+        Further weight of each row, if any.
+    """
+
+    exposure: NDArray[np.float64]
+    row: NDArray[np.float32]
 
 
 @nb.njit(inline="always")
@@ -35,7 +111,7 @@ def two_planes_at_most(
     Parameters
     ----------
     plane_wavelength, plane_size : float64 (planes,)
-        See `kernels.resample.accumulate`.
+        See `Voxels`.
     per_angstrom, fraction : float
         The detector's sampling per Angstrom, pixfrac along the wavelength.
 
@@ -68,26 +144,31 @@ def _mark(seen, k, w, bit):
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def drizzle(
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
-    exposure_weight, row_weight, fractions, scale, sums, seen,
-):  # fmt: skip
+def drizzle(rows, voxels, weights, fractions, sums, seen):
     """Add all rows of a box to the sums of the voxels of its core.
 
     Parameters
     ----------
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines, voxel_ra, voxel_dec,
-    voxel_cosine, plane_wavelength, plane_size, units, turn, exposure_weight, row_weight, fractions, scale, sums, seen
-        See `kernels.resample.accumulate`. The planes are in the order of their wavelengths.
+    rows : CellRows
+    voxels : Voxels
+        The planes are in the order of their wavelengths.
+    weights : Weights
+    fractions, sums, seen
+        See `resample.accumulate`.
 
     Notes
     -----
     Bound by arithmetic and scattered additions, about 24 ns a row on one core.
     """
-    nz, ny, nx = shape
-    zf, zl = box_planes
-    yf, yl = box_lines
+    ra, dec, wavelength, data, stat, exposure, skip, start = rows
+    exposure_weight, row_weight = weights
+    voxel_ra, voxel_dec, voxel_cosine = voxels.ra, voxels.dec, voxels.cosine
+    plane_wavelength, plane_size, units, turn, scale = (
+        voxels.wavelength, voxels.size, voxels.units, voxels.turn, voxels.scale
+    )  # fmt: skip
+    nz, ny, nx = voxels.shape
+    zf, zl = voxels.planes
+    yf, yl = voxels.lines
     weigh_rows = row_weight.size > 0
     mark = seen.size > 0
     words = seen.shape[3]

@@ -1,18 +1,23 @@
 """Cosmic rays and other outliers among the rows of a box, before they are resampled.
 
-What the reference pipeline does was found by experiment (docs/rejection.md shows how) and is met flag by flag:
+<<<<<<< HEAD
+It agrees with the ESO pipeline flag by flag (docs/rejection.md describes the experiments):
+=======
+The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
+>>>>>>> main
 
-- the sample of a voxel are the good rows of its own cell and of its neighbours within one voxel, where
-  the neighbours along the slices are left out if the slices lie along an axis of the cube (position angle
-  of the first exposure within 5 degrees of a multiple of 90): with slices along x, the lines y - 1
-  and y + 1 over x - 1 .. x + 1 and z - 1 .. z + 1; at other angles all 26 neighbours;
-- a row is rejected where its value exceeds centre + crsigma x spread of the sample of its voxel, with
-  median and median absolute deviation ("median"), mean and standard deviation ("mean"), or mean and the
-  error of the mean from the variances ("iraf").
+1. The sample of a voxel consists of the good rows of its own cell and of its neighbours within one voxel. If the slices
+   lie along an axis of the cube (position angle of the first exposure within 5 degrees of a multiple of 90), the
+   neighbours along the slices are left out: with slices along x, the lines y - 1 and y + 1 over x - 1 .. x + 1 and
+   z - 1 .. z + 1 remain. At other angles there are 26 neighbours.
+2. The sample has a centre and a spread: median and median absolute deviation ("median"), mean and standard deviation
+   ("mean"), or mean and the error of the mean from the variances ("iraf").
+3. A row is rejected where its value exceeds centre + crsigma x spread of the sample of its voxel.
+4. For medians, `certify` first proves by counting that most voxels hold nothing near the threshold.
+5. The medians of the other voxels are searched near those of the voxel before.
 
-Medians are the dear part: with 125 exposures a sample has more than 2000 rows. Most voxels hold nothing near the
-threshold, which `kernels.certify` proves by counting; the medians of the others are looked for near those of the
-voxel before. Bound by these and by the counting: about 110 ns a voxel with 8 exposures, 800 with 125.
+Medians take most of the time: with 125 exposures a sample has more than 2000 rows. A voxel takes about 110 ns with 8
+exposures, 800 ns with 125.
 """
 
 import math
@@ -143,7 +148,7 @@ def _reject_by_moments(values, sample, variances, start, shape, core, direction,
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def _reject_by_median(values, sample, start, shape, core, direction, crsigma, flags):
-    """`reject` for medians: voxels that hold nothing are told by `kernels.certify`, the others get their medians."""
+    """`reject` for medians: `certify` finds the voxels that hold nothing, the others get their medians."""
     nz, ny, nx = shape
     n_cells = ny * nx
     first, last = np.empty(32, np.int64), np.empty(32, np.int64)

@@ -1,18 +1,19 @@
-"""Rejection of outliers that leaves the cores of stars alone: our own alternative to the reference's.
+"""Rejection of outliers that spares the cores of stars: our own alternative to that of the ESO pipeline.
 
-The reference compares with a spread that is estimated from few rows at the edges of the field and where one
-exposure covers it, so that ordinary 2-4 sigma pixels fall out there, and from the gradients of a star in its core.
-Here a row is rejected only if it stands out in both of two ways:
+The ESO pipeline compares with a spread that is estimated from few rows at the edges of the field and under a single
+exposure, where it rejects ordinary pixels of 2 to 4 sigma, and from the gradients of a star in its core. Here:
 
-- against noise: it exceeds the median of its surroundings (one voxel in all directions) by crsigma times the larger
-  of their median absolute deviation and of its own expected absolute deviation, 0.6745 sqrt(stat);
-- against structure: by the same margin it exceeds the level that its surroundings reach elsewhere, SHARPNESS times
-  their peak above the median. The peak is the second largest value of the other exposures; a star is there in all of
-  them, a cosmic ray in one. Where a single exposure covers the place, it is the fifth largest value of that
-  exposure: a point source fills more pixels than that, most hits do not.
+1. The sample of a voxel consists of the rows within one voxel in all directions.
+2. Noise: a row has to exceed the median of the sample by crsigma times the larger of the median absolute deviation and
+   of its own expected absolute deviation, 0.6745 sqrt(stat).
+3. Structure: by the same margin it has to exceed the level of its surroundings, SHARPNESS times their peak above the
+   median. The peak is the second largest value of the other exposures: a star is in all of them, a cosmic ray in one.
+4. Under a single exposure, the peak is the fifth largest value of that exposure: a point source fills more pixels than
+   that, most cosmic rays do not.
+5. A row is rejected if it stands out in both ways.
 
-As in L.A.Cosmic (van Dokkum 2001) and drizzlepac's blotted derivative, the structure term is what spares undersampled
-point sources.
+As in L.A.Cosmic (van Dokkum 2001) and drizzlepac's blotted derivative, the structure term spares undersampled point
+sources.
 """
 
 import math

@@ -1,12 +1,16 @@
 """From rows to voxels: the one resampling of the whole reduction.
 
-Every row adds weight x value to the voxels around it; a voxel is the weighted mean of what it received,
-with variance sum(w^2 v) / (sum w)^2 (Weilbacher et al. 2020, A&A 641, A28, section 4.2; manual 9.14.3).
-Distances are measured on the sky, as the reference does (found by experiment): between the centre of the voxel
-and the row, |difference in RA| x cos(declination of the voxel), |difference in declination| and |difference in
-wavelength|, in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom). In them a
-voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise. The weights,
-for distances dx, dy, dz and their norm r:
+1. Rows come sorted by cell (`voxels`): the sums of a voxel have the same order however the cube is divided, and the
+   accumulators in use stay in the cache.
+2. The distances of each row to the voxels around it are measured on the sky, as the ESO pipeline does (found by
+   experiment): |difference in RA| x cos(declination of the voxel), |difference in declination| and |difference in
+   wavelength|, in units of the detector's own sampling (0.2 arcsec in the wide-field mode, 1.25 Angstrom). In these
+   units a voxel has the size `scale`: 1 in all directions unless dx, dy, dlambda or an OUTPUT_WCS say otherwise.
+3. Each row adds weight x value, weight, and weight^2 x variance to the sums of these voxels (`accumulate`).
+4. A voxel is the weighted mean of its rows, with variance sum(w^2 v) / (sum w)^2 (`finish`; Weilbacher et al. 2020, A&A
+   641, A28, section 4.2; manual 9.14.3).
+
+The weights, for distances dx, dy, dz and their norm r:
 
 - drizzle: the share of the pixel, shrunk by pixfrac, that overlaps the voxel (Fruchter & Hook 2002);
 - linear 1 / r; quadratic 1 / r^2;
@@ -15,17 +19,18 @@ for distances dx, dy, dz and their norm r:
 - lanczos sinc(d) sinc(d / ld) in each direction within ld;
 - nearest: one row per voxel, see `nearest`.
 
-Rows come sorted by cell (`kernels.voxels`), so that the sums of a voxel are made in an order that does not
-depend on how the cube was divided, and that the accumulators in use stay in cache. Bound by arithmetic
-and scattered additions: 27 voxels a row with ld 1. The usual drizzle goes its own way (`kernels.drizzle`).
+Arithmetic and scattered additions take the time: 27 voxels per row with ld 1. The usual drizzle has a kernel of its own
+(`drizzle`).
 """
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
-from musedeep.kernels.cube.drizzle import drizzle, overlap, two_planes_at_most
+from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights, drizzle, overlap, two_planes_at_most
 
 NEAREST, LINEAR, QUADRATIC, RENKA, DRIZZLE, LANCZOS = 0, 1, 2, 3, 4, 5
 METHODS = {
@@ -47,78 +52,67 @@ def _sinc(d):
     return 1.0 if d == 0.0 else math.sin(a) / a
 
 
-def accumulate(  # type: ignore[no-untyped-def]
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
-    exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
-):  # fmt: skip
-    """Add all rows of a box to the sums of the voxels of its core.
+class Kernel(NamedTuple):
+    """Function that a row is spread by.
 
-    Parameters
+    Attributes
     ----------
-    ra, dec, wavelength, data, stat : float32 (rows,)
-        Position relative to the reference [deg], wavelength [Angstrom], value and variance, sorted by cell.
-    exposure : uint16 (rows,)
-    skip : uint8 (rows,)
-        Rows that take no part (rejected or bad).
-    start : int64 (cells + 1,)
-    shape : (int, int, int)
-        nz, ny, nx of the box.
-    box_planes, box_lines : (int, int)
-        Core of the box: planes and lines [first, last) whose sums are wanted.
-    voxel_ra, voxel_dec : float64 (ny, nx)
-        Centres of the voxels of the box, relative to the reference [deg].
-    voxel_cosine : float64 (ny, nx)
-        Cosine of their declination.
-    plane_wavelength : float64 (nz,)
-        Centres of the planes of the box, on the scale of `wavelength` [Angstrom].
-    plane_size : float64 (nz,)
-        Thickness of the planes of the box [detector's sampling].
-    units : float64 (2,)
-        The detector's sampling per degree and per Angstrom.
-    turn : float64 (2, 2)
-        From distances along RA and declination [detector's sampling] to distances along x and y [voxel].
-    exposure_weight : float64 (exposures,)
-    row_weight : float32 (rows,) or (0,)
-        Further weight of each row, if any.
-    method : int
+    method : int, of METHODS
     distance : int
         Loop distance ld, in voxels.
     radius : float
         rc of renka, multiplied by the length of the voxel's diagonal.
     fractions : float64 (3,)
         pixfrac along x, y, z.
-    scale : float64 (2,)
-        Size of a voxel along x and y [detector's sampling].
+    """
+
+    method: int
+    distance: int
+    radius: float
+    fractions: NDArray[np.float64]
+
+
+def accumulate(  # type: ignore[no-untyped-def]
+    rows: CellRows, voxels: Voxels, weights: Weights, kernel: Kernel, sums, seen
+):
+    """Add all rows of a box to the sums of the voxels of its core.
+
+    Parameters
+    ----------
+    rows : CellRows
+    voxels : Voxels
+    weights : Weights
+    kernel : Kernel
     sums : float64 (planes, lines, nx, 3)
         sum of w d, w, w^2 v of the core; added to.
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0)
-        One bit an exposure that contributed; added to.
+        One bit per exposure that contributed; added to.
     """
-    given = (
-        ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-        voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn, exposure_weight, row_weight,
-    )  # fmt: skip
+    fractions, scale, turn = kernel.fractions, voxels.scale, voxels.turn
     # how far rows surely do not reach, although the axes are not quite straight
     reach_x, reach_y = 0.5 * (scale[0] + fractions[0]), 0.5 * (scale[1] + fractions[1])
     far = max(abs(turn[k, 0]) * reach_x + abs(turn[k, 1]) * reach_y + 0.05 for k in range(2))
+    near = far <= 1.0 and two_planes_at_most(voxels.wavelength, voxels.size, voxels.units[1], fractions[2])
     # chosen here and not in a kernel, so that only one of the two is compiled
-    if method == DRIZZLE and far <= 1.0 and two_planes_at_most(plane_wavelength, plane_size, units[1], fractions[2]):
-        drizzle(*given, fractions, scale, sums, seen)
+    if kernel.method == DRIZZLE and near:
+        drizzle(rows, voxels, weights, fractions, sums, seen)
     else:
-        _accumulate(*given, method, distance, radius, fractions, scale, sums, seen)
+        _accumulate(rows, voxels, weights, kernel, sums, seen)
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def _accumulate(
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, plane_size, units, turn,
-    exposure_weight, row_weight, method, distance, radius, fractions, scale, sums, seen,
-):  # fmt: skip
+def _accumulate(rows, voxels, weights, kernel, sums, seen):
     """See `accumulate`."""
-    nz, ny, nx = shape
-    zf, zl = box_planes
-    yf, yl = box_lines
+    ra, dec, wavelength, data, stat, exposure, skip, start = rows
+    exposure_weight, row_weight = weights
+    method, distance, radius, fractions = kernel
+    voxel_ra, voxel_dec, voxel_cosine = voxels.ra, voxels.dec, voxels.cosine
+    plane_wavelength, plane_size, units, turn, scale = (
+        voxels.wavelength, voxels.size, voxels.units, voxels.turn, voxels.scale
+    )  # fmt: skip
+    nz, ny, nx = voxels.shape
+    zf, zl = voxels.planes
+    yf, yl = voxels.lines
     weigh_rows = row_weight.size > 0
     mark = seen.size > 0
     inverse_distance = 1.0 / distance
@@ -244,45 +238,45 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def nearest(
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines,
-    voxel_ra, voxel_dec, voxel_cosine, plane_wavelength, units, far,
-    out_data, out_stat, sums, seen,
-):  # fmt: skip
+def nearest(rows, voxels, far, out_data, out_stat, sums, seen):
     """One row a voxel, as the reference's "nearest" chooses it.
 
     The reference measures distances in the plane of the sky from a point given by the *absolute* position
     of the voxel to positions *relative* to the field centre; so of the rows of a cell it takes the one
     farthest towards a direction that depends on the position of the field, whether it is good or bad
     (found by experiment: agreement of 100 %). We do the same, since results have to be exchangeable; every
-    other method is preferable (docs/differences.md).
+    other method is preferable (docs/validation/differences.md).
 
     Parameters
     ----------
-    ra, dec, wavelength, data, stat, exposure, skip, start, shape, box_planes, box_lines, voxel_ra, voxel_dec,
-    voxel_cosine, plane_wavelength, units, sums, seen
-        See `accumulate`; of sums only the weight is set. Rows to skip may be chosen, and leave the voxel NaN.
+    rows : CellRows
+        Rows to skip may be chosen, and leave the voxel NaN.
+    voxels : Voxels
     far : float64 (2,)
         Components along RA and declination of the vector to that point [detector's sampling].
     out_data, out_stat : float32 (planes, lines, nx)
         Filled.
+    sums, seen
+        See `accumulate`; of sums only the weight is set.
     """
-    _, ny, nx = shape
-    for z in range(box_planes[0], box_planes[1]):
-        for y in range(box_lines[0], box_lines[1]):
+    ra, dec, wavelength, data, stat, exposure, skip, start = rows
+    _, ny, nx = voxels.shape
+    (zf, zl), (yf, yl), units = voxels.planes, voxels.lines, voxels.units
+    for z in range(zf, zl):
+        for y in range(yf, yl):
             for x in range(nx):
                 c = (z * ny + y) * nx + x
                 best = np.inf
                 chosen = -1
                 for i in range(start[c], start[c + 1]):
-                    px = (voxel_ra[y, x] - ra[i]) * voxel_cosine[y, x] * units[0]
-                    py = (voxel_dec[y, x] - dec[i]) * units[0]
-                    pz = (plane_wavelength[z] - wavelength[i]) * units[1]
+                    px = (voxels.ra[y, x] - ra[i]) * voxels.cosine[y, x] * units[0]
+                    py = (voxels.dec[y, x] - dec[i]) * units[0]
+                    pz = (voxels.wavelength[z] - wavelength[i]) * units[1]
                     r = 2.0 * (far[0] * px + far[1] * py) + px * px + py * py + pz * pz
                     if r < best:
                         best = r
                         chosen = i
-                oz, oy = z - box_planes[0], y - box_lines[0]
+                oz, oy = z - zf, y - yf
                 if chosen >= 0 and not skip[chosen]:
                     out_data[oz, oy, x] = data[chosen]
                     out_stat[oz, oy, x] = stat[chosen]

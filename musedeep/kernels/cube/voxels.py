@@ -5,6 +5,7 @@ all columns. A cell is a voxel of the box that rows are nearest to; cells are nu
 """
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
@@ -71,35 +72,87 @@ def _rough_choice(xpos, ypos, z, planes, lines, rough, xi, eta, near, chosen):
     return m
 
 
+class TableRows(NamedTuple):
+    """Rows as a pixel table has them: float32 (rows,), `dq` int32 (rows,)."""
+
+    xpos: NDArray[np.float32]
+    ypos: NDArray[np.float32]
+    wavelength: NDArray[np.float32]
+    data: NDArray[np.float32]
+    stat: NDArray[np.float32]
+    dq: NDArray[np.int32]
+
+
+class Pointing(NamedTuple):
+    """Position of an exposure: arguments of `relative_positions` [rad, deg, deg]."""
+
+    declination: float
+    shift_ra: float
+    shift_dec: float
+
+
+class CubeGrid(NamedTuple):
+    """Axes of a cube: arguments of `voxel_positions` and `plane_positions`, and int64 (3,) planes, lines, columns."""
+
+    offset_ra: float
+    offset_dec: float
+    reference_dec: float
+    matrix: NDArray[np.float64]
+    crpix: NDArray[np.float64]
+    spectral: NDArray[np.float64]
+    shape: NDArray[np.int64]
+
+
+class Choice(NamedTuple):
+    """Rows that are kept.
+
+    Attributes
+    ----------
+    low, high : float
+        Rows outside low <= wavelength <= high are left out [Angstrom].
+    beyond : int
+        Rows up to so many voxels beyond an edge of the cube count to the voxel at the edge.
+    keep_bad : bool
+        Keep rows with dq != 0 (marked by 1 in `PlacedRows.bad`); otherwise they are left out. Rows with dq = 32, cosmic
+        rays found before, are always kept (marked by 2): they count in the samples of the rejection, as in the
+        reference.
+    """
+
+    low: float
+    high: float
+    beyond: int
+    keep_bad: bool
+
+
+class PlacedRows(NamedTuple):
+    """Rows of a box: float32 (rows,), `bad` uint8, `cell` and `row` (index into the table) int32."""
+
+    ra: NDArray[np.float32]
+    dec: NDArray[np.float32]
+    wavelength: NDArray[np.float32]
+    data: NDArray[np.float32]
+    stat: NDArray[np.float32]
+    bad: NDArray[np.uint8]
+    cell: NDArray[np.int32]
+    row: NDArray[np.int32]
+
+
 @nb.njit(nogil=True, cache=True, error_model="numpy")
-def place_rows(
-    xpos, ypos, wavelength, data, stat, dq, low, high, declination, shift_ra, shift_dec, offset_ra, offset_dec,
-    reference_dec, matrix, crpix, spectral, box, shape, beyond, flux_scale, keep_bad,
-    out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row,
-):  # fmt: skip
+def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     """Keep the rows that fall into a box, with their cell and their position relative to the reference.
 
     Parameters
     ----------
-    xpos, ypos, wavelength, data, stat : float32 (rows,)
-    dq : int32 (rows,)
-    low, high : float
-        Rows outside low <= wavelength <= high are left out [Angstrom].
-    declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix, spectral
-        See `relative_positions`, `voxel_positions`, `plane_positions`.
+    rows : TableRows
+    pointing : Pointing
+    grid : CubeGrid
     box : int64 (4,)
         z0, z1, y0, y1.
-    shape : int64 (3,)
-        Planes, lines and columns of the cube.
-    beyond : int
-        Rows up to so many voxels beyond an edge of the cube count to the voxel at the edge.
+    choice : Choice
     flux_scale : float
         Factor on data; its square on stat.
-    keep_bad : bool
-        Keep rows with dq != 0 (marked by 1 in `out_bad`); otherwise they are left out. Rows with dq = 32, cosmic rays
-        found before, are always kept (marked by 2): they count in the samples of the rejection, as in the reference.
-    out_* : float32, uint8 or int32 (rows,)
-        Filled from the start with the rows kept, in their order; `out_row` has the index into the input.
+    out : PlacedRows
+        Filled from the start with the rows kept, in their order.
 
     Returns
     -------
@@ -111,6 +164,11 @@ def place_rows(
     Rows far from the lines of the box are told by a linear function of their rough position, and cost 2 ns each on one
     core; the others are bound by the arithmetic of the projection (see there), and by writing them: about 15 ns.
     """
+    xpos, ypos, wavelength, data, stat, dq = rows
+    declination, shift_ra, shift_dec = pointing
+    offset_ra, offset_dec, reference_dec, matrix, crpix, spectral, shape = grid
+    low, high, beyond, keep_bad = choice
+    out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row = out
     z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
     height = y1 - y0
     nz, ny, nx = shape[0], shape[1], shape[2]

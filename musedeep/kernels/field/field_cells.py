@@ -1,6 +1,6 @@
 """Rows of pixel tables in field coordinates (pixels) to the cells of a coarse cube of the field, in place.
 
-What bounds them is memory traffic: a row is read once and written once.
+Memory traffic takes the time: a row is read once and written once.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Rows of pixel tables in field coordinates (pixels of the field of view) to a cube of the field, by drizzling.
 
-The weights are those of `kernels.resample` (Fruchter & Hook 2002), which works on the sky.
+The weights are those of `cube.resample` (Fruchter & Hook 2002), which works on the sky.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """From spectra and patterns to the light on a CCD: the instrument's rendering, slice by slice.
 
-What bounds them: `blur_continuum` arithmetic (a dot product a wavelength), `add_slice` arithmetic (two interpolations a
-pixel); both stay in the cache, one slice has 0.3 million pixels.
+Arithmetic takes the time: a dot product per wavelength in `blur_continuum`, two interpolations per pixel in
+`add_slice`. The data stay in the cache: one slice has 0.3 million pixels.
 """
 
 import math

@@ -1,8 +1,14 @@
 """Smooth illumination of the field from a cube of the twilight sky (manual 6.3.7 and 9.7).
 
-Found by experiments on the reference, and met to 1e-6 by this: each plane goes through a median filter of 5 columns
-by 7 rows that sees illuminated pixels only, then a polynomial in x and y through what comes out. The mean of a plane is
-1 where the filter has a value. The images are small (300 x 300 pixels); what bounds it are the medians.
+It agrees with the ESO pipeline to 1e-6 (found by experiments):
+
+1. The illuminated area is that of the white-light image, without its borders (`illuminated`).
+2. Each plane is filtered by a median of 5 columns by 7 rows over illuminated pixels (`masked_median`).
+3. A polynomial in x and y is fitted to the filtered plane, without the vignetted area (`fit_surface`).
+4. It is divided by its mean over the pixels that were fitted (`smooth_plane`).
+5. The vignetted area gets its own smooth form: a polynomial, a Gaussian or a median (`fit_vignetting`).
+
+The images are small (300 x 300 pixels); the medians take most of the time.
 """
 
 import math

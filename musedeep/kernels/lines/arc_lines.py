@@ -1,9 +1,18 @@
-"""Arc lines on a CCD: found in the middle of a slice, then measured in every column by Gaussian fits.
+"""Arc lines on a CCD: detected in the middle of a slice, then measured in every column.
 
-The method is that of Weilbacher et al. (2020, A&A 641, A28, section 3.3), with details from experiments on the
-reference. What differs: neighbours of a line are fitted with it, so that they neither shift it nor attract the fit;
-and the width of every line is free. (The reference fits all lines but those of quality 5 with one fixed width, which
-shifts them where the line-spread function is skew and of another width.)
+The method is that of Weilbacher et al. (2020, A&A 641, A28, section 3.3), with details from experiments on the ESO
+pipeline:
+
+1. The median of a few columns in the middle gives a spectrum of the slice (`central_spectrum`).
+2. Runs of rows above a limit are lines (`detect`); Gaussians give their centres and widths (`fit_found`).
+3. From the middle column, each line is followed to both edges of the slice (`follow_line`).
+4. In every column a Gaussian on a constant background is fitted to it, together with its neighbours, whose distances
+   are nearly fixed (`fit_column`, `fit_line`).
+5. The expected position and width for the next column follow the fit, the less the larger its error is.
+
+There are two differences. Neighbours are fitted with the line, so that they neither shift it nor attract the fit. The
+width of every line is free: the ESO pipeline fixes it for all lines but those of quality 5, which shifts lines where
+the line-spread function is skew and of another width.
 """
 
 from typing import Final

@@ -1,9 +1,16 @@
 """Wavelength solution of a slice: a polynomial of column and row through all positions of all lines.
 
-Weilbacher et al. (2020, A&A 641, A28, section 3.3): deviant positions of a line are rejected by a polynomial along
-the slice; the positions of all lines are fitted together, weighted by the errors of the centres and the scatter of
-each line, with iterative rejection. What differs: limits scale with the error of each position, and a line that
-lies beside the solution as a whole goes as a whole.
+The method is that of Weilbacher et al. (2020, A&A 641, A28, section 3.3):
+
+1. In each line, positions that deviate from a polynomial along the slice are rejected (`clip_line`).
+2. A surface of Chebyshev polynomials is fitted to the positions of all lines, weighted by the errors of the centres,
+   the scatter of each line, or both (`fit_dispersion`).
+3. Positions with large residuals are rejected, and so are lines whose mean residual is large (`_off_lines`).
+4. Steps 2 and 3 are repeated until no position is rejected.
+5. The coefficients are converted to powers of column and row (`_powers`).
+
+There are two differences: limits scale with the error of each position, and a line that deviates as a whole is
+rejected as a whole.
 """
 
 from dataclasses import dataclass, field

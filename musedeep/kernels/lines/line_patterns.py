@@ -1,8 +1,14 @@
-"""Which detected arc line is which: patterns of distances in the spectrum and in the list of lines.
+"""Identification of arc lines by patterns of distances in the spectrum and in the list of lines.
 
-Three lines in a row have distances whose ratio does not depend on the dispersion: every triplet of detected lines
-votes for the triplets of listed lines with the same ratio and a dispersion in the allowed range (the idea of
-Weilbacher et al. 2020, A&A 641, A28, section 3.3; the votes, the chain and the fit after it are of this project).
+The ratio of the two distances within three lines does not depend on the dispersion. (The idea is that of Weilbacher et
+al. 2020, A&A 641, A28, section 3.3; votes, chain and fit are our own.)
+
+1. Every triplet of detected lines votes for the triplets of listed lines that have the same ratio of distances and a
+   dispersion in the allowed range (`votes`).
+2. The rising chain of pairs with the largest sum of votes is a first match (`chain`).
+3. A polynomial of the wavelength is fitted to the matched positions, without outliers (`robust_polynomial`).
+4. Detected lines are matched again, each with the only listed line near its expected position (`_nearest`).
+5. Steps 3 and 4 are repeated with a higher order. Too few matches, or a wrong dispersion, are no identification.
 """
 
 from typing import Final

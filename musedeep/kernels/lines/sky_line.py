@@ -1,7 +1,13 @@
-"""The place of a sky line in a spectrum, by the fit of a Gaussian, with or without the lines beside it.
+"""Position of a sky line in a spectrum, by the fit of a Gaussian, with or without neighbouring lines.
 
-Where known weak lines blend with the line (OH beside [OI] 5577 and 6300), a lone Gaussian is pulled towards them by
-0.01 to 0.03 Angstrom. With them in the model, in the ratios of a table and with one common factor, it is not.
+1. Start values are the highest bin, and a low quantile of the spectrum as background.
+2. The model is a Gaussian on a constant. Known neighbours have its width, the ratios of a table, and one common factor,
+   which is expected to be 1 within `NEIGHBOUR_SCATTER`.
+3. Damped least squares fit it within limits (`levenberg`).
+4. The covariance of the result gives the error of the position.
+
+A Gaussian without neighbours is shifted towards them by 0.01 to 0.03 Angstrom where weak lines blend with the line (OH
+next to [OI] 5577 and 6300).
 """
 
 from dataclasses import dataclass

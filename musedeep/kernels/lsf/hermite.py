@@ -5,9 +5,9 @@ pixel and with
 
     exp(-t**2 / 2) (1 + exp(-t**2 / 2) sum_m h_m H_m(t) / sqrt(2**m m!)),    t = offset / width,    m = 3 to 6,
 
-H_m the physicists' Hermite polynomials; width is a parabola and h_m straight lines in the wavelength of the line less
-7000 Angstrom. The form was found from spectra that the reference subtracted; it gives them to 0.02 % of
-their peaks, if they are moved by 0.010 Angstrom to the red, a shift of the reference that is not followed.
+H_m the physicists' Hermite polynomials; width is a parabola and h_m straight lines in wavelength - 7000 Angstrom. The
+form was found from spectra that the ESO pipeline subtracted. It gives them to 0.02 % of their peaks, except for a shift
+of 0.010 Angstrom to the red, which is not reproduced.
 """
 
 from math import factorial

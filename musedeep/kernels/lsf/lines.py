@@ -1,8 +1,11 @@
 """Pixels around arc lines, and the centre, flux and background of each line.
 
-Found by experiments on the reference: the background of a line is the mean of its pixels further than 5.5 Angstrom from
-its wavelength in the catalogue; centre and flux are those of a Gaussian fitted to its pixels with that background, all
-with the same weight.
+1. The pixels of a slice within a window around each line are collected, with their wavelengths (`gather`).
+2. The background of a line is the mean of its pixels further than 5.5 Angstrom from its catalogue wavelength.
+3. A Gaussian, fitted with equal weights to the pixels less this background, gives centre and flux (`fit_line`).
+4. Lines with too few pixels, without significant flux, or far from their wavelength are left out (`measure_lines`).
+
+The details match the ESO pipeline (found by experiments).
 """
 
 from typing import Any, Final

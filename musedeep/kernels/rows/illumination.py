@@ -1,6 +1,6 @@
 """Correction of the rows of a pixel table for illumination: division by a smooth cube of the twilight sky.
 
-What bounds it is memory traffic.
+Memory traffic takes the time.
 """
 
 from typing import Any

@@ -1,11 +1,16 @@
-"""From images of the holes of the multi-pinhole mask to the places of the slices in the field of view.
+"""From images of the holes of the multi-pinhole mask to the positions of the slices in the field of view.
 
-The mask moves across the slices in small steps. The position at which a hole is brightest in a slice says where the
-slice lies across (y); where along the slice the images of its three holes lie says where it lies along (x) and how
-wide it is. All is in the frame of the mask.
+The mask moves across the slices in small steps; positions are in its frame.
 
-Method: manual 9.6; Weilbacher et al. 2020, A&A 641, A28. Unlike in the reference, x comes from the columns of the mask
-and not from gaps between neighbouring slices, which are too narrow (0.04 spaxel) to be told from 0 one by one.
+1. The flux of each spot along the steps has peaks, fitted by Gaussians (`find_peaks`). Their distances give that of the
+   holes, and with it the scale of the movement (`hole_distance`, `MaskScale`).
+2. The peaks give y and angle of a slice, but for a multiple of the distance of holes; the positions of its three spots
+   along the slice give x and width. Lines are averaged, weighted by their flux (`slice_places`).
+3. The slices of each stack are put one above the other, which fixes the multiple (`stack_rows`).
+4. Outliers of a stack are replaced by a straight line (`smooth_stack`).
+
+Method: manual 9.6; Weilbacher et al. 2020, A&A 641, A28. Unlike in the ESO pipeline, x comes from the columns of the
+mask and not from gaps between neighbouring slices, whose width of 0.04 spaxel is too small to measure one by one.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,10 @@
 """Images of the holes of the multi-pinhole mask on the CCD: found on a combined image, measured on every exposure.
 
+1. Around an arc line in a slice, connected pixels above a limit are pieces of light (`find_spots`).
+2. The three brightest pieces are the spots of the slice, unless one is faint or anything else is nearly as bright.
+3. On each exposure, a frame around each spot gives its background, and the sum within the frame its flux.
+4. Moments above the background, or a Gaussian, give position and width of spots that are not faint (`measure_spots`).
+
 Method: manual 9.6; Weilbacher et al. 2020, A&A 641, A28.
 """
 

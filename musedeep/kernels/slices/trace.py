@@ -1,8 +1,13 @@
-"""Where the slices lie on a CCD: edges in a flat, followed along the columns, and polynomials through them.
+"""Trace of the slices on a CCD: positions of their edges in a flat, and polynomials through them.
 
-The method is that of the reference (Weilbacher et al. 2020, A&A 641, A28, section 3.1, and experiments): slices are
-found in a cut through the middle; at every step of some rows the edges are where the profile changes most, from
-a Gaussian fitted to the differences of neighbouring pixels; polynomials follow left edge, right edge and centre.
+The method is that of the ESO pipeline (Weilbacher et al. 2020, A&A 641, A28, section 3.1, and experiments):
+
+1. The slices are located in a cut through the middle: runs of light of the width of a slice (`locate`).
+2. From there each edge is followed to both ends, in steps of some rows. It is searched near its last position, where
+   the profile changes most, and only where there is light (`follow`).
+3. A Gaussian, fitted to the differences of neighbouring pixels, gives the position of the edge (`_gaussian_centre`).
+4. Samples that deviate in width or position are left out: gross errors first, then by standard deviations (`_clip`).
+5. Polynomials are fitted to the left edges, the right edges and the centres (`_slice`).
 """
 
 from dataclasses import dataclass

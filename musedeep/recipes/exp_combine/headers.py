@@ -30,7 +30,7 @@ from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.storage.fits.header_cards import card
 
 if TYPE_CHECKING:
-    from musedeep.recipes.exp_combine.job import Job
+    from musedeep.reduction.cube.job import Job
 
 
 _REPLACED = re.compile(

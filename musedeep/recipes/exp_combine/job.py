@@ -1,88 +1,21 @@
-"""A combination as plain data: what is combined, onto which grid, how. Travels to the workers as JSON."""
+"""The exposures of muse_exp_combine: their pixel tables, weights and offsets, and how they are resampled."""
 
-import hashlib
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.cube.reject import slice_direction
-from musedeep.provenance_key import code_state
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
-from musedeep.reduction.cube.box import ExposureGeometry, Resampling
-from musedeep.reduction.cube.grid import Grid, Limits
+from musedeep.reduction.cube.box import Resampling
+from musedeep.reduction.cube.job import Exposure
 from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.fits.headers import number_of, number_or_none, text_of, value_of
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_tables.open import JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location, absolute
-
-
-@dataclass(frozen=True)
-class Exposure:
-    """One exposure of the combination.
-
-    Attributes
-    ----------
-    paths : tuple of str
-        Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
-    date_obs, mode, target : str
-    ra, dec : float
-        Pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360.
-    offset : (float, float)
-        RA_OFFSET, DEC_OFFSET applied [deg].
-    flux_scale : float
-        FLUX_SCALE applied; 1 if none.
-    exptime : float
-        [s]
-    weight : float
-    position_angle : float
-        ESO INS DROT POSANG [deg].
-    n_rows : int
-    has_weight : bool
-        Whether the table has a weight column.
-    identity : str
-        See `PixelTable.identity`.
-    """
-
-    paths: tuple[str, ...]
-    date_obs: str
-    mode: str
-    target: str
-    ra: float
-    dec: float
-    offset: tuple[float, float]
-    flux_scale: float
-    exptime: float
-    weight: float
-    position_angle: float
-    n_rows: int
-    has_weight: bool
-    identity: str = ""
-
-    @property
-    def name(self) -> str:
-        """File name for messages."""
-        return Path(self.paths[0]).name + ("" if len(self.paths) == 1 else f" and {len(self.paths) - 1} more")
-
-
-def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeometry:
-    """What the projection needs of an exposure."""
-    return ExposureGeometry(
-        declination=math.radians(exposure.dec),
-        shift=(ra_difference(exposure.ra, reference[0]), exposure.dec - reference[1]),
-        flux_scale=exposure.flux_scale,
-        weight=exposure.weight,
-        seconds=exposure.exptime,
-        name=exposure.name,
-    )
 
 
 def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...], PixelTable]]:
@@ -208,20 +141,6 @@ def load_exposures(
     return exposures
 
 
-def farthest(exposures: Sequence[Exposure]) -> str:
-    """Which exposure lies farthest from the middle of all, and from which: for messages."""
-    right = np.array([ra_difference(e.ra, exposures[0].ra) for e in exposures])
-    up = np.array([e.dec for e in exposures])
-    away = np.hypot((right - np.median(right)) * np.cos(np.radians(up)), up - np.median(up))
-    odd, usual = exposures[int(away.argmax())], exposures[int(away.argmin())]
-    if odd is usual:
-        usual = exposures[0] if exposures[0] is not odd else exposures[-1]
-    return (
-        f"{odd.name} (RA {odd.ra:.5f}, DEC {odd.dec:.5f}) lies far from {usual.name} (RA {usual.ra:.5f}, "
-        f"DEC {usual.dec:.5f})"
-    )
-
-
 def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) -> Resampling:
     """The parameters that a box needs."""
     return Resampling(
@@ -239,53 +158,3 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
         exposure_map=bool({"exposures", "zarr"} & parameters.save),
         list_rejected="combined" in parameters.save,
     )
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that a worker needs to compute any box.
-
-    Attributes
-    ----------
-    exposures : tuple of Exposure
-    reference : (float, float)
-        Position of the first exposure, to which rows are relative [deg].
-    limits : Limits
-        Of all rows, relative to `reference`.
-    grid : Grid
-    how : Resampling
-    """
-
-    exposures: tuple[Exposure, ...]
-    reference: tuple[float, float]
-    limits: Limits
-    grid: Grid
-    how: Resampling
-
-    def geometries(self) -> list[ExposureGeometry]:
-        """The exposures as the projection sees them."""
-        return [geometry(e, self.reference) for e in self.exposures]
-
-    def to_json(self) -> str:
-        """As JSON, from which `from_json` makes an equal job."""
-        return json.dumps(asdict(self), indent=1)
-
-    @staticmethod
-    def from_json(text: str) -> "Job":
-        """The job that `to_json` wrote."""
-        raw = json.loads(text)
-
-        def fields(part: dict[str, Any]) -> dict[str, Any]:
-            return {k: tuple(v) if isinstance(v, list) else v for k, v in part.items()}
-
-        return Job(
-            exposures=tuple(Exposure(**fields(e)) for e in raw["exposures"]),
-            reference=tuple(raw["reference"]),
-            limits=Limits(**fields(raw["limits"])),
-            grid=Grid(**fields(raw["grid"])),
-            how=Resampling(**fields(raw["how"])),
-        )
-
-    def fingerprint(self) -> str:
-        """A hash of the job, which includes the identity of its inputs, and of the code that does it."""
-        return hashlib.sha256(f"{code_state()} {self.to_json()}".encode()).hexdigest()

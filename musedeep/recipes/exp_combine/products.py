@@ -1,6 +1,5 @@
 """The products of muse_exp_combine: laid out before the work, completed after it, named when whole."""
 
-import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -12,13 +11,16 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.progress import LOG
 from musedeep.recipes.exp_combine.headers import product_header
-from musedeep.recipes.exp_combine.job import Job
+from musedeep.recipes.exp_combine.job import group_exposures, load_exposures, resampling
 from musedeep.recipes.exp_combine.quality import source_cards
 from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
+from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.depth import collapse_cube
 from musedeep.reduction.cube.grid import Grid
-from musedeep.storage.calibrations.filters import Filter
+from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
+from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.cube_fits import (
     CubeFile,
     CubeWCS,
@@ -30,12 +32,12 @@ from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.fits.header_cards import sign
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.parts import header_bytes, padded, sync_and_rename
+from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.pixel_tables.open import open_exposure
+from musedeep.storage.pixel_tables.table import PixelTable
+from musedeep.storage.stores.location import Location
 
-LOG = logging.getLogger(__name__)
-
-CUBE, CUBE_STORE, MAP = "DATACUBE_FINAL.fits", "DATACUBE_FINAL.zarr", "EXPOSURE_MAP.fits"
-COMBINED, COMBINED_STORE = "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
+CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
 
 COMBINED_MEMORY = 512 << 20
 """Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
@@ -44,34 +46,67 @@ Card = tuple[str, object, str]
 
 
 @dataclass
-class Products:
-    """The products a run makes in `output`.
+class ExpCombine:
+    """muse_exp_combine, as the graph runs it (`reduction.cube.job.CubeRecipe`).
 
     Attributes
     ----------
-    output : Path
+    pixel_tables : sequence of Path or StoreUrl
     parameters : ExpCombineParameters
-    texts : sequence of (name, value)
+    output : Path
+        Directory of the products.
+    parameter_texts : sequence of (name, value)
         The parameters that were given, for the headers.
-    calibrations : sequence of (file name, category)
-        Auxiliary inputs, for the headers.
+    offset_list, output_wcs, filter_list : Path or None
+        Auxiliary inputs.
     combined_format : set of str
         How the combined pixel table is written: "store", "fits" or both.
-    memory : int
-        Working memory for the completion [bytes].
-    threads : int
-    combined_seconds : float
+    table_seconds : float
         What writing the combined pixel table took, once it is done.
     """
 
-    output: Path
+    pixel_tables: Sequence[Location]
     parameters: ExpCombineParameters
-    texts: Sequence[tuple[str, str]] = ()
-    calibrations: Sequence[tuple[str, str]] = ()
+    output: Path
+    parameter_texts: Sequence[tuple[str, str]] = ()
+    offset_list: Path | None = None
+    output_wcs: Path | None = None
+    filter_list: Path | None = None
     combined_format: frozenset[str] = frozenset({"fits"})
-    memory: int = COMBINED_MEMORY
-    threads: int = 1
-    combined_seconds: float = field(default=0.0, init=False)
+    table_seconds: float = field(default=0.0, init=False)
+    _filters: Sequence[Filter] = field(default=(), init=False)
+
+    @property
+    def calibrations(self) -> list[tuple[Path, str]]:
+        """Auxiliary inputs, and their categories."""
+        tagged = ("OFFSET_LIST", self.offset_list), ("OUTPUT_WCS", self.output_wcs), ("FILTER_LIST", self.filter_list)
+        return [(path, tag) for tag, path in tagged if path]
+
+    @property
+    def inputs(self) -> list[Location]:
+        """See `CubeRecipe.inputs`."""
+        return [*self.pixel_tables, *(path for path, _ in self.calibrations)]
+
+    @property
+    def steps(self) -> tuple[float, float, float]:
+        """See `CubeRecipe.steps`."""
+        return self.parameters.dx, self.parameters.dy, self.parameters.dlambda
+
+    def exposures(self) -> tuple[list[Exposure], list[PixelTable]]:
+        """See `CubeRecipe.exposures`."""
+        offsets = read_offset_list(self.offset_list) if self.offset_list else None
+        groups = group_exposures(self.pixel_tables)
+        return load_exposures(groups, self.parameters, offsets), [table for _, table in groups]
+
+    def resampling(self, exposures: Sequence[Exposure]) -> Resampling:
+        """See `CubeRecipe.resampling`."""
+        return resampling(self.parameters, exposures)
+
+    def open_inputs(self) -> None:
+        """See `CubeRecipe.open_inputs`."""
+        self._filters, missing = read_filters(self.filter_list, self.parameters.filter)
+        for name in missing:
+            LOG.warning(f"filter '{name}' is not in the FILTER_LIST: its image is left out")
 
     @property
     def science(self) -> bool:
@@ -111,8 +146,8 @@ class Products:
     def _header(
         self, first: fits.Header, job: Job, category: str, name: str, extra: Sequence[Card] = ()
     ) -> fits.Header:
-        given = dict(self.texts)
-        return product_header(RECIPE, first, job, category, name, given, extra, calibrations=self.calibrations)
+        given, used = dict(self.parameter_texts), [(path.name, tag) for path, tag in self.calibrations]
+        return product_header(RECIPE, first, job, category, name, given, extra, calibrations=used)
 
     def create(self, work: Path, job: Job) -> None:
         """Lay out the files that boxes are written into."""
@@ -127,8 +162,8 @@ class Products:
             header = self._header(first, job, "EXPOSURE_MAP", MAP)
             ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
 
-    def finish(self, work: Path, job: Job, filters: Sequence[Filter]) -> list[Path]:
-        """Complete all products, then give them their names, one right after the other."""
+    def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
+        """Complete all products, then give them their names, one right after the other; see `CubeRecipe.finish`."""
         first, target = _first(job)
         save = self.parameters.save
         wcs = _cube_wcs(job.grid, first)
@@ -148,24 +183,24 @@ class Products:
             ready.append(MAP)
         if "combined" in save:
             began = time.monotonic()
-            ready += self._combined(work, job, first)
-            self.combined_seconds = time.monotonic() - began
+            ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads)
+            self.table_seconds = time.monotonic() - began
         if "cube" in save:
-            ready += self._cube(work, job, cube, first, target, wcs, filters)
+            ready += self._cube(work, job, cube, first, target, wcs)
         for name in ready:
             _give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
 
-    def _combined(self, work: Path, job: Job, first: fits.Header) -> list[str]:
+    def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:
         """Write the combined pixel table; returns its names."""
         from musedeep.recipes.exp_combine.table import combined_table
 
         LOG.info("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
-        table = combined_table(work, COMBINED, job, first, self.texts, weighted)
+        table = combined_table(work, COMBINED, job, first, self.parameter_texts, weighted)
         names = []
         if "store" in self.combined_format:
-            table.write_store(work / COMBINED_STORE, self.threads, True, min(self.memory, COMBINED_MEMORY))
+            table.write_store(work / COMBINED_STORE, threads, True, memory)
             names.append(COMBINED_STORE)
         if "fits" in self.combined_format:
             table.write_fits(work / COMBINED, True)
@@ -180,19 +215,18 @@ class Products:
         first: fits.Header,
         target: str,
         wcs: CubeWCS,
-        filters: Sequence[Filter],
     ) -> list[str]:
         """Complete the cube and its field images; returns their names."""
         quality = source_cards(cube, job.grid)
         waves = job.grid.wavelengths()
         # planes count alike, in logarithmic cubes too, as in the reference
-        weights = [curve.at(waves) for curve in filters]
+        weights = [curve.at(waves) for curve in self._filters]
         if self.science:
             weights.append(np.ones_like(waves))
         images, variances = collapse_cube(cube, weights, count_variances=self.science)
         ready: list[str] = []
         parts = []
-        for number, (curve, image) in enumerate(zip(filters, images, strict=False), 1):
+        for number, (curve, image) in enumerate(zip(self._filters, images, strict=False), 1):
             cards = curve.cards(*_covered(job.grid))
             if self.extended:
                 euro = self.parameters.format == "xEuro3D"

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from musedeep.instrument import DQ
 from musedeep.kernels.rows.projection import relative_positions, vacuum_wavelengths
-from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.box import ExposureGeometry
+from musedeep.reduction.cube.job import Exposure, Job
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.storage.pixel_tables.open_tables import OpenTables
 from musedeep.storage.pixel_tables.table import REDUCED_UNITS, REQUIRED, Rows, row_count

@@ -25,8 +25,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from musedeep import __version__
-from musedeep.recipes.exp_combine.job import Exposure, Job
 from musedeep.reduction.cube.depth import limiting_magnitude, pixel_noise
+from musedeep.reduction.cube.job import Exposure, Job
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.pixel_tables.open import open_exposure
 

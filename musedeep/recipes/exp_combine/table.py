@@ -8,9 +8,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.recipes.exp_combine.headers import pixel_table_cards, product_header, slice_offset_cards
-from musedeep.recipes.exp_combine.job import Job
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.recipes.exp_combine.rows import combined_rows
+from musedeep.reduction.cube.job import Job
 from musedeep.reduction.rows.product import PixelTableProduct
 from musedeep.reduction.rows.sums import RowLimits, add_up
 from musedeep.storage.pixel_tables.open_tables import OpenTables

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.cube import reject, resample
+from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights
 from musedeep.kernels.cube.voxels import sort_by_cell
 from musedeep.kernels.field.field_cells import keep_good_rows, nearest_rows
 from musedeep.processors import available_processors
@@ -131,14 +132,20 @@ class FieldGrid:
             return
         y, x = np.mgrid[0:ny, 0:nx].astype(np.float64)
         thick = self.step / DISPERSION
-        resample.accumulate(
-            rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], rows["exposure"], flags, starts,
+        cell_rows = CellRows(
+            rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], rows["exposure"], flags, starts
+        )
+        voxels = Voxels(
             shape, (z, z + 1), (0, ny), start[0] + x, start[1] + y, np.ones((ny, nx)),
             start[2] + self.step * np.arange(shape[0]), np.full(shape[0], thick), np.array([1.0, 1.0 / DISPERSION]),
-            np.eye(2), np.ones(1), np.empty(0, np.float32), resample.METHODS[self.how.method], LOOP_DISTANCE,
-            CRITICAL_RADIUS * float(np.sqrt(2.0 + thick**2)), np.full(3, PIXFRAC), np.ones(2), strip.sums[z : z + 1],
-            np.zeros((0, 0, 0, 0), np.uint64),
+            np.eye(2), np.ones(2),
         )  # fmt: skip
+        weights = Weights(np.ones(1), np.empty(0, np.float32))
+        radius = CRITICAL_RADIUS * float(np.sqrt(2.0 + thick**2))
+        kernel = resample.Kernel(resample.METHODS[self.how.method], LOOP_DISTANCE, radius, np.full(3, PIXFRAC))
+        resample.accumulate(
+            cell_rows, voxels, weights, kernel, strip.sums[z : z + 1], np.zeros((0, 0, 0, 0), np.uint64)
+        )
 
     def cube(self, strips: Iterable[tuple[Strip, float]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Data and variances of strips, each times its scale, in this order.

@@ -13,8 +13,18 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.cube import reject, resample
+from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
-from musedeep.kernels.cube.voxels import Rows, place_rows, sort_by_cell
+from musedeep.kernels.cube.voxels import (
+    Choice,
+    CubeGrid,
+    PlacedRows,
+    Pointing,
+    Rows,
+    TableRows,
+    place_rows,
+    sort_by_cell,
+)
 from musedeep.reduction.cube.grid import Grid
 from musedeep.workspace import Workspace
 
@@ -173,8 +183,12 @@ def _load(
     if how.use_weight_column:
         types["weight"] = np.float32
     out: Rows = {name: workspace.array(name, total, dtype) for name, dtype in types.items()}
-    inverse_cd, crpix, spectral = grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral()
-    corners, shape = np.array([outer.z0, outer.z1, outer.y0, outer.y1]), np.array(grid.shape)
+    cube = CubeGrid(
+        *grid.offset, np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
+        np.array(grid.shape),
+    )  # fmt: skip
+    corners = np.array(outer.corners)
+    choice = Choice(how.lambda_low, how.lambda_high, how.loop_distance, how.keep_bad)
     ends = []
     filled = 0
     for reader in readers:
@@ -184,14 +198,10 @@ def _load(
             n = columns["xpos"].size
             local = workspace.array("local", n, np.int32)
             room = slice(filled, filled + n)
-            kept, not_finite = place_rows(
-                columns["xpos"], columns["ypos"], columns["lambda"], columns["data"], columns["stat"], columns["dq"],
-                how.lambda_low, how.lambda_high, geometry.declination, *geometry.shift, *grid.offset,
-                np.deg2rad(grid.crval[1]), inverse_cd, crpix, spectral, corners, shape, how.loop_distance,
-                geometry.flux_scale, how.keep_bad,
-                out["ra"][room], out["dec"][room], out["wavelength"][room], out["data"][room], out["stat"][room],
-                out["bad"][room], out["cell"][room], local,
-            )  # fmt: skip
+            table = TableRows(*(columns[name] for name in COLUMNS))
+            placed = PlacedRows._make([*(out[name][room] for name in PlacedRows._fields[:-1]), local])
+            pointing = Pointing(geometry.declination, *geometry.shift)
+            kept, not_finite = place_rows(table, pointing, cube, corners, choice, geometry.flux_scale, placed)
             wrong += not_finite
             room = slice(filled, filled + kept)
             if how.list_rejected:
@@ -282,26 +292,28 @@ def combine_box(
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
     ra, dec, cosine = grid.voxel_positions(outer.y0, outer.y1)
-    voxels = ra, dec, cosine, grid.wavelengths()[outer.z0 : outer.z1]
+    voxels = Voxels(
+        shape, planes, lines, ra, dec, cosine, grid.wavelengths()[outer.z0 : outer.z1],
+        grid.plane_sizes()[outer.z0 : outer.z1], grid.units(), grid.turn(), np.array(grid.scale[:2], np.float64),
+    )  # fmt: skip
+    cell_rows = CellRows(
+        rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip, start
+    )
     if how.method == "nearest":
         far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
-        resample.nearest(
-            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip,
-            start, shape, planes, lines, *voxels, grid.units(), far, data, stat, sums, seen,
-        )  # fmt: skip
+        resample.nearest(cell_rows, voxels, far, data, stat, sums, seen)
         keep_data, keep_stat = data.copy(), stat.copy()
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
         data[...], stat[...] = keep_data, keep_stat
     else:
-        resample.accumulate(
-            rows["ra"], rows["dec"], rows["wavelength"], rows["data"], rows["stat"], rows["exposure"], skip, start,
-            shape, planes, lines, *voxels, grid.plane_sizes()[outer.z0 : outer.z1],
-            grid.units(), grid.turn(),
-            np.array([e.weight for e in exposures], np.float64),
-            rows.get("weight", np.zeros(0, np.float32)), resample.METHODS[how.method], how.loop_distance,
-            how.critical_radius * float(np.linalg.norm(grid.scale)), np.array(how.pixfrac, np.float64),
-            np.array(grid.scale[:2], np.float64), sums, seen,
-        )  # fmt: skip
+        weights = Weights(
+            np.array([e.weight for e in exposures], np.float64), rows.get("weight", np.zeros(0, np.float32))
+        )
+        radius = how.critical_radius * float(np.linalg.norm(grid.scale))
+        kernel = resample.Kernel(
+            resample.METHODS[how.method], how.loop_distance, radius, np.array(how.pixfrac, np.float64)
+        )
+        resample.accumulate(cell_rows, voxels, weights, kernel, sums, seen)
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
     return result
 

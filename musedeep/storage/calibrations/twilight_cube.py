@@ -93,7 +93,7 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
     names = {one.name for one in extensions}
     made = []
     for one in extensions:
-        cards = _named(one.name, one.text)
+        cards: list[Card] = [("OBJECT", f"{one.text} ({one.name})"[:68], "")]
         if one.placed:
             cards += grid_cards(start, step, one.data.ndim)
         companions = {"DATA": "DATA"} if one.name == "STAT" else {}
@@ -106,12 +106,8 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
         cards += [*extension_cards(one.name, kind, companions, text), ("BUNIT", one.unit, "")]
         made.append(fits.ImageHDU(one.data, header_of(cards)))
         if one.bad is not None:
-            name = f"{one.name}_DQ"
+            cards = [("OBJECT", f"{one.text} ({one.name}, DQ)"[:68], "")]
             text = "reconstructed image (bad pixel status values)"
-            cards = _named(f"{one.name}, DQ", one.text) + extension_cards(name, "DQ", {"DATA": one.name}, text)
+            cards += extension_cards(f"{one.name}_DQ", "DQ", {"DATA": one.name}, text)
             made.append(fits.ImageHDU(one.bad.astype(np.int32), header_of(cards)))
     return made
-
-
-def _named(name: str, text: str) -> list[Card]:
-    return [("OBJECT", f"{text} ({name})"[:68], "")]

@@ -9,9 +9,10 @@ from astropy.io import fits
 
 from musedeep.cli.output import log_shown
 from musedeep.graph.combine import journal as combine_journal
-from musedeep.graph.combine.run import WORK, Silent
+from musedeep.graph.combine.run import WORK
+from musedeep.progress import Silent
 from musedeep.provenance_key import code_state
-from musedeep.recipes.exp_combine import job as exp_combine_job
+from musedeep.reduction.cube import job as cube_job
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.open_tables import OpenTables
@@ -59,7 +60,7 @@ def again(stores, output):
 def test_other_code_starts_afresh_and_says_so(stores, tmp_path, monkeypatch):
     run(stores, tmp_path / "undisturbed", box_bytes=SMALL)
     with monkeypatch.context() as patch:
-        for module in (combine_journal, exp_combine_job):
+        for module in (combine_journal, cube_job):
             patch.setattr(module, "code_state", lambda: "0123456789abcdef")
         interrupted(stores, tmp_path / "out")
         assert "0123456789abcdef" in (tmp_path / "out" / WORK / "done.txt").read_text()

@@ -10,8 +10,9 @@ from datetime import datetime
 import pytest
 
 from musedeep.compiled import COMMAND, JOURNAL
-from musedeep.graph.combine.rehearsal import rehearsal, rehearse
+from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
 from musedeep.processors import available_processors
+from musedeep.recipes.exp_combine.job import resampling
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.pixel_tables.ingest import ingest
 from tests.makers.pixel_tables import write_dithers
@@ -93,16 +94,20 @@ def test_worker_processes_find_the_kernels_compiled(place):
     assert compiled == {}
 
 
+def how(parameters):
+    return resampling(RECIPE.parse(parameters), [EXPOSURE])
+
+
 def test_no_rehearsal_leaves_a_process_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    with pytest.raises(KeyboardInterrupt), rehearsal(RECIPE.parse({}), False, wanted=True) as begun:
+    with pytest.raises(KeyboardInterrupt), rehearsal(how({}), False, wanted=True) as begun:
         raise KeyboardInterrupt
     assert len(begun.processes) == min(2, available_processors())
     assert all(process.returncode for process in begun.processes) and not begun.done.exists()
-    with rehearsal(RECIPE.parse({}), False, wanted=False) as begun:
+    with rehearsal(how({}), False, wanted=False) as begun:
         assert begun.processes == []
 
 
 @pytest.mark.parametrize("parameters", [{"pixfrac": "3"}, {"ld": 4, "resample": "lanczos"}, {"save": "combined,zarr"}])
 def test_any_parameters_can_be_rehearsed(parameters):
-    rehearse(RECIPE.parse({"lambdamin": 4800, "lambdamax": 4801, "dx": 9.0, **parameters}), False)
+    rehearse(how({"lambdamin": 4800, "lambdamax": 4801, "dx": 9.0, **parameters}), False)

@@ -14,7 +14,9 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine import tasks
-from musedeep.graph.combine.run import WORK, Request, Silent, combine
+from musedeep.graph.combine.exp_combine import Request, combine
+from musedeep.graph.combine.run import WORK
+from musedeep.progress import Silent
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers, write_exposure
 

@@ -10,7 +10,8 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import WORK, Silent
+from musedeep.graph.combine.run import WORK
+from musedeep.progress import Silent
 from musedeep.storage.pixel_tables import zarr as store_format
 from musedeep.storage.pixel_tables.ingest import ingest
 from tests.makers.pixel_tables import write_dithers

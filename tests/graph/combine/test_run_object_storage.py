@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from musedeep.cli.main import run as musedeep
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import Silent
+from musedeep.progress import Silent
 from musedeep.storage.pixel_tables.ingest import export, ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.stores.location import StoreUrl, location

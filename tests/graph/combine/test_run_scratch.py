@@ -11,7 +11,7 @@ import pytest
 
 from musedeep.cli.main import run as musedeep
 from musedeep.cli.output import log_shown
-from musedeep.graph.combine.run import Silent
+from musedeep.progress import Silent
 from musedeep.storage.pixel_tables.ingest import ingest
 from tests.makers.pixel_tables import write_dithers
 from tests.makers.places import ROOT
@@ -120,7 +120,8 @@ def test_a_disk_that_is_not_there(stores, undisturbed, tmp_path):
 def test_sigkill(stores, undisturbed, disk, tmp_path, who):
     code = (
         "from pathlib import Path\n"
-        "from musedeep.graph.combine.run import Request, Silent, combine\n"
+        "from musedeep.graph.combine.exp_combine import Request, combine\n"
+        "from musedeep.progress import Silent\n"
         "from musedeep.recipes.exp_combine.recipe import RECIPE\n"
         "class Slow(Silent):\n"
         "    def advance(self, rows):\n"

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import Request, Silent, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.graph.forecast.forecast import forecast, survey_exposures
 from musedeep.graph.forecast.rates import Rates
 from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.progress import Silent
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from tests.makers.pixel_tables import write_dithers
 

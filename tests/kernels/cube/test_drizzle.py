@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.kernels.cube import resample
-from musedeep.kernels.cube.drizzle import two_planes_at_most
+from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights, two_planes_at_most
 from tests.makers.boxes import GRID
 
 
 def box_of_rows(rng, dec, stretch, mean):
-    """Arguments of `resample.accumulate` up to the weights: rows all over a box, some beyond its edges."""
+    """Columns of `CellRows`, shape and places of `Voxels`: rows all over a box, some beyond its edges."""
     shape = (5, 6, 9)
     n = int(np.prod(shape))
     counts = rng.poisson(mean, n)
@@ -31,8 +31,8 @@ def box_of_rows(rng, dec, stretch, mean):
     data = np.where(rng.random(z.size) < 0.02, np.nan, rng.normal(size=z.size)).astype("f4")
     return (
         ra.astype("f4"), ((y + py - 3) / degree).astype("f4"), wave.astype("f4"), data,
-        rng.uniform(1, 2, z.size).astype("f4"), number.astype("u2"), np.isnan(data).astype("u1"), start, shape,
-    ), (voxel_ra, voxel_dec, cosine, planes, np.gradient(planes) / 1.25)  # fmt: skip
+        rng.uniform(1, 2, z.size).astype("f4"), number.astype("u2"), np.isnan(data).astype("u1"), start,
+    ), shape, (voxel_ra, voxel_dec, cosine, planes, np.gradient(planes) / 1.25)  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None)
@@ -49,7 +49,7 @@ def box_of_rows(rng, dec, stretch, mean):
 )
 def test_same_bits_as_trying_every_voxel(seed, dec, stretch, pixfrac, planes, lines, mean, weighted, exposure_map):
     rng = np.random.default_rng(seed)
-    rows, voxels = box_of_rows(rng, dec, stretch, mean)
+    rows, shape, places = box_of_rows(rng, dec, stretch, mean)
     row_weight = rng.uniform(0.5, 2, rows[0].size if weighted else 0).astype("f4")
     weights = rng.uniform(0.5, 2, 70)
     core = (planes[1] - planes[0], lines[1] - lines[0], 9)
@@ -58,10 +58,9 @@ def test_same_bits_as_trying_every_voxel(seed, dec, stretch, pixfrac, planes, li
     for factor in (1.0, 1.15):
         turn = factor * np.array([[-1.0, 0.0], [0.0, 1.0]])
         sums, seen = np.zeros((*core, 3)), np.zeros((*core, 2) if exposure_map else (0, 0, 0, 0), np.uint64)
-        resample.accumulate(
-            *rows, planes, lines, *voxels, GRID.units(), turn, weights, row_weight, resample.DRIZZLE, 1, 1.0,
-            np.array(pixfrac), np.ones(2), sums, seen,
-        )  # fmt: skip
+        voxels = Voxels(shape, planes, lines, *places, GRID.units(), turn, np.ones(2))
+        kernel = resample.Kernel(resample.DRIZZLE, 1, 1.0, np.array(pixfrac))
+        resample.accumulate(CellRows(*rows), voxels, Weights(weights, row_weight), kernel, sums, seen)
         results.append((sums, seen))
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_array_equal(results[0][1], results[1][1])

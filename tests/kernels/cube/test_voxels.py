@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.cube.voxels import place_rows
+from musedeep.kernels.cube.voxels import Choice, CubeGrid, PlacedRows, Pointing, TableRows, place_rows
 from musedeep.kernels.rows.projection import spectral_coefficients
 
 SHAPE = (8, 330, 340)
@@ -24,12 +24,15 @@ def placed(rows, dec, shift, angle, step, lines, planes=(0, 8), beyond=1, keep_b
     out = [np.empty(n, np.float32) for _ in range(5)] + [np.empty(n, np.uint8), np.empty(n, np.int32)]
     which = np.empty(n, np.int32)
     box = np.array([*planes, *lines])
-    kept, not_finite = place_rows(
-        rows["xpos"], rows["ypos"], rows["lambda"], rows["data"], rows["stat"], rows["dq"], 4000.0, 10000.0,
-        np.deg2rad(dec), *shift, 0.0, 0.0, np.deg2rad(dec), np.linalg.inv(matrix(angle, step)),
-        np.array([170.0, 165.0]), spectral_coefficients(0, 1.0, 7000.0, 1.25), box, np.array(SHAPE),
-        beyond, 2.0, keep_bad, *out, which,
+    table = TableRows(*(rows[name] for name in ("xpos", "ypos", "lambda", "data", "stat", "dq")))
+    grid = CubeGrid(
+        0.0, 0.0, np.deg2rad(dec), np.linalg.inv(matrix(angle, step)), np.array([170.0, 165.0]),
+        spectral_coefficients(0, 1.0, 7000.0, 1.25), np.array(SHAPE),
     )  # fmt: skip
+    choice = Choice(4000.0, 10000.0, beyond, keep_bad)
+    kept, not_finite = place_rows(
+        table, Pointing(np.deg2rad(dec), *shift), grid, box, choice, 2.0, PlacedRows(*out, which)
+    )
     assert not_finite == 0
     cell = out[6][:kept].astype(np.int64)
     height = lines[1] - lines[0]

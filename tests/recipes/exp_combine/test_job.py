@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.job import exposure_weights, group_exposures, load_exposures
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.pixel_tables.open import open_pixel_table

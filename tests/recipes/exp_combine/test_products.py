@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.pixel_tables.export import export

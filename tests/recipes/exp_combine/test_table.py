@@ -9,7 +9,7 @@ from astropy.io import fits
 from musedeep.cli.info import describe
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import Request, combine
+from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.recipes.exp_combine.rows import places_of
 from musedeep.storage.offset_list import read_offset_list

@@ -7,7 +7,9 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.run import WORK, Request, Silent, combine
+from musedeep.graph.combine.exp_combine import Request, combine
+from musedeep.graph.combine.run import WORK
+from musedeep.progress import Silent
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.reduction.cube.grid import Grid, Limits, grid_from_limits, grid_from_output_wcs
 from musedeep.storage.cubes.output_wcs import OutputWCS

@@ -96,7 +96,7 @@ def astrometry_figures(night: Night) -> list[Figure]:
     pixel_table = fits.getheader(night.product("scipost-1/PIXTABLE_REDUCED_0001"))
     velocity = float(night.exposures_of("OBJECT")["barycentric_velocity"][0])
     found = float(pixel_table["ESO DRS MUSE PIXTABLE RVCORR"])
-    note = "the reference takes the longitude's sign the other way"
+    note = "the ESO pipeline takes the other sign of the longitude"
     figures.append(compared("barycentric velocity", "km/s", velocity, found, 0.5, note))
     return figures
 
@@ -174,7 +174,8 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
         ratio = float(np.median(ratios))
         note = f"{len(ratios)} stars, aperture of {APERTURE} arcsec"
         figures.append(alone(f"flux of stars at {colour} Angstrom", "ratio - 1", ratio, 0.15, note))
-        note = f"the same, with the standard's flux from an aperture too: its fitted profile holds {excess:.3f} of that"
+        profile = f"its fitted profile holds {excess:.3f} of that"
+        note = f"the same, with the flux of the standard from an aperture too: {profile}"
         name = f"flux of stars at {colour} Angstrom by apertures"
         figures.append(alone(name, "ratio - 1", (1.0 + ratio) * excess - 1.0, 0.1, note))
     white = np.nanmedian(cube.data[1000:3000:5], axis=0)
@@ -257,6 +258,8 @@ def noise_figures(cube: FinalCube) -> list[Figure]:
     scaled = spectra[chosen] / np.sqrt(variances[chosen])
     scaled = scaled[np.isfinite(scaled)]
     spread = 1.4826 * float(np.median(np.abs(scaled - np.median(scaled))))
-    note = "robust, 5000-9200 Angstrom; the reference's STAT holds photons and master bias, not the read-out noise"
+    note = (
+        "robust, 5000-9200 Angstrom; STAT of the ESO pipeline contains photons and master bias, not the read-out noise"
+    )
     figures.append(compared("reduced chi^2 of empty spaxels", "", 1.0, spread**2, 0.7, note))
     return figures

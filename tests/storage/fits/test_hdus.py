@@ -18,7 +18,7 @@ from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
 from musedeep.storage.calibrations.wavecal_table import read_wavecal_table
 from musedeep.storage.fits.hdus import column, numbers, open_hdus, whole_numbers
 from musedeep.tools.badpix import read_flags
-from musedeep.tools.calibration_tables import read_image
+from musedeep.tools.trace_plots import read_image
 
 READERS = (
     lambda path: read_trace_table(path, 1), lambda path: read_geometry(path, 1), read_badpix_table, read_line_catalog,
