@@ -232,7 +232,14 @@ class Product:
 
 @dataclass(frozen=True)
 class Quality:
-    """A quality-control keyword (without the leading ESO QC), and what it says."""
+    """A group of quality-control keywords, and what they say.
+
+    Attributes
+    ----------
+    keyword : without the leading ESO QC; a comma parts words that stand for one another (MEAN, STDEV), a small letter
+        at the end of a word stands for a number (SLICEj)
+    description : one line
+    """
 
     keyword: str
     description: str

@@ -62,7 +62,7 @@ def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_defa
 def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_default: bool = False) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
-    from musedeep.cli.report import print_outcome, print_plan
+    from musedeep.cli.report import plan_facts, print_facts, print_outcome
     from musedeep.graph.combine.exp_combine import combine
     from musedeep.graph.workers.interrupts import as_interrupts
 
@@ -79,6 +79,6 @@ def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_
     if log is not None and log.failure:
         complain(f"{log.paths[0]}: the log ends early ({log.failure}); the products are whole")
     if dry_run:
-        print_plan(outcome, request)
+        print_facts("Plan", plan_facts(outcome, request.memory))
     else:
         print_outcome(outcome, progress.rows, progress.peak_bytes)

@@ -31,17 +31,9 @@ def complain(message: str, level: int = logging.ERROR) -> None:
 
 
 def guarded(action: Callable[[], int | None]) -> int:
-    """Run a command; an exception becomes one line and an exit status.
+    """Run a command; an exception becomes one line and an exit status, which is returned.
 
-    Parameters
-    ----------
-    action : callable
-        May raise MusedeepError (status 1), UsageProblem (status 2), KeyboardInterrupt or Interrupted (status 130).
-
-    Returns
-    -------
-    int
-        Exit status.
+    It may raise MusedeepError (status 1), UsageProblem (status 2), KeyboardInterrupt or Interrupted (status 130).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text of this terminal

@@ -16,13 +16,7 @@ MANY = 12
 
 
 def print_info(path: str) -> None:
-    """Print a summary of a pixel table, a store (path or URL), a cube or a selection file.
-
-    Raises
-    ------
-    MusedeepError
-        The path is none of these.
-    """
+    """Print a summary of a pixel table, a store (path or URL), a cube or a selection file; MusedeepError for others."""
     title, facts = describe(location(path))
     print_facts(f"{path}: {title}", facts)
 
@@ -136,14 +130,11 @@ def _of(header: Any) -> Callable[[str, str], str]:
 
 def _pointing(header: Any) -> Facts:
     value = _of(header)
+    angle = value("ESO INS DROT POSANG", "g")
     return [
         ("target", value("OBJECT", "")),
         ("observed", f"{value('DATE-OBS', '')}, {value('EXPTIME', 'g')} s, {value('ESO INS MODE', '')}"),
-        (
-            "pointing",
-            f"RA {value('RA', '.6f')}, Dec {value('DEC', '.6f')} deg, "
-            f"position angle {value('ESO INS DROT POSANG', 'g')} deg",
-        ),
+        ("pointing", f"RA {value('RA', '.6f')}, Dec {value('DEC', '.6f')} deg, position angle {angle} deg"),
     ]
 
 
@@ -176,16 +167,13 @@ def cube_facts(path: Path, hdus: Any, header: Any) -> Facts:
     """A cube or an exposure map in FITS: all its HDUs, and the header of the one with three axes."""
     primary = hdus[0].header
     value = _of(header)
+    first = f"{value('CTYPE3', '')} {value('CRVAL3', '.2f')}"
     facts = _pointing(primary)
     facts += [
         ("exposures combined", _of(primary)("ESO PRO DATANCOM", "")),
         ("size", f"{header['NAXIS1']} x {header['NAXIS2']} spaxels, {header['NAXIS3']} planes"),
         ("spaxel", f"{_arcsec(header, 'CD1_1', 'CD2_1')} x {_arcsec(header, 'CD1_2', 'CD2_2')} arcsec"),
-        (
-            "wavelength",
-            f"{value('CTYPE3', '')} {value('CRVAL3', '.2f')} at plane {value('CRPIX3', 'g')}, "
-            f"step {value('CD3_3', 'g')} {value('CUNIT3', '')}",
-        ),
+        ("wavelength", f"{first} at plane {value('CRPIX3', 'g')}, step {value('CD3_3', 'g')} {value('CUNIT3', '')}"),
         ("unit", value("BUNIT", "")),
         ("on disk", _disk(path)),
         ("extensions", ", ".join(h.name for h in hdus[1:])),

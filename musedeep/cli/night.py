@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
 from musedeep.cli.progress import TerminalProgress
-from musedeep.cli.report import print_facts, size_on_disk
+from musedeep.cli.report import print_facts, print_table, size_on_disk, table_of
 from musedeep.cli.resources import Resources
 from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
     from musedeep.graph.night.run import NightOutcome, NightRequest
     from musedeep.selection.night.associate import Night
     from musedeep.selection.night.classify import Frame
+
+
+UNCUT = 500
+"""Width of tables where the output is no terminal: no line is cut."""
 
 
 @dataclass(frozen=True)
@@ -85,19 +88,8 @@ def _write_text(path: Path, text: str) -> None:
         partial.write_text(text)
 
 
-def _wide_console() -> Console:
-    """A console that cuts no line where the output is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=500)
-
-
 def _print_frames(frames: "Sequence[Frame]") -> None:
-    console = _wide_console()
-    table = Table(box=None, header_style="bold cyan", pad_edge=False)
-    for name in ("file", "tag", "mode", "read-out", "IFUs"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("s", justify="right", no_wrap=True)
-    table.add_column("°C", justify="right", no_wrap=True)
+    table = table_of(("file", "tag", "mode", "read-out", "IFUs"), ("s", "°C"))
     for frame in frames:
         seconds = "" if frame.exposure_time != frame.exposure_time else f"{frame.exposure_time:g}"
         warm = "" if frame.temperature != frame.temperature else f"{frame.temperature:.1f}"
@@ -105,20 +97,16 @@ def _print_frames(frames: "Sequence[Frame]") -> None:
         # what headers and names hold is no markup
         words = [Text(word) for word in (frame.mode, frame.read_out, _ranges(frame.ifus), seconds, warm)]
         table.add_row(Text(str(frame.path)), tag, *words)
-    console.print(table)
+    print_table(table, UNCUT)
     counts = Counter(frame.tag or "unknown" for frame in frames)
     print(f"{len(frames)} files: " + ", ".join(f"{n} {tag}" for tag, n in sorted(counts.items())))
 
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Numbers as 1-3,7."""
-    spans: list[list[int]] = []
-    for n in numbers:
-        if spans and n == spans[-1][1] + 1:
-            spans[-1][1] = n
-        else:
-            spans.append([n, n])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+    # n - k is the same within a run
+    runs = [[n for _, n in run] for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])]
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
@@ -168,14 +156,11 @@ def associate_command(choice: NightChoice, output: Path | None, dry_run: bool, o
 
 
 def _print_sets(night: "Night", directory: Path | None) -> None:
-    console = _wide_console()
-    table = Table(box=None, header_style="bold cyan", pad_edge=False)
-    for name in ("set", "recipe", "frames"):
-        table.add_column(name, no_wrap=True)
+    table = table_of(("set", "recipe", "frames"), ())
     for one in night.sets:
         counts = Counter(tag for _, tag in one.frames)
         table.add_row(one.name, one.recipe, Text(", ".join(f"{n} {tag}" for tag, n in counts.items())))
-    console.print(table)
+    print_table(table, UNCUT)
     where = f" in {directory}" if directory else ""
     print(f"{len(night.sets)} sets-of-frames{where}: {night.mode}, night {night.night or 'of calibrations'}")
 

@@ -3,16 +3,13 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.cli.progress import TerminalProgress
-from musedeep.cli.report import print_facts
+from musedeep.cli.report import print_facts, print_table, table_of
 from musedeep.cli.resources import parse_amount
 from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 WORKER_MEMORY = "4GiB"
 """Of each worker, if nothing is said."""
-
 
 MUCH_WAITING = 0.25
 """Share of the time of boxes above which rates deserve a warning."""
@@ -61,7 +57,12 @@ class PlanChoice:
         if self.exposures is not None:
             parse_numbers("--exposures", self.exposures)
         if self.storage is not None:
-            parse_amount("--storage", self.storage.removesuffix("/s"))
+            _bandwidth(self.storage)
+
+
+def _bandwidth(text: str) -> float:
+    """Bytes per second of --storage."""
+    return float(parse_amount("--storage", text.removesuffix("/s")))
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
@@ -84,11 +85,7 @@ def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
 
     rates = read_rates(choice.rates) if choice.rates else Rates()
     if choice.storage is not None:
-        from dataclasses import replace
-
-        rates = replace(
-            rates, storage_bytes_per_second=float(parse_amount("--storage", choice.storage.removesuffix("/s")))
-        )
+        rates = replace(rates, storage_bytes_per_second=_bandwidth(choice.storage))
     chosen = load_selection(selection)
     survey = _survey(chosen, choice)
     made: list[Forecast] = []
@@ -186,14 +183,9 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
         ("storage", f"{size_text(storage)}/s for all workers" if storage else "as fast as is needed"),
     ]  # fmt: skip
     print_facts("Simulated", facts)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=160)
-    table = Table(box=None, header_style="bold cyan", pad_edge=False)
     names = ("exposures", "workers", "threads", "boxes", "time", "speed-up", "busy", "indexing", "boxes", "completion",
              "read", "memory", "of a worker")  # fmt: skip
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    table = table_of((), names)
     alone: dict[int, Forecast] = {}
     for one in made:
         first = alone.setdefault(one.exposures, one)
@@ -205,7 +197,7 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
             *(duration(stages.get(name, 0.0)) for name in ("indexing", "boxes", "completion")),
             size_text(run.bytes_read), size_text(run.peak_memory), size_text(run.worker_peak_memory),
         )  # fmt: skip
-    console.print(table)
+    print_table(table, 160)
 
 
 def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None, overwrite: bool) -> int:
@@ -213,7 +205,7 @@ def rates_command(logs: Sequence[Path], output: Path | None, storage: str | None
     from musedeep.graph.forecast.rates import measure_rates, read_log, waited
     from musedeep.storage.outputs import appearing_whole, refuse_existing
 
-    bandwidth = float(parse_amount("--storage", storage.removesuffix("/s"))) if storage else None
+    bandwidth = _bandwidth(storage) if storage else None
     if output is not None:
         refuse_existing(output, overwrite)
     runs = [run for path in logs for run in read_log(path)]

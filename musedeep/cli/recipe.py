@@ -36,13 +36,8 @@ def split_arguments(recipe: Recipe[Any], arguments: Sequence[str]) -> tuple[dict
     """Parameters and files among the arguments.
 
     `--name=value` is a parameter, as for esorex; so is `--name value`, unless it is true or false: `--name` alone is
-    then true, and the next word is a file if it is neither "true" nor "false".
-
-    Raises
-    ------
-    UsageProblem
-        Something that looks like an option and is no parameter of the recipe, a parameter without a value,
-        or one given twice.
+    then true, and the next word is a file if it is neither "true" nor "false". Raises UsageProblem for what looks like
+    an option and is no parameter of the recipe, a parameter without a value, or one given twice.
     """
     known = {p.name: p for p in recipe.parameters}
     given: dict[str, str] = {}
@@ -74,29 +69,29 @@ def split_arguments(recipe: Recipe[Any], arguments: Sequence[str]) -> tuple[dict
 
 
 def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output: Path, dry_run: bool) -> int:
-    """Run a recipe; several set-of-frames files are taken as one, as esorex does.
-
-    Returns
-    -------
-    int
-        Exit status: 1 if an IFU failed.
-    """
+    """Run a recipe (several set-of-frames files are taken as one, as esorex does); exit status 1 if an IFU failed."""
     recipe = declared(name)
     given, files = split_arguments(recipe, arguments)
-    resources.memory_bytes()
+    memory = resources.memory_bytes()
     if not files:
         raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
     from musedeep.storage.set_of_frames import read_set_of_frames
 
-    if recipe.scope is Scope.EXPOSURES:
-        combine_exposures(recipe, given, files, resources, output, dry_run)
-        return OK
     try:
         parameters = recipe.parse(given)
     except MusedeepError as error:
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
+    if recipe.scope is Scope.EXPOSURES:  # muse_exp_combine, which the graph runs
+        from musedeep.graph.combine.exp_combine import Request
+
+        optional = ("OFFSET_LIST", "OUTPUT_WCS", "FILTER_LIST")
+        single: dict[str, Any] = {tag.lower(): Path(found[tag][0]) for tag in optional if found[tag]}
+        tables, texts = [Path(p) for p in found["PIXTABLE_REDUCED"]], tuple(given.items())
+        request = Request(tables, parameters, output=output, parameter_texts=texts, memory=memory, **single)
+        run_request(request, resources, dry_run)
+        return OK
     if dry_run:
         for tag, paths in found.items():
             print(f"{tag:<18} {len(paths)}")
@@ -120,34 +115,3 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     for failure in outcome.failures.values():
         complain(failure)
     return BAD_INPUT if outcome.failures else OK
-
-
-def combine_exposures(
-    recipe: Recipe[Any], given: dict[str, str], files: Sequence[str], resources: Resources, output: Path, dry_run: bool
-) -> None:
-    """muse_exp_combine, which the graph runs."""
-    memory = resources.memory_bytes()
-    from musedeep.storage.set_of_frames import read_set_of_frames
-
-    try:
-        parameters = recipe.parse(given)
-    except MusedeepError as error:
-        raise UsageProblem(str(error)) from None
-    frames = [frame for file in files for frame in read_set_of_frames(file)]
-    found = recipe.check_frames(frames, ", ".join(files))
-    from musedeep.graph.combine.exp_combine import Request
-
-    def single(tag: str) -> Path | None:
-        return Path(found[tag][0]) if found[tag] else None
-
-    request = Request(
-        pixel_tables=[Path(p) for p in found["PIXTABLE_REDUCED"]],
-        parameters=parameters,
-        parameter_texts=tuple(given.items()),
-        output=output,
-        offset_list=single("OFFSET_LIST"),
-        output_wcs=single("OUTPUT_WCS"),
-        filter_list=single("FILTER_LIST"),
-        memory=memory,
-    )
-    run_request(request, resources, dry_run)

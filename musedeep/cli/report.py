@@ -11,7 +11,6 @@ from musedeep.cli.text import duration, size_text
 from musedeep.storage.stores.location import Location, StoreUrl
 
 if TYPE_CHECKING:
-    from musedeep.graph.combine.exp_combine import Request
     from musedeep.graph.combine.run import Outcome
     from musedeep.graph.workers.records import StageSummary
 
@@ -36,6 +35,22 @@ def print_facts(title: str, facts: Facts) -> None:
     width = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
         console.print(Text.assemble((name.ljust(width), "bold"), "  ", value), soft_wrap=True)
+
+
+def table_of(left: Sequence[str], right: Sequence[str]) -> Table:
+    """An empty table with columns flush left, then flush right, none of them wrapped."""
+    table = Table(box=None, header_style="bold cyan", pad_edge=False)
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def print_table(table: Table, width: int) -> None:
+    """Print a table; where the output is no terminal, in lines of this width."""
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=width)).print(table)
 
 
 def plan_facts(outcome: "Outcome", memory: int) -> Facts:
@@ -70,21 +85,11 @@ def _rejection(outcome: "Outcome") -> str:
     return f"{how.crtype} at {how.crsigma:g} sigma ({how.rejection})" if how.crsigma > 0 else "off"
 
 
-def print_plan(outcome: "Outcome", request: "Request") -> None:
-    """Print a plan, for `--dry-run`."""
-    print_facts("Plan", plan_facts(outcome, request.memory))
-
-
 def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
     """Print the products of a finished run, its stages, and the time and memory it took.
 
-    Parameters
-    ----------
-    outcome : Outcome
-    rows_done : int
-        Rows of the boxes done now, without those of an earlier start.
-    peak_bytes : int
-        Largest memory of the process tree [bytes].
+    `rows_done` are those of the boxes done now, without those of an earlier start; `peak_bytes` is the largest memory
+    of the process tree.
     """
     facts = [(p.name, f"{size_text(size_on_disk(p))}") for p in outcome.products]
     where = str(outcome.products[0].parent) if outcome.products else "no products"
@@ -102,13 +107,7 @@ def print_outcome(outcome: "Outcome", rows_done: int, peak_bytes: int) -> None:
 
 def print_stages(stages: "Sequence[StageSummary]") -> None:
     """Print a table of the stages of a run: their work, their time, and the largest memory of a worker."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
-    table = Table(box=None, header_style="bold cyan", pad_edge=False)
-    table.add_column("stage", no_wrap=True)
-    for name in ("tasks", "rows", "million rows/s", "bytes read", "seconds", "peak memory"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = table_of(["stage"], ("tasks", "rows", "million rows/s", "bytes read", "seconds", "peak memory"))
     for one in stages:
         rate = f"{one.rows / max(one.seconds, 1e-3) / 1e6:.1f}" if one.rows else ""
         rows = f"{one.rows:,}" if one.rows else ""
@@ -116,4 +115,4 @@ def print_stages(stages: "Sequence[StageSummary]") -> None:
             one.name, f"{one.tasks:,}", rows, rate, size_text(one.bytes_read), f"{one.seconds:.1f}",
             size_text(one.peak_memory),
         )  # fmt: skip
-    console.print(table)
+    print_table(table, 120)

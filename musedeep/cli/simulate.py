@@ -32,13 +32,7 @@ class Choice:
 
 
 def parse_ifus(text: str) -> tuple[int, ...]:
-    """Numbers and ranges, as in 1,5,11-13.
-
-    Raises
-    ------
-    MusedeepError
-        What is no number or range, or no IFU.
-    """
+    """Numbers and ranges, as in 1,5,11-13; MusedeepError for what is no number or range, or no IFU."""
     chosen: set[int] = set()
     for word in text.split(","):
         first, _, last = word.strip().partition("-")

@@ -40,15 +40,9 @@ class Atmosphere:
     with_refraction: bool = True
 
     def extinction(self, wavelength: Array) -> Array:
-        """Part of the light that scattering and continuous absorption leave.
+        """Part of the light that scattering and continuous absorption leave: 10 ** (-0.4 k X), k of Patat et al. 2011.
 
-        Parameters
-        ----------
-        wavelength : Angstrom, air, any shape
-
-        Returns
-        -------
-        float64, same shape: 10 ** (-0.4 k X) with the site's k in mag an airmass (Patat et al. 2011)
+        Wavelengths in Angstrom, air, any shape; float64 of that shape. So for `telluric` and `transmission`.
         """
         wavelength = np.asarray(wavelength, np.float64)
         if not self.with_extinction:
@@ -56,57 +50,26 @@ class Atmosphere:
         return np.asarray(10.0 ** (-0.4 * self.airmass * load_extinction().at(wavelength)))
 
     def telluric(self, wavelength: Array) -> Array:
-        """Part of the light that the lines of O2 and H2O leave.
-
-        Parameters
-        ----------
-        wavelength : Angstrom, air, any shape
-
-        Returns
-        -------
-        float64, same shape
-        """
+        """Part of the light that the lines of O2 and H2O leave."""
         wavelength = np.asarray(wavelength, np.float64)
         if not self.with_telluric:
             return np.ones(wavelength.shape)
         return telluric_transmission(wavelength, self.airmass, self.precipitable_water_mm)
 
     def transmission(self, wavelength: Array) -> Array:
-        """Part of the light that reaches the telescope: extinction, telluric lines and clouds.
-
-        Parameters
-        ----------
-        wavelength : Angstrom, air, any shape
-
-        Returns
-        -------
-        float64, same shape
-        """
+        """Part of the light that reaches the telescope: extinction, telluric lines and clouds."""
         return self.transparency * self.extinction(wavelength) * self.telluric(wavelength)
 
     def seeing_fwhm(self, wavelength: Array) -> Array:
-        """Full width at half maximum of a star, arcsec: seeing (lambda / 5000)^-0.2 X^0.6 (Kolmogorov turbulence).
-
-        Parameters
-        ----------
-        wavelength : Angstrom, any shape
-        """
+        """Full width at half maximum of a star, arcsec: seeing (lambda / 5000)^-0.2 X^0.6 (Kolmogorov turbulence)."""
         chromatic = (np.asarray(wavelength, np.float64) / 5000.0) ** -0.2
         return np.asarray(self.seeing * self.airmass**0.6 * chromatic)
 
     def refraction(self, wavelength: Array, reference: float = 7000.0) -> Array:
-        """How much closer to the zenith light appears than light of the reference wavelength.
+        """How much closer to the zenith light appears than light of the reference wavelength (both in Angstrom).
 
-        Filippenko 1982 (PASP 94, 715): 206265 (n(lambda) - n(reference)) tan z in arcsec, with the refractive index of
-        `refractive_index`.
-
-        Parameters
-        ----------
-        wavelength, reference : Angstrom
-
-        Returns
-        -------
-        float64, shape of `wavelength`, arcsec: positive for blue light, 0 with refraction switched off
+        Filippenko 1982 (PASP 94, 715): 206265 (n(lambda) - n(reference)) tan z, float64, arcsec, of the shape of
+        `wavelength`: positive for blue light, 0 with refraction switched off.
         """
         wavelength = np.asarray(wavelength, np.float64)
         if not self.with_refraction:
@@ -127,15 +90,7 @@ def saturation_pressure(temperature_c: float) -> float:
 def refractive_index(wavelength: Array, temperature_c: float, pressure_hpa: float, water_hpa: float) -> Array:
     """Refractive index of air (Edlen 1953, Barrell 1951, as collected by Filippenko 1982).
 
-    Parameters
-    ----------
-    wavelength : Angstrom, any shape
-    temperature_c : degrees Celsius
-    pressure_hpa, water_hpa : pressure of the air and of the water vapour in it, hPa
-
-    Returns
-    -------
-    float64, same shape
+    Angstrom, degrees Celsius, hPa of the air and of the water vapour in it; of the shape of `wavelength`.
     """
     inverse_square = (np.asarray(wavelength, np.float64) / 1e4) ** -2.0
     pressure, water = pressure_hpa * HPA_IN_MMHG, water_hpa * HPA_IN_MMHG

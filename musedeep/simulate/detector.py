@@ -30,14 +30,7 @@ CHARGE_PER_PIXEL: Final = 1200.0
 
 @dataclass(frozen=True)
 class Quadrant:
-    """One read-out port.
-
-    Attributes
-    ----------
-    gain : electrons per adu
-    read_noise : electrons
-    bias_level : adu
-    """
+    """One read-out port: gain [electrons per adu], read noise [electrons], bias level [adu]."""
 
     gain: float
     read_noise: float
@@ -102,17 +95,9 @@ class Detector:
         return out
 
     def expose(self, light: NDArray[np.float64] | None, seconds: float, rng: np.random.Generator) -> NDArray[np.uint16]:
-        """A raw image.
+        """A raw image with pre- and overscan, uint16 (4240, 4224), after `seconds`, with the noise of `rng`.
 
-        Parameters
-        ----------
-        light : float64 (n_rows, n_columns), expected electrons of light; None: the shutter is closed
-        seconds : exposure time, s
-        rng : noise of this exposure
-
-        Returns
-        -------
-        uint16 (4240, 4224) : raw image with pre- and overscan
+        `light` has the expected electrons of light, float64 (n_rows, n_columns); None: the shutter is closed.
         """
         # the noise of a user's cube can make light negative
         expected = np.zeros((N_ROWS, N_COLUMNS)) if light is None else np.maximum(light, 0.0)

@@ -34,13 +34,7 @@ class Effects:
 
 
 def effects_without(names: list[str]) -> Effects:
-    """All effects but those named.
-
-    Raises
-    ------
-    MusedeepError
-        A name that is no effect.
-    """
+    """All effects but those named; MusedeepError for a name that is no effect."""
     known = [field.name for field in fields(Effects)]
     for name in names:
         if name not in known:

@@ -29,13 +29,7 @@ NOTCH_FLOOR: Final = 1e-4
 
 
 def efficiency(wavelength: Array, mode: str) -> Array:
-    """Electrons per photon at wavelengths (Angstrom in air) in a mode, the shape of `wavelength`.
-
-    Raises
-    ------
-    MusedeepError
-        A mode that MUSE has not.
-    """
+    """Electrons per photon at wavelengths (Angstrom in air), of their shape; MusedeepError for an unknown mode."""
     if mode[-1:] not in BLOCKING or len(mode.split("-")) != 3:
         raise MusedeepError(f"mode '{mode}' is unknown; give one like WFM-NOAO-N")
     out = np.interp(wavelength, WAVELENGTH, EFFICIENCY)

@@ -59,14 +59,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Template:
-    """The sequence of exposures to which one belongs.
-
-    Attributes
-    ----------
-    start : of its first exposure, ISO 8601 to the second (UT)
-    number : of the exposure in it, from 1
-    total : exposures in it
-    """
+    """The sequence that an exposure belongs to: start (ISO 8601 to the second, UT), its number in it from 1, total."""
 
     start: str
     number: int

@@ -39,19 +39,9 @@ class Light:
 def simulate_ifu(
     exposures: Sequence[Exposure], ifu: int, instrument: Instrument, effects: Effects, seed: int
 ) -> Iterator[tuple[Exposure, NDArray[np.uint16]]]:
-    """Raw images of one IFU, exposure by exposure; light that stays the same is rendered once.
+    """Raw images of one IFU, uint16 (4240, 4224), exposure by exposure; light that stays the same is rendered once.
 
-    Parameters
-    ----------
-    exposures : in any order; the noise of each depends on seed, its index and the IFU alone
-    ifu : 1 to 24
-    instrument : its truth
-    effects : what is simulated
-    seed : of the night
-
-    Yields
-    ------
-    the exposure and its raw image, uint16 (4240, 4224)
+    The noise of an exposure depends on the seed of the night, its index and the IFU alone, not on the order.
     """
     optics = instrument.ifu(ifu)
     response = optics.detector.response()
@@ -101,10 +91,7 @@ def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:
 def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed: int) -> Light:
     """What shines in an exposure.
 
-    Raises
-    ------
-    MusedeepError
-        An unknown kind of exposure or lamp; an exposure of the sky without a scene.
+    Raises MusedeepError for an unknown kind of exposure or lamp, and for an exposure of the sky without a scene.
     """
     spaxel = PIXEL_SCALE[instrument.mode[:3]]
     if exposure.kind in ("FLAT", "ILLUM"):

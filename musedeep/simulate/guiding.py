@@ -26,17 +26,7 @@ STAR_COLUMNS: Final = ("X", "Y", "DX", "DY", "FLUX", "PEAK", "FWHMX", "FWHMY", "
 
 
 def guiding_extensions(exposure: Exposure, seed: int) -> list[fits.ImageHDU | fits.BinTableHDU]:
-    """The three extensions of one exposure.
-
-    Parameters
-    ----------
-    exposure : of the sky; its seeing widens the stars
-    seed : of the night
-
-    Returns
-    -------
-    SGS_IMG float32 (1024, 1024), SGS_CUBE int16 (n, 1024, 1024), SGS_DATA with n rows
-    """
+    """SGS_IMG float32 (1024, 1024), SGS_CUBE int16 (n, 1024, 1024), SGS_DATA with n rows, of an exposure of the sky."""
     rng = stream(seed, GUIDING, exposure.index)
     n_images = max(1, round(exposure.exposure_time / PERIOD))
     n_stars = int(rng.integers(3, 7))

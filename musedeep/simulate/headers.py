@@ -60,15 +60,8 @@ CHIP_NAMES: Final = (
 """Made-up identities of the chips, as the real ones are named after small planets."""
 
 
-def primary_header(exposure: Exposure, template: Template | None = None, gain_mode: str = "SCI1.0") -> fits.Header:
-    """The primary header of a raw file.
-
-    Parameters
-    ----------
-    exposure : what was taken
-    template : the sequence that it belongs to; None: it stands alone
-    gain_mode : name of the read-out mode
-    """
+def primary_header(exposure: Exposure, template: Template | None = None) -> fits.Header:
+    """The primary header of a raw file; template None: the exposure stands alone."""
     template = template or Template(exposure.date_obs[:19], 1, 1)
     header = fits.Header()
     start, mjd = exposure.date_obs, exposure.mjd
@@ -110,7 +103,7 @@ def primary_header(exposure: Exposure, template: Template | None = None, gain_mo
         ("TPL NEXP", template.total),
         ("TPL START", template.start),
         ("DET READ CURID", 1),
-        ("DET READ CURNAME", gain_mode),
+        ("DET READ CURNAME", "SCI1.0"),
         ("DET BINX", 1),
         ("DET BINY", 1),
         *_instrument_cards(exposure),
@@ -153,14 +146,8 @@ def _instrument_cards(exposure: Exposure) -> list[tuple[str, Any]]:
             on = number in (3, 5)
         else:
             on = exposure.kind in ("ARC", "ARC_LSF") and name == exposure.lamp and number < 6
-        cards += [
-            (f"INS LAMP{number} ID", f"CL{number}"),
-            (f"INS LAMP{number} NAME", name),
-            (f"INS LAMP{number} ST", on),
-            (f"INS SHUT{number} ID", f"CSH{number}"),
-            (f"INS SHUT{number} NAME", name),
-            (f"INS SHUT{number} ST", on),
-        ]
+        for part, prefix in ((f"INS LAMP{number}", "CL"), (f"INS SHUT{number}", "CSH")):
+            cards += [(f"{part} ID", f"{prefix}{number}"), (f"{part} NAME", name), (f"{part} ST", on)]
     if exposure.kind == "MASK":
         for number, place in ((2, 13.0), (3, mask_position(exposure.mask_step or 0)), (4, 11.9)):
             steps = round(place * ENCODER_STEPS)
@@ -201,10 +188,7 @@ def _telescope_cards(exposure: Exposure) -> list[tuple[str, Any]]:
         ("TEL AIRM END", round(last, 4)),
         ("TEL PARANG START", round(parallactic_angle(*place, exposure.mjd), 4)),
         ("TEL PARANG END", round(parallactic_angle(*place, end), 4)),
-        ("TEL AMBI FWHM START", exposure.seeing),
-        ("TEL AMBI FWHM END", exposure.seeing),
-        ("TEL IA FWHM", exposure.seeing),
-        ("TEL IA FWHMLIN", exposure.seeing),
+        *((f"TEL {name}", exposure.seeing) for name in ("AMBI FWHM START", "AMBI FWHM END", "IA FWHM", "IA FWHMLIN")),
     ]
     for name in ("FWHM", "AG FWHMX", "AG FWHMY"):
         cards += [(f"OCS SGS {name} AVG", seen), (f"OCS SGS {name} MED", seen), (f"OCS SGS {name} RMS", 0.02)]
@@ -237,10 +221,7 @@ def extension_header(ifu: int, detector: Detector) -> fits.Header:
             (f"{port} Y", corner[1]),
             (f"{port} NX", HALF_COLUMNS),
             (f"{port} NY", HALF_ROWS),
-            (f"{port} PRSCX", BORDER),
-            (f"{port} PRSCY", BORDER),
-            (f"{port} OVSCX", BORDER),
-            (f"{port} OVSCY", BORDER),
+            *((f"{port} {border}", BORDER) for border in ("PRSCX", "PRSCY", "OVSCX", "OVSCY")),
             (f"{port} CONAD", round(1.0 / quadrant.gain, 4)),
             (f"{port} GAIN", round(quadrant.gain, 4)),
             (f"{port} RON", round(quadrant.read_noise, 3)),

@@ -30,16 +30,7 @@ def cost_of(exposure: Exposure) -> float:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be simulated.
-
-    Attributes
-    ----------
-    exposures : in the order of their times
-    instrument : of which the IFUs are simulated
-    effects : what is simulated
-    seed : of the noise
-    compress : tile-compressed files, .fits.fz
-    """
+    """What is to be simulated: exposures in the order of their times, noise of a seed; `compress`: files .fits.fz."""
 
     exposures: tuple[Exposure, ...]
     instrument: Instrument

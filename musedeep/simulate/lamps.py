@@ -45,13 +45,7 @@ SOLAR_LINES: Final = (
 
 @dataclass(frozen=True)
 class Gradient:
-    """Light that falls off smoothly over the field: 1 in the middle.
-
-    Attributes
-    ----------
-    x, y : relative change per arcsec
-    radial : relative change per square arcsec
-    """
+    """Light that is 1 in the middle of the field; x, y: relative changes per arcsec, radial: per square arcsec."""
 
     x: float
     y: float
@@ -90,13 +84,7 @@ def continuum_lamp(effects: Effects, spaxel: float = SPAXEL) -> list[Component]:
 
 
 def arc_lamp(lamp: str, effects: Effects, spaxel: float = SPAXEL) -> list[Component]:
-    """An arc lamp: "Ne", "Xe" or "HgCd"; `spaxel` is its side, arcsec.
-
-    Raises
-    ------
-    MusedeepError
-        Another lamp.
-    """
+    """An arc lamp: "Ne", "Xe" or "HgCd", else MusedeepError; `spaxel` is the side of a spaxel, arcsec."""
     return [Component(f"{lamp} lamp", _arc_spectrum(lamp, spaxel), _lit(effects), "field")]
 
 

@@ -50,7 +50,7 @@ class LineSpread:
     def profiles(self, index: int) -> Array:
         """Profiles of a slice (index from 0) at `NODES`, per Angstrom, pixel included, each of unit integral.
 
-        Returns float64 (n_nodes, n): sample n // 2 + k lies k * STEP / OVERSAMPLING Angstrom redward of the line.
+        Float64 (n_nodes, n): sample n // 2 + k lies k * STEP / OVERSAMPLING Angstrom redward of the line.
         """
         return _profiles(float(self.width[index]), self.skew)
 

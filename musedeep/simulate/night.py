@@ -48,10 +48,8 @@ def simulate_night(
     Parameters
     ----------
     outdir : directory to make; one in which the same job was interrupted is completed
-    job : what to simulate
     workers : processes; None: one per processor
     overwrite : an existing directory is replaced, once the new one is whole; an unfinished one of another job at once
-    progress : is told of the frames
 
     Raises
     ------
@@ -104,14 +102,9 @@ def _made(directory: Path) -> Path:
 
 @dataclass(frozen=True)
 class _Simulation:
-    """A job and where its files go.
+    """A job, what is made of it ("night" or "frames"), and the directory of its raw frames below that of all.
 
-    Attributes
-    ----------
-    job : what to simulate
-    kind : what is made of it, "night" or "frames"
-    raw : directory of the raw frames, below that of all
-    finish : makes directories with all the rest in a directory, for the final one
+    `finish` makes directories with all the rest in a directory, for the final one.
     """
 
     job: Job

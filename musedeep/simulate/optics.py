@@ -129,12 +129,10 @@ class IfuOptics:
         """Smallest and largest x and y of the field that the IFU sees, arcsec."""
         x, y = np.asarray(self.geometry["x"]), np.asarray(self.geometry["y"])
         half = 0.5 * np.asarray(self.geometry["width"])
-        return (
-            float((x - half).min() * self.scale),
-            float((x + half).max() * self.scale),
-            float(y.min() * self.scale),
-            float(y.max() * self.scale),
+        left, right, low, high = (
+            float(value * self.scale) for value in ((x - half).min(), (x + half).max(), y.min(), y.max())
         )
+        return left, right, low, high
 
     def truth_tables(self) -> dict[str, Table]:
         """What the recipes should find, by name: trace, wavelength, lsf, detector, throughput, hot-pixels."""
@@ -153,13 +151,8 @@ class IfuOptics:
         wave.meta["temperature"] = CALIBRATION_TEMPERATURE
         factors = Table({"slice": slices, "throughput": self.throughput, "illumination_per_degree": self.illumination})
         factors.meta["ifu_throughput"] = self.ifu_throughput
-        return {
-            "trace": trace,
-            "wavelength": wave,
-            "lsf": self.line_spread.table(),
-            "throughput": factors,
-            **self.detector.truth_tables(),
-        }
+        found = {"trace": trace, "wavelength": wave, "lsf": self.line_spread.table(), "throughput": factors}
+        return found | self.detector.truth_tables()
 
 
 @dataclass(frozen=True)

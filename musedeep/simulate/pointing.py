@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import LATITUDE, LONGITUDE
+from musedeep.kernels.field.tangent import tangent_offsets
 from musedeep.simulate.atmosphere import Atmosphere
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure
-from musedeep.simulate.tangent import tangent_offsets
 
 Array = NDArray[np.float64]
 

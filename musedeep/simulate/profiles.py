@@ -24,24 +24,12 @@ FWHM: Final = 2.0 * np.sqrt(2.0 * np.log(2.0))
 
 
 def moffat(square_radius: Array, fwhm: Array) -> Array:
-    """Moffat profile of exponent `BETA` whose integral over the plane is 1.
+    """Moffat profile of exponent `BETA` whose integral over the plane is 1, float64, 1/arcsec2.
 
-    Parameters
-    ----------
-    square_radius : arcsec2
-    fwhm : arcsec; broadcast with `square_radius`
-
-    Returns
-    -------
-    float64, 1/arcsec2
+    The square of the radius in arcsec2 and the full width in arcsec broadcast together.
     """
     square_scale = np.square(np.asarray(fwhm, np.float64) / CORE)
     return np.asarray((BETA - 1.0) / (np.pi * square_scale) * (1.0 + square_radius / square_scale) ** -BETA)
-
-
-def moffat_outside(radius: float, fwhm: float) -> float:
-    """Part of the light of a Moffat profile beyond a radius (arcsec)."""
-    return float((1.0 + (radius * CORE / fwhm) ** 2) ** (1.0 - BETA))
 
 
 @dataclass(frozen=True)
@@ -138,15 +126,8 @@ class Extended:
 
 @lru_cache
 def mixture(profile: Literal["gaussian", "exponential", "moffat"]) -> tuple[Array, Array]:
-    """A circular profile of full width 1 and integral 1 as a sum of Gaussians.
+    """A circular profile of full width 1 as a sum of Gaussians: weights (sum 1) and standard deviations, float64 (n,).
 
-    Returns
-    -------
-    weights : float64 (n,), they sum to 1
-    sizes : float64 (n,), standard deviations
-
-    Notes
-    -----
     Non-negative least squares of the light in rings, as in Hogg & Lang 2013 (PASP 125, 719) but with a fixed ladder of
     widths.
     """

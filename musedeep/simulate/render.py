@@ -32,11 +32,7 @@ BLUEST, REDDEST, N_COLOURS = 4400.0, 9800.0, 24
 class Field:
     """Where the pixels of an IFU's slices look, and how much of the light gets there.
 
-    Parameters
-    ----------
-    optics : the IFU
-    pointing : for components in the sky frame
-    weight : what the telescope's field lets pass (vignetting), for all components
+    `pointing` serves components in the sky frame; `weight` is what the telescope's field lets pass (vignetting).
     """
 
     def __init__(self, optics: IfuOptics, pointing: Pointing | None, weight: Weight | None = None) -> None:
@@ -89,25 +85,15 @@ class Field:
 
 
 def render(
-    field: Field,
-    components: Sequence[Component | CubeComponent],
-    seconds: float,
-    temperature: float,
-    response: Array,
+    field: Field, components: Sequence[Component | CubeComponent], seconds: float, temperature: float, response: Array
 ) -> Array:
-    """Expected electrons of all components on a CCD.
+    """Expected electrons of all components on a CCD, float64 (n_rows, n_columns).
 
     Parameters
     ----------
-    field : the IFU and where it looks
-    components : what shines
     seconds : exposure time, s
     temperature : of the instrument, degrees Celsius: moves wavelengths and changes illuminations
     response : float64 (n_rows, n_columns), of the pixels
-
-    Returns
-    -------
-    float64 (n_rows, n_columns)
     """
     optics = field.optics
     image = np.zeros((N_ROWS, N_COLUMNS))

@@ -76,10 +76,7 @@ def write_request(path: Path, request: Request) -> None:
 def directory_to_fill(final: Path, request: Request, overwrite: bool) -> Path:
     """Where to make what shall be in `final`: there, or, where that is to be replaced once all is whole, beside it.
 
-    Raises
-    ------
-    MusedeepError
-        There is something else, and it may not be replaced; the directory above does not exist.
+    Raises MusedeepError if something else is there that may not be replaced, or the directory above does not exist.
     """
     beside = final.with_name(f".{final.name}.new")
     found, finished = read_request(final)

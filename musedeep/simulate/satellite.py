@@ -12,6 +12,7 @@ from musedeep.instrument import COLLECTING_AREA
 from musedeep.simulate.atmosphere import Atmosphere
 from musedeep.simulate.component import Component
 from musedeep.simulate.profiles import BETA, CORE
+from musedeep.simulate.scenes.layout import FIELD
 from musedeep.simulate.spectrum import FINE, continuum_only
 from musedeep.simulate.templates import flux_of_magnitude, photons, star_template
 
@@ -50,9 +51,7 @@ class Trail:
         return None
 
 
-def satellite_component(
-    seed: int | tuple[int, ...], atmosphere: Atmosphere, exposure_time: float = 600.0, size: float = 60.0
-) -> Component:
+def satellite_component(seed: int, atmosphere: Atmosphere, exposure_time: float = 600.0) -> Component:
     """Light of a satellite averaged over an exposure: sunlight on a line across the field.
 
     Parameters
@@ -60,7 +59,6 @@ def satellite_component(
     seed : of place, direction and brightness
     atmosphere : what the light passes through, and the blur
     exposure_time : s; the satellite crosses within a fraction of a second, so the average falls with it
-    size : side of the field, arcsec
 
     Returns
     -------
@@ -69,7 +67,7 @@ def satellite_component(
     """
     generator = np.random.default_rng(seed)
     magnitude, speed = generator.uniform(3.0, 5.0), generator.uniform(400.0, 1500.0)
-    distance, angle = generator.uniform(-0.25, 0.25) * size, generator.uniform(0.0, 360.0)
+    distance, angle = generator.uniform(-0.25, 0.25) * FIELD, generator.uniform(0.0, 360.0)
     per_length = flux_of_magnitude(magnitude) / (speed * exposure_time)
     light = photons(star_template(SUN) * per_length, FINE, COLLECTING_AREA) * atmosphere.transmission(FINE)
     return Component("satellite", continuum_only(light), Trail(distance, angle, atmosphere.seeing_fwhm), "field")

@@ -94,18 +94,10 @@ def make_scene(
 def scene_components(
     scene: Scene, atmosphere: Atmosphere, velocity_km_s: float = 0.0
 ) -> list[Component | CubeComponent]:
-    """The light of a scene at the entrance of the instrument.
+    """The light of a scene at the entrance of the instrument, photons a second and Angstrom.
 
-    Parameters
-    ----------
-    scene : what is looked at
-    atmosphere : what the light passes through
-    velocity_km_s : wavelengths at the telescope are those of the scene over 1 + v/c
-        (`musedeep.simulate.velocity.barycentric_velocity`)
-
-    Returns
-    -------
-    one component a source, but one for all point sources that share a spectrum; photons a second and Angstrom
+    There is one component for each source, but one for all point sources that share a spectrum. Wavelengths at the
+    telescope are those of the scene over 1 + v/c (`musedeep.simulate.velocity.barycentric_velocity`).
     """
     stretch = 1.0 + velocity_km_s / LIGHT_KM_S
     transmission = atmosphere.transmission(FINE)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import COLLECTING_AREA
+from musedeep.kernels.field.tangent import sky_position
 from musedeep.simulate.spectrum import FINE, STEP
-from musedeep.simulate.tangent import sky_position
 from musedeep.simulate.templates import photons, vacuum_of_air
 from musedeep.storage.fits.hdus import open_hdus
 from musedeep.storage.fits.headers import scan_units
@@ -71,17 +71,10 @@ class SceneCube:
         return self._opened["data"]
 
     def flux(self, xi: Array, eta: Array, wavelength: Array) -> Array:
-        """Trilinear interpolation.
+        """Trilinear interpolation, float64, erg/s/cm2/Angstrom/arcsec2; 0 outside the cube.
 
-        Parameters
-        ----------
-        xi, eta : offsets east and north of the middle, arcsec
-        wavelength : Angstrom, air; the three broadcast together
-
-        Returns
-        -------
-        float64, erg/s/cm2/Angstrom/arcsec2; 0 outside the cube. A value that is NaN is left out of the mean, which
-        is 0 where all eight are NaN
+        Offsets east and north of the middle (arcsec) and wavelengths (Angstrom, air) broadcast together. NaN is left
+        out of the mean, which is 0 where all eight are NaN.
         """
         xi, eta, wavelength = (np.asarray(value, np.float64) for value in (xi, eta, wavelength))
         terms = np.stack(np.broadcast_arrays(np.ones_like(xi), xi, eta, xi * xi, xi * eta, eta * eta))

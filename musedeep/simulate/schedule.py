@@ -214,10 +214,7 @@ def _dark_hours(
 def _wait(clock: Clock, scene: Scene, seconds: float) -> None:
     """Wait until it is dark and a target stands high for the length of an exposure (with an ILLUM before it).
 
-    Raises
-    ------
-    MusedeepError
-        That never happens.
+    Raises MusedeepError if that never happens.
     """
     lowest = abs(scene.dec - LATITUDE)
     limit = max(HIGH, lowest + 5.0)

@@ -24,7 +24,7 @@ def night_sets(
     reduced: Path,
     ifus: Sequence[int],
 ) -> dict[str, Frames]:
-    """The sets-of-frames of a night.
+    """The sets-of-frames of a night: paths and tags by name, as in "flat-01".
 
     Parameters
     ----------
@@ -32,11 +32,6 @@ def night_sets(
     files : raw file of each exposure, by its index
     statics : static calibrations by tag
     reduced : directory where products are expected
-    ifus : IFUs that there are
-
-    Returns
-    -------
-    paths and tags by name, as in "flat-01"
     """
 
     sets: dict[str, Frames] = {}

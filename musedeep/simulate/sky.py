@@ -1,6 +1,5 @@
 """The light of the night sky."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -37,29 +36,16 @@ HYDROXYL_VARIATION: Final = 0.15
 """Scatter that all groups of OH have in common (their bands rise and fall together)."""
 
 
-def sky_components(
-    atmosphere: Atmosphere,
-    brightness: float = 1.0,
-    line_scale: Mapping[int, float] | None = None,
-    seed: int | None = None,
-    moonlight: float = 0.0,
-) -> list[Component]:
-    """The night sky.
+def sky_components(atmosphere: Atmosphere, brightness: float = 1.0, seed: int | None = None) -> list[Component]:
+    """The night sky: one uniform component, photons a second, Angstrom and arcsec2.
 
     Parameters
     ----------
     atmosphere : its airmass lengthens the way through the glowing layer; its molecules absorb
     brightness : factor of everything; 1 is a dark night
-    line_scale : factor of each group of lines (`SkyLines.group`); groups left out have 1. None: drawn
-        from `seed`
-    seed : of the factors of the groups (see `line_factors`); None: all 1
-    moonlight : scattered light of the Moon in units of a half moon at 45 degrees
-
-    Returns
-    -------
-    one uniform component, photons a second, Angstrom and arcsec2
+    seed : of the factors of groups of lines (see `line_factors`); None: all 1
     """
-    factors = line_factors(seed) if line_scale is None and seed is not None else dict(line_scale or {})
+    factors = line_factors(seed) if seed is not None else {}
     path = glowing_path(atmosphere.airmass)
     table = load_sky_lines()
     wavelength = table.wavelength
@@ -71,7 +57,7 @@ def sky_components(
     absorption = zenith.extinction(wavelength) * atmosphere.telluric(wavelength)
     common = brightness * atmosphere.transparency
     flux = (TABLE_UNIT * common * path) * table.flux * scale * absorption
-    continuum = common * sky_continuum(path, moonlight) * atmosphere.telluric(FINE)
+    continuum = common * sky_continuum(path) * atmosphere.telluric(FINE)
     spectrum = Spectrum(
         photons(continuum, FINE, COLLECTING_AREA),
         wavelength[inside],
@@ -80,21 +66,14 @@ def sky_components(
     return [Component("night sky", spectrum, Uniform())]
 
 
-def sky_continuum(path: float = 1.0, moonlight: float = 0.0) -> Array:
-    """Continuum of the dark sky at the telescope without absorption by molecules.
+def sky_continuum(path: float = 1.0) -> Array:
+    """Continuum of the dark sky at the telescope without absorption by molecules, on the grid `FINE`.
 
-    Parameters
-    ----------
-    path : way through the glowing layer in units of its thickness
-    moonlight : as in `sky_components`
-
-    Returns
-    -------
-    float64, on the grid `FINE`, erg/s/cm2/Angstrom/arcsec2
+    Float64 (55501,), erg/s/cm2/Angstrom/arcsec2; `path` is the way through the glowing layer in units of its thickness.
     """
     table = load_sky_continuum()
     dark = (1.0 + AIRGLOW_PART * (path - 1.0)) * table.flux
-    return TABLE_UNIT * np.interp(FINE, table.wavelength, AVERAGE * dark + moonlight * table.moonlight)
+    return TABLE_UNIT * np.interp(FINE, table.wavelength, AVERAGE * dark)
 
 
 def glowing_path(airmass: float) -> float:
@@ -105,16 +84,10 @@ def glowing_path(airmass: float) -> float:
 
 
 def line_factors(seed: int) -> dict[int, float]:
-    """Factors by which the groups of lines differ from the table in one exposure.
+    """Factors, by group, by which lines differ from the table in the exposure of a seed.
 
-    Parameters
-    ----------
-    seed : of the exposure
-
-    Returns
-    -------
-    group to factor, log-normal: the bands of OH vary together by 15 percent and each by 5 more, the lines of atomic
-    oxygen and sodium by 30, others by 15
+    They are log-normal: the bands of OH vary together by 15 percent and each by 5 more, the lines of atomic oxygen and
+    sodium by 30, others by 15.
     """
     generator = np.random.default_rng([seed, 4])
     hydroxyl = generator.normal(0.0, HYDROXYL_VARIATION)

@@ -67,15 +67,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What the telescope looks at.
-
-    Attributes
-    ----------
-    name : name it was asked for
-    ra, dec : centre, degrees
-    sources : all sources
-    cube : a user's cube; its middle is the centre of the scene
-    """
+    """What the telescope looks at: centre (degrees), sources, or a user's cube, whose middle is the centre."""
 
     name: str
     ra: float

@@ -46,22 +46,15 @@ def write_statics(
     fields: Sequence[AstrometricField] | None = None,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write all static calibrations into a directory, made if it does not exist.
+    """Write all static calibrations into a directory, made if it does not exist; the path of each tag.
+
+    The same arguments give the same bytes.
 
     Parameters
     ----------
-    outdir : directory
     instrument : whose bad pixels and geometry to write; default: the simulated one of `mode` and `seed`
-    mode : instrument mode, as in WFM-NOAO-N, where no instrument is given
-    seed : likewise
     ifus : IFUs whose bad pixels and vignetting to write; default: those of the instrument
     fields : astrometric fields; default: all of the package
-    overwrite : replace files that exist
-
-    Returns
-    -------
-    dict
-        Path of each tag of a set-of-frames. The same arguments give the same bytes.
 
     Raises
     ------
@@ -101,14 +94,7 @@ def write_statics(
 def corner_mask(geometry: Table) -> tuple[NDArray[np.uint8], tuple[float, float]]:
     """Mask of the vignetted corner on the grid of the cube that the slices of a geometry table fill.
 
-    Parameters
-    ----------
-    geometry : rows of a GEOMETRY_TABLE, of all IFUs or of some
-
-    Returns
-    -------
-    uint8 (ny, nx), (float, float)
-        1 where the light is vignetted; x and y of the first pixel, pixels of the table.
+    Uint8 (ny, nx), 1 where the light is vignetted; x and y of the first pixel, pixels of the table.
     """
     x, y, half = (np.asarray(geometry[name], np.float64) for name in ("x", "y", "width"))
     half = 0.5 * half
@@ -122,11 +108,6 @@ def corner_mask(geometry: Table) -> tuple[NDArray[np.uint8], tuple[float, float]
 def write_badpix_table(path: str | Path, pixels: Mapping[int, Table], overwrite: bool = False) -> Path:
     """Write a BADPIX_TABLE; see `musedeep.statics.formats.badpix_table` for the tables."""
     return _write_one(path, formats.badpix_table(pixels), overwrite)
-
-
-def write_geometry_table(path: str | Path, geometry: Table, overwrite: bool = False) -> Path:
-    """Write a GEOMETRY_TABLE; see `musedeep.statics.formats.geometry_table` for the table."""
-    return _write_one(path, formats.geometry_table(geometry), overwrite)
 
 
 def write_astrometry_reference(path: str | Path, fields: Sequence[AstrometricField], overwrite: bool = False) -> Path:

@@ -25,16 +25,9 @@ def sun_altitude(mjd: float) -> float:
 
 
 def sunset(night: int, altitude: float) -> float:
-    """When the sun falls to an altitude (degrees) in the evening.
+    """When the sun falls to an altitude (degrees, above -20) in the evening: MJD, to the second.
 
-    Parameters
-    ----------
-    night : MJD of the night's latter part
-    altitude : above -20
-
-    Returns
-    -------
-    MJD, to the second
+    `night` is the MJD of the night's latter part.
     """
     # the sun stands in the south at 16:40 UT and below -30 degrees, whatever the season, at 4:40 UT
     high, low = night - 0.305, night + 0.195

@@ -67,18 +67,8 @@ def planck(wavelength: Array, temperature: float) -> Array:
 
 @lru_cache(maxsize=64)
 def star_template(temperature: float) -> Array:
-    """Spectrum of a star.
+    """Spectrum of a star (temperature in K): float64, on the grid `FINE`, per Angstrom, 1 at `V_WAVELENGTH`; read-only.
 
-    Parameters
-    ----------
-    temperature : K
-
-    Returns
-    -------
-    float64, on the grid `FINE`, per Angstrom, continuum 1 at `V_WAVELENGTH`; read-only
-
-    Notes
-    -----
     A thermal continuum with the Sun's strong lines: those of metals fade and those of hydrogen grow towards 9500 K.
     It is a star to the instrument, not to a stellar physicist.
     """
@@ -97,21 +87,11 @@ def star_template(temperature: float) -> Array:
 
 @lru_cache(maxsize=256)
 def galaxy_template(redshift: float, young: float) -> Array:
-    """Continuum of a galaxy.
+    """Continuum of a galaxy: float64, on the grid `FINE`, per Angstrom, 1 at `V_WAVELENGTH` (observed); read-only.
 
-    Parameters
-    ----------
-    redshift : from 0
-    young : part of the light at the rest wavelength 5500 Angstrom that young stars give, 0 to 1
-
-    Returns
-    -------
-    float64, on the grid `FINE`, per Angstrom, 1 at `V_WAVELENGTH` (observed); read-only
-
-    Notes
-    -----
-    Old stars: 4700 K with the break at 4000 Angstrom, H and K, G band, Mg b and Na D broadened by motion; young stars:
-    a slope of lambda^-2 with a break at 912 Angstrom and the absorption of the Lyman-alpha forest below 1216.
+    Old stars: 4700 K with the break at 4000 Angstrom, H and K, G band, Mg b and Na D broadened by motion; young stars,
+    which give the part `young` (0 to 1) of the light at the rest wavelength 5500 Angstrom: a slope of lambda^-2 with a
+    break at 912 Angstrom and the absorption of the Lyman-alpha forest below 1216.
     """
     rest = FINE / (1.0 + redshift)
     old = planck(rest, 4700.0) * (0.45 + 0.55 / (1.0 + np.exp(-(rest - 4000.0) / 25.0)))
@@ -177,17 +157,9 @@ REST_LINES: Final = {
 
 
 def emission_lines(fluxes: dict[str, float], redshift: float) -> tuple[Array, Array]:
-    """Lines of a galaxy or nebula that fall on the grid `FINE`.
+    """Air wavelengths (Angstrom, rising) and fluxes, float64 (n,), of the lines that fall on the grid `FINE`.
 
-    Parameters
-    ----------
-    fluxes : name in `REST_LINES` to flux, erg/s/cm2
-    redshift : of all of them
-
-    Returns
-    -------
-    wavelength : float64 (n,), Angstrom, air, rising
-    flux : float64 (n,), erg/s/cm2
+    `fluxes` has the flux, erg/s/cm2, by the name in `REST_LINES`.
     """
     names = sorted(fluxes, key=REST_LINES.__getitem__)
     wavelength = air_of_vacuum(np.array([REST_LINES[name] for name in names]) * (1.0 + redshift))

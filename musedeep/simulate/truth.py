@@ -10,6 +10,7 @@ import yaml
 from astropy.table import Table
 
 from musedeep import __version__
+from musedeep.kernels.field.tangent import sky_position
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.efficiency import efficiency
 from musedeep.simulate.exposure import Exposure
@@ -17,7 +18,6 @@ from musedeep.simulate.optics import Instrument
 from musedeep.simulate.pointing import airmass, middle, parallactic_angle
 from musedeep.simulate.scene import Scene
 from musedeep.simulate.spectrum import FINE
-from musedeep.simulate.tangent import sky_position
 from musedeep.simulate.velocity import barycentric_velocity
 
 COLOURS = (5000.0, 6000.0, 7000.0, 8000.0, 9000.0)
@@ -34,14 +34,7 @@ def write_truth(
 ) -> None:
     """Write everything that a reduction should find into a directory that exists.
 
-    Parameters
-    ----------
-    directory : where the files go
-    instrument : its truth, for the IFUs that it has
-    effects : what was simulated
-    seed : of the night
-    exposures : of the night
-    names : name of each exposure's raw file, by its index
+    `names` has the name of each exposure's raw file, by its index.
     """
     known: dict[str, Any] = {
         "version": __version__,

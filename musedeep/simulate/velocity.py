@@ -9,20 +9,10 @@ from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
 
 
 def barycentric_velocity(ra: float, dec: float, mjd: float) -> float:
-    """Velocity to be added to a radial velocity seen from the telescope to have it seen from the barycentre.
+    """Velocity (km/s) to be added to one seen from the telescope to have it seen from the barycentre.
 
-    Parameters
-    ----------
-    ra, dec : degrees (ICRS)
-    mjd : UTC
-
-    Returns
-    -------
-    km/s: wavelengths of the barycentre are those of the telescope times 1 + v/c
-
-    Notes
-    -----
-    astropy's own ephemeris and tables: nothing is fetched, which costs less than 0.001 km/s.
+    Coordinates in degrees (ICRS), MJD in UTC. Wavelengths of the barycentre are those of the telescope times 1 + v/c.
+    astropy's own ephemeris and tables are used: nothing is fetched, which costs less than 0.001 km/s.
     """
     site = EarthLocation.from_geodetic(LONGITUDE * units.deg, LATITUDE * units.deg, ELEVATION * units.m)
     with (

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.kernels.field.tangent import sky_position
 from musedeep.statics.load import read_table
 
 Floats = NDArray[np.float64]
@@ -62,13 +63,7 @@ def field_names() -> tuple[str, ...]:
 
 @cache
 def load_astrometric_field(name: str) -> AstrometricField:
-    """A field by its name.
-
-    Raises
-    ------
-    MusedeepError
-        Another name.
-    """
+    """A field by its name; MusedeepError for another name."""
     for row in read_table("astrometric_fields"):
         if str(row["name"]).lower() == name.lower():
             return synthetic_field(str(row["name"]), float(row["ra"]), float(row["dec"]), int(row["seed"]))
@@ -76,23 +71,11 @@ def load_astrometric_field(name: str) -> AstrometricField:
 
 
 def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 280) -> AstrometricField:
-    """A star cluster that is not in the sky.
+    """A star cluster that is not in the sky, sorted by magnitude; the seed makes its stars.
 
     Surface density 1 / (1 + (r / CORE)^2), as of King's profile (1962, AJ 67, 471) far inside the tidal radius;
     magnitudes from counts that grow as 10^(SLOPE m). Stars that would be blended are drawn again, so that fewer than
     `n_stars` come back only where there is no room.
-
-    Parameters
-    ----------
-    name : str
-    ra, dec : degrees, centre
-    seed : makes the stars
-    n_stars : stars to place within RADIUS
-
-    Returns
-    -------
-    AstrometricField
-        Sorted by magnitude.
     """
     # uniform numbers alone: their stream is the same in all versions of numpy, that of other distributions need not be
     uniform = np.random.Generator(np.random.PCG64(seed)).random
@@ -111,7 +94,7 @@ def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 
                 xi[kept], eta[kept], rank[kept] = x, y, i
                 kept += 1
                 break
-    star_ra, star_dec = _sky_positions(ra, dec, xi[:kept], eta[:kept])
+    star_ra, star_dec = sky_position(xi[:kept], eta[:kept], ra, dec)
     source = tuple(f"{name}-{i + 1:03d}" for i in range(kept))
     return AstrometricField(name, ra, dec, source, star_ra, star_dec, "Johnson_V", magnitude[rank[:kept]])
 
@@ -123,26 +106,11 @@ def strip_of(field: AstrometricField, half_height: float) -> AstrometricField:
     """
     near = np.abs(field.star_dec - field.dec) * 3600.0 < half_height
     source = tuple(name for name, kept in zip(field.source, near, strict=True) if kept)
-    return replace(
-        field,
-        source=source,
-        star_ra=field.star_ra[near],
-        star_dec=field.star_dec[near],
-        magnitude=field.magnitude[near],
-    )
+    places = {name: getattr(field, name)[near] for name in ("star_ra", "star_dec", "magnitude")}
+    return replace(field, source=source, **places)
 
 
 def _magnitudes(uniform: Floats) -> Floats:
     """Magnitudes at these places of the cumulative counts (0 to 1)."""
     growth = 10.0 ** (SLOPE * (FAINTEST - BRIGHTEST))
     return BRIGHTEST + np.log10(1.0 + uniform * (growth - 1.0)) / SLOPE
-
-
-def _sky_positions(ra: float, dec: float, xi: Floats, eta: Floats) -> tuple[Floats, Floats]:
-    """Right ascension and declination (deg) of gnomonic offsets east and north (arcsec)."""
-    x, y = np.radians(xi / 3600.0), np.radians(eta / 3600.0)
-    sine, cosine = np.sin(np.radians(dec)), np.cos(np.radians(dec))
-    depth = cosine - y * sine
-    right_ascension = ra + np.degrees(np.arctan2(x, depth))
-    declination = np.degrees(np.arctan2(sine + y * cosine, np.hypot(x, depth)))
-    return right_ascension % 360.0, declination

@@ -103,17 +103,10 @@ def astrometry_reference(fields: Sequence[AstrometricField]) -> fits.HDUList:
 
 
 def badpix_table(pixels: Mapping[int, Table]) -> fits.HDUList:
-    """BADPIX_TABLE (manual A.2.5): one extension CHANnn an IFU.
+    """BADPIX_TABLE (manual A.2.5): one extension CHANnn an IFU, of its table.
 
-    Parameters
-    ----------
-    pixels : table of each IFU (1 to 24)
-        Columns xpos, ypos (from 1 on the raw image with its pre- and overscans), status (Euro3D flags), value (count).
-
-    Raises
-    ------
-    MusedeepError
-        An IFU or a pixel that does not exist, or a missing column.
+    Columns xpos, ypos (from 1 on the raw image with its pre- and overscans), status (Euro3D flags), value (count).
+    Raises MusedeepError for an IFU or a pixel that does not exist, or a missing column.
     """
     hdus = []
     for ifu in sorted(pixels):
@@ -131,17 +124,10 @@ def badpix_table(pixels: Mapping[int, Table]) -> fits.HDUList:
 
 
 def geometry_table(geometry: Table) -> fits.HDUList:
-    """GEOMETRY_TABLE (manual A.3.10), sorted by IFU and slice.
+    """GEOMETRY_TABLE (manual A.3.10), sorted by IFU and slice, of a table of 1152 rows.
 
-    Parameters
-    ----------
-    geometry : 1152 rows
-        Columns SubField, SliceCCD, SliceSky, x, y [pix], angle [deg], width [pix]; others are left out.
-
-    Raises
-    ------
-    MusedeepError
-        A missing column, or not each slice of each IFU once.
+    Columns SubField, SliceCCD, SliceSky, x, y [pix], angle [deg], width [pix]; others are left out. MusedeepError if
+    one is missing, or if not each slice of each IFU is there once.
     """
     # without the count 1 that the products of recipes have
     formats = [one._replace(format=one.format[-1]) for one in GEOMETRY_COLUMNS]

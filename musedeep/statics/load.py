@@ -47,23 +47,12 @@ class ArcLines:
     comment: tuple[str, ...]
 
     def of_lamp(self, lamp: str) -> "ArcLines":
-        """The lines of a lamp: "Ne", "Xe" or "HgCd".
-
-        Raises
-        ------
-        MusedeepError
-            Another lamp.
-        """
+        """The lines of a lamp: "Ne", "Xe" or "HgCd"; MusedeepError for another."""
         if lamp not in LAMPS:
             raise MusedeepError(f"arc lamp '{lamp}' is unknown; the lamps are {', '.join(LAMPS)}")
         wanted = np.flatnonzero([ion in LAMPS[lamp] for ion in self.ion])
-        return ArcLines(
-            self.wavelength[wanted],
-            self.flux[wanted],
-            tuple(self.ion[i] for i in wanted),
-            self.quality[wanted],
-            tuple(self.comment[i] for i in wanted),
-        )
+        ion, comment = (tuple(texts[i] for i in wanted) for texts in (self.ion, self.comment))
+        return ArcLines(self.wavelength[wanted], self.flux[wanted], ion, self.quality[wanted], comment)
 
 
 @dataclass(frozen=True)
@@ -94,12 +83,10 @@ class SkyContinuum:
     ----------
     wavelength : float64 (n,), air, Angstrom
     flux : float64 (n,), of a dark night, 1e-20 erg/s/cm2/Angstrom/arcsec2
-    moonlight : float64 (n,), same unit, what a half moon 45 degrees away adds
     """
 
     wavelength: Floats
     flux: Floats
-    moonlight: Floats
 
 
 @dataclass(frozen=True)
@@ -170,17 +157,11 @@ def _numbers(name: str, columns: Sequence[str]) -> list[Floats]:
     names = next(rows)
     places = [names.index(column) for column in columns]
     values = [[row[k] for k in places] for row in rows]
-    return [_floats(column) for column in zip(*values, strict=True)]
+    return [_fixed(column) for column in zip(*values, strict=True)]
 
 
-def _floats(column: Any) -> Floats:
-    values = np.array(column, np.float64)
-    values.setflags(write=False)
-    return values
-
-
-def _integers(column: Any) -> Integers:
-    values = np.array(column, np.int32)
+def _fixed(column: Any, dtype: type = np.float64) -> NDArray[Any]:
+    values: NDArray[Any] = np.array(column, dtype)
     values.setflags(write=False)
     return values
 
@@ -193,13 +174,9 @@ def _texts(column: Any) -> tuple[str, ...]:
 def load_arc_lines() -> ArcLines:
     """Lines of Ne, Xe, Hg and Cd from 4600 to 9400 Angstrom."""
     table = read_table("arc_lines")
-    return ArcLines(
-        _floats(table["lambda"]),
-        _floats(table["flux"]),
-        _texts(table["ion"]),
-        _integers(table["quality"]),
-        _texts(table["comment"]),
-    )
+    wavelength, flux = _fixed(table["lambda"]), _fixed(table["flux"])
+    quality = _fixed(table["quality"], np.int32)
+    return ArcLines(wavelength, flux, _texts(table["ion"]), quality, _texts(table["comment"]))
 
 
 @cache
@@ -207,9 +184,8 @@ def load_sky_lines() -> SkyLines:
     """OH, O2 and atomic lines of the night sky from 4600 to 9500 Angstrom."""
     table = read_table("sky_lines")
     groups = {int(number): str(text) for number, text in table.meta["groups"].items()}
-    return SkyLines(
-        _texts(table["name"]), _integers(table["group"]), _floats(table["lambda"]), _floats(table["flux"]), groups
-    )
+    wavelength, flux = _fixed(table["lambda"]), _fixed(table["flux"])
+    return SkyLines(_texts(table["name"]), _fixed(table["group"], np.int32), wavelength, flux, groups)
 
 
 @cache
@@ -223,14 +199,14 @@ def sky_line_fluxes() -> tuple[Floats, Floats]:
 def load_sky_continuum() -> SkyContinuum:
     """Continuum of the night sky from 4480 to 9530 Angstrom in steps of 10."""
     table = read_table("sky_continuum")
-    return SkyContinuum(_floats(table["lambda"]), _floats(table["flux"]), _floats(table["moonlight"]))
+    return SkyContinuum(_fixed(table["lambda"]), _fixed(table["flux"]))
 
 
 @cache
 def load_extinction() -> Extinction:
     """Extinction over Paranal from 3325 to 10000 Angstrom."""
     table = read_table("extinction")
-    return Extinction(_floats(table["lambda"]), _floats(table["extinction"]))
+    return Extinction(_fixed(table["lambda"]), _fixed(table["extinction"]))
 
 
 def standard_names() -> tuple[str, ...]:
@@ -240,20 +216,14 @@ def standard_names() -> tuple[str, ...]:
 
 @cache
 def load_standard(name: str) -> Standard:
-    """A standard star by its name; capitals, blanks, hyphens and underscores do not matter.
-
-    Raises
-    ------
-    MusedeepError
-        Another star.
-    """
+    """A standard star by its name (capitals, blanks, hyphens, underscores do not matter); MusedeepError for others."""
     table = read_table("standards")
     found = next((star for star in standard_names() if _plain(star) == _plain(name)), None)
     if found is None:
         raise MusedeepError(f"standard star '{name}' is unknown; the stars are {', '.join(standard_names())}")
-    facts, flux = table.meta["stars"][found], _floats(table[found])
-    error = _floats(flux * facts["relative_error"])
-    return Standard(found, float(facts["ra"]), float(facts["dec"]), _floats(table["lambda"]), flux, error)
+    facts, flux = table.meta["stars"][found], _fixed(table[found])
+    error = _fixed(flux * facts["relative_error"])
+    return Standard(found, float(facts["ra"]), float(facts["dec"]), _fixed(table["lambda"]), flux, error)
 
 
 def _plain(name: str) -> str:
@@ -269,7 +239,7 @@ def load_filters() -> tuple[Filter, ...]:
     for name in dict.fromkeys(names.tolist()):
         points, rows = table.meta["zero_points"][name], names == name
         zero_points = float(points["ZP_VEGA"]), float(points["ZP_AB"])
-        filters.append(Filter(name, _floats(table["lambda"][rows]), _floats(table["throughput"][rows]), zero_points))
+        filters.append(Filter(name, _fixed(table["lambda"][rows]), _fixed(table["throughput"][rows]), zero_points))
     return tuple(filters)
 
 
@@ -277,4 +247,4 @@ def load_filters() -> tuple[Filter, ...]:
 def load_telluric_regions() -> TelluricRegions:
     """Telluric bands that matter at the resolution of MUSE, and the continuum around each."""
     table = read_table("telluric_regions")
-    return TelluricRegions(*(_floats(table[name]) for name in ("lmin", "lmax", "bgmin", "bgmax")))
+    return TelluricRegions(*(_fixed(table[name]) for name in ("lmin", "lmax", "bgmin", "bgmax")))

@@ -47,27 +47,17 @@ def _depth(molecule: str, amount: float) -> Floats:
 
 
 def telluric_transmission(wavelength_air: Floats, airmass: float, precipitable_water_mm: float) -> Floats:
-    """Transmission of water vapour and molecular oxygen.
+    """Transmission of water vapour and molecular oxygen, float64, shape of `wavelength_air`, between 0 and 1.
+
+    The tables give means over 0.1 Angstrom from 4500 to 9500 Angstrom; beyond, the value is that of the nearest end. On
+    the grid 4500 + 0.1 k nothing is interpolated. Cross-sections: see the headers of tables/telluric_h2o.ecsv and
+    tables/telluric_o2.ecsv. Equivalent widths at airmass 1 and 2.5 mm agree with the ESO sky model to 1-7 percent.
 
     Parameters
     ----------
-    wavelength_air : float64 (any shape)
-        Angstrom; the tables give means over 0.1 Angstrom from 4500 to 9500 Angstrom. Beyond, the value is that of the
-        nearest end. On the grid 4500 + 0.1 k nothing is interpolated.
-    airmass : float
-        At least 1 in earnest; 0 gives transmission 1.
-    precipitable_water_mm : float
-        Column of water vapour at the zenith, mm; 0 leaves oxygen alone.
-
-    Returns
-    -------
-    float64, shape of `wavelength_air`
-        Between 0 and 1.
-
-    Notes
-    -----
-    Cross-sections: see the headers of tables/telluric_h2o.ecsv and tables/telluric_o2.ecsv. Equivalent widths at
-    airmass 1 and 2.5 mm agree with the ESO sky model to 1-7 percent, band by band.
+    wavelength_air : float64 (any shape), Angstrom
+    airmass : at least 1 in earnest; 0 gives transmission 1
+    precipitable_water_mm : column of water vapour at the zenith, mm; 0 leaves oxygen alone
     """
     depth = _depth("h2o", airmass * precipitable_water_mm) + _depth("o2", airmass)
     grid = START + STEP * np.arange(SIZE)

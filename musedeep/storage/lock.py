@@ -32,10 +32,7 @@ _TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 def output_lock(directory: Path) -> Iterator[None]:
     """Hold the lock of an output directory; the directory is made, and removed if it is left empty.
 
-    Raises
-    ------
-    MusedeepError
-        Another run holds the lock, and who it is; the directory cannot be written.
+    Raises MusedeepError if another run holds the lock, and which; if the directory cannot be written.
     """
     made = not directory.exists()
     path = directory / LOCK

@@ -1,7 +1,6 @@
 """OFFSET_LIST: offsets of position and flux scales of exposures, found by their DATE_OBS (manual 6.6.1, A.3.17)."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.hdus import column, open_hdus
+from musedeep.storage.outputs import appearing_whole
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -37,10 +37,7 @@ class OffsetList:
     def for_date(self, date_obs: str) -> OffsetRow:
         """The row of an exposure. The rows of other exposures do not matter.
 
-        Raises
-        ------
-        MusedeepError
-            No row has this DATE_OBS; an offset or scale that makes no sense; two rows that differ in them.
+        Raises MusedeepError for a DATE_OBS without a row; an offset or scale that makes no sense; two rows that differ.
         """
         rows = [row for row in self.rows if row.date_obs == date_obs]
         if not rows:
@@ -63,10 +60,7 @@ class OffsetList:
 def read_offset_list(path: str | Path) -> OffsetList:
     """Read an OFFSET_LIST: the first binary table of the file.
 
-    Raises
-    ------
-    MusedeepError
-        Missing file, table or column; a column that holds no numbers.
+    Raises MusedeepError for a missing file, table or column; a column that holds no numbers.
     """
     path = Path(path)
     with open_hdus(path, "OFFSET_LIST, as muse_exp_align writes it") as hdus:
@@ -117,6 +111,5 @@ def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:
     ]
     primary = fits.PrimaryHDU()
     primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
-    partial = path.with_name(f".{path.name}.part")
-    fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(partial, overwrite=True, checksum=True)
-    os.replace(partial, path)
+    with appearing_whole(path) as partial:
+        fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(partial, overwrite=True, checksum=True)

@@ -19,10 +19,7 @@ def partial_name(path: Path) -> Path:
 def appearing_whole(path: Path, need: int = 0) -> Iterator[Path]:
     """Where to make an output of about `need` bytes, that gets its name at the end, or is not there at all.
 
-    Raises
-    ------
-    MusedeepError
-        It cannot be written.
+    Raises MusedeepError if it cannot be written.
     """
     partial = partial_name(path)
     try:

@@ -17,11 +17,8 @@ def read_set_of_frames(path: str | Path) -> list[tuple[str, str]]:
     any characters but blanks: what is no text is taken byte for byte, as file systems do. A pixel table may be named as
     a FITS file or as a store, whichever there is; see `existing_form`.
 
-    Raises
-    ------
-    MusedeepError
-        The file or a frame does not exist; it is no text; a line without a tag, a variable that is not set;
-        the same frame twice.
+    Raises MusedeepError if the file or a frame does not exist; if it is no text; for a line without a tag, a variable
+    that is not set; the same frame twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -72,10 +69,7 @@ def existing_form(path: str) -> str:
 def write_set_of_frames(path: Path, frames: Sequence[tuple[str, str]], overwrite: bool = False) -> None:
     """Write paths and tags; the file appears when it is whole.
 
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, a path holds a blank, or the file cannot be written.
+    Raises MusedeepError if it exists and may not be replaced, a path holds a blank, or the file cannot be written.
     """
     refuse_existing(path, overwrite)
     for name, _ in frames:

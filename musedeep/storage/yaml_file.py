@@ -32,23 +32,10 @@ for _loader in (_UniqueKeys, _UniqueKeysAsText):
 
 
 def read_mapping(path: Path, kind: str, keys: list[str], as_text: bool = False) -> dict[str, Any]:
-    """Read a YAML file whose content is a mapping.
+    """Read a YAML file whose content is a mapping; its kind (as in "selection file") and keys serve messages.
 
-    Parameters
-    ----------
-    path : Path
-    kind : str
-        What the file is, for messages, as in "selection file".
-    keys : list of str
-        Keys that it may have, for messages.
-    as_text : bool
-        All values are text; else numbers, dates and so on are found by their looks (a time of 12:00:00 becomes
-        a number).
-
-    Raises
-    ------
-    MusedeepError
-        No such file; not text, not YAML, a key twice, or no mapping.
+    With `as_text` all values are text; else numbers, dates and so on are found by their looks (a time of 12:00:00
+    becomes a number). Raises MusedeepError for no such file; not text, not YAML, a key twice, or no mapping.
     """
     if not path.is_file():
         raise MusedeepError(f"{path}: no such {kind}")

@@ -31,23 +31,12 @@ _INHERITED = ("ORIGIN", "TELESCOP", "INSTRUME", "DATE-OBS", "MJD-OBS", "ESO INS 
 
 
 def bad_pixels(x: NDArray[Any], y: NDArray[Any], status: NDArray[Any] | int, trimmed: bool) -> NDArray[Any]:
-    """Bad pixels as the table has them.
+    """Bad pixels as the table has them, BAD_PIXEL (n,); MusedeepError for a position that is not on the image.
 
     Parameters
     ----------
-    x, y : int (n,)
-        Positions from 1, on the trimmed image if `trimmed`, else on the raw one.
-    status : int (n,) or int
-        Euro3D flags.
-
-    Returns
-    -------
-    BAD_PIXEL (n,)
-
-    Raises
-    ------
-    MusedeepError
-        A position that is not on the image.
+    x, y : int (n,), positions from 1, on the trimmed image if `trimmed`, else on the raw one
+    status : int (n,) or int, Euro3D flags
     """
     x, y = np.asarray(x, np.int64), np.asarray(y, np.int64)
     (ny, nx), kind = (TRIMMED_SHAPE, "trimmed") if trimmed else (RAW_SHAPE, "raw")
@@ -65,16 +54,9 @@ def bad_pixels(x: NDArray[Any], y: NDArray[Any], status: NDArray[Any] | int, tri
 
 
 def flagged_pixels(dq: NDArray[Any], mask: int = 0xFFFFFFFF) -> NDArray[Any]:
-    """The pixels of a data-quality image that have any of the flags of a mask, with these flags.
+    """The pixels of a data-quality image that have any of the flags of a mask, with these flags, BAD_PIXEL (n,).
 
-    Parameters
-    ----------
-    dq : int32 (4112, 4096) or (4240, 4224)
-        On the trimmed or on the raw image.
-
-    Returns
-    -------
-    BAD_PIXEL (n,)
+    The image is int32 (4112, 4096) or (4240, 4224), trimmed or raw.
     """
     flags = dq.astype(np.int64) & 0xFFFFFFFF & mask
     y, x = np.nonzero(flags)
@@ -84,15 +66,8 @@ def flagged_pixels(dq: NDArray[Any], mask: int = 0xFFFFFFFF) -> NDArray[Any]:
 def read_flags(path: Path) -> tuple[dict[int, tuple[NDArray[Any], fits.Header]], fits.Header]:
     """The DQ extensions of a master calibration, of one IFU or of several.
 
-    Returns
-    -------
-    dict, fits.Header
-        DQ image of each IFU and cards that describe its chip; cards for the primary header.
-
-    Raises
-    ------
-    MusedeepError
-        No FITS file, no DQ extension, or one of another shape; no IFU in the header.
+    DQ image of each IFU and cards that describe its chip; cards for the primary header. Raises MusedeepError for no
+    FITS file, no DQ extension, or one of another shape; no IFU in the header.
     """
     found: dict[int, tuple[NDArray[Any], fits.Header]] = {}
     with open_hdus(path, "image with a DQ extension, as in MASTER_FLAT", memmap=True) as hdus:
@@ -124,10 +99,7 @@ def read_flags(path: Path) -> tuple[dict[int, tuple[NDArray[Any], fits.Header]],
 def read_ascii(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Positions and flags of a text file: x, y, flag a line; # begins a comment.
 
-    Raises
-    ------
-    MusedeepError
-        The file does not exist or has no such line; names the first line that is wrong.
+    Raises MusedeepError if the file does not exist or has no such line; names the first line that is wrong.
     """
     if not path.is_file():
         raise MusedeepError(f"{path}: no such file; give a text file with x, y and flag in each line")
@@ -152,10 +124,7 @@ def read_ascii(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
 def parse_region(text: str) -> tuple[int, int, int, int]:
     """Lowest and highest x, lowest and highest y of a region [x1:x2,y1:y2].
 
-    Raises
-    ------
-    ArgumentTypeError
-        The text has another form, or a range runs backwards.
+    Raises ArgumentTypeError if the text has another form, or a range runs backwards.
     """
     match = _REGION.match(text.strip())
     if not match:

@@ -61,20 +61,9 @@ def flag_value(text: str) -> int:
 def run_tool(
     parser: ToolParser, action: Callable[[argparse.Namespace], Any], arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse the command line and run a tool; the exit status.
+    """Parse the command line (default: that of the process) and run a tool; none at all shows how it is used.
 
-    Parameters
-    ----------
-    parser : ToolParser
-    action : callable
-        Gets the arguments.
-    arguments : sequence of str, optional
-        Default: those of the process. None at all shows how the tool is used.
-
-    Returns
-    -------
-    int
-        0 done; 1 bad input; 2 wrong usage; 130 interrupted.
+    The exit status: 0 done; 1 bad input; 2 wrong usage; 130 interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     if not words:

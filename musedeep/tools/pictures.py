@@ -31,23 +31,10 @@ Drawing = Callable[["Figure"], None]
 
 
 def draw(drawing: Drawing, output: Path | None, overwrite: bool, size: tuple[float, float] = (10.0, 6.5)) -> None:
-    """Draw a picture, and write it to a file or show it in a window.
+    """Draw a picture on an empty figure, and write it to a file or show it in a window (None).
 
-    Parameters
-    ----------
-    drawing : callable
-        Gets an empty figure.
-    output : Path or None
-        File in a format that its ending names (PNG, PDF, SVG); it appears when it is whole. None: a window.
-    overwrite : bool
-        Replace an existing file.
-    size : (float, float)
-        [inch]
-
-    Raises
-    ------
-    MusedeepError
-        No matplotlib, no display for a window, an ending that is no format, or the file exists.
+    The ending of the file names its format (PNG, PDF, SVG); it appears when it is whole. The size is in inches. Raises
+    MusedeepError if there is no matplotlib, no display for a window, an ending that is no format, or the file exists.
     """
     try:
         import matplotlib

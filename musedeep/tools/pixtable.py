@@ -48,15 +48,9 @@ def dump_heading(table: PixelTable, start: int, count: int) -> list[str]:
 
 
 def dump_lines(rows: Rows, places: Places, positions: str) -> Iterator[str]:
-    """Rows as text.
+    """Rows as text; a weight of 0 is shown where there is none.
 
-    Parameters
-    ----------
-    rows : dict
-        Columns; a weight of 0 is shown where there is none.
-    places : Places
-    positions : str
-        Unit of xpos and ypos: pixels are shown with 8 decimals, other units with 8 digits.
+    `positions` is the unit of xpos and ypos: pixels are shown with 8 decimals, other units with 8 digits.
     """
     form = "14.8f" if positions == "pix" else "14.7e"
     weight = rows.get("weight", np.zeros(places.y.size, np.float32))
@@ -75,21 +69,10 @@ def dump_lines(rows: Rows, places: Places, positions: str) -> Iterator[str]:
 
 
 def dump(path: Path, start: int = 0, count: int | None = None) -> Iterator[str]:
-    """A pixel table as lines of text: five of comments, and one a row.
+    """A pixel table as lines of text: five of comments, and `count` of rows from `start` (from 0), default all.
 
-    Parameters
-    ----------
-    path : Path
-        FITS pixel table or store; the rows of a store come in the order of the FITS table it was made from.
-    start : int
-        Row to begin with, from 0.
-    count : int, optional
-        Rows; default: all that follow.
-
-    Raises
-    ------
-    MusedeepError
-        No pixel table, or `start` is beyond its end.
+    The rows of a store come in the order of the FITS table it was made from. Raises MusedeepError for no pixel table,
+    or if `start` is beyond its end.
     """
     table = open_pixel_table(path)
     if not 0 <= start < table.n_rows:
@@ -126,13 +109,7 @@ Range = tuple[float | None, float | None]
 def inside(rows: Rows, ranges: dict[str, Range], zero: dict[str, float]) -> NDArray[np.bool_]:
     """Which rows lie in all ranges, ends included.
 
-    Parameters
-    ----------
-    rows : dict
-    ranges : dict
-        Lowest and highest value of `xpos`, `ypos`, `lambda`; None: no limit.
-    zero : dict
-        Of `subset.zero_points`.
+    Ranges are the lowest and highest `xpos`, `ypos`, `lambda` (None: no limit); `zero` is of `subset.zero_points`.
     """
     keep = np.ones(rows["lambda"].size, np.bool_)
     for name, _, axis in _AXES:
@@ -161,13 +138,7 @@ def crop_report(table: PixelTable, ranges: dict[str, Range]) -> list[str]:
 
 
 def crop(source: Path, target: Path, ranges: dict[str, Range], overwrite: bool = False) -> int:
-    """Write the rows of a pixel table within ranges (see `inside`) as a new one; their number.
-
-    Raises
-    ------
-    MusedeepError
-        See `subset.write_subset`.
-    """
+    """Write the rows of a pixel table within ranges (see `inside`) as a new one (see `write_subset`); their number."""
     table = open_pixel_table(source)
     zero = zero_points(table.facts, table.units, table.path)
     low, high = ranges["lambda"]
@@ -203,17 +174,9 @@ def muse_pixtable_crop(arguments: Sequence[str] | None = None) -> int:
 
 
 def erase_slice(source: Path, ifu: int, number: int, target: Path, overwrite: bool = False) -> tuple[int, int]:
-    """Write a pixel table without one slice of one IFU, of all its exposures.
+    """Write a pixel table without one slice of one IFU, of all its exposures; the rows erased, the rows left.
 
-    Returns
-    -------
-    (int, int)
-        Rows erased, rows left.
-
-    Raises
-    ------
-    MusedeepError
-        The table has no such rows; see also `subset.write_subset`.
+    Raises MusedeepError if the table has no such rows; see also `subset.write_subset`.
     """
     table = open_pixel_table(source)
     ifus = np.zeros(32, np.int64)

@@ -75,16 +75,7 @@ def draw_samples(
 ) -> None:
     """Tracing samples in CCD coordinates, with the polynomials and the flat-field if there are any.
 
-    Parameters
-    ----------
-    figure : Figure
-    samples : dict
-        Columns of TRACE_SAMPLES of these slices.
-    trace : TraceTable, optional
-    image : float32 (4112, 4096), optional
-    slices : (int, int)
-        First and last slice.
-    heading : str
+    Samples are the columns of TRACE_SAMPLES of slices (first and last); the image is float32 (4112, 4096).
     """
     axes = figure.add_subplot()
     edges = np.concatenate([samples["left"], samples["right"]]).astype(np.float64)
@@ -121,9 +112,9 @@ def draw_samples(
     axes.set_ylim(0.5, N_ROWS + 0.5)
     axes.set_xlabel("x on the CCD [pix]")
     axes.set_ylabel("y on the CCD [pix]")
-    detail = "crosses: samples of edges (red) and centres (blue)" + (
-        "; lines: trace table" if trace is not None else ""
-    )
+    detail = "crosses: samples of edges (red) and centres (blue)"
+    if trace is not None:
+        detail += "; lines: trace table"
     if failed:
         detail += f"; no valid trace: slice {', '.join(map(str, failed))}"
     pictures.title(axes, heading, detail, above=20.0)

@@ -29,23 +29,9 @@ AGREEMENT = 0.005
 
 
 def residuals_of(table: SliceRows, number: int | None, iteration: int | None, column: int | None = None) -> Columns:
-    """Residuals of one slice or of all, of one iteration or of the last of each slice.
+    """Residuals of one slice or of all, of one iteration (from 1) or of the last of each slice, in one column or all.
 
-    Parameters
-    ----------
-    table : SliceRows
-        WAVECAL_RESIDUALS.
-    number : int or None
-        Slice.
-    iteration : int or None
-        From 1; None: the last of each slice.
-    column : int or None
-        Column of the CCD.
-
-    Raises
-    ------
-    MusedeepError
-        There are none.
+    `table` is a WAVECAL_RESIDUALS; MusedeepError if it has none.
     """
     columns = table.columns
     if iteration is None:
@@ -80,18 +66,9 @@ def colour_cuts(residual: NDArray[np.float64]) -> tuple[float, float]:
 def draw_residuals(
     figure: "Figure", points: Columns, cuts: tuple[float, float] | None, by_wavelength: bool, heading: str
 ) -> None:
-    """Map of residuals on the CCD.
+    """Map of residuals (columns of WAVECAL_RESIDUALS) on the CCD, or with wavelength along the vertical axis.
 
-    Parameters
-    ----------
-    figure : Figure
-    points : dict
-        Columns of WAVECAL_RESIDUALS.
-    cuts : (float, float), optional
-        Limits of colours [Angstrom]; default: `colour_cuts`.
-    by_wavelength : bool
-        Wavelength along the vertical axis instead of y.
-    heading : str
+    `cuts` are the limits of colours [Angstrom]; default: `colour_cuts`.
     """
     from matplotlib.path import Path as Outline
 
@@ -139,14 +116,9 @@ def draw_column(
 
     Parameters
     ----------
-    figure : Figure
-    points : dict
-        Columns of WAVECAL_RESIDUALS.
-    solution : float64 (n,)
-        Wavelength that the solution gives for each point.
-    curves : (float64 (m,), dict), optional
-        y [pix], and the solution along it for some columns [Angstrom]; None: draw residuals.
-    heading : str
+    points : columns of WAVECAL_RESIDUALS
+    solution : float64 (n,), wavelength that the solution gives for each point
+    curves : y [pix], float64 (m,), and the solution along it for some columns [Angstrom]; None: draw residuals
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -5,6 +5,7 @@ import pytest
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import COLLECTING_AREA
+from musedeep.kernels.field.tangent import sky_position, tangent_offsets
 from musedeep.simulate.atmosphere import Atmosphere
 from musedeep.simulate.component import Component
 from musedeep.simulate.profiles import Extended, Stars, mixture, moffat
@@ -12,7 +13,6 @@ from musedeep.simulate.satellite import satellite_component
 from musedeep.simulate.scene import SCENES, Scene, Source, make_scene, scene_components
 from musedeep.simulate.scenes.layout import strewn
 from musedeep.simulate.spectrum import FINE
-from musedeep.simulate.tangent import sky_position, tangent_offsets
 from musedeep.simulate.templates import air_of_vacuum, emission_lines, flux_of_magnitude, star_template, vacuum_of_air
 
 CLEAR = Atmosphere(airmass=1.0, seeing=0.8, with_extinction=False, with_telluric=False)

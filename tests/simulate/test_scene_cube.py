@@ -11,10 +11,10 @@ from astropy.wcs import WCS
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import COLLECTING_AREA
+from musedeep.kernels.field.tangent import tangent_offsets
 from musedeep.simulate.atmosphere import Atmosphere
 from musedeep.simulate.scene import make_scene, scene_components
 from musedeep.simulate.scene_cube import SceneCube, read_scene_cube
-from musedeep.simulate.tangent import tangent_offsets
 from musedeep.simulate.templates import vacuum_of_air
 
 CLEAR = Atmosphere(with_extinction=False, with_telluric=False)

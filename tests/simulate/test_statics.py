@@ -10,7 +10,7 @@ from astropy.table import Table
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.simulate import statics as build
-from musedeep.statics import load
+from musedeep.statics import formats, load
 from musedeep.statics.fields import RADIUS, SEPARATION, load_astrometric_field, synthetic_field
 from musedeep.storage.calibrations.filters import read_filters
 
@@ -187,21 +187,20 @@ def test_wrong_bad_pixels(tmp_path, pixels, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_wrong_geometry(tmp_path):
+def test_wrong_geometry():
     short = slices()[:-1]
     with pytest.raises(MusedeepError, match="1151 rows"):
-        build.write_geometry_table(tmp_path / "geometry.fits", short)
+        formats.geometry_table(short)
     twice = slices()
     twice["SliceCCD"][0] = 2
     with pytest.raises(MusedeepError, match="SliceCCD"):
-        build.write_geometry_table(tmp_path / "geometry.fits", twice)
+        formats.geometry_table(twice)
 
 
-def test_geometry_is_sorted(tmp_path):
-    path = build.write_geometry_table(tmp_path / "geometry.fits", slices()[::-1])
-    with fits.open(path) as hdus:
-        assert len(hdus[1].data) == 1152
-        assert hdus[1].data["SubField"][47] == 1 and hdus[1].data["SliceCCD"][47] == 48
+def test_geometry_is_sorted():
+    hdus = formats.geometry_table(slices()[::-1])
+    assert len(hdus[1].data) == 1152
+    assert hdus[1].data["SubField"][47] == 1 and hdus[1].data["SliceCCD"][47] == 48
 
 
 def test_fields_are_the_same_every_time_and_without_blends(tmp_path):

@@ -40,13 +40,9 @@ class Survey:
 
     Attributes
     ----------
-    grid : Grid
-    how : Resampling
-    density : float64 (planes, bins)
-        See `recipes.scan.row_density`.
-    reads : ReadRows
-    rows, rows_scanned, segments : float64 (exposures,)
-        Rows, those of them that have to be read for an index, and segments, of each exposure.
+    density : float64 (planes, bins), see `reduction.cube.scan.row_density`
+    rows, rows_scanned, segments : float64 (exposures,): rows, those of them that have to be read for an index, and
+        segments, of each exposure
     """
 
     grid: Grid
@@ -109,10 +105,7 @@ class _Counts(Recorder):
 def survey_exposures(request: Request, progress: Progress) -> Survey:
     """Index the exposures of a request, in a directory that is gone afterwards.
 
-    Raises
-    ------
-    MusedeepError
-        Bad input, as `graph.combine.run.make_cube`.
+    Raises MusedeepError for bad input, as `graph.combine.run.make_cube`.
     """
     counts = _Counts()
     scratch = TemporaryDirectory(prefix=f"{runs.WORK}-", dir=runs.existing_part(request.output))
@@ -126,18 +119,9 @@ def survey_exposures(request: Request, progress: Progress) -> Survey:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is to be expected.
+    """What is to be expected; threads of each worker, the limit for all processes together [bytes].
 
-    Attributes
-    ----------
-    exposures, workers, threads : int
-        Threads of each worker.
-    memory : int
-        Limit for all processes together [bytes].
-    plan : Plan
-    simulation : Simulation
-    bytes_written : int
-        The cube, and the exposure map.
+    `bytes_written` counts the cube, and the exposure map.
     """
 
     exposures: int
@@ -150,21 +134,12 @@ class Forecast:
 
 
 def forecast(survey: Survey, workers: int, threads: int, memory: int, rates: Rates) -> Forecast:
-    """What a run will take.
+    """What a run will take; MusedeepError if the memory is too small.
 
     Parameters
     ----------
-    survey : Survey
-    workers, threads : int
-        Worker processes, and boxes at once in each; a single worker lives in the client's process.
-    memory : int
-        Limit for all processes together [bytes].
-    rates : Rates
-
-    Raises
-    ------
-    MusedeepError
-        The memory is too small.
+    workers, threads : worker processes, and boxes at once in each; a single worker lives in the client's process
+    memory : limit for all processes together [bytes]
     """
     n = survey.rows.size
     plan = make_plan(survey.density, survey.grid, survey.how, n, memory, workers * threads, workers)

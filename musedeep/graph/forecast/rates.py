@@ -79,13 +79,8 @@ class Rates:
         """As JSON, which `read_rates` reads."""
         values = asdict(self)
         seconds = {name: float(f"{values[name]:.4g}") for name in SECONDS}
-        storage = self.storage_bytes_per_second
-        data = {
-            "format": FORMAT,
-            "conditions": self.conditions,
-            "storage_bytes_per_second": storage,
-            "seconds": seconds,
-        }
+        others = {name: values[name] for name in ("conditions", "storage_bytes_per_second")}
+        data = {"format": FORMAT, **others, "seconds": seconds}
         return json.dumps(data, indent=1) + "\n"
 
 
@@ -95,10 +90,7 @@ SECONDS = tuple(f.name for f in fields(Rates) if f.name not in ("storage_bytes_p
 def read_rates(path: Path) -> Rates:
     """Rates from a JSON file; what it does not give is as musedeep brings it along.
 
-    Raises
-    ------
-    MusedeepError
-        No such file, no rates, an unknown name, a value that is negative or no number.
+    Raises MusedeepError for no such file, no rates, an unknown name, a value that is negative or no number.
     """
     try:
         data = json.loads(path.read_text())
@@ -157,10 +149,7 @@ def waited(runs: Sequence[LoggedRun]) -> float:
 def read_log(path: Path) -> list[LoggedRun]:
     """The runs in a structured log (`musedeep combine` writes it); lines that a killed run left torn are left out.
 
-    Raises
-    ------
-    MusedeepError
-        No such file, or not a log.
+    Raises MusedeepError for no such file, or not a log.
     """
     try:
         text = path.read_text()
@@ -194,15 +183,9 @@ def read_log(path: Path) -> list[LoggedRun]:
 
 @dataclass(frozen=True)
 class Fit:
-    """How well a law holds.
+    """How well a law holds: seconds of all its tasks as measured, and as predicted.
 
-    Attributes
-    ----------
-    name : of the law
-    tasks : that it was fitted to
-    seconds : of all of them as measured
-    predicted : of all of them by the law
-    scatter : median of the relative deviations of single tasks
+    `scatter` is the median of the relative deviations of single tasks.
     """
 
     name: str
@@ -215,10 +198,7 @@ class Fit:
 def measure_rates(runs: Sequence[LoggedRun], storage: float | None = None) -> tuple[Rates, list[Fit]]:
     """Rates from logged runs.
 
-    Raises
-    ------
-    MusedeepError
-        Too few boxes were computed in them, or their logs are of another version.
+    Raises MusedeepError if too few boxes were computed in them, or their logs are of another version.
     """
     try:
         return _measure(runs, storage)
@@ -276,14 +256,9 @@ def fit_law(
 ) -> NDArray[np.float64]:
     """Coefficients, none negative, with the smallest relative deviations; from few tasks, `before` times a factor.
 
-    Their sum over all tasks is that of the measured seconds.
-
-    Parameters
-    ----------
-    columns : float64 (tasks, coefficients)
-    seconds : float64 (tasks,)
-    before : float64 (coefficients,)
-        What is known already; also stays for what these tasks do not have at all.
+    Their sum over all tasks is that of the measured seconds. Columns are float64 (tasks, coefficients), seconds float64
+    (tasks,); `before`, float64 (coefficients,), is what is known already; it also stays for what these tasks do not
+    have at all.
     """
     known = columns @ before
     scaled = before * (seconds.sum() / known.sum() if known.sum() > 0 else 1.0)
@@ -379,9 +354,7 @@ def _overheads(runs: Sequence[LoggedRun], rates: Rates) -> dict[str, float]:
 def _serial_indexing(runs: Sequence[tuple[float, float, float]], rates: Rates) -> tuple[float, float, float]:
     """What the client does alone while it indexes: fixed, for each exposure, and more with processes of their own [s].
 
-    Parameters
-    ----------
-    runs : sequence of (exposures, 1 with processes of their own or 0, seconds)
+    A run gives its exposures, 1 with processes of their own or 0, and seconds.
     """
     if not runs:
         return rates.indexing, rates.exposure, 0.0

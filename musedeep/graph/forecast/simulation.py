@@ -40,16 +40,11 @@ class SimulatedStage:
 
     Attributes
     ----------
-    name : str
-    tasks : sequence of SimulatedTask
-        In the order in which they go out.
-    serial_seconds : float
-        Of the client, before the tasks.
-    first_task_seconds : float
-        What the first tasks of a worker take more than later ones: code has to be loaded. Threads of a worker wait
-        for it together.
-    on_client : bool
-        Whether the tasks run in the client, one after the other, with the workers gone.
+    tasks : in the order in which they go out
+    serial_seconds : of the client, before the tasks
+    first_task_seconds : what the first tasks of a worker take more than later ones: code has to be loaded. Threads of a
+        worker wait for it together
+    on_client : the tasks run in the client, one after the other, with the workers gone
     """
 
     name: str
@@ -65,18 +60,11 @@ class Machine:
 
     Attributes
     ----------
-    workers : int
-        Processes.
-    threads : int
-        Tasks at once in each.
-    base_memory : int
-        A process before any data [bytes].
-    start_seconds, end_seconds : float
-        Until the client can hand out its first task; after the last stage.
-    dispatch_seconds : float
-        Of the client for each task.
-    bytes_per_second : float or None
-        Of the storage, for all workers together; None: as fast as is needed.
+    workers, threads : processes, and tasks at once in each
+    base_memory : a process before any data [bytes]
+    start_seconds, end_seconds : until the client can hand out its first task; after the last stage
+    dispatch_seconds : of the client for each task
+    bytes_per_second : of the storage, for all workers together; None: as fast as is needed
     """
 
     workers: int
@@ -113,14 +101,9 @@ class Simulation:
 
     Attributes
     ----------
-    seconds : float
-        From the start of the command to its end.
-    stages : tuple of StageTimes
-    bytes_read : float
-    peak_memory, worker_peak_memory : int
-        Of all processes together, and of the worker with most [bytes].
-    busy : float
-        Share of the workers' time in which they compute or read, from 0 to 1.
+    seconds : from the start of the command to its end
+    peak_memory, worker_peak_memory : of all processes together, and of the worker with most [bytes]
+    busy : share of the workers' time in which they compute or read, from 0 to 1
     """
 
     seconds: float
@@ -132,13 +115,7 @@ class Simulation:
 
 
 def simulate(stages: Sequence[SimulatedStage], machine: Machine) -> Simulation:
-    """Simulate a run.
-
-    Raises
-    ------
-    ValueError
-        A machine without workers, threads or bandwidth.
-    """
+    """Simulate a run; ValueError for a machine without workers, threads or bandwidth."""
     if machine.workers < 1 or machine.threads < 1:
         raise ValueError("a machine has at least one worker with one thread")
     if machine.bytes_per_second is not None and not machine.bytes_per_second > 0:

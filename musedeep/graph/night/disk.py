@@ -38,14 +38,7 @@ def unasked(recipe: Recipe[Any]) -> tuple[str, ...]:
 
 
 def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -> dict[str, int]:
-    """What a task writes: bytes by a part of the product's name, all IFUs and exposures together.
-
-    Parameters
-    ----------
-    one : its set-of-frames
-    parameters : of the recipe, parsed
-    save_fits : write pixel tables as FITS files, too
-    """
+    """What a task on a set-of-frames writes: bytes by a part of the product's name, all IFUs and exposures together."""
     given, recipe = {**parameters, SAVE_FITS: save_fits}, declared()[one.recipe]
     # sizes of cubes are those of the default of dlambda
     planes = 1.0
@@ -68,14 +61,10 @@ def disk_of(
     replaced: Callable[[str, Sequence[str]], int],
     parallel: int,
 ) -> Disk:
-    """What sets-of-frames take on disk; what is free there is not looked up.
+    """What sets-of-frames that are to be reduced take on disk; what is free there is not looked up.
 
-    Parameters
-    ----------
-    todo : set-of-frames and parameters of each task that is to be done
-    save_fits : write pixel tables as FITS files, too
-    replaced : bytes that are there already, of a task and of products with one of these parts in their names
-    parallel : tasks at once
+    `replaced` gives the bytes that are there already, of a task and of products with one of these parts in their names;
+    `parallel` is the number of tasks at once.
     """
     disk, sizes = Disk(), []
     for one, settings in todo:
@@ -110,12 +99,9 @@ def free_bytes(output: Path) -> int:
 
 
 def needed(tasks: Iterable[tuple[int, int]], parallel: int) -> int:
-    """Bytes that are needed to make tasks, so many at once.
+    """Bytes that are needed to make tasks, `parallel` at once.
 
-    Parameters
-    ----------
-    tasks : bytes of each, and of what it replaces, which goes only when the new products are there
-    parallel : tasks at once
+    A task has its own bytes, and those of what it replaces, which goes only when the new products are there.
     """
     pairs = list(tasks)
     replaced = sorted((old for _, old in pairs), reverse=True)

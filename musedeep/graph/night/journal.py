@@ -44,18 +44,8 @@ class Record:
 def task_key(recipe: str, parameters: Mapping[str, Any], frames: Frames, keys: Mapping[str, str]) -> str:
     """A key that changes with whatever the products depend on, but for the code.
 
-    Parameters
-    ----------
-    recipe : its name
-    parameters : all, parsed
-    frames : path and tag
-    keys : of the task that makes a path; other files are taken by their name, size and time of change, stores by what
-        they hold
-
-    Raises
-    ------
-    MusedeepError
-        A file is missing.
+    `keys` has the key of the task that makes a path; other files are taken by their name, size and time of change,
+    stores by what they hold. Raises MusedeepError if a file is missing.
     """
     inputs = []
     for path, tag in frames:
@@ -104,14 +94,7 @@ def _store_stamp(directory: Path) -> Stamp:
 class Journal:
     """The record of what is done, in the output directory; what a killed run was about to do is in it too.
 
-    Parameters
-    ----------
-    output : directory of the products
-
-    Raises
-    ------
-    MusedeepError
-        There is one that cannot be read.
+    Raises MusedeepError if there is one that cannot be read.
     """
 
     def __init__(self, output: Path) -> None:
@@ -147,13 +130,7 @@ class Journal:
             return  # a line that a full disk has cut: its task is done again
 
     def _write(self, entry: dict[str, Any]) -> None:
-        """Append a line.
-
-        Raises
-        ------
-        OSError
-            The disk is full, or not to be written to.
-        """
+        """Append a line; OSError if the disk is full, or not to be written to."""
         line = json.dumps(entry).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as stream:
@@ -212,10 +189,7 @@ class Journal:
     def keep(self, task: str, key: str, source: Path, directory: str, overwrite: bool) -> list[Path]:
         """Give the products of a task, made in `source`, their names, and record it.
 
-        Raises
-        ------
-        MusedeepError
-            One exists that was not made here; they cannot be moved or recorded.
+        Raises MusedeepError if one exists that was not made here, or if they cannot be moved or recorded.
         """
         try:
             return self._keep(task, key, source, directory, overwrite)

@@ -1,7 +1,7 @@
 """The plan of a night: one task for each recipe, exposure set and IFU, and what each needs; plain data, no I/O."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from musedeep.declaration import Cost
 from musedeep.errors import MusedeepError, nearest
@@ -63,7 +63,7 @@ class NightPlan:
     """All tasks, in an order in which they could run one by one."""
 
     tasks: tuple[Task, ...]
-    seconds: float = field(default=0.0)
+    seconds: float = 0.0
 
     def by_name(self) -> dict[str, Task]:
         """Tasks by name."""
@@ -71,13 +71,7 @@ class NightPlan:
 
 
 def check_step(until: str) -> str:
-    """The step.
-
-    Raises
-    ------
-    MusedeepError
-        There is none of that name; the nearest is named.
-    """
+    """The step; MusedeepError if there is none of that name, with the nearest."""
     if until not in steps():
         near = nearest(until.removeprefix("muse_"), steps())
         hint = f"did you mean {near}?" if near else f"the steps are {', '.join(steps())}"
@@ -91,19 +85,10 @@ def steps_until(until: str) -> tuple[str, ...]:
 
 
 def plan_night(sets: Sequence[FrameSet], until: str = "") -> NightPlan:
-    """The tasks up to and including a step.
+    """The tasks up to and including a step; all if it is empty.
 
-    Dependencies follow from the paths alone: a task needs those whose products are among its frames.
-
-    Parameters
-    ----------
-    sets : of the night; those of later stages are left out
-    until : the last step; empty: all
-
-    Raises
-    ------
-    MusedeepError
-        An unknown step, or two sets that make the same file.
+    Dependencies follow from the paths alone: a task needs those whose products are among its frames. Raises
+    MusedeepError for an unknown step, or two sets that make the same file.
     """
     wanted = steps_until(until)
     chosen = sorted((s for s in sets if s.step in wanted), key=lambda s: wanted.index(s.step))
@@ -155,12 +140,6 @@ def remaining_frames(plan: NightPlan, task: Task, failed: Collection[str]) -> Fr
     """The frames of a task without those of tasks that failed or were skipped; None if it cannot run without them.
 
     A task of one IFU cannot. One of all IFUs goes on with the others, as long as there are any.
-
-    Parameters
-    ----------
-    plan : that holds the task
-    task : Task
-    failed : names of tasks whose products are not there
     """
     sets = {one.name: one.frames for one in plan.tasks}
     gone = [sets[name] for name in task.needs if name in failed]
@@ -179,19 +158,14 @@ def at_once(
 ) -> int:
     """How many of the largest tasks may run at once: one a processor, and no more than the memory holds.
 
+    Raises MusedeepError if not even one fits; the task is named.
+
     Parameters
     ----------
-    plan : NightPlan
     memory : limit of all processes together [bytes]
-    processors : tasks at once at most
     base : bytes of a process without a task
     processes : each task has a process of its own, beside the one that directs them
     given : where the limit is given, for messages
-
-    Raises
-    ------
-    MusedeepError
-        Not even one fits; the task is named.
     """
     largest = max(plan.tasks, key=lambda task: task.cost.memory, default=None)
     if largest is None:

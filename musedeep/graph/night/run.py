@@ -92,10 +92,7 @@ class NightOutcome:
 def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, Parameters]]:
     """The plan, and the parameters of each recipe in it.
 
-    Raises
-    ------
-    MusedeepError
-        An unknown step, a recipe that there is not, a wrong parameter, or nothing to do.
+    Raises MusedeepError for an unknown step, a recipe that there is not, a wrong parameter, or nothing to do.
     """
     plan = plan_night(request.sets, request.until)
     if not plan.tasks:
@@ -125,24 +122,12 @@ def _given(request: NightRequest, name: str, recipe: Recipe[Any]) -> dict[str, s
 
 
 def reduce_night(
-    request: NightRequest,
-    progress: Progress,
-    dry_run: bool = False,
-    interrupted: Callable[[], None] | None = None,
+    request: NightRequest, progress: Progress, dry_run: bool = False, interrupted: Callable[[], None] | None = None
 ) -> NightOutcome:
-    """Run the tasks of a night that are not done yet.
+    """Run the tasks of a night that are not done yet; with `dry_run` find out what is to be done, and do nothing.
 
-    Parameters
-    ----------
-    request : NightRequest
-    progress : is told what happens
-    dry_run : find out what is to be done, and do nothing
-    interrupted : called at KeyboardInterrupt, before the cluster is closed, which waits for the tasks at work
-
-    Raises
-    ------
-    MusedeepError
-        As `prepare`; too little memory; another run at work there; products that another program made.
+    `interrupted` is called at KeyboardInterrupt, before the cluster is closed, which waits for the tasks at work.
+    Raises MusedeepError as `prepare`; for too little memory; another run at work there; products of another program.
     """
     began = time.monotonic()
     plan, parameters = prepare(request)
@@ -156,11 +141,11 @@ def reduce_night(
         # processes get equal shares of the memory; threads share it, and more of the small tasks fit
         parallel = fitting if apart else parallel
     if dry_run:
-        run = _Run(request, plan, parameters, progress, None, parallel)
+        run = _Run(request, plan, parameters, progress, parallel)
         run.pretend()
         return run.outcome
     with output_lock(request.output):
-        run = _Run(request, plan, parameters, progress, None, parallel)
+        run = _Run(request, plan, parameters, progress, parallel)
         run.check_existing()
         _remove_scratch(request.output)  # of a run that was killed
         run.check_room()
@@ -225,11 +210,11 @@ class _Run:
         plan: NightPlan,
         parameters: dict[str, Parameters],
         progress: Progress,
-        executor: Executor | None,
         parallel: int,
     ) -> None:
         self.request, self.plan, self.parameters, self.progress = request, plan, parameters, progress
-        self.executor, self.parallel = executor, parallel
+        self.executor: Executor | None = None
+        self.parallel = parallel
         self.journal = Journal(request.output)
         self.outcome = NightOutcome(plan)
         self.recorder = Recorder()

@@ -5,6 +5,7 @@ A recipe that works on all IFUs may be one of pieces: it has functions `look`, `
 task.
 """
 
+import functools
 import pickle
 import shutil
 import time
@@ -78,54 +79,75 @@ class TaskResult:
     pieces: tuple[int, ...] = ()
 
 
+def _refused(error: OSError, work: Path) -> str:
+    """What the system has refused to read or to write."""
+    path = Path(error.filename or work)
+    if error.filename is None or path.is_relative_to(work):
+        return str(write_error(path, error, 0))
+    return f"{path}: cannot be read ({error.strerror}); check that it is there, and its rights"
+
+
+def _timed(work: Callable[..., TaskResult]) -> Callable[..., TaskResult]:
+    """The result of `work`, with what it took; its failure is one line."""
+
+    @functools.wraps(work)
+    def timed(call: TaskCall, *ifu: int) -> TaskResult:
+        began = time.monotonic()
+        try:
+            result = work(call, *ifu)
+        except MusedeepError as error:
+            result = TaskResult(str(error), 0.0)
+        except MemoryError:
+            result = TaskResult("out of memory; give fewer --threads or --workers", 0.0)
+        except OSError as error:
+            result = TaskResult(_refused(error, call.directory), 0.0)
+        except Exception as error:
+            text = str(error).strip().splitlines()
+            result = TaskResult(f"unexpected {type(error).__name__}: {text[0] if text else 'no message'}", 0.0)
+        return replace(
+            result, failure=" ".join(result.failure.split()), seconds=time.monotonic() - began, ended=time.time(),
+            peak_memory=peak_memory(), worker=worker_name(),
+        )  # fmt: skip
+
+    return timed
+
+
+@_timed
 def run_task(call: TaskCall) -> TaskResult:
     """Run a recipe, with its products in a new directory. Whatever goes wrong is in the result."""
-
-    def work() -> TaskResult:
-        _new(call.directory)
-        loaded, given = call.recipe()
-        return _made(loaded.run(given))
-
-    return _timed(call, work)
+    _new(call.directory)
+    loaded, given = call.recipe()
+    return _made(loaded.run(given))
 
 
+@_timed
 def look_task(call: TaskCall) -> TaskResult:
     """Begin a task of pieces in a new directory: `pieces` of the result are the IFUs to call `piece_task` for."""
-
-    def work() -> TaskResult:
-        _new(call.directory)
-        loaded, given = call.recipe()
-        looked = loaded.look(given)
-        _put(call.directory / ".looked", looked)
-        return TaskResult("", 0.0, pieces=tuple(looked.ifus))
-
-    return _timed(call, work)
+    _new(call.directory)
+    loaded, given = call.recipe()
+    looked = loaded.look(given)
+    _put(call.directory / ".looked", looked)
+    return TaskResult("", 0.0, pieces=tuple(looked.ifus))
 
 
+@_timed
 def piece_task(call: TaskCall, ifu: int) -> TaskResult:
     """One IFU of a task of pieces; that it cannot be reduced is no failure here, `finish_task` goes on without it."""
-
-    def work() -> TaskResult:
-        loaded, given = call.recipe()
-        try:
-            made = loaded.piece(given, _get(call.directory / ".looked"), ifu)
-        except MusedeepError as error:
-            made = error
-        _put(call.directory / f".piece-{ifu}", made)
-        return TaskResult("", 0.0)
-
-    return _timed(call, work)
+    loaded, given = call.recipe()
+    try:
+        made = loaded.piece(given, _get(call.directory / ".looked"), ifu)
+    except MusedeepError as error:
+        made = error
+    _put(call.directory / f".piece-{ifu}", made)
+    return TaskResult("", 0.0)
 
 
+@_timed
 def finish_task(call: TaskCall) -> TaskResult:
     """End a task whose pieces are there."""
-
-    def work() -> TaskResult:
-        loaded, given = call.recipe()
-        looked = _get(call.directory / ".looked")
-        return _made(loaded.finish(given, looked, (_get(call.directory / f".piece-{ifu}") for ifu in looked.ifus)))
-
-    return _timed(call, work)
+    loaded, given = call.recipe()
+    looked = _get(call.directory / ".looked")
+    return _made(loaded.finish(given, looked, (_get(call.directory / f".piece-{ifu}") for ifu in looked.ifus)))
 
 
 def _new(directory: Path) -> None:
@@ -146,31 +168,3 @@ def _get(path: Path) -> Any:
 def _made(outcome: Outcome) -> TaskResult:
     failure = "" if outcome.paths else "; ".join(outcome.failures.values()) or "it made nothing"
     return TaskResult(failure, 0.0, outcome.failures, notes=outcome.notes)
-
-
-def _refused(error: OSError, work: Path) -> str:
-    """What the system has refused to read or to write."""
-    path = Path(error.filename or work)
-    if error.filename is None or path.is_relative_to(work):
-        return str(write_error(path, error, 0))
-    return f"{path}: cannot be read ({error.strerror}); check that it is there, and its rights"
-
-
-def _timed(call: TaskCall, work: Callable[[], TaskResult]) -> TaskResult:
-    """The result, with what it took; its failure is one line."""
-    began = time.monotonic()
-    try:
-        result = work()
-    except MusedeepError as error:
-        result = TaskResult(str(error), 0.0)
-    except MemoryError:
-        result = TaskResult("out of memory; give fewer --threads or --workers", 0.0)
-    except OSError as error:
-        result = TaskResult(_refused(error, call.directory), 0.0)
-    except Exception as error:
-        text = str(error).strip().splitlines()
-        result = TaskResult(f"unexpected {type(error).__name__}: {text[0] if text else 'no message'}", 0.0)
-    return replace(
-        result, failure=" ".join(result.failure.split()), seconds=time.monotonic() - began, ended=time.time(),
-        peak_memory=peak_memory(), worker=worker_name(),
-    )  # fmt: skip

@@ -101,20 +101,9 @@ class _Cluster(SLURMCluster):
 
 
 class SlurmWorkers:
-    """The jobs of one run.
+    """The jobs of one run, `most` at most, in an output directory that this run has to itself.
 
-    Parameters
-    ----------
-    profile : ClusterProfile
-    most : int
-        Jobs at most.
-    output : Path
-        The output directory, which this run has to itself.
-
-    Raises
-    ------
-    MusedeepError
-        No SLURM here, no such network interface, or `cryptography` is missing.
+    Raises MusedeepError if there is no SLURM here, no such network interface, or `cryptography` is missing.
     """
 
     def __init__(self, profile: ClusterProfile, most: int, output: Path) -> None:
@@ -160,6 +149,7 @@ class SlurmWorkers:
     def _start(self, security: Any) -> _Cluster:
         profile = self.profile
         python = profile.python or ("python3" if profile.container else sys.executable)
+        memory = max(profile.worker_bytes - BASE_BYTES, 1)
         return _Cluster(
             cores=profile.cores,
             processes=1,
@@ -186,12 +176,7 @@ class SlurmWorkers:
             log_directory=profile.log_directory or str(self.directory),
             death_timeout=DEATH_TIMEOUT,
             silence_logs=False,
-            worker_extra_args=[
-                "--dashboard-address",
-                "127.0.0.1:0",
-                "--resources",
-                f"memory={max(profile.worker_bytes - BASE_BYTES, 1)}",
-            ],
+            worker_extra_args=["--dashboard-address", "127.0.0.1:0", "--resources", f"memory={memory}"],
             scheduler_options={"dashboard_address": profile.dashboard},
             told=self,
         )

@@ -143,10 +143,7 @@ def user_profile() -> Path:
 def load_profile(path: Path | None) -> ClusterProfile:
     """Read a cluster profile; that of the user if no path is given.
 
-    Raises
-    ------
-    MusedeepError
-        No such file, no YAML, an unknown or missing key, a value that is not right.
+    Raises MusedeepError for no such file, no YAML, an unknown or missing key, a value that is not right.
     """
     if path is None:
         path = user_profile()

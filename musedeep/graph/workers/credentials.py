@@ -16,17 +16,9 @@ CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
 def make_credentials(directory: Path) -> Any:
-    """Make a certificate and its key in a directory.
+    """Make a certificate and its key in a directory: a distributed.Security that requires encryption.
 
-    Returns
-    -------
-    distributed.Security
-        For client, scheduler and workers; encryption is required.
-
-    Raises
-    ------
-    MusedeepError
-        The package `cryptography` is missing.
+    It serves client, scheduler and workers. Raises MusedeepError if the package `cryptography` is missing.
     """
     from distributed.security import Security
 
@@ -41,16 +33,9 @@ def make_credentials(directory: Path) -> Any:
         with open(descriptor, "w") as stream:
             stream.write(text)
     certificate, key = str(paths[CERTIFICATE]), str(paths[KEY])
-    return Security(
-        require_encryption=True,
-        tls_ca_file=certificate,
-        tls_client_cert=certificate,
-        tls_client_key=key,
-        tls_scheduler_cert=certificate,
-        tls_scheduler_key=key,
-        tls_worker_cert=certificate,
-        tls_worker_key=key,
-    )
+    roles = ("client", "scheduler", "worker")
+    files = {f"tls_{role}_{kind}": file for role in roles for kind, file in (("cert", certificate), ("key", key))}
+    return Security(require_encryption=True, tls_ca_file=certificate, **files)
 
 
 def environment(directory: Path) -> dict[str, str]:

@@ -44,17 +44,12 @@ class Resources:
 
     Attributes
     ----------
-    workers : int or None
-        Local worker processes: with 1 (the default) the tasks run on threads of this process. With a running
-        scheduler: its workers to wait for. With a cluster: jobs at most; default: as the profile says.
-    threads : int
-        Tasks at once on this machine, shared among the workers.
-    memory : int
-        Limit of the process tree [bytes].
-    scheduler : str or None
-        Address of a running scheduler, or its scheduler file.
-    cluster : ClusterProfile or None
-        Start workers as jobs like this.
+    workers : local worker processes: with 1 (the default) the tasks run on threads of this process. With a running
+        scheduler: its workers to wait for. With a cluster: jobs at most; default: as the profile says
+    threads : tasks at once on this machine, shared among the workers
+    memory : limit of the process tree [bytes]
+    scheduler : address of a running scheduler, or its scheduler file
+    cluster : start workers as jobs like this
     """
 
     workers: int | None
@@ -93,12 +88,9 @@ class Executor:
 
     Attributes
     ----------
-    parallel, processes : int
-        Tasks at once and worker processes that a plan may count on.
-    memory : int or None
-        Of the workers together, and of this process where it is counted [bytes]; None: as the user says.
-    worker_memory : int or None
-        Of each worker, where workers have memory of their own [bytes].
+    parallel, processes : tasks at once and worker processes that a plan may count on
+    memory : of the workers together, and of this process where it is counted [bytes]; None: as the user says
+    worker_memory : of each worker, where workers have memory of their own [bytes]
     """
 
     def __init__(
@@ -150,12 +142,8 @@ class Executor:
     ) -> None:
         """Run all calls, at most `parallel` at once with as many waiting; `finished` gets number and result.
 
-        If they are the last ones, workers of a cluster that have nothing left to do are given back.
-
-        Raises
-        ------
-        MusedeepError
-            As a task raised it, or that workers died again and again, or that none are left.
+        If they are the last ones, workers of a cluster that have nothing left to do are given back. Raises
+        MusedeepError as a task raised it, or that workers died again and again, or that none are left.
         """
         if not calls:
             return
@@ -194,10 +182,7 @@ class Executor:
     def submit(self, function: Callable[..., Any], *arguments: Any, memory: int | None = None) -> Any:
         """Start a call; its future comes out of `next_ended`.
 
-        Parameters
-        ----------
-        memory : int, optional
-            What it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
+        `memory` is what it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
         """
         # the name of the function is what dask's dashboard shows
         name = arguments[0].__name__ if function is _all else function.__name__
@@ -216,10 +201,7 @@ class Executor:
     def next_ended(self) -> Any:
         """The next future that has ended, one way or another.
 
-        Raises
-        ------
-        MusedeepError
-            No worker will ever come, or the scheduler is gone.
+        Raises MusedeepError if no worker will ever come, or the scheduler is gone.
         """
         while True:
             try:
@@ -240,12 +222,8 @@ class Executor:
     def result(self, future: Any) -> Any:
         """What a task has returned.
 
-        Raises
-        ------
-        WorkersDied
-            Again and again.
-        MusedeepError
-            As the task raised it, or that the scheduler is gone.
+        Raises WorkersDied if they did, again and again; MusedeepError as the task raised it, or if the scheduler is
+        gone.
         """
         from distributed import KilledWorker
 
@@ -272,19 +250,13 @@ class Executor:
     ) -> None:
         """Make sure that workers elsewhere, now and later, are of our versions and see our files.
 
+        Raises MusedeepError: what a worker lacks, and what to do; that no worker comes.
+
         Parameters
         ----------
-        paths : sequence of path
-            Have to exist there; those in object storage are left out.
-        mark : Path, optional
-            A file of this run that has to have the same content there.
-        first : (function, argument, ...), optional
-            To be called once in every worker process before its first task.
-
-        Raises
-        ------
-        MusedeepError
-            What a worker lacks, and what to do; that no worker comes.
+        paths : have to exist there; those in object storage are left out
+        mark : a file of this run that has to have the same content there
+        first : function and arguments, to be called once in every worker process before its first task
         """
         if self.cluster is not None:
             return
@@ -357,18 +329,9 @@ class Executor:
 
 
 def open_executor(resources: Resources, output: Path | None = None) -> Executor:
-    """Connect to a running scheduler, or start a cluster.
+    """Connect to a running scheduler, or start a cluster, which keeps in the output directory what its jobs need.
 
-    Parameters
-    ----------
-    resources : Resources
-    output : Path, optional
-        The output directory, where a cluster keeps what its jobs need.
-
-    Raises
-    ------
-    MusedeepError
-        The scheduler cannot be reached, or has no workers; the cluster cannot be started.
+    Raises MusedeepError if the scheduler cannot be reached, or has no workers; if the cluster cannot be started.
     """
     import logging
 

@@ -45,13 +45,7 @@ def handlers_kept() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted(why: str) -> Iterator[None]:
-    """Go on when signals come, and tell the user why; for what takes seconds.
-
-    Parameters
-    ----------
-    why : str
-        As in "ending the jobs".
-    """
+    """Go on when signals come, and tell the user why, as in "ending the jobs"; for what takes seconds."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -33,10 +33,8 @@ def dashboard_address(executor: Executor) -> str | None:
 def check_report(path: Path) -> None:
     """Refuse, before any work, a report that could not be written.
 
-    Raises
-    ------
-    MusedeepError
-        The name is not that of an HTML file, its directory does not exist, or the package bokeh is not installed.
+    Raises MusedeepError if the name is not that of an HTML file, its directory does not exist, or bokeh is not
+    installed.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise MusedeepError(f"{path}: the performance report is an HTML file; give a name that ends in .html")
@@ -53,10 +51,7 @@ def check_report(path: Path) -> None:
 def performance_report(executor: Executor, path: Path | None) -> Iterator[None]:
     """Write dask's report of what is done within; only if that succeeds. A former report is replaced.
 
-    Raises
-    ------
-    MusedeepError
-        The file cannot be written.
+    Raises MusedeepError if the file cannot be written.
     """
     if path is None:
         yield

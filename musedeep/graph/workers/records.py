@@ -151,17 +151,8 @@ def redacted(text: str) -> str:
 class StageSummary:
     """A stage of a run in sums.
 
-    Attributes
-    ----------
-    name : str
-    tasks, rows, bytes_read, bytes_written : int
-        Rows without margins.
-    seconds : float
-        Wall clock of the stage.
-    busy_seconds : float
-        Sum over its tasks.
-    peak_memory : int
-        Largest resident memory of a worker until the stage's end [bytes].
+    Rows are those without margins; `seconds` is the wall clock of the stage, `busy_seconds` the sum over its tasks,
+    `peak_memory` the largest resident memory of a worker until the stage's end [bytes].
     """
 
     name: str

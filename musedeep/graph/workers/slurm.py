@@ -36,10 +36,8 @@ HOPELESS = {
 def require_slurm() -> None:
     """Ask SLURM for its queue, once.
 
-    Raises
-    ------
-    MusedeepError
-        It cannot be asked here: no configuration, no controller, no right to ask. (That it takes long is no reason.)
+    Raises MusedeepError if it cannot be asked here: no configuration, no controller, no right to ask. (That it takes
+    long is no reason.)
     """
     try:
         done = _squeue("musedeep")
@@ -69,12 +67,8 @@ def job_states(name: str) -> dict[str, tuple[str, str]] | None:
         return None
     if done.returncode != 0:
         return None
-    found = {}
-    for line in done.stdout.split("\n"):
-        if line.strip():
-            number, state, reason = line.strip().split("|", 2)
-            found[number] = (state, reason)
-    return found
+    lines = (line.strip().split("|", 2) for line in done.stdout.split("\n") if line.strip())
+    return {number: (state, reason) for number, state, reason in lines}
 
 
 def cancel_named(name: str, seconds: float = 10.0) -> None:
@@ -82,9 +76,7 @@ def cancel_named(name: str, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            subprocess.run(
-                ["scancel", f"--name={name}"], capture_output=True, timeout=TIMEOUT, check=False
-            )  # fmt: skip
+            subprocess.run(["scancel", f"--name={name}"], capture_output=True, timeout=TIMEOUT, check=False)
         except (OSError, subprocess.SubprocessError):
             pass
         states = job_states(name)

@@ -52,20 +52,12 @@ def differing(here: Mapping[str, str], there: Mapping[str, str], host: str) -> s
 
 
 class Needs(WorkerPlugin):
-    """What a run needs of its workers.
+    """What a run, of some name, needs of its workers: versions of Python and packages, paths that have to be there.
 
     Parameters
     ----------
-    name : str
-        Of the run.
-    versions : dict
-        Of Python and packages, here.
-    paths : sequence of str
-        Files and directories that have to be there.
-    mark : (str, bytes) or None
-        A file that this run has made, and its content: who finds another one looks at another directory.
-    first : (function, argument, ...) or None
-        To be called once before the first task.
+    mark : a file that this run has made, and its content: who finds another one looks at another directory
+    first : function and arguments, to be called once before the first task
     """
 
     def __init__(
@@ -136,13 +128,7 @@ def prepared(name: str) -> None:
 
 
 def checked(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function, unless this worker may not take part in the run.
-
-    Raises
-    ------
-    MusedeepError
-        It may not, and why.
-    """
+    """Call a function; MusedeepError if this worker may not take part in the run, and why."""
     if name in _refusals:
         raise MusedeepError(_refusals[name])
     prepared(name)

@@ -27,7 +27,7 @@ RECIPE = Recipe(
         Quality("BIAS INPUTi NSATURATED", "Saturated pixels of raw bias i"),
         Quality("BIAS MASTERn RON, RONERR", "Read-out noise of quadrant n, and its scatter over windows [count]"),
         Quality("BIAS MASTERn MEDIAN, MEAN, STDEV, MIN, MAX", "Statistics of quadrant n"),
-        Quality("BIAS MASTERn SLOPE X, SLOPE Y", "Slopes of quadrant n [adu/pix]"),
+        Quality("BIAS MASTERn SLOPE X, Y", "Slopes of quadrant n [adu/pix]"),
         Quality("BIAS LEVELn MEAN, STDEV, MEDIAN", "Of the medians of quadrant n of the raw frames [adu]"),
         Quality("BIAS MASTER NBADPIX", "Pixels of bad columns"),
         Quality("BIAS MASTER NSATURATED", "Saturated pixels of the master bias"),

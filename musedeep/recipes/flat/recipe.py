@@ -45,7 +45,7 @@ RECIPE = Recipe(
         Quality("TRACE SLICE_L, SLICE_R XPOS, TILT", "Place [pix] and tilt [deg] of the outermost slices"),
         Quality("TRACE SLICEj MAXSLOPE", "Largest slope of the trace of slice j"),
         Quality("TRACE SLICEj WIDTH", "Width of slices 3, 10, 39, 46 [pix]"),
-        Quality("TRACE WIDTHS, GAPS", "MEDIAN, MEAN, STDEV, MIN, MAX of widths and gaps [pix]"),
+        Quality("TRACE WIDTHS, GAPS MEDIAN, MEAN, STDEV, MIN, MAX", "Of widths of slices, and of gaps [pix]"),
     ),
     section=3,
     cost=Cost(350 * MIB, 4.0),

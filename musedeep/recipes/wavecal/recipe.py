@@ -73,7 +73,11 @@ RECIPE = Recipe(
         Quality("WAVECAL SLICEj DWLEN BOTTOM, TOP", "Wavelength left minus right [Angstrom]"),
         Quality("WAVECAL SLICEj WLPOS, WLEN", "Row in the middle [pix], and its wavelength [Angstrom]"),
         Quality("WAVECAL NSATURATED LAMPl", "Saturated pixels of the combined image of lamp l"),
-        Quality("WAVECAL INPUTi NSATURATED, NSATURATED", "Saturated pixels of raw frame i and of ARC_RED_LAMP"),
+        Quality(
+            "WAVECAL INPUTi NSATURATED", "Saturated pixels of raw frame i of the lamp, of the first lamp in ARC_RED"
+        ),
+        Quality("WAVECAL LAMPk INPUTi NSATURATED", "Saturated pixels of raw frame i of the k-th lamp, in ARC_RED"),
+        Quality("WAVECAL NSATURATED", "Saturated pixels of ARC_RED_LAMP and ARC_RED"),
     ),
     section=4,
     cost=Cost(700 * MIB, 5.0),

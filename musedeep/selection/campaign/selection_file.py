@@ -54,20 +54,12 @@ class Selection:
 
     Attributes
     ----------
-    path : Path
-        The file itself.
-    target : str
-    exposures : tuple of Path or StoreUrl
-        Pixel tables, in the order given, globs replaced by what they match; the files of one exposure (one
-        an IFU) are told from those of others by their DATE-OBS, later.
-    offset_list, output_wcs, filter_list : Path or None
-    parameters : ExpCombineParameters
-    parameter_texts : tuple of (str, str)
-        Parameters as given, for the headers of products.
-    combined_format : set of str
-        How the combined pixel table is written (save=combined): "store", "fits" or both.
-    output : Path
-        Directory of the products.
+    path : the file itself
+    exposures : pixel tables, in the order given, globs replaced by what they match; the files of one exposure (one
+        an IFU) are told from those of others by their DATE-OBS, later
+    parameter_texts : parameters as given, for the headers of products
+    combined_format : how the combined pixel table is written (save=combined): "store", "fits" or both
+    output : directory of the products
     """
 
     path: Path
@@ -85,11 +77,8 @@ class Selection:
 def load_selection(path: str | Path) -> Selection:
     """Read a selection file.
 
-    Raises
-    ------
-    MusedeepError
-        No such file, no YAML; an unknown or missing key, a wrong type; a file that does not exist, a glob that
-        matches nothing, a path named twice; a parameter that is not right.
+    Raises MusedeepError for no such file, no YAML; an unknown or missing key, a wrong type; a file that does not exist,
+    a glob that matches nothing, a path named twice; a parameter that is not right.
     """
     path = Path(path)
     model = _validated(path, read_mapping(path, "selection file", list(SelectionModel.model_fields)))

@@ -77,26 +77,15 @@ class Night:
 
 
 def associate(frames: Sequence[Frame], wish: Wish) -> Night:
-    """The sets-of-frames of a night.
+    """The sets-of-frames of a night, of all files as `classify_files` gives them.
 
-    Parameters
-    ----------
-    frames : all files, as `classify_files` gives them
-    wish : Wish
-
-    Raises
-    ------
-    MusedeepError
-        No raw frames; several modes or nights, and none chosen; an IFU that no raw frame holds.
+    Raises MusedeepError for no raw frames; several modes or nights, and none chosen; an IFU that no raw frame holds.
     """
     notes: list[str] = []
     raws = _raw_frames(frames, notes)
     if not raws:
-        raise MusedeepError(
-            notes[0]
-            if notes
-            else f"none of the {len(frames)} FITS files is a raw MUSE frame; `musedeep classify` says what they are"
-        )
+        none = f"none of the {len(frames)} FITS files is a raw MUSE frame; `musedeep classify` says what they are"
+        raise MusedeepError(notes[0] if notes else none)
     return _Association(raws, [f for f in frames if f.kind == "product"], wish, notes).run()
 
 
@@ -185,13 +174,8 @@ class _Association:
 
     def _choose_mode(self) -> str:
         """The instrument mode: as wished, or the only one of the science frames (else of the others)."""
-        for tags in (
-            SCIENCE,
-            CALIBRATORS,
-            ("SKYFLAT",),
-            ("FLAT", "ARC", "ILLUM", "MASK"),
-            tuple(one.name for recipe in first_stage() for one in recipe.raws),
-        ):
+        any_raw = tuple(one.name for recipe in first_stage() for one in recipe.raws)
+        for tags in (SCIENCE, CALIBRATORS, ("SKYFLAT",), ("FLAT", "ARC", "ILLUM", "MASK"), any_raw):
             modes = Counter(f.mode for f in self.raws if f.tag in tags and f.mode)
             if not modes:
                 continue

@@ -82,10 +82,7 @@ class Frame:
 def fits_files(directories: Sequence[Path]) -> list[Path]:
     """FITS files in directories and below, each once, by directory and name; hidden ones and stores left out.
 
-    Raises
-    ------
-    MusedeepError
-        A directory that is none or cannot be searched, or none of them holds a FITS file.
+    Raises MusedeepError for a directory that is none or cannot be searched, or if none of them holds a FITS file.
     """
     found: dict[str, Path] = {}
 

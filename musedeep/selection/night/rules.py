@@ -10,7 +10,6 @@ from musedeep.recipes.registry import declared
 SERIES: Final = 3
 """A series of fewer calibrations gives way to a longer one of another day."""
 
-
 GIVEN_FIRST: Final = ("GEOMETRY_TABLE",)
 """Taken from the directories if they hold one, and only else from the night's own frames (manual 6.3.6)."""
 

@@ -14,17 +14,9 @@ CORE_RADIUS = 14.0
 
 
 def cluster(seed: int, size: float = FIELD, stars: int = 600) -> tuple[Source, ...]:
-    """Stars of the cluster.
+    """Stars of magnitudes 15 to 23.5, more of them the fainter; giants, a horizontal branch and a main sequence.
 
-    Parameters
-    ----------
-    seed : the same seed gives the same stars
-    size : side of the field, arcsec; positions shrink with it
-    stars : how many
-
-    Returns
-    -------
-    stars of magnitudes 15 to 23.5, more of them the fainter; giants, a horizontal branch and a main sequence
+    The same seed gives the same stars; `size` is the side of the field, arcsec, with which positions shrink.
     """
     generator = np.random.default_rng([seed, 3])
     scale = size / FIELD

@@ -12,17 +12,11 @@ LYMAN_ALPHA_EMITTERS = 14
 
 
 def deep_field(seed: int, size: float = FIELD) -> tuple[Source, ...]:
-    """Sources of the deep field.
+    """Sources of the deep field: the same from the same seed.
 
-    Parameters
-    ----------
-    seed : the same seed gives the same sources
-    size : side of the field, arcsec; positions shrink with it
-
-    Returns
-    -------
-    about 125 stars and compact galaxies evenly strewn, brighter than magnitude 22; 18 extended discs of magnitudes 21.5
-    to 24; 14 Lyman-alpha emitters of 0.5 to 5 1e-17 erg/s/cm2 without continuum
+    About 125 stars and compact galaxies evenly strewn, brighter than magnitude 22; 18 extended discs of magnitudes 21.5
+    to 24; 14 Lyman-alpha emitters of 0.5 to 5 1e-17 erg/s/cm2 without continuum. Positions shrink with `size`, the side
+    of the field, arcsec.
     """
     generator = np.random.default_rng([seed, 1])
     scale = size / FIELD
@@ -78,21 +72,11 @@ def _galaxy(
     wavelength, flux = emission_lines(fluxes, redshift)
     major = float(generator.uniform(*sizes))
     return Source(
-        name,
-        xi,
-        eta,
-        galaxy_template(redshift, young),
-        scale,
-        wavelength,
-        flux,
-        line_dispersion=float(generator.uniform(35.0, 110.0)),
-        kind="extended",
-        fwhm_major=major,
-        fwhm_minor=major * float(generator.uniform(0.35, 1.0)),
-        angle=float(generator.uniform(0.0, 180.0)),
-        profile="exponential",
-        redshift=redshift,
-    )
+        name, xi, eta, galaxy_template(redshift, young), scale, wavelength, flux, kind="extended",
+        line_dispersion=float(generator.uniform(35.0, 110.0)), fwhm_major=major,
+        fwhm_minor=major * float(generator.uniform(0.35, 1.0)), angle=float(generator.uniform(0.0, 180.0)),
+        profile="exponential", redshift=redshift,
+    )  # fmt: skip
 
 
 def _lyman_alpha_emitter(generator: np.random.Generator, name: str, xi: float, eta: float) -> Source:
@@ -100,16 +84,7 @@ def _lyman_alpha_emitter(generator: np.random.Generator, name: str, xi: float, e
     flux = {"Lya": 5e-18 * 10.0 ** generator.uniform(0.0, 1.0)}
     width = float(generator.uniform(0.2, 0.9))
     return Source(
-        name,
-        xi,
-        eta,
-        np.zeros(FINE.size),
-        1.0,
-        *emission_lines(flux, redshift),
-        line_dispersion=float(generator.uniform(80.0, 150.0)),
-        kind="extended",
-        fwhm_major=width,
-        fwhm_minor=width,
-        profile="exponential",
-        redshift=redshift,
-    )
+        name, xi, eta, np.zeros(FINE.size), 1.0, *emission_lines(flux, redshift),
+        line_dispersion=float(generator.uniform(80.0, 150.0)), kind="extended", fwhm_major=width, fwhm_minor=width,
+        profile="exponential", redshift=redshift,
+    )  # fmt: skip

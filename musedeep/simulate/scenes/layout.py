@@ -17,23 +17,14 @@ COLUMN = 14.0
 GOLDEN = 0.5 * (np.sqrt(5.0) - 1.0)
 
 
-def strewn(generator: np.random.Generator, half: float = 33.0) -> tuple[Array, Array]:
-    """Offsets (arcsec, in a field of 60 arcsec) of points of which every strip has its share, whichever way it lies.
+def strewn(generator: np.random.Generator) -> tuple[Array, Array]:
+    """Offsets xi, eta (arcsec, in a field of 60) of about 125 points; every strip has its share, however it lies.
 
     Each row is shifted against the one before by the golden ratio of the columns' distance, so that any strip of the
     field of 4.8 arcsec, two IFUs, has about nine; then each point moves a little at random. At position angle 0 the
     rows run along the middles of the IFUs.
-
-    Parameters
-    ----------
-    generator : source of randomness
-    half : points lie within this distance of the centre in each coordinate
-
-    Returns
-    -------
-    xi, eta : float64 (n,), n about 125
     """
-    places = []
+    places, half = [], 33.0
     rows = int(np.floor(half / ROW))
     for row in range(-rows, rows):
         start = -half + (row * GOLDEN * COLUMN) % COLUMN
@@ -44,18 +35,10 @@ def strewn(generator: np.random.Generator, half: float = 33.0) -> tuple[Array, A
 
 
 def apart(generator: np.random.Generator, count: int, others: tuple[Array, Array], distance: float) -> Array:
-    """Random offsets at some distance from given points and from one another.
+    """Random offsets at a distance (arcsec) from given points (xi, eta) and from one another.
 
-    Parameters
-    ----------
-    generator : source of randomness
-    count : how many
-    others : xi, eta of what is there, arcsec
-    distance : arcsec; it is given up step by step where there is no room
-
-    Returns
-    -------
-    float64 (count, 2), xi and eta within 31 arcsec of the centre
+    Float64 (count, 2), xi and eta within 31 arcsec of the centre. The distance is given up step by step where there is
+    no room.
     """
     taken = list(zip(*others, strict=True))
     found: list[tuple[float, float]] = []

@@ -19,17 +19,11 @@ FEW_STARS = 8
 
 
 def nebula(seed: int, size: float = FIELD) -> tuple[Source, ...]:
-    """Sources of the nebula.
+    """Sources of the nebula: the same from the same seed.
 
-    Parameters
-    ----------
-    seed : the same seed gives the same sources
-    size : side of the field, arcsec; positions and widths shrink with it
-
-    Returns
-    -------
-    a core of 24 x 18 arcsec, 14 clumps on a ring of radius 18 arcsec, 8 filaments, the hot central star, and about 125
-    stars of magnitudes 17.5 to 20.5 evenly strewn (in a smaller field 8)
+    A core of 24 x 18 arcsec, 14 clumps on a ring of radius 18 arcsec, 8 filaments, the hot central star, and about 125
+    stars of magnitudes 17.5 to 20.5 evenly strewn (in a smaller field 8). Positions and widths shrink with `size`, the
+    side of the field, arcsec.
     """
     generator = np.random.default_rng([seed, 2])
     scale = size / FIELD
@@ -76,16 +70,7 @@ def _gas(
     # gas of 10000 K shines in the continuum with about a thousandth of H beta an Angstrom (Osterbrock & Ferland 2006)
     continuum = np.full(FINE.size, 1e-3)
     return Source(
-        name,
-        place[0] * scale,
-        place[1] * scale,
-        continuum,
-        hbeta,
-        *emission_lines(fluxes, redshift),
-        line_dispersion=10.0,
-        kind="extended",
-        fwhm_major=axes[0] * scale,
-        fwhm_minor=axes[1] * scale,
-        angle=axes[2],
+        name, place[0] * scale, place[1] * scale, continuum, hbeta, *emission_lines(fluxes, redshift),
+        line_dispersion=10.0, kind="extended", fwhm_major=axes[0] * scale, fwhm_minor=axes[1] * scale, angle=axes[2],
         redshift=redshift,
-    )
+    )  # fmt: skip

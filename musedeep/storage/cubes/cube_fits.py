@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep import instrument
-from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import extension_cards, header_of, sign
 from musedeep.storage.fits.parts import (
     ArrayInFile,
@@ -45,24 +44,15 @@ class CubeWCS:
 
     def spatial(self) -> list[tuple[str, object, str]]:
         """Cards of the two spatial axes."""
-        errors: list[tuple[str, object, str]] = []
-        if self.systematic_error:
-            errors = [
-                (f"CSYER{i + 1}", value, "[deg] Systematic error in coordinate")
-                for i, value in enumerate(self.systematic_error)
-            ]
+        errors = enumerate(self.systematic_error or (), 1)
+        element = "Coordinate transformation matrix element"
         return [
-            ("CRPIX1", self.crpix[0], "Pixel coordinate of reference point"),
-            ("CRPIX2", self.crpix[1], "Pixel coordinate of reference point"),
-            ("CD1_1", self.cd[0], "Coordinate transformation matrix element"),
-            ("CD1_2", self.cd[1], "Coordinate transformation matrix element"),
-            ("CD2_1", self.cd[2], "Coordinate transformation matrix element"),
-            ("CD2_2", self.cd[3], "Coordinate transformation matrix element"),
-            ("CUNIT1", "deg", "Units of coordinate increment and value"),
-            ("CUNIT2", "deg", "Units of coordinate increment and value"),
+            *((f"CRPIX{i}", self.crpix[i - 1], "Pixel coordinate of reference point") for i in (1, 2)),
+            *((f"CD{k // 2 + 1}_{k % 2 + 1}", self.cd[k], element) for k in range(4)),
+            *((f"CUNIT{i}", "deg", "Units of coordinate increment and value") for i in (1, 2)),
             ("CTYPE1", "RA---TAN", "Right ascension, gnomonic projection"),
             ("CTYPE2", "DEC--TAN", "Declination, gnomonic projection"),
-            *errors,
+            *((f"CSYER{i}", value, "[deg] Systematic error in coordinate") for i, value in errors),
             ("CRVAL1", self.crval[0], "[deg] Right ascension of reference point"),
             ("CRVAL2", self.crval[1], "[deg] Declination of reference point"),
         ]
@@ -75,10 +65,7 @@ class CubeWCS:
             ("CD3_3", self.step, ""),
             ("CRPIX3", self.crpix[2], ""),
             ("CRVAL3", self.crval[2], ""),
-            ("CD1_3", 0.0, ""),
-            ("CD2_3", 0.0, ""),
-            ("CD3_1", 0.0, ""),
-            ("CD3_2", 0.0, ""),
+            *((name, 0.0, "") for name in ("CD1_3", "CD2_3", "CD3_1", "CD3_2")),
         ]
 
 
@@ -99,21 +86,9 @@ def extension_header(
     extra: Sequence[tuple[str, object, str]] = (),
     science: bool = False,
 ) -> fits.Header:
-    """Header of a DATA or STAT extension, with the cards and comments of manual A.3.3.
+    """Header of a DATA or STAT extension, with the cards and comments of manual A.3.3; `extra` follows the coordinates.
 
-    Parameters
-    ----------
-    name : str
-        EXTNAME.
-    target : str
-        OBJECT of the exposures.
-    wcs : CubeWCS
-    variance : bool
-        Whether it holds variances.
-    extra : sequence of (keyword, value, comment)
-        Cards after the world coordinates.
-    science : bool
-        For a science data product (format sdpCube): units spelt as the archive wants them, CRDER3.
+    For a science data product (format sdpCube), units are spelt as the archive wants them, and there is CRDER3.
     """
     cards: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", "")]
     cards += [*wcs.spatial(), *wcs.spectral(), *extra]
@@ -152,7 +127,7 @@ def filter_image_header(
 
 
 class CubeFile:
-    """A cube in the making, or a finished one: two arrays in a FITS file."""
+    """A cube in the making: two arrays in a FITS file."""
 
     def __init__(self, path: Path, shape: tuple[int, int, int], offsets: tuple[int, int], header_room: int) -> None:
         self.path, self.shape, self.header_room = path, shape, header_room
@@ -163,13 +138,7 @@ class CubeFile:
     def create(
         path: Path, shape: tuple[int, int, int], primary: fits.Header, data: fits.Header, stat: fits.Header
     ) -> "CubeFile":
-        """Lay out a new file of its final size; all boxes have to be written afterwards.
-
-        Raises
-        ------
-        MusedeepError
-            Not enough space on the disk.
-        """
+        """Lay out a new file of its final size (MusedeepError: no space); all boxes have to be written afterwards."""
         head = header_bytes(primary, False, 8, (), SPARE_CARDS)
         data_head = header_bytes(data, True, -32, shape)
         stat_head = header_bytes(stat, True, -32, shape)
@@ -195,50 +164,13 @@ class CubeFile:
         shape, offsets, room = json.loads(CubeFile._layout_path(path).read_text())
         return CubeFile(path, tuple(shape), tuple(offsets), room)
 
-    @staticmethod
-    def open(path: Path) -> "CubeFile":
-        """A finished cube.
-
-        Raises
-        ------
-        MusedeepError
-            Not a cube with DATA and STAT.
-        """
-        with fits.open(path, memmap=True, lazy_load_hdus=True) as hdus:
-            try:
-                shape = hdus["DATA"].shape
-                offsets = (hdus["DATA"].fileinfo()["datLoc"], hdus["STAT"].fileinfo()["datLoc"])
-            except (KeyError, TypeError) as error:
-                raise MusedeepError(f"{path}: not a cube with DATA and STAT extensions") from error
-        return CubeFile(path, tuple(shape), offsets, 0)
-
     def write_box(self, z0: int, y0: int, data: NDArray[np.float32], stat: NDArray[np.float32]) -> None:
         """Write values and variances (planes, lines, nx) at plane z0, line y0."""
         self.data.write_box(z0, y0, data)
         self.stat.write_box(z0, y0, stat)
 
-    def blocks(self, planes: int = 16) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
-        """First plane, data and stat of successive blocks of planes."""
-        for z in range(0, self.shape[0], planes):
-            last = min(z + planes, self.shape[0])
-            yield z, self.data.read_box(z, last), self.stat.read_box(z, last)
-
-    def blank(self, planes: int = 16) -> None:
-        """Fill both arrays with NaN; only needed where boxes will not cover the cube."""
-        nothing = np.full((planes, *self.shape[1:]), np.nan, np.float32)
-        for z in range(0, self.shape[0], planes):
-            part = nothing[: min(planes, self.shape[0] - z)]
-            self.write_box(z, 0, part, part)
-
-    def read_planes(self, z0: int, z1: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Data and variances of the planes [z0, z1)."""
-        return self.data.read_box(z0, z1), self.stat.read_box(z0, z1)
-
     def set_primary(self, primary: fits.Header) -> None:
-        """Replace the primary header of a cube in the making.
-
-        A header with more cards than there is room for costs a copy of the file.
-        """
+        """Replace the primary header of a cube in the making; too many cards cost a copy of the file."""
         bare = header_bytes(primary, False, 8, ())
         if len(bare) > self.header_room:
             self._make_room(len(bare))

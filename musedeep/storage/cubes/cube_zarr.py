@@ -42,25 +42,10 @@ def wavelengths(wcs: CubeWCS, n: int) -> NDArray[np.float64]:
 def write_cube_store(
     path: Path, cube: CubeFile, exposure_map: ExposureMapFile | None, wcs: CubeWCS, target: str
 ) -> None:
-    """Write the store of a cube, and of its exposure map if there is one; it gets its name when it is whole.
+    """Write the store of a cube, and of its exposure map (collapsed before) if there is one, in place of a former one.
 
-    Memory is bounded: 32 planes of 512 lines at a time.
-
-    Parameters
-    ----------
-    path : Path
-        Replaced if it exists.
-    cube : CubeFile
-    exposure_map : ExposureMapFile or None
-        Collapsed before.
-    wcs : CubeWCS
-    target : str
-        Object of the exposures.
-
-    Raises
-    ------
-    MusedeepError
-        The store cannot be written.
+    It gets its name when it is whole. Memory is bounded: 32 planes of 512 lines at a time. Raises MusedeepError if the
+    store cannot be written.
     """
     partial = path.with_name(path.name + f".{os.getpid()}.part")
     try:
@@ -143,29 +128,18 @@ def _cube_array(
 ) -> zarr.Array:
     chunks = tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True))
     number = (min(m, -(-n // c)) for m, n, c in zip(CHUNKS_PER_SHARD, shape, chunks, strict=True))
+    shards = tuple(m * c for m, c in zip(number, chunks, strict=True))
     return group.create_array(
-        name,
-        shape=shape,
-        dtype=dtype,
-        chunks=chunks,
-        shards=tuple(m * c for m, c in zip(number, chunks, strict=True)),
-        compressors=_compressor(),
-        fill_value=np.nan if np.dtype(dtype).kind == "f" else 0,
-        dimension_names=_DIMENSIONS,
-        attributes=attributes,
-    )
+        name, shape=shape, dtype=dtype, chunks=chunks, shards=shards, compressors=_compressor(),
+        fill_value=np.nan if np.dtype(dtype).kind == "f" else 0, dimension_names=_DIMENSIONS, attributes=attributes,
+    )  # fmt: skip
 
 
 def _small_array(
     group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]
 ) -> None:
     array = group.create_array(
-        name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=values.shape,
-        compressors=_compressor(),
-        dimension_names=dimensions,
-        attributes=attributes,
-    )
+        name, shape=values.shape, dtype=values.dtype, chunks=values.shape, compressors=_compressor(),
+        dimension_names=dimensions, attributes=attributes,
+    )  # fmt: skip
     array[...] = values

@@ -15,7 +15,6 @@ G_SIZE2 are in arcsec, as their unit says (the reference writes degrees); QUAL_S
 has no TNULL (the reference declares 0, which is the value of good data).
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from musedeep.storage.cubes.cube_fits import CubeFile, CubeWCS
 from musedeep.storage.fits.header_cards import add, card, checksum_cards, sign
 from musedeep.storage.fits.headers import number_or_none
 from musedeep.storage.fits.parts import header_bytes, padded, reserve
+from musedeep.storage.outputs import write_at
 
 BLOCK_BYTES = 2**27
 """Memory for one block of spectra."""
@@ -45,28 +45,16 @@ def write_euro3d(
     images: Sequence[tuple[fits.Header, NDArray[np.float32]]] = (),
     block_bytes: int = BLOCK_BYTES,
 ) -> None:
-    """Write a cube in Euro3D format; with filter images, in its extended form (xEuro3D).
+    """Write a cube in Euro3D format, in place; with filter images, in its extended form (xEuro3D).
 
-    Memory is bounded: lines of the cube are read in blocks, and every spectrum is written at its place.
+    Memory is bounded: lines of the cube are read in blocks, and every spectrum is written at its place. Raises
+    MusedeepError if there is not enough space on the disk.
 
     Parameters
     ----------
-    path : Path
-        Written in place; the caller renames it.
-    cube : CubeFile
-    wcs : CubeWCS
-    primary : fits.Header
-        Primary header of the cube.
-    first : fits.Header
-        Primary header of the first exposure (airmass, parallactic angle, ambient conditions).
-    images : sequence of (header, float32 (ny, nx))
-        Filter images; each gets a NAME_DQ extension.
-    block_bytes : int
-
-    Raises
-    ------
-    MusedeepError
-        Not enough space on the disk.
+    primary : primary header of the cube
+    first : that of the first exposure (airmass, parallactic angle, ambient conditions)
+    images : filter images: header, float32 (ny, nx); each gets a NAME_DQ extension
     """
     nz, ny, nx = cube.shape
     start = _first_planes(cube)
@@ -160,11 +148,7 @@ def _put_rows(descriptor: int, offset: int, rows: NDArray[np.void], rank: NDArra
     rows, rank = rows[order], rank[order]
     breaks = np.flatnonzero(np.diff(rank) != 1) + 1
     for begin, stop in zip([0, *breaks], [*breaks, rank.size], strict=True):
-        view = memoryview(rows[begin:stop].tobytes())
-        position = offset + int(rank[begin]) * rows.dtype.itemsize
-        while view:
-            n = os.pwrite(descriptor, view, position)
-            view, position = view[n:], position + n
+        write_at(descriptor, offset + int(rank[begin]) * rows.dtype.itemsize, rows[begin:stop].tobytes())
 
 
 def _primary_bytes(primary: fits.Header, first: fits.Header) -> bytes:
@@ -236,21 +220,10 @@ def _group_bytes(wcs: CubeWCS, first: fits.Header) -> bytes:
         ("G_PRESSU", "1E", "hPa"), ("G_TEMPER", "1E", "K"), ("G_HUMID", "1E", ""),
     ]  # fmt: skip
     tel = "ESO TEL "
-    values = np.array(
-        [
-            abs(wcs.cd[0]) * 3600.0,
-            0.0,
-            abs(wcs.cd[3]) * 3600.0,
-            _POSITION_WAVELENGTH,
-            _mean(first, tel + "AIRM START", tel + "AIRM END"),
-            _mean(first, tel + "PARANG START", tel + "PARANG END"),
-            _mean(first, tel + "AMBI PRES START", tel + "AMBI PRES END"),
-            _mean(first, tel + "AMBI TEMP") + 273.15,
-            _mean(first, tel + "AMBI RHUM"),
-        ],
-        ">f4",
-    )
-    raw = np.array([1], ">i4").tobytes() + b"R" + values.tobytes()
+    means = [_mean(first, f"{tel}{name} START", f"{tel}{name} END") for name in ("AIRM", "PARANG", "AMBI PRES")]
+    ambient = [_mean(first, tel + "AMBI TEMP") + 273.15, _mean(first, tel + "AMBI RHUM")]
+    values = [abs(wcs.cd[0]) * 3600.0, 0.0, abs(wcs.cd[3]) * 3600.0, _POSITION_WAVELENGTH, *means, *ambient]
+    raw = np.array([1], ">i4").tobytes() + b"R" + np.array(values, ">f4").tobytes()
     name = card("EXTNAME", "E3D_GRP", "This is the Euro3D group table extension")
     head = _to_bytes([*_table_cards(len(raw), 1, columns), name, *checksum_cards()])
     return head + raw + bytes(padded(len(raw)) - len(raw))

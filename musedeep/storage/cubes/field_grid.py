@@ -14,10 +14,7 @@ from musedeep.storage.fits.header_cards import Card
 def grid_cards(start: Sequence[float], step: float, n_axes: int) -> list[Card]:
     """Coordinates of a cube (3 axes) or an image (2).
 
-    Parameters
-    ----------
-    start : x, y [pixel] and wavelength [Angstrom] of the first voxel
-    step : of the planes [Angstrom]
+    `start` is x, y [pixel] and wavelength [Angstrom] of the first voxel, `step` that of the planes [Angstrom].
     """
     cards: list[Card] = []
     for k in (1, 2):
@@ -34,10 +31,7 @@ def grid_cards(start: Sequence[float], step: float, n_axes: int) -> list[Card]:
 def read_grid(header: fits.Header, path: Path, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates of the first voxel of a cube, and steps, float64 (3,) each: x, y [pixel], wavelength [Angstrom].
 
-    Raises
-    ------
-    MusedeepError
-        There is no grid; `kind` is to be given.
+    Raises MusedeepError if there is no grid; `kind` is to be given.
     """
     try:
         step, pixel, value = (

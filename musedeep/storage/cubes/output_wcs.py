@@ -22,20 +22,13 @@ reference, so that the voxels of a cube turned by 90 degrees have no size."""
 
 @dataclass(frozen=True)
 class OutputWCS:
-    """What an OUTPUT_WCS asks for.
+    """What an OUTPUT_WCS asks for, and the file, for messages.
 
     Attributes
     ----------
-    shape : (int, int, int)
-        NAXIS1, NAXIS2, NAXIS3; 0 where not given.
-    crpix, crval : tuple of 3 floats
-    cd : tuple of 4 floats
-        CD1_1, CD1_2, CD2_1, CD2_2 [deg].
-    step : float
-        CD3_3 [Angstrom]; 0 if there is no third axis.
-    ctype3 : str
-    path : str
-        The file, for messages.
+    shape : NAXIS1, NAXIS2, NAXIS3; 0 where not given
+    cd : CD1_1, CD1_2, CD2_1, CD2_2 [deg]
+    step : CD3_3 [Angstrom]; 0 if there is no third axis
     """
 
     shape: tuple[int, int, int]
@@ -50,12 +43,9 @@ class OutputWCS:
 def read_output_wcs(path: str | Path) -> OutputWCS:
     """Read an OUTPUT_WCS: the first extension with NAXIS > 0 or WCSAXES that has coordinates.
 
-    Coordinates in other units (CUNITi) are converted, and so are PCi_j, CDELTi and CROTA2 to a matrix CDi_j.
-
-    Raises
-    ------
-    MusedeepError
-        A restriction of manual A.4.1 is violated; a keyword is missing or has no sensible value. Says which.
+    Coordinates in other units (CUNITi) are converted, and so are PCi_j, CDELTi and CROTA2 to a matrix CDi_j. Raises
+    MusedeepError, which says which, if a restriction of manual A.4.1 is violated; if a keyword is missing or has no
+    sensible value.
     """
     path = Path(path)
     if not path.is_file():
