@@ -65,13 +65,7 @@ def steps() -> tuple[str, ...]:
 
 
 def named(name: str) -> Recipe:
-    """The recipe of a name.
-
-    Raises
-    ------
-    MusedeepError
-        There is none; the nearest is named.
-    """
+    """The recipe of a name; raises MusedeepError, with the nearest name, if there is none."""
     if name not in recipes():
         near = nearest(name, list(recipes()))
         hint = f"did you mean {near}?" if near else "`musedeep recipe --list` names them"

@@ -79,13 +79,7 @@ class Outcome:
 
 
 def chosen_ifus(recipe: Recipe, call: RecipeCall) -> list[int]:
-    """The IFUs to work on.
-
-    Raises
-    ------
-    MusedeepError
-        The raw files hold no IFU.
-    """
+    """The IFUs to work on; raises MusedeepError if the raw files hold none."""
     number = call.parameters.nifu
     if number > 0:
         return [number]

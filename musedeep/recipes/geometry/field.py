@@ -77,13 +77,7 @@ def run(call: RecipeCall[GeometryParameters]) -> Outcome:
 
 
 def chosen(call: RecipeCall[GeometryParameters]) -> list[int]:
-    """IFUs between ifu1 and ifu2 that the raw files hold.
-
-    Raises
-    ------
-    MusedeepError
-        The limits make no sense, or there is none.
-    """
+    """IFUs between ifu1 and ifu2 that the raw files hold; raises MusedeepError if there is none, or ifu1 > ifu2."""
     first, last = call.parameters.ifu1, call.parameters.ifu2
     if first > last:
         raise MusedeepError(f"muse_geometry: ifu1={first} is above ifu2={last}; exchange or correct them")

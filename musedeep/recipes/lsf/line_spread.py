@@ -41,13 +41,7 @@ WORDS = {
 
 
 def run(call: RecipeCall[LsfParameters]) -> Outcome:
-    """Measure the line-spread functions of the chosen IFUs.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
+    """Measure the line-spread functions of the chosen IFUs; raises as `run_ifus.run_ifus`."""
     if not _arcs(call.frames):
         raise MusedeepError("muse_lsf: no ARC or ARC_LSF in the set of frames; add raw arc exposures")
     # the frames of both tags stand under the first one, which the IFUs are taken from

@@ -46,13 +46,7 @@ def exposures_of(frames: Mapping[str, Sequence[str]], combine: bool = False) -> 
 
 
 def run(call: RecipeCall[ScibasicParameters]) -> Outcome:
-    """Make the pixel tables of all exposures of the chosen IFUs.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
+    """Make the pixel tables of all exposures of the chosen IFUs; raises as `run_ifus.run_ifus`."""
     frames, parameters = call.frames, call.parameters
     combine = parameters.combine != "none"
     exposures = exposures_of(frames, combine)
@@ -77,13 +71,7 @@ def run(call: RecipeCall[ScibasicParameters]) -> Outcome:
 
 
 def chosen_ifus(call: RecipeCall[ScibasicParameters], exposures: Sequence[Exposure]) -> list[int]:
-    """The IFUs to work on: that of nifu, or all in the exposures.
-
-    Raises
-    ------
-    MusedeepError
-        The files hold no IFU.
-    """
+    """The IFUs to work on: that of nifu, or all in the exposures; raises MusedeepError if the files hold none."""
     number = call.parameters.nifu
     if number > 0:
         return [number]

@@ -86,13 +86,7 @@ def run(call: RecipeCall[TwilightParameters]) -> Outcome:
 
 
 def look(call: RecipeCall[TwilightParameters]) -> Looked:
-    """Find out which IFUs there are, before the work; `ifus` of the result are those that `piece` is to be called for.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input.
-    """
+    """Find out, before the work, which IFUs `piece` is to be called for; raises MusedeepError for bad input."""
     wavelengths = _check(call)
     for name in ("DATACUBE_SKYFLAT.fits", "TWILIGHT_CUBE.fits"):
         refuse_existing(call.output / name, call.overwrite)
@@ -101,13 +95,7 @@ def look(call: RecipeCall[TwilightParameters]) -> Looked:
 
 
 def piece(call: RecipeCall[TwilightParameters], looked: Looked, ifu: int) -> Piece:
-    """What one IFU gives; what it takes of memory does not depend on the others.
-
-    Raises
-    ------
-    MusedeepError
-        The IFU cannot be reduced.
-    """
+    """What one IFU gives, in memory that others do not change; raises MusedeepError if it cannot be reduced."""
     one = TwilightIfu.of(call.frames, call.parameters, ifu, RECIPE.name, RECIPE.inputs[0].minimum)
     table = one.pixel_table(looked.wavelengths)
     frame = replace(one.frames[0], _pixels=None)  # uncompressed pixels are needed no more
@@ -116,12 +104,8 @@ def piece(call: RecipeCall[TwilightParameters], looked: Looked, ifu: int) -> Pie
 
 
 def finish(call: RecipeCall[TwilightParameters], looked: Looked, pieces: Iterable[Piece | MusedeepError]) -> Outcome:
-    """Write the cubes, from all pieces in the order of their IFUs, or why there is none.
-
-    Raises
-    ------
-    MusedeepError
-        All IFUs failed, or there is too little light to fit.
+    """Write the cubes, from all pieces in the order of their IFUs, or why there is none; raises MusedeepError if all
+    IFUs failed, or there is too little light to fit.
     """
     outcome = Outcome(failures=dict(looked.failures))
     done: list[Piece] = []
@@ -181,13 +165,7 @@ def _mask(call: RecipeCall[TwilightParameters]) -> Mask | None:
 
 
 def _check(call: RecipeCall[TwilightParameters]) -> tuple[float, float]:
-    """Limits in wavelength.
-
-    Raises
-    ------
-    MusedeepError
-        Parameters that make no sense.
-    """
+    """Limits in wavelength; raises MusedeepError for parameters that make no sense."""
     low, high, step = call.parameters.lambdamin, call.parameters.lambdamax, call.parameters.dlambda
     if not low < high:
         raise MusedeepError(f"muse_twilight: lambdamin={low:g} is not below lambdamax={high:g}; correct them")
@@ -199,14 +177,11 @@ def _check(call: RecipeCall[TwilightParameters]) -> tuple[float, float]:
 
 
 def _look(call: RecipeCall[TwilightParameters], wavelengths: tuple[float, float]) -> Looked:
-    """The IFUs that the raw files hold and that can be reduced, and the limits of their pixels.
+    """The IFUs that can be reduced, and the limits of their pixels; raises MusedeepError if there is none.
 
     What was opened is let go: of compressed frames it holds all pixels.
 
-    Raises
-    ------
-    MusedeepError
-        There is none, or all fail.
+    What was opened is let go: of compressed frames it holds all pixels.
     """
     path = call.frames["SKYFLAT"][0]
     held = sorted({ifu for one in call.frames["SKYFLAT"] for ifu in raw_ifus(one)})

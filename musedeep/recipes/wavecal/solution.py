@@ -38,13 +38,7 @@ DEFAULT_FIT_SIGMA: Final = 3.0
 
 
 def run(call: RecipeCall[WavecalParameters]) -> Outcome:
-    """Find the wavelength solutions of the chosen IFUs.
-
-    Raises
-    ------
-    MusedeepError
-        Bad input; see `run_ifus.run_ifus`.
-    """
+    """Find the wavelength solutions of the chosen IFUs; raises as `run_ifus.run_ifus`."""
     categories = RECIPE.categories(call.parameters)
     if call.parameters.saveimages:
         lamps = by_lamp([open_raw_frame(path, chosen_ifus(RECIPE, call)[0]) for path in call.frames["ARC"]], "")

@@ -20,13 +20,7 @@ SIGCLIP_FRAMES: Final = 3
 
 @dataclass
 class LampFrames:
-    """Exposures of one lamp.
-
-    Attributes
-    ----------
-    number : of the lamp (ESO INS LAMPn)
-    name : Ne, Xe or HgCd
-    """
+    """Exposures of one lamp: its number (ESO INS LAMPn), its name (Ne, Xe or HgCd), and the frames."""
 
     number: int
     name: str
@@ -35,13 +29,7 @@ class LampFrames:
 
 @dataclass
 class LampImage:
-    """The combined exposures of one lamp.
-
-    Attributes
-    ----------
-    measured : what the first look at the frames found
-    combined : the image, count
-    """
+    """The combined exposures of one lamp [count], and what the first look at the frames found."""
 
     lamp: LampFrames
     measured: list[MeasuredFrame]
@@ -49,12 +37,8 @@ class LampImage:
 
 
 def lamp_of(frame: RawFrame) -> tuple[int, str]:
-    """Number and name of the arc lamp that a frame was exposed to: lamp on, shutter open.
-
-    Raises
-    ------
-    MusedeepError
-        None is on, or more than one.
+    """Number and name of the arc lamp that a frame was exposed to: lamp on, shutter open; raises MusedeepError if none
+    is on, or more than one.
     """
     on = [
         n

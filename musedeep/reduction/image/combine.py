@@ -37,13 +37,7 @@ SAFE_LEVELS: Final = 100.0
 
 @dataclass(frozen=True)
 class PortLevel:
-    """The overscan of one port of one frame.
-
-    Attributes
-    ----------
-    mean, stdev : adu
-    fit : polynomial along the columns, with vpoly
-    """
+    """The overscan of one port of one frame: mean and scatter [adu], with vpoly the polynomial along the columns."""
 
     mean: float
     stdev: float
@@ -135,13 +129,7 @@ def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
 
 
 def measure_all(frames: Sequence[RawFrame], overscan: OverscanParameters) -> list[MeasuredFrame]:
-    """Measure frames, and compare their levels with those of the first.
-
-    Raises
-    ------
-    MusedeepError
-        Levels that differ too much.
-    """
+    """Measure frames, and raise MusedeepError if their levels differ too much from those of the first."""
     with ThreadPoolExecutor(min(available_processors(), len(frames), THREADS)) as pool:
         measured = list(pool.map(lambda frame: measure(frame, overscan), frames))
     compare_levels(measured, overscan)

@@ -32,13 +32,7 @@ def open_frames(paths: Sequence[str], ifu: int, tag: str, minimum: int, recipe: 
 
 
 def exposure_time(frame: RawFrame) -> float:
-    """EXPTIME of a frame, s.
-
-    Raises
-    ------
-    MusedeepError
-        It is missing or not above 0.
-    """
+    """EXPTIME of a frame, s; raises MusedeepError if it is missing or not above 0."""
     value = number_or_none(frame.primary, "EXPTIME")
     if value is None or value <= 0:
         found = value_of(frame.primary, "EXPTIME")
@@ -47,12 +41,8 @@ def exposure_time(frame: RawFrame) -> float:
 
 
 def lamp_flux(flat: ImageFile) -> float | None:
-    """Flux of a master flat, integrated over the whole image (ESO QC FLAT MASTER INTFLUX); None if it is not given.
-
-    Raises
-    ------
-    MusedeepError
-        It is no number.
+    """Flux of a master flat, integrated over the whole image (ESO QC FLAT MASTER INTFLUX); None if it is not given;
+    raises MusedeepError if it is no number.
     """
     key = "ESO QC FLAT MASTER INTFLUX"
     return number_of(flat.header, key, flat.path) if key in flat.header else None

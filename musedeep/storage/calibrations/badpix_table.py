@@ -121,13 +121,7 @@ def read_badpix_table(path: str | Path) -> BadPixelTable:
 
 
 def write_badpix_table(path: str | Path, table: BadPixelTable, overwrite: bool = False) -> None:
-    """Write a BADPIX_TABLE; it appears when it is whole.
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
-    """
+    """Write a BADPIX_TABLE; raises MusedeepError if it exists and may not be replaced, or cannot be written."""
     path = Path(path)
     refuse_existing(path, overwrite)
     primary = fits.PrimaryHDU()

@@ -11,12 +11,7 @@ T = TypeVar("T")
 
 
 class OtherIfu(MusedeepError):
-    """The file is good, but of another IFU.
-
-    Parameters
-    ----------
-    held : the IFUs that it holds: CHANnn, ...
-    """
+    """The file is good, but of other IFUs: `held`, as CHANnn, ..."""
 
     def __init__(self, message: str, held: str = "") -> None:
         super().__init__(message)

@@ -106,9 +106,8 @@ def field_hdus(extensions: Sequence[Extension], start: Sequence[float], step: fl
         cards += [*extension_cards(one.name, kind, companions, text), ("BUNIT", one.unit, "")]
         made.append(fits.ImageHDU(one.data, header_of(cards)))
         if one.bad is not None:
-            name = f"{one.name}_DQ"
-            text = "reconstructed image (bad pixel status values)"
             cards = [("OBJECT", f"{one.text} ({one.name}, DQ)"[:68], "")]
-            cards += extension_cards(name, "DQ", {"DATA": one.name}, text)
+            text = "reconstructed image (bad pixel status values)"
+            cards += extension_cards(f"{one.name}_DQ", "DQ", {"DATA": one.name}, text)
             made.append(fits.ImageHDU(one.bad.astype(np.int32), header_of(cards)))
     return made

@@ -118,13 +118,7 @@ def whole_file(path: Path, need: int, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def write_hdus(path: Path, hdus: fits.HDUList, overwrite: bool = False) -> None:
-    """Write HDUs that are in memory, all with checksums; see `whole_file`.
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
-    """
+    """Write HDUs that are in memory, all with checksums; raises as `whole_file`."""
     with whole_file(path, sum(hdu.size for hdu in hdus), overwrite) as stream:
         for hdu in hdus:
             keep_checksum_places(hdu.header)

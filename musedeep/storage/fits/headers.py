@@ -29,13 +29,7 @@ _MOST_CARDS = 1_000_000
 
 @dataclass(frozen=True)
 class HeaderUnit:
-    """Header and place of one HDU of a file.
-
-    Attributes
-    ----------
-    cards : the raw cards of the header's blocks, END and blank fill included
-    offset : where the header begins [bytes]
-    """
+    """Header and place of one HDU of a file: raw cards of its blocks, with END and fill; where it begins [bytes]."""
 
     cards: tuple[str, ...]
     offset: int
@@ -93,12 +87,7 @@ def parse_cards(cards: Sequence[str]) -> fits.Header:
 
 
 class SharedHeader:
-    """A header shared while somebody holds it, and read again otherwise: that of a pixel table may have 1200 cards.
-
-    Parameters
-    ----------
-    read : reads the raw cards
-    """
+    """A header shared while somebody holds it, and read again otherwise: that of a pixel table may have 1200 cards."""
 
     def __init__(self, read: Callable[[], Sequence[str]]) -> None:
         self._read = read

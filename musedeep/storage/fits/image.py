@@ -157,30 +157,20 @@ def _extension_header(name: str, unit: str, prefix: str) -> fits.Header:
 
 
 def write_image(path: str | Path, image: MuseImage, overwrite: bool = False) -> None:
-    """Write the image of one IFU; it appears under its name when it is whole.
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
-    """
+    """Write the image of one IFU; raises as `whole_file`."""
     write_images(path, image.header, [(None, image)], overwrite)
 
 
 def write_images(
     path: str | Path, primary: fits.Header, images: Sequence[tuple[int | None, MuseImage]], overwrite: bool = False
 ) -> None:
-    """Write images into one file, those of an IFU under the names CHANnn.DATA, CHANnn.DQ, CHANnn.STAT.
+    """Write images into one file, those of an IFU under the names CHANnn.DATA, CHANnn.DQ, CHANnn.STAT; raises as
+    `whole_file`.
 
     Parameters
     ----------
     images : sequence of (IFU, image); with None as the IFU, extensions are named DATA, DQ, STAT; with an IFU, the
         header of the image goes into its DATA extension
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
     """
     need = sum(3 * padded(image.data.nbytes) for _, image in images)
     with whole_file(Path(path), need, overwrite) as stream:
@@ -201,15 +191,13 @@ def write_images(
 
 
 def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
-    """Make one file of files that each hold one IFU's extensions; the primary header is the first one's.
+    """Make one file of files that each hold one IFU's extensions; raises as `whole_file`.
+
+    The primary header is that of the first, without what belongs to one IFU: EXTNAME and the keywords of detector,
+    quality control and pipeline. The parts stay.
 
     The primary header loses what belongs to one IFU: EXTNAME and the keywords of detector, quality control and
     pipeline. The parts stay.
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
     """
     units = [scan_file(part) for part in parts]
     primary = units[0][0].header.copy(strip=True)

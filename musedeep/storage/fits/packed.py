@@ -9,13 +9,7 @@ from musedeep.errors import MusedeepError
 
 @dataclass(frozen=True)
 class Packing:
-    """How a file is packed.
-
-    Attributes
-    ----------
-    program : that packed it
-    unpack : command that unpacks it
-    """
+    """How a file is packed: the program that packed it, and the command that unpacks it."""
 
     program: str
     unpack: str
@@ -38,13 +32,7 @@ _FIRST_BYTES: Final = {
 
 
 def packing_of(path: Path) -> Packing | None:
-    """How a file is packed; None if it is not.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    """
+    """How a file is packed; None if it is not; raises OSError if it cannot be read."""
     with open(path, "rb") as stream:
         start = stream.read(max(map(len, _FIRST_BYTES)))
     return next((found for first, found in _FIRST_BYTES.items() if start.startswith(first)), None)

@@ -55,17 +55,12 @@ def tables_with(hdus: Iterable[Any], names: Iterable[str]) -> list[fits.BinTable
 def write_table(
     path: Path, header: fits.Header, table: fits.BinTableHDU, ifu: int | None = None, overwrite: bool = False
 ) -> None:
-    """Write a table; it appears under its name when it is whole.
+    """Write a table; raises as `whole_file`.
 
     Parameters
     ----------
     header : primary header
     ifu : name the extension CHANnn and give it the cards of the header, for a file of many IFUs
-
-    Raises
-    ------
-    MusedeepError
-        The file exists and may not be replaced, or cannot be written.
     """
     if ifu is not None:
         table.header["EXTNAME"] = extension_name(ifu)

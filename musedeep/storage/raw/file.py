@@ -47,13 +47,7 @@ def write_part(path: Path, image: NDArray[np.uint16], header: fits.Header, compr
 
 
 def write_extensions(path: Path, extensions: Sequence[fits.hdu.base.ExtensionHDU]) -> None:
-    """Write extensions into a file of their own, to be joined by `join_parts`.
-
-    Raises
-    ------
-    MusedeepError
-        The file cannot be written.
-    """
+    """Write extensions into a file of their own, to be joined by `join_parts`; raises MusedeepError if that fails."""
     try:
         # a compressed extension gets its sums afterwards: beforehand they would be those of the image
         packed = any(isinstance(unit, fits.CompImageHDU) for unit in extensions)
@@ -98,13 +92,7 @@ def join_parts(path: Path, header: fits.Header, parts: Sequence[Path]) -> None:
 
 @dataclass(frozen=True)
 class RawImage:
-    """One IFU of a raw file.
-
-    Attributes
-    ----------
-    primary, header : of the file and of the IFU's extension
-    data : uint16 (4240, 4224), pre- and overscan included
-    """
+    """One IFU of a raw file: headers of the file and of its extension; uint16 (4240, 4224), with pre- and overscan."""
 
     primary: fits.Header
     header: fits.Header
