@@ -15,6 +15,7 @@ from musedeep.cli.simulate import parse_ifus
 from musedeep.errors import MusedeepError
 from musedeep.storage.raw.file import read_raw
 from musedeep.storage.set_of_frames import read_set_of_frames
+from tests.makers.one_ifu_night import one_ifu_night
 
 
 def sums(directory):
@@ -22,11 +23,10 @@ def sums(directory):
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory):
-    """A night of one IFU, as small as it can be, without the scene's own sources: seconds."""
-    path = tmp_path_factory.mktemp("simulate") / "night"
-    assert run(["simulate", "night", str(path), "--ifus", "5", "--small", "--scene", "empty", "--exposures", "1"]) == 0
-    return path
+def night():
+    """A night of one IFU, as small as it can be, without the scene's own sources."""
+    with one_ifu_night() as directory:
+        yield directory
 
 
 @pytest.mark.night

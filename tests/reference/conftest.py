@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from musedeep.recipes import registry
-from tests.makers.kept_products import kept, key_of, sources
+from tests.makers.kept_products import kept, key_of
+from tests.makers.one_ifu_night import simulation_sources
 from tests.reference.night import reduce
 from tests.reference.night.night_files import Night
 
@@ -98,13 +98,8 @@ def reference_versions() -> str:
 
 
 def night_sources() -> list[Path]:
-    """The files that a night is made with: the simulation, the declarations of the recipes, the driver.
-
-    Sets of frames follow from the declarations, which are loaded by name: `sources` does not see that.
-    """
-    modules = {"musedeep.cli.simulate", "musedeep.kernel_cache", *registry.modules().values()}
-    found = {path for module in modules for path in sources(module, ("musedeep.cli", "musedeep.graph"))}
-    return sorted({*found, Path(reduce.__file__)})
+    """The files that a night is made with: those of the simulation, and the driver."""
+    return sorted({*simulation_sources(), Path(reduce.__file__)})
 
 
 def make_night(directory: Path) -> None:

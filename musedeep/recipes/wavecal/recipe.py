@@ -80,6 +80,6 @@ RECIPE = Recipe(
         Quality("WAVECAL NSATURATED", "Saturated pixels of ARC_RED_LAMP and ARC_RED"),
     ),
     section=4,
-    cost=Cost(700 * MIB, 5.0),
+    cost=Cost(750 * MIB, 5.0),
     work="musedeep.recipes.wavecal.solution",
 )  # fmt: skip

@@ -8,11 +8,14 @@ from astropy.io import fits
 from astropy.table import Table
 
 from musedeep.cli.main import run
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.recipes.geometry.recipe import RECIPE
 from musedeep.simulate.job import Job
 from musedeep.simulate.night import simulate_frames
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.schedule import single_frames
 from musedeep.simulate.statics import write_statics
+from tests.makers.peak_memory import peak_memory_of
 
 pytestmark = pytest.mark.night
 
@@ -49,10 +52,11 @@ def table(optics, tmp_path_factory):
         fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(path)
         lines.append(f"{path} {tag}\n")
     (directory / "geometry.sof").write_text("".join(lines))
-    command = ["recipe", "muse_geometry", "--saveimage=false", str(directory / "geometry.sof")]
-    assert run([*command, "--output-dir", str(directory)]) == 0
+    command = "recipe", "muse_geometry", "--saveimage=false", str(directory / "geometry.sof")
+    peak = peak_memory_of(*command, "--output-dir", str(directory))
     made = Table.read(directory / "GEOMETRY_UNSMOOTHED.fits")
     made.sort("SliceCCD")
+    made.meta["peak memory"] = peak
     return made
 
 
@@ -112,3 +116,7 @@ def test_closer_to_the_truth_than_the_reference(table, optics):
     for name in ("x", "y", "angle", "width"):
         ours, theirs = (np.std(np.array(t[name]) - np.array(optics.geometry[name])) for t in (table, reference))
         assert ours < theirs, name
+
+
+def test_memory_is_at_most_what_is_declared(table):
+    assert table.meta["peak memory"] - BASE_BYTES <= RECIPE.cost.memory
