@@ -88,8 +88,10 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
 
         optional = ("OFFSET_LIST", "OUTPUT_WCS", "FILTER_LIST")
         single: dict[str, Any] = {tag.lower(): Path(found[tag][0]) for tag in optional if found[tag]}
-        tables, texts = [Path(p) for p in found["PIXTABLE_REDUCED"]], tuple(given.items())
-        request = Request(tables, parameters, output=output, parameter_texts=texts, memory=memory, **single)
+        request = Request(
+            pixel_tables=[Path(p) for p in found["PIXTABLE_REDUCED"]], parameters=parameters, output=output,
+            parameter_texts=tuple(given.items()), memory=memory, **single,
+        )  # fmt: skip
         run_request(request, resources, dry_run)
         return OK
     if dry_run:

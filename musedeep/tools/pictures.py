@@ -108,13 +108,7 @@ def colour_bar(drawn: Any, axes: "Axes", label: str, **options: Any) -> Any:
 
 
 def same_ifu(*given: tuple[Path, int | None]) -> int | None:
-    """The IFU of all files.
-
-    Raises
-    ------
-    MusedeepError
-        They belong to different ones.
-    """
+    """The IFU of all files; MusedeepError if they belong to different ones."""
     known = [(path, ifu) for path, ifu in given if ifu is not None]
     for path, ifu in known[1:]:
         if ifu != known[0][1]:

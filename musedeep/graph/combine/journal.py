@@ -32,11 +32,8 @@ def resume(work: Path, fingerprint: str, plan: Plan) -> Done:
 
     Parameters
     ----------
-    work : Path
-        If nothing in it can be used, only what the survey of this run has made stays there.
-    fingerprint : str
-        Of the job (`recipes.exp_combine_job.Job`).
-    plan : Plan
+    work : Path, if nothing in it can be used, only what the survey of this run has made stays there
+    fingerprint : str, of the job (`Job`)
     """
     path, state = work / NAME, f"{fingerprint} {code_state()}"
     first, *lines = path.read_text().split("\n") if path.exists() else [state, ""]

@@ -58,18 +58,12 @@ class Plan:
 
     Attributes
     ----------
-    tasks : tuple of BoxTask
-        In order of wavelength, then line; together they cover the cube once.
-    rows : int
-        Rows of all exposures in the cube.
-    rows_processed : int
-        The same, counting margins as often as they are processed.
-    peak_bytes : int
-        Estimated peak memory of the process tree.
-    parallel : int
-        Boxes in work at once.
-    cube_bytes : int
-        Size of DATA and STAT on disk.
+    tasks : tuple of BoxTask, in order of wavelength, then line; together they cover the cube once
+    rows : int, rows of all exposures in the cube
+    rows_processed : int, the same, counting margins as often as they are processed
+    peak_bytes : int, estimated peak memory of the process tree
+    parallel : int, boxes in work at once
+    cube_bytes : int, size of DATA and STAT on disk
     """
 
     tasks: tuple[BoxTask, ...]
@@ -130,24 +124,13 @@ def make_plan(
     Parameters
     ----------
     density : float32 or float64 (planes, bins)
-        Rows per plane and bin of lines, of all exposures (`recipes.scan.row_density`).
-    grid, how
-        The cube, and what is done to it.
-    n_exposures : int
-    memory : int
-        Limit for the whole process tree [bytes].
-    parallel : int
-        Boxes in work at once, in all processes.
-    processes : int
-        Worker processes (the memory of an idle process counts for each).
-    box_bytes : int
-        Peak memory of a box at most, where the limit allows more.
-    advice : callable
-        What to do, where a limit of so many bytes would do.
-
-    Returns
-    -------
-    Plan
+        Rows per plane and bin of lines, of all exposures (`scan.row_density`).
+    grid, how : the cube, and what is done to it
+    memory : int, limit for the whole process tree [bytes]
+    parallel : int, boxes in work at once, in all processes
+    processes : int, worker processes (the memory of an idle process counts for each)
+    box_bytes : int, peak memory of a box at most, where the limit allows more
+    advice : callable, what to do, where a limit of so many bytes would do
 
     Raises
     ------

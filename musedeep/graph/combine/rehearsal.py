@@ -53,11 +53,8 @@ class Rehearsal:
 
     Parameters
     ----------
-    how : Resampling
-    stores : bool
-        Whether pixel tables are stores, and not FITS files.
-    wanted : bool
-        Whether to rehearse at all.
+    stores : bool, whether pixel tables are stores, and not FITS files
+    wanted : bool, whether to rehearse at all
     """
 
     def __init__(self, how: Resampling, stores: bool, wanted: bool = True) -> None:

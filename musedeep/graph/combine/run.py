@@ -101,13 +101,7 @@ class Outcome:
 def survey(
     cube: CubeRecipe, executor: Executor, progress: Progress, work: Path, recorder: Recorder
 ) -> tuple[Job, NDArray[np.float64]]:
-    """Scan the inputs and fix the grid; indexes are left in `work`.
-
-    Returns
-    -------
-    Job, float64 (planes, bins)
-        The combination, and its rows per plane and bin of lines (`recipes.scan.row_density`).
-    """
+    """Scan the inputs and fix the grid: the job, and its rows per plane and bin of lines (`scan.row_density`)."""
     wcs = read_output_wcs(cube.output_wcs) if cube.output_wcs else None
     exposures, tables = cube.exposures()
     first = exposures[0]
@@ -202,11 +196,8 @@ def make_cube(
 
     Parameters
     ----------
-    cube : CubeRecipe
-    options : RunOptions
     progress : Progress, optional
-    dry_run : bool
-        Only plan.
+    dry_run : bool, only plan
 
     Raises
     ------
@@ -252,10 +243,7 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
         stores = any(isinstance(path, StoreUrl) or path.is_dir() for path in cube.pixel_tables)
         how = cube.resampling([EXPOSURE])
         elsewhere = options.scheduler is not None or options.cluster is not None
-        with (
-            rehearsal(how, stores, wanted=not elsewhere) as kernels,
-            executor_for(cube.output, options) as executor,
-        ):
+        with rehearsal(how, stores, wanted=not elsewhere) as kernels, executor_for(cube.output, options) as executor:
             recorder.event(
                 "ready", seconds=round(recorder.seconds, 3), parallel=executor.parallel, processes=executor.processes
             )

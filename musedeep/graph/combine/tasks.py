@@ -138,8 +138,7 @@ def compute_box(
 
     Parameters
     ----------
-    keep : Scratch, optional
-        Where chunks of stores are kept on this node.
+    keep : Scratch, optional, where chunks of stores are kept on this node
 
     Returns
     -------

@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import psutil
-from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed.deploy.adaptive import Adaptive
 from distributed.deploy.spec import ProcessInterface
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.graph.workers.credentials import make_credentials
-from musedeep.graph.workers.interrupts import uninterrupted
+from musedeep.graph.workers.interrupts import handlers_kept, uninterrupted
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.slurm import HOPELESS, cancel_named, ended_because, job_states, refusal_line, require_slurm
 from musedeep.progress import LOG
+
+with handlers_kept():  # the import takes the signals of the process
+    from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 
 DIRECTORY = ".musedeep-cluster"
 """In the output directory: certificate, key, output of the jobs; gone at the end."""

@@ -17,7 +17,6 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.workers.interrupts import handlers_kept
 from musedeep.processors import available_processors
 from musedeep.storage.stores.location import Location, is_url
 
@@ -403,8 +402,7 @@ def _connect(scheduler: str, workers: int | None) -> Executor:
 def _open_cluster(resources: Resources, profile: "ClusterProfile", output: Path) -> Executor:
     """Start jobs on a cluster."""
     try:
-        with handlers_kept():
-            from musedeep.graph.workers.cluster import SlurmWorkers
+        from musedeep.graph.workers.cluster import SlurmWorkers
     except ImportError as error:
         raise MusedeepError(
             f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"

@@ -53,17 +53,13 @@ def bad_columns(
 
 
 def hot_pixels(image: NDArray[np.float32], good: NDArray[np.bool_], sigma: float) -> NDArray[np.bool_]:
-    """Find pixels of one quadrant of a dark above median + sigma d, d the mean absolute deviation from the median.
+    """Pixels of a quadrant of a dark above median + sigma d, d the mean absolute deviation from the median; bool.
 
     Parameters
     ----------
     image : float32 (rows, columns)
     good : bool (rows, columns), pixels that count for median and deviation
     sigma : limit
-
-    Returns
-    -------
-    bool (rows, columns)
     """
     centre = median(image, good)
     if np.isnan(centre):

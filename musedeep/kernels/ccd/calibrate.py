@@ -14,16 +14,12 @@ SATURATED: Final = int(DQ.SATURATED)
 
 @nb.njit(nogil=True, cache=True)
 def scan(raw, histogram):
-    """Count saturated pixels (above `CEILING`, or 0) of a raw image, and add its values to a histogram.
+    """Number of saturated pixels (above `CEILING`, or 0) of a raw image, whose values are added to a histogram.
 
     Parameters
     ----------
     raw : uint16 (rows, columns)
     histogram : int64 (65536,), added to
-
-    Returns
-    -------
-    int
     """
     n = 0
     for y in range(raw.shape[0]):

@@ -84,7 +84,7 @@ def _search_band(data, known, first, height, width, threshold, flagged):  # type
 def flag_cosmics(
     data: NDArray[np.float32], dq: NDArray[np.int32], box: tuple[int, int], passes: int, threshold: float
 ) -> NDArray[np.bool_]:
-    """Find cosmic rays.
+    """Find cosmic rays, bool (rows, columns).
 
     Bands of rows that do not overlap run in threads. Memory traffic takes the time: each pixel is in four boxes, few of
     which have to be sorted.
@@ -92,17 +92,10 @@ def flag_cosmics(
     Parameters
     ----------
     data : float32 (rows, columns)
-    dq : int32 (rows, columns)
-        Pixels with flags do not take part.
+    dq : int32 (rows, columns), pixels with flags do not take part
     box : rows, columns
-    passes : int
-        Largest number of searches of the image.
-    threshold : float
-        Width of the gap [standard deviations].
-
-    Returns
-    -------
-    bool (rows, columns)
+    passes : int, largest number of searches of the image
+    threshold : float, width of the gap [standard deviations]
     """
     height, width = box
     flagged = np.zeros(data.shape, bool)

@@ -7,7 +7,7 @@
 4. Pixels far from model and stripes are flagged (`flag_far_pixels`).
 5. The square of the smoothed residuals is added to the variances (`smooth`).
 
-The details are from experiments on the ESO pipeline with made-up darks (docs/recipes.md). Its model is that of MUSE's
+The details are from experiments on the ESO pipeline with made-up darks. Its model is that of MUSE's
 CCDs, 4096 x 4112 pixels, and positions are those of that size.
 """
 
@@ -81,7 +81,7 @@ def _bases(shape: tuple[int, int], order: int) -> tuple[NDArray[np.float64], NDA
 
 
 def fit_surface(image: Image, good: Mask, order: int) -> Surface | None:
-    """Least-squares fit of a surface of an order in x and the same in y.
+    """Least-squares fit of a surface of an order in x and the same in y; None if there are too few good pixels.
 
     Sums over an image are separable: its normal equations are two matrix products.
 
@@ -90,10 +90,6 @@ def fit_surface(image: Image, good: Mask, order: int) -> Surface | None:
     image : float32 (rows, columns)
     good : bool (rows, columns), pixels that count
     order : of the polynomials along x and along y
-
-    Returns
-    -------
-    Surface, or None if there are too few good pixels
     """
     n = order + 1
     if np.count_nonzero(good) <= n * n:
@@ -127,7 +123,7 @@ class DarkModel:
 
 
 def stripes(image: Image, good: Mask) -> list[tuple[slice, NDArray[np.float64]]]:
-    """Fit the two horizontal stripes of a master dark.
+    """Rows and values, float64 (rows, columns), of the two horizontal stripes of a master dark.
 
     The level is the mean of the means of the 51 rows below and above. A surface is fitted to the excess of the stripe
     over it, which is 0 in the rows of the level; it is at least 0.
@@ -136,10 +132,6 @@ def stripes(image: Image, good: Mask) -> list[tuple[slice, NDArray[np.float64]]]
     ----------
     image : float32 (rows, columns)
     good : bool (rows, columns), pixels that count
-
-    Returns
-    -------
-    rows and values, float64 (rows, columns), of each stripe
     """
     found = []
     for below, first, above, end in STRIPES:
@@ -176,7 +168,7 @@ def plane(image: Image, good: Mask) -> Image | None:
 
 
 def glow(corner: Image, good: Mask) -> NDArray[np.float64]:
-    """Fit the glow of a corner.
+    """Fit the glow of a corner, float64 (n, n), at least 0.
 
     It is fitted to the pixels near the median of their block, flagged or not: the limit for hot pixels of the whole
     quadrant flags the glow itself.
@@ -185,10 +177,6 @@ def glow(corner: Image, good: Mask) -> NDArray[np.float64]:
     ----------
     corner : float32 (n, n), the dark without plane and stripes, its corner at [0, 0]
     good : bool (n, n), pixels without flags
-
-    Returns
-    -------
-    float64 (n, n), at least 0
     """
     ny, nx = corner.shape
     distance = np.hypot(np.arange(ny)[:, None], np.arange(nx))
@@ -234,7 +222,7 @@ def far_pixels(image: Image, good: Mask, quadrant: Quadrant, sigma: float) -> tu
 
 
 def fit_dark_model(data: Image, dq: NDArray[np.int32], stat: Image, quadrants: Sequence[Quadrant]) -> DarkModel | None:
-    """Fit the model of a master dark.
+    """Fit the model of a master dark; None if the dark has no good pixels.
 
     Parameters
     ----------
@@ -242,10 +230,6 @@ def fit_dark_model(data: Image, dq: NDArray[np.int32], stat: Image, quadrants: S
     dq : int32 (4112, 4096), Euro3D flags
     stat : float32 (4112, 4096), variances
     quadrants : rows and columns of each
-
-    Returns
-    -------
-    DarkModel, or None if the dark has no good pixels
 
     Raises
     ------
@@ -326,16 +310,12 @@ def neighbours(mask: Mask) -> NDArray[np.uint8]:
 
 
 def smooth(image: Image, good: Mask) -> Image:
-    """Smooth an image by a Gaussian of FWHM, 23 pixels wide, over its good pixels; 0 where there are none.
+    """Smooth an image by a Gaussian of FWHM, 23 pixels wide, over its good pixels, float32; 0 where there are none.
 
     Parameters
     ----------
     image : float32 (rows, columns)
     good : bool (rows, columns)
-
-    Returns
-    -------
-    float32 (rows, columns)
     """
     sigma, radius = FWHM / (2.0 * np.sqrt(2.0 * np.log(2.0))), int(FWHM)
     weight = gaussian_filter(good.astype(np.float32), sigma, mode="constant", radius=radius)

@@ -23,18 +23,12 @@ class Statistics:
 
 
 def statistics(values: NDArray[np.float32], good: NDArray[np.bool_] | None = None) -> Statistics:
-    """Statistics of an image.
+    """Statistics of an image; NaN all over if no pixel counts.
 
     Parameters
     ----------
     values : float32 (rows, columns)
-    good : bool (rows, columns), optional
-        Pixels that count; default: all.
-
-    Returns
-    -------
-    Statistics
-        NaN all over if no pixel counts.
+    good : bool (rows, columns), optional, pixels that count; default: all
     """
     mask = _EVERY if good is None else good
     n, mean, stdev, low, high = _moments(values, mask)
@@ -140,17 +134,13 @@ def windows(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def noise_of_difference(first: NDArray[np.uint16], second: NDArray[np.uint16]) -> tuple[float, float]:
-    """Noise of one of two images of the same scene.
+    """Noise of one of two images of the same scene, and its scatter among windows (from the median deviation).
 
     Median over windows of the standard deviation of the difference, by sqrt(2); cosmic rays change few windows.
 
     Parameters
     ----------
     first, second : uint16 (rows, columns)
-
-    Returns
-    -------
-    noise and the scatter of the windows' noises (standard deviation, from the median deviation)
     """
     ny, nx = (n // WINDOW for n in first.shape)
     noise = np.empty((ny, nx))

@@ -48,19 +48,14 @@ class VerticalFit:
 
 
 def reject_cosmics(strip: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Find cosmic rays by gaps in the distribution of the values (DCR: Pych 2004, PASP 116, 148).
+    """Values without cosmic rays, bool (rows, columns), by gaps in the distribution (DCR: Pych 2004, PASP 116, 148).
 
     In each box, sorted values above the mean are followed until two of them lie further apart than `DCR_GAP`
     standard deviations (of values that pass a 3-sigma clip); what is beyond is a cosmic ray.
 
     Parameters
     ----------
-    strip : float64 (rows, columns)
-        Overscan of a port; the longer side is the direction along it.
-
-    Returns
-    -------
-    bool (rows, columns) : True for values that belong to the overscan
+    strip : float64 (rows, columns), overscan of a port; the longer side is the direction along it
     """
     good = np.ones(strip.shape, bool)
     along, across = DCR_BOX if strip.shape[0] >= strip.shape[1] else DCR_BOX[::-1]
@@ -99,12 +94,7 @@ def _clipped(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def reject_constant(strip: NDArray[np.float64], sigma: float) -> NDArray[np.bool_]:
-    """Find values further than `sigma` standard deviations from a constant, again until none is left.
-
-    Returns
-    -------
-    bool, shape of `strip` : True for values that belong to the overscan
-    """
+    """Values, bool, within `sigma` standard deviations of a constant, fitted again until none is left out."""
     good = np.ones(strip.shape, bool)
     for _ in range(FIT_PASSES):
         values = strip[good]
@@ -116,18 +106,13 @@ def reject_constant(strip: NDArray[np.float64], sigma: float) -> NDArray[np.bool
 
 
 def level(strips: list[NDArray[np.float64]], reject: str, sigma: float) -> tuple[float, float, int]:
-    """Mean level of the overscan of a port.
+    """Mean level of the overscan of a port, its standard deviation (n - 1), and the number of rejected values.
 
     Parameters
     ----------
-    strips : float64 (rows, columns) each
-        Parts of the overscan, taken together.
+    strips : float64 (rows, columns) each, parts of the overscan, taken together
     reject : "none", "dcr" (`reject_cosmics`) or "fit" (`reject_constant`)
     sigma : limit of "fit", standard deviations
-
-    Returns
-    -------
-    mean, standard deviation (n - 1), and number of rejected values
     """
     if reject == "dcr":
         good = [strip[reject_cosmics(strip)] for strip in strips]
@@ -156,10 +141,6 @@ def fit_vertical(
     order : highest order
     rms_factor, chisq_factor : ratios, a little over 1
     sigma : limit, in standard deviations of the residuals
-
-    Returns
-    -------
-    VerticalFit
     """
     rows = np.arange(first_row, first_row + strip.shape[0], dtype=np.float64)
     good = np.ones(strip.shape, bool)

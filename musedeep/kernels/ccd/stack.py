@@ -99,12 +99,7 @@ def stack_rows(data, dq, stat, method, n_low, n_high, n_keep, low_sigma, high_si
 def stack(
     data: NDArray[np.float32], dq: NDArray[np.int32], stat: NDArray[np.float32], method: str, **limits: Any
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Combine images; arguments as of `stack_rows`, whose defaults are those of the recipes.
-
-    Returns
-    -------
-    data float32, flags int32, variances float32, (rows, columns) each
-    """
+    """Combine images by `stack_rows`, with the defaults of the recipes: data, flags and variances, (rows, columns)."""
     shape = data.shape[1:]
     out = np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32)
     chosen = {"n_low": 1, "n_high": 1, "n_keep": 1, "low_sigma": 3.0, "high_sigma": 3.0} | limits

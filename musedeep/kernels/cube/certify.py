@@ -39,20 +39,13 @@ MOST = 65535 // 27
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def plane_scale(sample, first, last, scratch):
-    """Median and median absolute deviation of some rows of a plane, evenly taken.
+    """Median and median absolute deviation of rows of a plane, evenly taken; (0, 0) of fewer than 8 good rows.
 
     Parameters
     ----------
-    sample : float32 (rows,)
-        NaN for bad rows.
-    first, last : int
-        Rows of the plane.
+    sample : float32 (rows,), NaN for bad rows
+    first, last : int, rows of the plane
     scratch : float64 (FEW,)
-
-    Returns
-    -------
-    centre, spread : float
-        (0, 0) where there are fewer than 8 good rows.
     """
     step = max((last - first) // FEW, 1)
     n = np.int64(0)
@@ -72,23 +65,15 @@ def plane_scale(sample, first, last, scratch):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def count_plane(sample, start, first_cell, low, width, counts):
-    """Histogram of every cell of a plane.
+    """Histogram of every cell of a plane; returns the number of rows of the fullest cell.
 
     Parameters
     ----------
-    sample : float32 (rows,)
-        Sorted by cell; NaN is not counted.
+    sample : float32 (rows,), sorted by cell; NaN is not counted
     start : int64 (cells + 1,)
     first_cell : int
-    low, width : float
-        First edge and distance of the edges.
-    counts : uint16 (ny, BINS, nx)
-        Filled.
-
-    Returns
-    -------
-    int
-        Rows of the fullest cell.
+    low, width : float, first edge and distance of the edges
+    counts : uint16 (ny, BINS, nx), filled
     """
     most = 0
     inverse = 1.0 / width
@@ -115,10 +100,8 @@ def sum_planes(counts, slots, n_slots, y, out):
     Parameters
     ----------
     counts : uint16 (planes, ny, BINS, nx)
-    slots : int64 (n_slots,)
-        Planes to add.
-    out : uint16 (BINS nx,)
-        Filled.
+    slots : int64 (n_slots,), planes to add
+    out : uint16 (BINS nx,), filled
     """
     one = counts[slots[0], y].reshape(-1)
     for i in range(out.size):
@@ -135,13 +118,10 @@ def sum_lines(lines, y, ny, direction, out):
 
     Parameters
     ----------
-    lines : uint16 (3, BINS nx)
-        Sums over planes of line y at place y % 3.
+    lines : uint16 (3, BINS nx), sums over planes of line y at place y % 3
     y, ny : int
-    direction : int
-        ALONG_X (1): without the line itself; ALONG_Y (2) or NO_DIRECTION (0).
-    out : uint16 (BINS nx,)
-        Filled.
+    direction : int, ALONG_X (1): without the line itself; ALONG_Y (2) or NO_DIRECTION (0)
+    out : uint16 (BINS nx,), filled
     """
     out[:] = 0
     for yy in range(max(y - 1, 0), min(y + 2, ny)):
@@ -158,14 +138,10 @@ def sum_columns(columns, own, direction, cumulative):
 
     Parameters
     ----------
-    columns : uint16 (BINS, nx)
-        From `sum_lines`.
-    own : uint16 (BINS, nx)
-        Of the voxels themselves.
-    direction : int
-        ALONG_X (1), ALONG_Y (2) or NO_DIRECTION (0).
-    cumulative : uint16 (BINS, nx)
-        Filled with the numbers of values in each bin or below it.
+    columns : uint16 (BINS, nx), from `sum_lines`
+    own : uint16 (BINS, nx), of the voxels themselves
+    direction : int, ALONG_X (1), ALONG_Y (2) or NO_DIRECTION (0)
+    cumulative : uint16 (BINS, nx), filled with the numbers of values in each bin or below it
     """
     nx = own.shape[1]
     for b in range(BINS):
@@ -191,10 +167,8 @@ def find_middles(cumulative, lower, upper):
 
     Parameters
     ----------
-    cumulative : uint16 (BINS, nx)
-        From `sum_columns`.
-    lower, upper : uint16 (nx,)
-        Filled; the same where the number of values is odd.
+    cumulative : uint16 (BINS, nx), from `sum_columns`
+    lower, upper : uint16 (nx,), filled; the same where the number of values is odd
     """
     nx = lower.size
     half, other = np.empty(nx, np.uint16), np.empty(nx, np.uint16)
@@ -211,24 +185,15 @@ def find_middles(cumulative, lower, upper):
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def nothing_above(cumulative, lower, upper, x, low, width, largest, crsigma):
-    """Whether no value up to `largest` exceeds median + crsigma x spread of the sample with this histogram.
+    """Whether surely no value up to `largest` exceeds median + crsigma x spread of the sample with this histogram.
 
     Parameters
     ----------
-    cumulative : uint16 (BINS, nx)
-        From `sum_columns`.
-    lower, upper : uint16 (nx,)
-        From `find_middles`.
-    x : int
-        Column of the voxel.
-    low, width : float
-        As in `count_plane`.
+    cumulative : uint16 (BINS, nx), from `sum_columns`
+    lower, upper : uint16 (nx,), from `find_middles`
+    x : int, column of the voxel
+    low, width : float, as in `count_plane`
     largest, crsigma : float
-
-    Returns
-    -------
-    bool
-        False: it may.
     """
     n = np.int64(cumulative[BINS - 1, x])
     a, b = np.int64(lower[x]), np.int64(upper[x])

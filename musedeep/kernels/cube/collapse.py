@@ -34,12 +34,9 @@ def count_values(values, step, largest, counts):
 
     Parameters
     ----------
-    values : float32 (planes, ny, nx)
-        NaN is not counted.
-    step, largest : float
-        Width of the bins, the first of which begins at 0; largest value counted.
-    counts : int64 (bins,)
-        Added to; bin k holds k * step <= value < (k + 1) * step.
+    values : float32 (planes, ny, nx), NaN is not counted
+    step, largest : float, width of the bins, the first of which begins at 0; largest value counted
+    counts : int64 (bins,), added to; bin k holds k * step <= value < (k + 1) * step
     """
     for value in values.ravel():
         if 0.0 <= value <= largest:

@@ -22,8 +22,7 @@ class CellRows(NamedTuple):
     ra, dec, wavelength, data, stat : float32 (rows,)
         Position relative to the reference [deg], wavelength [Angstrom], value and variance.
     exposure : uint16 (rows,)
-    skip : uint8 (rows,)
-        Rows that take no part (rejected or bad).
+    skip : uint8 (rows,), rows that take no part (rejected or bad)
     start : int64 (cells + 1,)
     """
 
@@ -42,20 +41,16 @@ class Voxels(NamedTuple):
 
     Attributes
     ----------
-    shape : (int, int, int)
-        nz, ny, nx of the box.
-    planes, lines : (int, int)
-        Core of the box: planes and lines [first, last) whose sums are wanted.
+    shape : (int, int, int), nz, ny, nx of the box
+    planes, lines : (int, int), core of the box: planes and lines [first, last) whose sums are wanted
     ra, dec, cosine : float64 (ny, nx)
         Centres of the voxels, relative to the reference [deg], and cosine of their declination.
     wavelength, size : float64 (nz,)
         Centres of the planes, on the scale of the rows [Angstrom], and their thickness [detector's sampling].
-    units : float64 (2,)
-        The detector's sampling per degree and per Angstrom.
+    units : float64 (2,), the detector's sampling per degree and per Angstrom
     turn : float64 (2, 2)
         From distances along RA and declination [detector's sampling] to distances along x and y [voxel].
-    scale : float64 (2,)
-        Size of a voxel along x and y [detector's sampling].
+    scale : float64 (2,), size of a voxel along x and y [detector's sampling]
     """
 
     shape: tuple[int, int, int]
@@ -77,8 +72,7 @@ class Weights(NamedTuple):
     Attributes
     ----------
     exposure : float64 (exposures,)
-    row : float32 (rows,) or (0,)
-        Further weight of each row, if any.
+    row : float32 (rows,) or (0,), further weight of each row, if any
     """
 
     exposure: NDArray[np.float64]
@@ -91,14 +85,10 @@ def overlap(d, reach, most, inverse):
 
     Parameters
     ----------
-    d : float
-        Distance of the centres.
-    reach : float
-        Half the widths of both together.
-    most : float
-        The smaller of both.
-    inverse : float
-        1 / width of the interval.
+    d : float, distance of the centres
+    reach : float, half the widths of both together
+    most : float, the smaller of both
+    inverse : float, 1 / width of the interval
     """
     return max(0.0, min(most, reach - d)) * inverse
 
@@ -106,19 +96,12 @@ def overlap(d, reach, most, inverse):
 def two_planes_at_most(
     plane_wavelength: NDArray[np.float64], plane_size: NDArray[np.float64], per_angstrom: float, fraction: float
 ) -> bool:
-    """Whether no row reaches the planes on both sides of its own.
+    """Whether no row reaches the planes on both sides of its own; False if planes are not in order of wavelength.
 
     Parameters
     ----------
-    plane_wavelength, plane_size : float64 (planes,)
-        See `Voxels`.
-    per_angstrom, fraction : float
-        The detector's sampling per Angstrom, pixfrac along the wavelength.
-
-    Returns
-    -------
-    bool
-        False also if the planes are not in the order of their wavelengths.
+    plane_wavelength, plane_size : float64 (planes,), see `Voxels`
+    per_angstrom, fraction : float, the detector's sampling per Angstrom, pixfrac along the wavelength
     """
     gap = np.diff(plane_wavelength) * per_angstrom
     return bool((gap > 0.5 * (np.maximum(plane_size[1:], plane_size[:-1]) + fraction) + 1e-6).all())
@@ -150,11 +133,9 @@ def drizzle(rows, voxels, weights, fractions, sums, seen):
     Parameters
     ----------
     rows : CellRows
-    voxels : Voxels
-        The planes are in the order of their wavelengths.
+    voxels : Voxels, the planes are in the order of their wavelengths
     weights : Weights
-    fractions, sums, seen
-        See `resample.accumulate`.
+    fractions, sums, seen : see `resample.accumulate`
 
     Notes
     -----

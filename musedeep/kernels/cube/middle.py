@@ -55,11 +55,9 @@ def median_near(a, n, low, high, near):
 
     Parameters
     ----------
-    a : float64 (n,)
-        Reordered if the expectation is wrong.
+    a : float64 (n,), reordered if the expectation is wrong
     low, high : float
-    near : float64 (n,)
-        Scratch.
+    near : float64 (n,), scratch
     """
     below, m = np.int64(0), np.int64(0)
     for i in range(n):

@@ -1,10 +1,6 @@
 """Cosmic rays and other outliers among the rows of a box, before they are resampled.
 
-<<<<<<< HEAD
-It agrees with the ESO pipeline flag by flag (docs/rejection.md describes the experiments):
-=======
 The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
->>>>>>> main
 
 1. The sample of a voxel consists of the good rows of its own cell and of its neighbours within one voxel. If the slices
    lie along an axis of the cube (position angle of the first exposure within 5 degrees of a multiple of 90), the
@@ -92,33 +88,21 @@ def _runs(z, y, x, shape, direction, start, first, last):
 def reject(  # type: ignore[no-untyped-def]
     values, sample, variances, start, shape, core, direction, kind, crsigma, flags
 ):
-    """Mark the rows of the cells in `core` that exceed the threshold of their cell.
+    """Mark rows of the cells in `core` above the threshold of their cell; returns the number of medians computed.
 
     Parameters
     ----------
-    values : float32 (rows,)
-        Data of all rows, sorted by cell; all are tested.
+    values : float32 (rows,), data of all rows, sorted by cell; all are tested
     sample : float32 (rows,)
         The same, with NaN for bad rows: no sample takes those (the reference tests them all the same).
     variances : float32 (rows,)
     start : int64 (cells + 1,)
-    shape : (int, int, int)
-        nz, ny, nx of the box.
-    core : int64 (4,)
-        z0, z1, y0, y1 of the cells to test; their neighbours must be complete.
-    direction : int
-        ALONG_X, ALONG_Y (slices along that axis) or NO_DIRECTION.
-    kind : int
-        IRAF, MEAN or MEDIAN.
-    crsigma : float
-        Rejection threshold, > 0.
-    flags : uint8 (rows,)
-        Set to 1 where rejected.
-
-    Returns
-    -------
-    exact : int
-        Number of cells whose median had to be computed.
+    shape : (int, int, int), nz, ny, nx of the box
+    core : int64 (4,), z0, z1, y0, y1 of the cells to test; their neighbours must be complete
+    direction : int, ALONG_X, ALONG_Y (slices along that axis) or NO_DIRECTION
+    kind : int, IRAF, MEAN or MEDIAN
+    crsigma : float, rejection threshold, > 0
+    flags : uint8 (rows,), set to 1 where rejected
     """
     # chosen here and not in a kernel, so that only one of the two is compiled
     if kind == MEDIAN:
@@ -254,13 +238,7 @@ def _moments_threshold(sample, variances, first, last, n_runs, kind, crsigma):
 
 
 def slice_direction(position_angle: float) -> int:
-    """Which axis of a north-up cube the slices of an exposure lie along.
-
-    Parameters
-    ----------
-    position_angle : float
-        ESO INS DROT POSANG of the first exposure [deg].
-    """
+    """Axis of a north-up cube along which slices lie, from ESO INS DROT POSANG of the first exposure [deg]."""
     angle = abs(position_angle)
     if any(abs(angle - axis) < 5.0 for axis in (0.0, 180.0, 360.0)):
         return ALONG_X

@@ -39,21 +39,15 @@ def reject_sparing_stars(values, sample, variances, exposure, start, shape, core
 
     Parameters
     ----------
-    values : float32 (rows,)
-        Data of all rows, sorted by cell; all are tested.
-    sample : float32 (rows,)
-        The same, with NaN for bad rows.
+    values : float32 (rows,), data of all rows, sorted by cell; all are tested
+    sample : float32 (rows,), the same, with NaN for bad rows
     variances : float32 (rows,)
     exposure : uint16 (rows,)
     start : int64 (cells + 1,)
-    shape : (int, int, int)
-        nz, ny, nx of the box.
-    core : int64 (4,)
-        z0, z1, y0, y1 of the cells to test; their neighbours must be complete.
-    crsigma : float
-        Threshold, > 0, on the scale of the reference's: 10 is 6.7 standard deviations.
-    flags : uint8 (rows,)
-        Set to 1 where rejected.
+    shape : (int, int, int), nz, ny, nx of the box
+    core : int64 (4,), z0, z1, y0, y1 of the cells to test; their neighbours must be complete
+    crsigma : float, threshold, > 0, on the scale of the reference's: 10 is 6.7 standard deviations
+    flags : uint8 (rows,), set to 1 where rejected
 
     Notes
     -----

@@ -58,12 +58,9 @@ class Kernel(NamedTuple):
     Attributes
     ----------
     method : int, of METHODS
-    distance : int
-        Loop distance ld, in voxels.
-    radius : float
-        rc of renka, multiplied by the length of the voxel's diagonal.
-    fractions : float64 (3,)
-        pixfrac along x, y, z.
+    distance : int, loop distance ld, in voxels
+    radius : float, rc of renka, multiplied by the length of the voxel's diagonal
+    fractions : float64 (3,), pixfrac along x, y, z
     """
 
     method: int
@@ -79,14 +76,8 @@ def accumulate(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    rows : CellRows
-    voxels : Voxels
-    weights : Weights
-    kernel : Kernel
-    sums : float64 (planes, lines, nx, 3)
-        sum of w d, w, w^2 v of the core; added to.
-    seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0)
-        One bit per exposure that contributed; added to.
+    sums : float64 (planes, lines, nx, 3), sum of w d, w, w^2 v of the core; added to
+    seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0), one bit per exposure that contributed; added to
     """
     fractions, scale, turn = kernel.fractions, voxels.scale, voxels.turn
     # how far rows surely do not reach, although the axes are not quite straight
@@ -201,8 +192,7 @@ def finish(sums, seen, exposure_seconds, data, stat, number, seconds):
 
     Parameters
     ----------
-    sums, seen
-        As filled by `accumulate`.
+    sums, seen : as filled by `accumulate`
     exposure_seconds : float64 (exposures,)
     data, stat : float32 (planes, lines, nx)
         Filled; NaN where the weights do not sum to at least TINY, as in the reference.
@@ -249,15 +239,11 @@ def nearest(rows, voxels, far, out_data, out_stat, sums, seen):
 
     Parameters
     ----------
-    rows : CellRows
-        Rows to skip may be chosen, and leave the voxel NaN.
+    rows : CellRows, rows to skip may be chosen, and leave the voxel NaN
     voxels : Voxels
-    far : float64 (2,)
-        Components along RA and declination of the vector to that point [detector's sampling].
-    out_data, out_stat : float32 (planes, lines, nx)
-        Filled.
-    sums, seen
-        See `accumulate`; of sums only the weight is set.
+    far : float64 (2,), components along RA and declination of the vector to that point [detector's sampling]
+    out_data, out_stat : float32 (planes, lines, nx), filled
+    sums, seen : see `accumulate`; of sums only the weight is set
     """
     ra, dec, wavelength, data, stat, exposure, skip, start = rows
     _, ny, nx = voxels.shape

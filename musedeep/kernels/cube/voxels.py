@@ -108,10 +108,8 @@ class Choice(NamedTuple):
 
     Attributes
     ----------
-    low, high : float
-        Rows outside low <= wavelength <= high are left out [Angstrom].
-    beyond : int
-        Rows up to so many voxels beyond an edge of the cube count to the voxel at the edge.
+    low, high : float, rows outside low <= wavelength <= high are left out [Angstrom]
+    beyond : int, rows up to so many voxels beyond an edge of the cube count to the voxel at the edge
     keep_bad : bool
         Keep rows with dq != 0 (marked by 1 in `PlacedRows.bad`); otherwise they are left out. Rows with dq = 32, cosmic
         rays found before, are always kept (marked by 2): they count in the samples of the rejection, as in the
@@ -141,23 +139,17 @@ class PlacedRows(NamedTuple):
 def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     """Keep the rows that fall into a box, with their cell and their position relative to the reference.
 
+    Returns the number of rows kept, and of good rows in the box whose data or stat is not finite.
+
     Parameters
     ----------
     rows : TableRows
     pointing : Pointing
     grid : CubeGrid
-    box : int64 (4,)
-        z0, z1, y0, y1.
+    box : int64 (4,), z0, z1, y0, y1
     choice : Choice
-    flux_scale : float
-        Factor on data; its square on stat.
-    out : PlacedRows
-        Filled from the start with the rows kept, in their order.
-
-    Returns
-    -------
-    kept, not_finite : int
-        Number of rows kept; number of good rows in the box whose data or stat is not finite.
+    flux_scale : float, factor on data; its square on stat
+    out : PlacedRows, filled from the start with the rows kept, in their order
 
     Notes
     -----
@@ -237,12 +229,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
 
 @nb.njit(nogil=True, cache=True)
 def count_cells(cell, counts):
-    """Add the number of rows in each cell to `counts` (int64 (cells + 1,), shifted by one).
-
-    Parameters
-    ----------
-    cell : int32 (rows,)
-    """
+    """Add the number of rows in each cell (int32 (rows,)) to `counts` (int64 (cells + 1,), shifted by one)."""
     for i in range(cell.size):
         counts[cell[i] + 1] += 1
 
@@ -253,10 +240,8 @@ def claim_places(cell, next_place):
 
     Parameters
     ----------
-    cell : int32 (rows,)
-        Replaced by the place of the row in the sorted order.
-    next_place : int64 (cells,)
-        Next free place of each cell; advanced. Rows of one cell keep the order of the calls.
+    cell : int32 (rows,), replaced by the place of the row in the sorted order
+    next_place : int64 (cells,), next free place of each cell; advanced; rows of one cell keep the order of the calls
     """
     for i in range(cell.size):
         c = cell[i]
@@ -285,20 +270,14 @@ def sort_by_cell(
 
     Parameters
     ----------
-    rows : dict
-        Columns of equal length, `cell` (int32) among them.
-    exposures : list of (int, int)
-        Number of each exposure, and the row after its last, in the order of the rows.
-    n_cells : int
-        Number of cells of the box.
-    workspace : Workspace
+    rows : dict, columns of equal length, `cell` (int32) among them
+    exposures : list of (int, int), number of each exposure, and the row after its last, in the order of the rows
+    n_cells : int, number of cells of the box
 
     Returns
     -------
-    rows : dict
-        The columns without `cell` and with `exposure` (uint16), sorted by cell, then as they were.
-    start : int64 (n_cells + 1,)
-        Rows of cell c are start[c]:start[c + 1].
+    rows : dict, the columns without `cell` and with `exposure` (uint16), sorted by cell, then as they were
+    start : int64 (n_cells + 1,), rows of cell c are start[c]:start[c + 1]
 
     Notes
     -----

@@ -23,7 +23,7 @@ def keep_good_rows(
     shape: tuple[int, int, int],
     cell: NDArray[np.int32],
 ) -> Any:
-    """Move the rows without flags to the front, and number the cells they are nearest to.
+    """Move the rows without flags to the front, number the cells they are nearest to, and return how many there are.
 
     Parameters
     ----------
@@ -33,12 +33,7 @@ def keep_good_rows(
         Centre of the first cell: x, y [pixel], wavelength [Angstrom]; cells have a width of 1, 1 and `step`.
     step : float
     shape : planes, lines, columns; rows beyond them count to the cell at the edge
-    cell : int32 (rows,), filled
-        May be the memory of a column that is not needed any more.
-
-    Returns
-    -------
-    int : rows kept
+    cell : int32 (rows,), filled, may be the memory of a column that is not needed any more
     """
     nz, ny, nx = shape
     kept = 0
@@ -81,10 +76,8 @@ def nearest_rows(
     skip : uint8 (rows,), rows that take no part
     first_row : int64 (cells + 1,)
     cells : (first, last) cell to work on
-    shape, start, step
-        As for `keep_good_rows`.
-    unit : float
-        Angstrom that count as much as a pixel of the field.
+    shape, start, step : as for `keep_good_rows`
+    unit : float, Angstrom that count as much as a pixel of the field
     scale : float, on data
     best : float64 (planes, lines, columns), squared distances so far, changed
     sums : float64 (planes, lines, columns, 3), as for `resample.accumulate`, set

@@ -32,8 +32,7 @@ def drizzle_rows(x, y, wavelength, data, stat, dq, origin, step, fraction, sums)
     origin : float64 (3,), x, y, wavelength of the first voxel's centre
     step : of the planes, Angstrom
     fraction : of a pixel that is drizzled (pixfrac)
-    sums : float32 (planes, lines, columns, 3)
-        Sums of weight x value, weight, weight**2 x variance; added to.
+    sums : float32 (planes, lines, columns, 3), sums of weight x value, weight, weight**2 x variance; added to
     """
     nz, ny, nx, _ = sums.shape
     reach = 0.5 + 0.5 * fraction

@@ -12,10 +12,8 @@ class Source:
 
     Attributes
     ----------
-    x, y : int
-        Pixel nearest to its flux-weighted centre, from 0.
-    width_x, width_y : float
-        Full widths at half maximum along the axes [pixel]; -1 where they cannot be measured.
+    x, y : int, pixel nearest to its flux-weighted centre, from 0
+    width_x, width_y : float, full widths at half maximum along the axes [pixel]; -1 where they cannot be measured
     """
 
     x: int
@@ -39,18 +37,10 @@ def background(image: NDArray[np.floating]) -> tuple[float, float]:
 
 
 def width_at_half(profile: NDArray[np.floating], peak: int) -> float:
-    """Full width at half maximum of a profile about the pixel `peak` [pixel], by linear interpolation.
+    """Full width at half maximum of a profile, float (n,), about the pixel `peak` [pixel], by linear interpolation.
 
-    Parameters
-    ----------
-    profile : float (n,)
-        Pixels without data (NaN) count as 0.
-    peak : int
-
-    Returns
-    -------
-    float
-        -1 if the value at `peak` is not positive, or if a side does not fall below its half.
+    Pixels without data (NaN) count as 0. The width is -1 if the value at `peak` is not positive, or if a side does not
+    fall below its half.
     """
     values = np.nan_to_num(profile.astype(np.float64), nan=0.0)
     half = 0.5 * values[peak]
@@ -71,10 +61,8 @@ def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[So
 
     Parameters
     ----------
-    image : float (ny, nx)
-        NaN where there are no data.
-    threshold : float
-        In standard deviations of the background above its median.
+    image : float (ny, nx), NaN where there are no data
+    threshold : float, in standard deviations of the background above its median
 
     Notes
     -----

@@ -29,18 +29,10 @@ EDGE_COLUMNS: Final = 2
 
 
 def illuminated(white: NDArray[np.floating[Any]]) -> Mask:
-    """Where a white-light image is illuminated.
+    """Where a white-light image, float (rows, columns), is illuminated; NaN where there are no data.
 
     That is where it is finite, without `EDGE_COLUMNS` columns beside what is not, and without the first and the last
     column of the image; the columns next to those are not made smaller (as in the reference).
-
-    Parameters
-    ----------
-    white : float (rows, columns), NaN where there are no data
-
-    Returns
-    -------
-    bool (rows, columns)
     """
     good = np.isfinite(white)
     lit = good.copy()
@@ -54,18 +46,13 @@ def illuminated(white: NDArray[np.floating[Any]]) -> Mask:
 
 @nb.njit(nogil=True, cache=True)
 def masked_median(image: Image, good: Mask, half_y: int, half_x: int) -> Image:
-    """Median of the good pixels in a window around each pixel, good or not.
+    """Median of the good pixels in a window around each pixel, good or not; NaN where the window has none.
 
     Parameters
     ----------
     image : float64 (rows, columns)
     good : bool (rows, columns)
-    half_y, half_x : int
-        The window has 2 half_y + 1 rows and 2 half_x + 1 columns; it is cut at the edges of the image.
-
-    Returns
-    -------
-    float64 (rows, columns), NaN where there is no good pixel in the window
+    half_y, half_x : int, the window has 2 half_y + 1 rows and 2 half_x + 1 columns; it is cut at the edges of the image
     """
     ny, nx = image.shape
     out = np.empty((ny, nx))
@@ -83,7 +70,7 @@ def masked_median(image: Image, good: Mask, half_y: int, half_x: int) -> Image:
 
 
 def fit_surface(values: Image, used: Mask, x_order: int, y_order: int) -> Image:
-    """Least-squares polynomial through pixels, on the whole image.
+    """Least-squares polynomial through pixels, on the whole image, float64 (rows, columns).
 
     Sums are made without BLAS, so that they do not depend on its threads; products of Legendre polynomials keep the
     normal equations well conditioned.
@@ -94,10 +81,6 @@ def fit_surface(values: Image, used: Mask, x_order: int, y_order: int) -> Image:
     used : bool (rows, columns)
         The pixels to go through; the last row and the last column never take part (as in the reference).
     x_order, y_order : highest powers, of all products of which the polynomial consists
-
-    Returns
-    -------
-    float64 (rows, columns)
 
     Raises
     ------
@@ -127,22 +110,14 @@ def _terms(n: int, used: NDArray[np.int64], order: int) -> Image:
 
 
 def smooth_plane(plane: Image, lit: Mask, left_out: Mask, x_order: int, y_order: int) -> tuple[Image, Mask]:
-    """Smooth illumination of one plane.
+    """Smooth illumination of one plane, everywhere, and the pixels it was fitted to, over which its mean is 1.
 
     Parameters
     ----------
     plane : float64 (rows, columns)
     lit : bool (rows, columns), from `illuminated`
-    left_out : bool (rows, columns)
-        The vignetted area: filtered, but not fitted.
+    left_out : bool (rows, columns), the vignetted area: filtered, but not fitted
     x_order, y_order : of the polynomial
-
-    Returns
-    -------
-    float64 (rows, columns), everywhere
-        Its mean over the second is 1.
-    bool (rows, columns)
-        Where there is something to fit.
 
     Raises
     ------
@@ -234,12 +209,11 @@ def fit_vignetting(
     y_size: int,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Image:
-    """Smooth vignetting of the field.
+    """Smooth vignetting of the field, float64 (rows, columns), 1 outside the area and where nothing is known.
 
     Parameters
     ----------
-    image : float64 (rows, columns)
-        White light, divided by its smooth form: what the field loses.
+    image : float64 (rows, columns), white light, divided by its smooth form: what the field loses
     area : bool (rows, columns), where it is vignetted
     used : bool (rows, columns), the pixels of it that count
     method : polyfit, gaussian or median
@@ -248,10 +222,6 @@ def fit_vignetting(
     limits : (float, float)
         The result is kept between these (the reference sees an excess of light only, from 1 on), and so are the
         pixels that a polynomial goes through.
-
-    Returns
-    -------
-    float64 (rows, columns), 1 outside the area and where nothing is known
 
     Raises
     ------

@@ -57,17 +57,13 @@ ROOT_2PI: Final = float(np.sqrt(2.0 * np.pi))
 def central_spectrum(
     data: NDArray[np.float32], dq: NDArray[np.int32], stat: NDArray[np.float32], columns: slice
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Medians over a few columns: signal, and signal to noise.
+    """Medians over a few columns: signal, and signal to noise, float64 (rows,) each.
 
     Parameters
     ----------
     data, stat : float32 (rows, columns), count and count**2
     dq : int32 (rows, columns); flagged pixels count only where all are
     columns : which
-
-    Returns
-    -------
-    signal, signal_to_noise : float64 (rows,)
     """
     values = data[:, columns].astype(np.float64)
     noise = np.sqrt(np.maximum(stat[:, columns].astype(np.float64), 1e-12))
@@ -137,7 +133,7 @@ def _solve(a, b, n):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type: ignore[no-untyped-def]
-    """Fit Gaussians of one width on a constant background: Levenberg-Marquardt.
+    """Fit Gaussians of one width on a constant background: error of the shift (pixels), NaN if the fit fails.
 
     The first line has a shift of its own, all others have one together, which is tied to it: distances are known
     to `DISTANCE_ERROR`.
@@ -152,10 +148,6 @@ def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type
     p : float64 (n_lines + 4,), shift, width (sigma), background, shift of the others, fluxes; start values, changed
         to the result
     work : float64 (3, m, m) with m of at least n_lines + 4
-
-    Returns
-    -------
-    error of the shift (pixels), NaN if the fit fails
     """
     m = n_lines + 4
     a, factor = work[0], work[1]
@@ -267,7 +259,7 @@ def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type
 
 @nb.njit(nogil=True, cache=True)
 def fit_column(data, dq, stat, column, expected, others, n_others, sigma, free, half, p, buffers, work):  # type: ignore[no-untyped-def]
-    """Fit a line in one column.
+    """Fit a line in one column: error of the centre; NaN if there are too few good pixels or the fit fails.
 
     Parameters
     ----------
@@ -282,10 +274,6 @@ def fit_column(data, dq, stat, column, expected, others, n_others, sigma, free, 
     p : float64 (COMPONENTS + 4,), filled as by `fit_line`
     buffers : float64 (4, m), m of at least 2 (half + REACH + MARGIN)
     work : as of `fit_line`
-
-    Returns
-    -------
-    error of the centre; NaN if there are too few good pixels or the fit fails
     """
     first, last = int(np.rint(expected)) - half, int(np.rint(expected)) + half
     for k in range(n_others):
@@ -348,7 +336,7 @@ def fit_found(data, dq, stat, column, places, sigma, half, out):  # type: ignore
 
 @nb.njit(nogil=True, cache=True)
 def follow_line(data, dq, stat, start, expected, others, n_others, sigma, free, edges, half, out):  # type: ignore[no-untyped-def]
-    """Measure a line in all columns of a slice, from its middle outwards.
+    """Measure a line in all columns of a slice, from its middle outwards: number of columns with a centre.
 
     Parameters
     ----------
@@ -360,10 +348,6 @@ def follow_line(data, dq, stat, start, expected, others, n_others, sigma, free, 
     edges : first and last column (from 0) of the slice
     half : rows on either side
     out : float64 (last - first + 1, 4), filled: centre, its error, width, flux; NaN where there is none
-
-    Returns
-    -------
-    int, columns with a centre
     """
     p, buffers = np.empty(COMPONENTS + 4), np.empty((4, 2 * (half + int(REACH) + MARGIN) + 4))
     work = np.empty((3, COMPONENTS + 4, COMPONENTS + 4))

@@ -95,7 +95,7 @@ def _normal(x, values, weights, order, a, b):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def clip_line(centres, order, sigma, good):  # type: ignore[no-untyped-def]
-    """Reject deviant centres of a line by a polynomial along the slice, until none is left.
+    """Reject deviant centres of a line by a polynomial along the slice: scatter about it, pixels; NaN of too few.
 
     Parameters
     ----------
@@ -103,10 +103,6 @@ def clip_line(centres, order, sigma, good):  # type: ignore[no-untyped-def]
     order : of the polynomial
     sigma : limit, standard deviations
     good : bool (columns,), filled
-
-    Returns
-    -------
-    scatter about the polynomial, pixels; NaN if too few centres are left
     """
     n = centres.size
     x, values, weights = np.empty(n), np.empty(n), np.empty(n)
@@ -182,17 +178,13 @@ def surface_equations(u, v, values, weights, x_order, y_order, a, b):  # type: i
 def weights_of(
     weighting: str, errors: NDArray[np.float64], scatters: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weights of positions, and the errors that go with them.
+    """Weights of positions, and the errors that go with them, float64 (n,) each.
 
     Parameters
     ----------
     weighting : uniform, cerr, scatter or cerrscatter
     errors : float64 (n,), of the centres
     scatters : float64 (n,), of the line of each
-
-    Returns
-    -------
-    weights, errors : float64 (n,)
     """
     if weighting == "uniform":
         sigma = np.ones(errors.size)
@@ -219,7 +211,7 @@ def fit_dispersion(
     sigma: float,
     n_rows: int,
 ) -> Solution | None:
-    """Fit the wavelength solution of a slice.
+    """Fit the wavelength solution of a slice; None if there are too few positions.
 
     Parameters
     ----------
@@ -231,11 +223,6 @@ def fit_dispersion(
     x_order, y_order : of the polynomial
     sigma : limit of rejection, standard deviations
     n_rows : of the CCD
-
-    Returns
-    -------
-    Solution
-        None if there are too few positions.
     """
     x0, half_x = 0.5 * (x.min() + x.max()), max(0.5 * (x.max() - x.min()), 1.0)
     y0, half_y = 0.5 * (n_rows + 1), 0.5 * n_rows

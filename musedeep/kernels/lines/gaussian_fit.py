@@ -100,18 +100,13 @@ MODEL_1D: Final = Model(_equations_1d, eliminate, _within_1d, _small_1d)
 
 @nb.njit(nogil=True, cache=True)
 def fit_gaussian_2d(values, good, p):
-    """Fit background and a Gaussian along the axes to a window.
+    """Fit background and Gaussian to a window; False unless it converges to a positive peak inside: p is of no use.
 
     Parameters
     ----------
     values : float64 (rows, columns)
     good : bool (rows, columns), pixels to use
     p : float64 (6,): background, peak, x, y (pixels from 0), dispersions in x and y; first guess, then the result
-
-    Returns
-    -------
-    bool
-        The fit converged to a positive peak inside the window; else p is of no use.
     """
     rows, columns = values.shape
     data = values, good, np.empty(columns), np.empty(rows)
@@ -121,17 +116,12 @@ def fit_gaussian_2d(values, good, p):
 
 @nb.njit(nogil=True, cache=True)
 def fit_gaussian_1d(position, values, p):
-    """Fit background and a Gaussian to a profile.
+    """Fit background and Gaussian to a profile; False unless it converges to a positive peak inside: p is of no use.
 
     Parameters
     ----------
     position, values : float64 (n,)
     p : float64 (4,): background, peak, centre, dispersion; first guess, then the result
-
-    Returns
-    -------
-    bool
-        The fit converged to a positive peak between the first and the last position; else p is of no use.
     """
     if values.size < 5:
         return False

@@ -30,14 +30,11 @@ class Model(NamedTuple):
 
     Attributes
     ----------
-    equations : (data, p, normal, gradient) -> sum of squares
-        Fills the normal equations, float64 (n, n) and (n,).
+    equations : (data, p, normal, gradient) -> sum of squares, fills the normal equations, float64 (n, n) and (n,)
     solve : (normal, gradient, damping, work, step) -> bool
         Fills the step, float64 (n,), with work, float64 (n, n); False if the equations are singular.
-    within : (data, p) -> bool
-        The parameters are in their range; may move them there.
-    small : (step, p) -> bool
-        The step is small enough to end the fit.
+    within : (data, p) -> bool, the parameters are in their range; may move them there
+    small : (step, p) -> bool, the step is small enough to end the fit
     """
 
     equations: Any
@@ -76,7 +73,7 @@ def space(n):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, inline="always")
 def minimise(model, n, data, p, arrays, damping):  # type: ignore[no-untyped-def]
-    """Fit the parameters of a model.
+    """Fit the parameters of a model: CONVERGED, STUCK, UNFINISHED or SINGULAR, and the sum of squares.
 
     Parameters
     ----------
@@ -86,13 +83,6 @@ def minimise(model, n, data, p, arrays, damping):  # type: ignore[no-untyped-def
     p : float64 (n,), start values, then the result
     arrays : of `space`; the first is filled with the normal matrix of the result
     damping : Damping
-
-    Returns
-    -------
-    int
-        CONVERGED, STUCK, UNFINISHED or SINGULAR
-    float
-        The sum of squares.
     """
     normal, new_normal, work, gradient, new_gradient, step, trial = arrays
     total = model.equations(data, p, normal, gradient)

@@ -41,7 +41,7 @@ PASSES: Final = 12
 
 @nb.njit(nogil=True, cache=True)
 def votes(places, lamps, wavelengths, line_lamps, low, high, tolerance):  # type: ignore[no-untyped-def]
-    """Votes of triplets for pairs of detected and listed lines.
+    """Votes of triplets for pairs of detected and listed lines, float64 (n, m).
 
     Parameters
     ----------
@@ -51,10 +51,6 @@ def votes(places, lamps, wavelengths, line_lamps, low, high, tolerance):  # type
     line_lamps : int64 (m,), their lamps; -1 in either list fits any
     low, high : range of the dispersion, Angstrom per pixel
     tolerance : largest relative difference of the two ratios
-
-    Returns
-    -------
-    float64 (n, m)
     """
     n, m = places.size, wavelengths.size
     out = np.zeros((n, m))
@@ -94,16 +90,12 @@ def votes(places, lamps, wavelengths, line_lamps, low, high, tolerance):  # type
 
 @nb.njit(nogil=True, cache=True)
 def chain(scores, smallest):  # type: ignore[no-untyped-def]
-    """The rising chain of pairs with the largest sum of scores.
+    """The rising chain with the largest sum of scores: int64 (n,), the listed line of each detected one, or -1.
 
     Parameters
     ----------
     scores : float64 (n, m)
     smallest : no pair with less is taken
-
-    Returns
-    -------
-    int64 (n,) : the listed line of each detected one, or -1
     """
     n, m = scores.shape
     best = np.zeros((n + 1, m + 1))
@@ -209,10 +201,7 @@ def identify(
 
 
 def _nearest(
-    places: NDArray[np.float64],
-    lamps: NDArray[np.int64],
-    expected: NDArray[np.float64],
-    line_lamps: NDArray[np.int64],
+    places: NDArray[np.float64], lamps: NDArray[np.int64], expected: NDArray[np.float64], line_lamps: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """The listed line next to each detected one, if it is `CLOSE` and no other line of its lamp is as well."""
     near = np.abs(places[:, None] - expected)

@@ -51,21 +51,14 @@ class LineFit:
 def fit_line(
     wavelength: Array, flux: Array, variance: Array, expected: float, offsets: Array, ratios: Array
 ) -> LineFit | None:
-    """Fit a Gaussian on a constant, and others beside it, of the same width.
+    """Fit a Gaussian on a constant, and others beside it, of the same width; None where there is no line to fit.
 
     Parameters
     ----------
     wavelength, flux, variance : float64 (bins,)
         Spectrum [Angstrom, any unit, its square]; bins that are not finite do not count.
-    expected : float
-        Wavelength of the line [Angstrom].
-    offsets, ratios : float64 (n,)
-        Distances [Angstrom] and expected relative fluxes of lines beside it.
-
-    Returns
-    -------
-    LineFit
-        None where there is no line to fit.
+    expected : float, wavelength of the line [Angstrom]
+    offsets, ratios : float64 (n,), distances [Angstrom] and expected relative fluxes of lines beside it
     """
     good = np.isfinite(flux) & (variance > 0)
     if np.count_nonzero(good) < 6:

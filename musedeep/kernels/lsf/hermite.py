@@ -55,7 +55,7 @@ def _boxed(values: NDArray[np.float64], grid: NDArray[np.float64], width: float)
 def hermite_profiles(
     parameters: NDArray[np.float64], wavelengths: NDArray[np.float64], offsets: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Profiles of unit integral.
+    """Profiles of unit integral, float64 (planes, n).
 
     Parameters
     ----------
@@ -64,10 +64,6 @@ def hermite_profiles(
         `SCALE` Angstrom.
     wavelengths : float64 (planes,), Angstrom
     offsets : float64 (n,), Angstrom, evenly spaced
-
-    Returns
-    -------
-    float64 (planes, n)
     """
     u = (wavelengths - PIVOT) / SCALE
     width = np.maximum(parameters[1] + parameters[2] * u + parameters[3] * u * u, 0.1)
@@ -88,17 +84,13 @@ def hermite_profiles(
 def fit_hermite(
     images: NDArray[np.float64], wavelengths: NDArray[np.float64], offsets: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Parameters of the profiles of a slice, by least squares.
+    """Parameters of the profiles of a slice (see `hermite_profiles`), by least squares; None where there is no profile.
 
     Parameters
     ----------
     images : float64 (planes, n), of unit integral, per Angstrom
     wavelengths : float64 (planes,), Angstrom
     offsets : float64 (n,), Angstrom
-
-    Returns
-    -------
-    float64 (12,), as `hermite_profiles` takes them; None where there is no profile
     """
     used = images.max(1) > 0
     if used.sum() < 3:

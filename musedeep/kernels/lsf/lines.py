@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.lines.levenberg import CONVERGED, STUCK, Damping, Model, eliminate, minimise, space
+from musedeep.kernels.slices.slice_pixels import row_span, row_terms
 
 FLANK: Final = 5.5
 """The background is measured further than this from a line, Angstrom (found on the reference)."""
@@ -67,7 +68,7 @@ def gather(
     members: NDArray[np.int64],
     expected: NDArray[np.int64],
 ) -> Any:
-    """Pixels of a slice in the windows of arc lines; a pixel can be in several.
+    """Pixels of a slice in the windows of arc lines, some in several; returns their number, which may exceed `size`.
 
     Bounded by the evaluation of the wavelength of each pixel, about 10 ns; rows without lines cost nothing.
 
@@ -80,12 +81,7 @@ def gather(
     data : float32 (rows, columns); dq : int32 (rows, columns)
     where, offsets, members : int64, float64, int64 (size,), filled
         Place of the pixel in the image, wavelength relative to the line, number of the line.
-    expected : int64 (n,), filled
-        Pixels within `CORE` of each line, good or not.
-
-    Returns
-    -------
-    int : entries; more than `size` are counted, not filled
+    expected : int64 (n,), filled, pixels within `CORE` of each line, good or not
     """
     n_columns = data.shape[1]
     n_lines = lines.size
@@ -94,18 +90,10 @@ def gather(
     terms = np.empty(wavelength.shape[0])
     n = 0
     for row in range(edges.shape[1]):
-        left, right = edges[0, row], edges[1, row]
-        if not (np.isfinite(left) and np.isfinite(right)):
-            continue
-        first, last = max(int(np.ceil(left)), 1), min(int(np.floor(right)), n_columns)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
-        y = row + 1.0
-        for i in range(wavelength.shape[0]):
-            value = 0.0
-            for j in range(wavelength.shape[1] - 1, -1, -1):
-                value = value * y + wavelength[i, j]
-            terms[i] = value
+        row_terms(wavelength, row + 1.0, terms)
         k = -1
         for x in range(first, last + 1):
             value = 0.0
@@ -167,16 +155,12 @@ MODEL: Final = Model(_equations, eliminate, _within, _small)
 
 @nb.njit(nogil=True, cache=True)
 def fit_line(offsets, values, p):  # type: ignore[no-untyped-def]
-    """Fit a Gaussian without background.
+    """Fit a Gaussian without background; returns whether the fit converged.
 
     Parameters
     ----------
     offsets, values : float64 (n,), Angstrom and count
     p : float64 (3,): flux, centre, standard deviation; first guess, then the result
-
-    Returns
-    -------
-    bool : the fit converged
     """
     status, _ = minimise(MODEL, 3, (offsets, values), p, space(3), DAMPING)
     # stuck: the minimum, within rounding

@@ -118,7 +118,7 @@ def profile_image(
     half: float,
     wavelengths: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """The line-spread function of a slice, not normalised.
+    """Line-spread function of a slice, not normalised, float64 (planes, size); 0 where a window has too few samples.
 
     The regression lowers and widens peaks that are curved within its window, by 0.4 % of the width with the
     default window; so what it leaves of the samples is fitted once more and added (Tukey's twicing).
@@ -134,10 +134,6 @@ def profile_image(
     grid : float64 (size,), offsets of the image [Angstrom]
     half : half size of the regression window [Angstrom]
     wavelengths : float64 (planes,), of the image [Angstrom]
-
-    Returns
-    -------
-    float64 (planes, size); 0 where a window has too few samples
     """
     order = min(LINE_ORDER, np.unique(u).size - 1)
     if order < 0:

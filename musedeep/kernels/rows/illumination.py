@@ -46,15 +46,12 @@ def correct_rows(
 
     Parameters
     ----------
-    xpos, ypos, wavelength : float32 (rows,)
-        In the units of the cube's axes.
-    origin : int32 (rows,)
-        Its lowest six bits are the number of the slice, from 1.
+    xpos, ypos, wavelength : float32 (rows,), in the units of the cube's axes
+    origin : int32 (rows,), its lowest six bits are the number of the slice, from 1
     data, stat : float32 (rows,), changed
     factors : float64 (slices,)
     cube : float32 (wavelengths, y, x); with no wavelengths only the factors count
-    start, step : float64 (3,)
-        Coordinate of the first pixel and step of x, y and wavelength.
+    start, step : float64 (3,), coordinate of the first pixel and step of x, y and wavelength
     """
     n_planes, n_y, n_x = cube.shape
     for i in range(data.size):

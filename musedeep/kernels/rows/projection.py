@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 BLOCK = 512
 """Rows projected at a time; the scratch arrays stay in the first-level cache."""
 
-LINEAR, LOGARITHMIC = 0, 1
-
 FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 """Reordering of minima and maxima, so that they vectorise; only where rows are known to be finite."""
 
@@ -70,12 +68,9 @@ def relative_positions(xpos, ypos, declination, shift_ra, shift_dec, out_ra, out
 
     Parameters
     ----------
-    xpos, ypos : float32 (rows,)
-        Native longitude, and native latitude minus pi/2 [rad] (manual A.3.2).
-    declination : float
-        Declination of the exposure's pointing [rad].
-    shift_ra, shift_dec : float
-        Position of the exposure's pointing minus the reference position [deg].
+    xpos, ypos : float32 (rows,), native longitude, and native latitude minus pi/2 [rad] (manual A.3.2)
+    declination : float, declination of the exposure's pointing [rad]
+    shift_ra, shift_dec : float, position of the exposure's pointing minus the reference position [deg]
     out_ra, out_dec : float32 (rows,)
         Filled with the differences in right ascension (without the cosine of declination) and declination
         [deg].
@@ -110,10 +105,8 @@ def rough_tangent(xpos, ypos, x, y):
 
     Parameters
     ----------
-    xpos, ypos : float32 (rows,)
-        As for `relative_positions`.
-    x, y : float32 (rows,)
-        Filled with xi (east) and eta (north) [rad].
+    xpos, ypos : float32 (rows,), as for `relative_positions`
+    x, y : float32 (rows,), filled with xi (east) and eta (north) [rad]
 
     Notes
     -----
@@ -141,26 +134,16 @@ def voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix
 
     Parameters
     ----------
-    ra, dec : float32 (rows,)
-        Position minus the reference position [deg].
-    offset_ra, offset_dec : float
-        Reference position minus CRVAL [deg].
-    reference_dec : float
-        Declination of the reference point of the projection, CRVAL2 [rad].
-    matrix : float64 (2, 2)
-        Inverse of the CD matrix [pixel/deg].
-    crpix : float64 (2,)
-        Reference pixel, counted from 1.
-    out_x, out_y : float64 (rows,)
-        Filled with the voxel coordinates.
+    ra, dec : float32 (rows,), position minus the reference position [deg]
+    offset_ra, offset_dec : float, reference position minus CRVAL [deg]
+    reference_dec : float, declination of the reference point of the projection, CRVAL2 [rad]
+    matrix : float64 (2, 2), inverse of the CD matrix [pixel/deg]
+    crpix : float64 (2,), reference pixel, counted from 1
+    out_x, out_y : float64 (rows,), filled with the voxel coordinates
     """
     sd, cd = math.sin(reference_dec), math.cos(reference_dec)
-    m00, m01, m10, m11 = (
-        matrix[0, 0] / _DEGREE,
-        matrix[0, 1] / _DEGREE,
-        matrix[1, 0] / _DEGREE,
-        matrix[1, 1] / _DEGREE,
-    )
+    m00, m01 = matrix[0, 0] / _DEGREE, matrix[0, 1] / _DEGREE
+    m10, m11 = matrix[1, 0] / _DEGREE, matrix[1, 1] / _DEGREE
     x0, y0 = crpix[0] - 1.0, crpix[1] - 1.0
     for i in range(ra.size):
         a = (np.float64(ra[i]) + offset_ra) * _DEGREE
@@ -181,20 +164,13 @@ def voxel_positions(ra, dec, offset_ra, offset_dec, reference_dec, matrix, crpix
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def position_limits(ra, dec, wavelength, low, high, limits):
-    """Widen `limits` to the smallest and largest position and wavelength.
+    """Widen `limits` to the smallest and largest position and wavelength; returns the number of rows that count.
 
     Parameters
     ----------
     ra, dec, wavelength : float32 (rows,)
-    low, high : float
-        Only rows with low <= wavelength <= high count [Angstrom].
-    limits : float64 (6,)
-        Smallest and largest ra, dec, wavelength; changed in place.
-
-    Returns
-    -------
-    int
-        Number of rows within low and high.
+    low, high : float, only rows with low <= wavelength <= high count [Angstrom]
+    limits : float64 (6,), smallest and largest ra, dec, wavelength; changed in place
     """
     x0, x1, y0, y1, z0, z1 = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
     n = 0
@@ -241,8 +217,7 @@ def plane_positions(wavelength, spectral, out_z):
     Parameters
     ----------
     wavelength : float32 or float64 (rows,)
-    spectral : float64 (4,)
-        From `spectral_coefficients`.
+    spectral : float64 (4,), from `spectral_coefficients`
     out_z : float64 (rows,)
     """
     kind, p0, crval, step = spectral[0], spectral[1], spectral[2], spectral[3]

@@ -6,12 +6,7 @@ from numpy.typing import NDArray
 
 
 def empty_set(n: int) -> NDArray[np.uint64]:
-    """A set of row numbers below n, without members.
-
-    Returns
-    -------
-    uint64 (words,)
-    """
+    """A set of row numbers below n, without members, uint64 (words,)."""
     return np.zeros(n // 64 + 1, np.uint64)
 
 
@@ -41,12 +36,7 @@ def _ones(word):  # type: ignore[no-untyped-def]
 
 @nb.njit("int64[::1](uint64[::1])", nogil=True, cache=True)
 def counts_before(words):  # type: ignore[no-untyped-def]
-    """Members before each word of a set, and after them the number of all.
-
-    Returns
-    -------
-    int64 (words + 1,)
-    """
+    """Members before each word of a set, and after them the number of all, int64 (words + 1,)."""
     before = np.zeros(words.size + 1, np.int64)
     for k in range(words.size):
         before[k + 1] = before[k] + np.int64(_ones(words[k]))
@@ -61,8 +51,7 @@ def ranks(rows, words, before, out):  # type: ignore[no-untyped-def]
     ----------
     rows : int64 (n,)
     words : uint64 (words,)
-    before : int64 (words + 1,)
-        Of `counts_before`.
+    before : int64 (words + 1,), of `counts_before`
     out : int64 (n,)
     """
     for i in range(rows.size):

@@ -23,8 +23,7 @@ def add_rows(
     ----------
     wavelength, data, stat : float32 (rows,)
     use : bool (rows,)
-    start, step : float
-        Centre of the first bin, and width of bins [Angstrom].
+    start, step : float, centre of the first bin, and width of bins [Angstrom]
     sums : float64 (4, bins), added to
         Of weights, of weighted values, of variances times the squares of weights, of weighted variances.
     """
@@ -55,22 +54,16 @@ def clip_rows(
     low: Any,
     use: NDArray[np.bool_],
 ) -> Any:
-    """Leave out rows that lie too far from a spectrum; `high` and `low` are in standard deviations.
+    """Leave out rows more than `high` or `low` standard deviations from a spectrum; returns their number.
 
     These are the mean ones at the wavelength of a row: a row that is too bright has a large variance of its own.
 
     Parameters
     ----------
-    wavelength, data, start, step
-        As for `add_rows`.
-    spectrum, scatter : float64 (bins,)
-        Mean value and mean variance of rows.
+    wavelength, data, start, step : as for `add_rows`
+    spectrum, scatter : float64 (bins,), mean value and mean variance of rows
     high, low : float
     use : bool (rows,), changed
-
-    Returns
-    -------
-    int : rows left out
     """
     n = spectrum.size
     found = 0

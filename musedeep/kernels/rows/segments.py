@@ -11,16 +11,7 @@ from musedeep.kernels.rows.projection import FAST, rough_tangent
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def not_finite(values: NDArray[np.float32]) -> Any:
-    """Number of values that are NaN or infinite, and the place of the first (-1 if none).
-
-    Parameters
-    ----------
-    values : float32 (rows,)
-
-    Returns
-    -------
-    (int, int)
-    """
+    """Number of float32 values that are NaN or infinite, and the place of the first (-1 if none)."""
     bits = values.view(np.uint32)
     exponent = np.uint32(0x7F800000)
     n = np.uint32(0)
@@ -58,27 +49,20 @@ def segment_boxes(
     native: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Bounding boxes of successive runs of rows.
+    """Bounding boxes of successive runs of rows, by `rough_tangent`; bound by arithmetic.
 
     Parameters
     ----------
     xpos, ypos : float32 (rows,)
         Native longitude, and native latitude minus pi/2 [rad] (manual A.3.2). All rows have to be finite.
-    wavelength : float32 (rows,)
-        [Angstrom]
-    edges : int64 (runs + 1,)
-        Run k holds the rows edges[k] to edges[k + 1] - 1; at least one.
+    wavelength : float32 (rows,) [Angstrom]
+    edges : int64 (runs + 1,), run k holds the rows edges[k] to edges[k + 1] - 1; at least one
     native : bool
         False if the positions are not native spherical coordinates (earlier or later stages): then the box
         is that of xpos and ypos themselves.
     out : float32 (runs, 6)
         Filled with the smallest and largest wavelength [Angstrom], and the smallest and largest xi (east)
         and eta (north) in the tangent plane [rad], widened by what the arithmetic may be wrong by.
-
-    Notes
-    -----
-    xi = R sin(xpos), eta = -R cos(xpos), R = tan(-ypos) (Calabretta & Greisen 2002, A&A 395, 1077, eqs. 12,
-    13, 54). Sine and cosine are polynomials good to 1e-6, R is u + u^3/3; bound by arithmetic.
     """
     longest = 0
     for k in range(out.shape[0]):
@@ -107,14 +91,10 @@ def row_keys(
 
     Parameters
     ----------
-    wavelength : float32 (rows,)
-        [Angstrom]
-    origin : int32 (rows,)
-        Bits 0-5 slice, bits 6-10 IFU (manual A.3.2).
-    first_edge, width : float
-        Lower edge of band 0, width of the bands [Angstrom].
-    n_bands : int
-        Rows beyond the first or last band count to it.
+    wavelength : float32 (rows,) [Angstrom]
+    origin : int32 (rows,), bits 0-5 slice, bits 6-10 IFU (manual A.3.2)
+    first_edge, width : float, lower edge of band 0, width of the bands [Angstrom]
+    n_bands : int, rows beyond the first or last band count to it
     out : int64 (rows,)
     """
     for i in range(out.size):
@@ -131,12 +111,9 @@ def stable_order(keys: NDArray[np.int64], first_key: int, places: NDArray[np.int
     Parameters
     ----------
     keys : int64 (rows,)
-    first_key : int
-        Smallest possible key.
-    places : int64 (possible keys,)
-        Where the rows of each key begin, key by key; overwritten.
-    out : int64 (rows,)
-        Filled with the numbers of the rows in sorted order.
+    first_key : int, smallest possible key
+    places : int64 (possible keys,), where the rows of each key begin, key by key; overwritten
+    out : int64 (rows,), filled with the numbers of the rows in sorted order
     """
     for i in range(keys.size):
         k = keys[i] - first_key

@@ -103,15 +103,11 @@ def find_all_peaks(position, flux, distance, peaks, heights):
 
 
 def hole_distance(peaks: Array) -> tuple[float, float, int]:
-    """Distance of the holes across the slices, from neighbouring peaks of the same spot.
+    """Median, scatter [mm] and number of distances of holes across the slices; NaN, NaN, 0 without any.
 
     Parameters
     ----------
     peaks : float64 (spots, n), mm, ascending, NaN at the end
-
-    Returns
-    -------
-    median, standard deviation, mm, and number of distances; NaN, NaN, 0 without any
     """
     found = np.diff(peaks, axis=1).ravel()
     nominal = HOLE_DISTANCE[1]
@@ -174,13 +170,10 @@ def slice_places(peaks: Array, flux: Array, offset: Array, scale: MaskScale) -> 
 
     Parameters
     ----------
-    peaks : float64 (lines, 48, 3, n)
-        Positions of the mask [mm] at which spots are brightest.
-    flux : float64 (lines, 48)
-        Light of the lines, which gives their weight.
+    peaks : float64 (lines, 48, 3, n), positions of the mask [mm] at which spots are brightest
+    flux : float64 (lines, 48), light of the lines, which gives their weight
     offset : float64 (lines, 48, 3)
         Where spots lie on their slice, from its middle towards growing x on the CCD, over its width.
-    scale : MaskScale
     """
     names = ("x", "y", "angle", "width")
     values = {name: np.full(N_SLICES, np.nan) for name in names}
@@ -219,12 +212,7 @@ def _one_slice(peaks: Array, offset: Array, column: float, scale: MaskScale) -> 
 
 
 def weighted_mean(values: Array, weights: Array) -> tuple[float, float]:
-    """Mean of what different lines say and its error, without outliers; NaN where none says anything.
-
-    Parameters
-    ----------
-    values, weights : float64 (n,)
-    """
+    """Mean of the values of different lines, float64 (n,), and its error, without outliers; NaN where none is known."""
     good = np.isfinite(values) & np.isfinite(weights) & (weights > 0)
     if not good.any():
         return float("nan"), float("nan")
@@ -248,26 +236,18 @@ def central_gaps(x: Array, width: Array) -> Array:
 
 
 def stack_rows(height: Array, ifus: list[int], reference: int, row: float) -> tuple[Array, Array]:
-    """Put the slices of each stack one above the other.
+    """Put the slices of each stack one above the other: float64 (ifus, 48), heights, and bool, which were measured.
 
     Each lies about a spaxel above the one before, as the order of slices and IFUs on the sky says, and a whole number
     of hole distances from its measured height; the distance, 5 spaxels, leaves no choice.
+    Heights not measured lie between their neighbours.
 
     Parameters
     ----------
-    height : float64 (ifus, 48)
-        Heights [spaxel] but for multiples of `row`, NaN where not measured.
+    height : float64 (ifus, 48), heights [spaxel] but for multiples of `row`, NaN where not measured
     ifus : numbers of the IFUs
-    reference : int
-        Index of the IFU whose slice 18 on the sky gets height 0.
+    reference : int, index of the IFU whose slice 18 on the sky gets height 0
     row : distance of the holes, spaxels
-
-    Returns
-    -------
-    float64 (ifus, 48)
-        Heights; those not measured lie between their neighbours.
-    bool (ifus, 48)
-        Which were measured.
     """
     rank = np.array([[ROWS_PER_IFU * ifu + (sky - 1) % ROWS_PER_IFU for sky in SKY_OF_SLICE] for ifu in ifus])
     out = np.full(height.shape, np.nan)
@@ -309,18 +289,12 @@ def _between(ranks: NDArray[np.int64], known: NDArray[np.int64], heights: Array)
 
 
 def smooth_stack(values: Array, sigma: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Replace outliers of the twelve slices of a stack by a straight line through all (recipe parameter smooth).
+    """Values without outliers, which a straight line through all replaces (parameter smooth), and which were replaced.
 
     Parameters
     ----------
     values : float64 (12,), in the order on the sky
-    sigma : float
-        Limit in units of the root mean square of the residuals; nothing is replaced if it is not positive.
-
-    Returns
-    -------
-    float64 (12,), bool (12,)
-        The values, and which were replaced.
+    sigma : float, limit in units of the root mean square of the residuals; nothing is replaced if it is not positive
     """
     good = np.isfinite(values)
     if sigma <= 0 or good.sum() < 3:

@@ -21,39 +21,25 @@ positive all the way up."""
 
 
 def trace_edges(coefficients: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
-    """Edges of all slices in every row.
+    """Edges of all slices in every row, float64 (slices, 2, rows), column from 1; NaN where a trace failed.
 
     Parameters
     ----------
     coefficients : float64 (slices, 2, order + 1)
         Of the left and the right edge, in powers of the row number (from 1) [pixel, from 1].
-    n_rows : int
-        Rows of the trimmed image.
-
-    Returns
-    -------
-    float64 (slices, 2, rows), column from 1; NaN where a trace failed
+    n_rows : int, rows of the trimmed image
     """
     rows = np.arange(1.0, n_rows + 1)
     return np.ascontiguousarray(np.polynomial.polynomial.polyval(rows, np.moveaxis(coefficients, -1, 0)))
 
 
 def x_offsets(edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Offset of every slice: column on the CCD (from 1) less the x that is kept in `origin`.
-
-    Parameters
-    ----------
-    edges : float64 (slices, 2, rows), from `trace_edges`
-
-    Returns
-    -------
-    int64 (slices,); may be negative
-    """
+    """Column on the CCD (from 1) minus x in `origin`, int64 (slices,), from edges of `trace_edges`; can be negative."""
     return np.floor(edges[:, 0, 0]).astype(np.int64) - MARGIN
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _row_terms(wavelength, y, out):  # type: ignore[no-untyped-def]
+def row_terms(wavelength, y, out):  # type: ignore[no-untyped-def]
     """Coefficients in x of the wavelength in row y."""
     for i in range(wavelength.shape[0]):
         value = 0.0
@@ -72,7 +58,7 @@ def _wavelength(terms, x, shift):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _span(left, right, n_columns):  # type: ignore[no-untyped-def]
+def row_span(left, right, n_columns):  # type: ignore[no-untyped-def]
     """First and last column (from 1) of a slice in a row; none where a trace failed."""
     if not (np.isfinite(left) and np.isfinite(right)):
         return 1, 0
@@ -112,23 +98,18 @@ def count_pixels(
 
     Parameters
     ----------
-    edges : float64 (2, rows)
-        Left and right edge in each row [pixel, from 1].
-    wavelength : float64 (x order + 1, y order + 1)
-        Polynomial of column and row, both from 1 [Angstrom].
-    shift : float32
-        Added to the wavelength [Angstrom].
-    low, high : float32
-        Limits of the shifted wavelength, both inside [Angstrom].
-    n_columns : int
-        Columns of the trimmed image.
+    edges : float64 (2, rows), left and right edge in each row [pixel, from 1]
+    wavelength : float64 (x order + 1, y order + 1), polynomial of column and row, both from 1 [Angstrom]
+    shift : float32, added to the wavelength [Angstrom]
+    low, high : float32, limits of the shifted wavelength, both inside [Angstrom]
+    n_columns : int, columns of the trimmed image
     counts : int64 (rows,), filled
     """
     terms = np.empty(wavelength.shape[0])
     for row in range(edges.shape[1]):
         counts[row] = 0
-        _row_terms(wavelength, row + 1.0, terms)
-        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        row_terms(wavelength, row + 1.0, terms)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, shift)
@@ -148,8 +129,8 @@ def slice_limits(edges: NDArray[np.float64], wavelength: NDArray[np.float64], n_
     nothing = np.float32(0.0)
     for k in range(edges.shape[1]):
         row = _from_both_ends(k, edges.shape[1])
-        _row_terms(wavelength, row + 1.0, terms)
-        first, last = _span(edges[0, row], edges[1, row], n_columns)
+        row_terms(wavelength, row + 1.0, terms)
+        first, last = row_span(edges[0, row], edges[1, row], n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, nothing)
@@ -175,24 +156,20 @@ def slice_spectrum(
 
     Parameters
     ----------
-    edges, wavelength
-        As for `count_pixels`.
+    edges, wavelength : as for `count_pixels`
     data : float32 (some rows, columns)
     dq : int32 (some rows, columns)
-    first_row : int
-        Row of the CCD that is their first, from 0.
-    start, step : float
-        Centre of the first bin, and width of bins [Angstrom].
-    sums : float64 (2, bins), added to
-        Of weights, and of weighted values.
+    first_row : int, row of the CCD that is their first, from 0
+    start, step : float, centre of the first bin, and width of bins [Angstrom]
+    sums : float64 (2, bins), added to, of weights, and of weighted values
     """
     terms = np.empty(wavelength.shape[0])
     nothing = np.float32(0.0)
     n = sums.shape[1]
     for row in range(data.shape[0]):
         y = first_row + row
-        _row_terms(wavelength, y + 1.0, terms)
-        first, last = _span(edges[0, y], edges[1, y], data.shape[1])
+        row_terms(wavelength, y + 1.0, terms)
+        first, last = row_span(edges[0, y], edges[1, y], data.shape[1])
         for x in range(first, last + 1):
             if dq[row, x - 1] != 0:
                 continue
@@ -229,22 +206,16 @@ def row_wavelengths(
 
     Parameters
     ----------
-    ifu : int
-        From 1.
+    ifu : int, from 1
     edges : float64 (slices, 2, rows of the CCD)
     wavelength : float64 (slices, x order + 1, y order + 1)
-    offsets : int64 (slices,)
-        Of x in `origin`, from `x_offsets`.
-    shift, low, high, n_columns
-        As for `count_pixels`.
+    offsets : int64 (slices,), of x in `origin`, from `x_offsets`
+    shift, low, high, n_columns : as for `count_pixels`
     starts : int64 (slices * rows of the CCD + 1,)
         Rows of the table before each row of the CCD, slice by slice: sums of the counts of `count_pixels`.
-    first : int
-        Number of the first row, from 0.
-    values : float32 (n,), filled
-        [Angstrom]
-    origin : int32 (n,), filled
-        x - offset, y, IFU and slice (manual A.3.2).
+    first : int, number of the first row, from 0
+    values : float32 (n,), filled [Angstrom]
+    origin : int32 (n,), filled, x - offset, y, IFU and slice (manual A.3.2)
     """
     terms = np.empty(wavelength.shape[1])
     n_rows = edges.shape[2]
@@ -253,8 +224,8 @@ def row_wavelengths(
     while n < values.size:
         if starts[at + 1] > starts[at]:
             k, row = at // n_rows, at % n_rows
-            _row_terms(wavelength[k], row + 1.0, terms)
-            left, right = _span(edges[k, 0, row], edges[k, 1, row], n_columns)
+            row_terms(wavelength[k], row + 1.0, terms)
+            left, right = row_span(edges[k, 0, row], edges[k, 1, row], n_columns)
             code = (row + 1) << 11 | ifu << 6 | (k + 1)
             before = first + n - starts[at]
             for x in range(left, right + 1):
@@ -290,16 +261,11 @@ def pixels_of_origin(
 
     Parameters
     ----------
-    origin : int32 (n,)
-        From `row_wavelengths`.
-    edges : float64 (slices, 2, rows)
-        Left and right edge in each row [pixel, from 1].
-    geometry : float64 (slices, 4)
-        x, y [pixel of the field], angle [rad], width [pixel] of the slices.
-    offsets : int64 (slices,)
-        Of x in `origin`.
-    image : (data, dq, stat)
-        float32, int32, float32 (rows, columns), trimmed.
+    origin : int32 (n,), from `row_wavelengths`
+    edges : float64 (slices, 2, rows), left and right edge in each row [pixel, from 1]
+    geometry : float64 (slices, 4), x, y [pixel of the field], angle [rad], width [pixel] of the slices
+    offsets : int64 (slices,), of x in `origin`
+    image : (data, dq, stat), float32, int32, float32 (rows, columns), trimmed
     xpos, ypos, data, dq, stat : float32, int32 for dq; (n,) each, filled
     """
     along_x, along_y = geometry[:, 3] * np.cos(geometry[:, 2]), geometry[:, 3] * np.sin(geometry[:, 2])
@@ -325,19 +291,12 @@ def slice_field_limits(
     high: Any,
     n_columns: Any,
 ) -> NDArray[np.float64]:
-    """Limits of the pixels of a slice, in the field and in wavelength.
+    """Lowest and highest x, y [pixel], wavelength [Angstrom] of a slice, float64 (2, 3); infinite without pixels.
 
     Parameters
     ----------
-    edges, wavelength, shift, low, high, n_columns
-        As for `count_pixels`.
-    geometry : float64 (4,)
-        Of the slice, see `pixels_of_origin`.
-
-    Returns
-    -------
-    float64 (2, 3)
-        Lowest and highest x, y [pixel], wavelength [Angstrom]; infinite without pixels.
+    edges, wavelength, shift, low, high, n_columns : as for `count_pixels`
+    geometry : float64 (4,), of the slice, see `pixels_of_origin`
     """
     out = np.empty((2, 3))
     out[0], out[1] = np.inf, -np.inf
@@ -345,9 +304,9 @@ def slice_field_limits(
     along_x, along_y = geometry[3] * np.cos(geometry[2]), geometry[3] * np.sin(geometry[2])
     for k in range(edges.shape[1]):
         row = _from_both_ends(k, edges.shape[1])
-        _row_terms(wavelength, row + 1.0, terms)
+        row_terms(wavelength, row + 1.0, terms)
         left, right = edges[0, row], edges[1, row]
-        first, last = _span(left, right, n_columns)
+        first, last = row_span(left, right, n_columns)
         if last < first:
             continue
         shortest, longest = _row_range(terms, first, last, shift)

@@ -30,10 +30,8 @@ def resample_slice(
     Parameters
     ----------
     xpos, wavelength, data : float32 (rows,)
-    dq : int32 (rows,)
-        Rows with flags do not count.
-    x_start, start, step : float
-        Position of the first column [pixel], first wavelength and step [Angstrom].
+    dq : int32 (rows,), rows with flags do not count
+    x_start, start, step : float, position of the first column [pixel], first wavelength and step [Angstrom]
     out : float32 (wavelengths, columns), filled; 0 where there is nothing
     """
     n_z, n_x = out.shape

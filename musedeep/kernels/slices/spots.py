@@ -73,7 +73,7 @@ def _take_piece(values, free, start, columns, rows, stack, level):
 
 @nb.njit(nogil=True, cache=True)
 def find_spots(image, row, first_column, last_column, sigma, found):
-    """Find the three spots of one line in one slice.
+    """Find the three spots of a line in a slice; whether they are alike and nothing else is nearly as bright.
 
     They are the brightest pieces (connected over edges) of at least `LEAST_PIXELS` above the limit, among `SEARCH_ROWS`
     on either side of the line.
@@ -85,11 +85,6 @@ def find_spots(image, row, first_column, last_column, sigma, found):
     first_column, last_column : of the slice, the last one excluded
     sigma : limit above the median, in median absolute deviations
     found : float64 (3, 2), filled with x and y (pixels from 0, weighted by the light), in order of x
-
-    Returns
-    -------
-    bool
-        There are three of similar light near the line, and nothing else nearly as bright: no other line beside it.
     """
     first_row = round(row) - SEARCH_ROWS
     rows, columns = 2 * SEARCH_ROWS + 1, last_column - first_column
@@ -209,20 +204,13 @@ def measure_spots(data, dq, stat, columns, rows, gaussian, out):
 def line_rows(
     coefficients: NDArray[np.float64], centre: NDArray[np.float64], wavelengths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Rows at which arc lines cross the middle of a slice.
+    """Rows (from 1) at which arc lines cross the middle of a slice, float64 (n,); NaN where a line is not on the CCD.
 
     Parameters
     ----------
-    coefficients : float64 (i, j)
-        Of the wavelength solution, Angstrom = sum_ij c_ij x**i y**j (pixels from 1).
-    centre : float64 (n_rows,)
-        Middle of the slice at every row, pixels from 1.
+    coefficients : float64 (i, j), of the wavelength solution, Angstrom = sum_ij c_ij x**i y**j (pixels from 1)
+    centre : float64 (n_rows,), middle of the slice at every row, pixels from 1
     wavelengths : float64 (n,)
-
-    Returns
-    -------
-    float64 (n,)
-        Pixels from 1; NaN where a line is not on the CCD.
     """
     y = np.arange(1.0, centre.size + 1.0)
     along = np.polynomial.polynomial.polyval2d(centre, y, coefficients)

@@ -89,16 +89,12 @@ class SliceTrace:
 
 
 def locate(profile: NDArray[np.float64], fraction: float) -> NDArray[np.float64]:
-    """Find the slices in a cut across them.
+    """Columns (from 0) where a cut across the slices crosses the limit, rising and falling, float64 (N_SLICES, 2).
 
     Parameters
     ----------
     profile : float64 (columns,)
     fraction : of the median of the profile, above which light belongs to a slice
-
-    Returns
-    -------
-    float64 (N_SLICES, 2) : columns (from 0) where the profile crosses the limit, rising and falling
 
     Raises
     ------
@@ -274,7 +270,7 @@ def follow(profiles, starts, search, half_window, edges):  # type: ignore[no-unt
 def trace(
     image: NDArray[np.float32], good: NDArray[np.bool_] | None, rows_per_sample: int, order: int, fraction: float
 ) -> list[SliceTrace]:
-    """Trace the slices of a flat.
+    """Trace the slices of a flat, from the left.
 
     Parameters
     ----------
@@ -283,10 +279,6 @@ def trace(
     rows_per_sample : rows that are averaged
     order : of the polynomials
     fraction : of the median in the middle, above which light belongs to a slice
-
-    Returns
-    -------
-    list of SliceTrace, from the left
 
     Raises
     ------

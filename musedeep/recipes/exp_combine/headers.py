@@ -116,7 +116,7 @@ def product_header(
     keep_pixel_table: bool = False,
     calibrations: Sequence[tuple[str, str]] = (),
 ) -> fits.Header:
-    """Primary header of a product.
+    """Primary header of a product, with places for DATAMD5, CHECKSUM and DATASUM (filled by `header_cards.sign`).
 
     Parameters
     ----------
@@ -129,10 +129,6 @@ def product_header(
         Further cards: quality control, filter. They replace inherited ones.
     keep_pixel_table : keep the cards that describe the pixel table (PIXTABLE_COMBINED)
     calibrations : sequence of (file name, category), auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST
-
-    Returns
-    -------
-    fits.Header, with places for DATAMD5, CHECKSUM and DATASUM, to be filled by `header_cards.sign`
     """
     base = inherited(first, keep_pixel_table)
     if category == "IMAGE_FOV":

@@ -52,17 +52,11 @@ class ExpCombine:
     Attributes
     ----------
     pixel_tables : sequence of Path or StoreUrl
-    parameters : ExpCombineParameters
-    output : Path
-        Directory of the products.
-    parameter_texts : sequence of (name, value)
-        The parameters that were given, for the headers.
-    offset_list, output_wcs, filter_list : Path or None
-        Auxiliary inputs.
-    combined_format : set of str
-        How the combined pixel table is written: "store", "fits" or both.
-    table_seconds : float
-        What writing the combined pixel table took, once it is done.
+    output : Path, directory of the products
+    parameter_texts : sequence of (name, value), the parameters that were given, for the headers
+    offset_list, output_wcs, filter_list : Path or None, auxiliary inputs
+    combined_format : set of str, how the combined pixel table is written: "store", "fits" or both
+    table_seconds : float, what writing the combined pixel table took, once it is done
     """
 
     pixel_tables: Sequence[Location]
@@ -207,15 +201,7 @@ class ExpCombine:
             names.append(COMBINED)
         return names
 
-    def _cube(
-        self,
-        work: Path,
-        job: Job,
-        cube: CubeFile,
-        first: fits.Header,
-        target: str,
-        wcs: CubeWCS,
-    ) -> list[str]:
+    def _cube(self, work: Path, job: Job, cube: CubeFile, first: fits.Header, target: str, wcs: CubeWCS) -> list[str]:
         """Complete the cube and its field images; returns their names."""
         quality = source_cards(cube, job.grid)
         waves = job.grid.wavelengths()

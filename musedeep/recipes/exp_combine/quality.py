@@ -20,10 +20,6 @@ THRESHOLD = 5.0
 def source_cards(cube: CubeFile, grid: Grid) -> list[tuple[str, object, str]]:
     """The QC cards of a cube: sources in its central plane (number nz // 2, from 0).
 
-    Parameters
-    ----------
-    grid : its wavelengths and spaxel size
-
     Returns
     -------
     list of (keyword without HIERARCH, value, comment)

@@ -47,15 +47,10 @@ class MarkedRows:
 
     Parameters
     ----------
-    tables : OpenTables
-        Opens its pixel table, as often as is needed.
-    exposure : Exposure
-    rejected : int64 (n,)
-        Its rejected rows, ascending.
-    weighted : bool
-        Whether the rows get a weight.
-    weight : float, optional
-        Of all rows; None: that in the pixel table.
+    tables : OpenTables, opens its pixel table, as often as is needed
+    rejected : int64 (n,), its rejected rows, ascending
+    weighted : bool, whether the rows get a weight
+    weight : float, optional, of all rows; None: that in the pixel table
     """
 
     def __init__(
@@ -89,15 +84,10 @@ def combined_rows(
 
     Parameters
     ----------
-    path : Path
-        The table to be, for messages.
-    job : Job
-    rejected : sequence of int64 (n,)
-        For each exposure, its rows that are rejected, ascending.
-    weighted : bool
-        Whether the table gets a weight column.
-    tables : OpenTables
-        Opens the pixel tables of the exposures.
+    path : Path, the table to be, for messages
+    rejected : sequence of int64 (n,), for each exposure, its rows that are rejected, ascending
+    weighted : bool, whether the table gets a weight column
+    tables : OpenTables, opens the pixel tables of the exposures
 
     Raises
     ------

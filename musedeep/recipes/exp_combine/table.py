@@ -30,17 +30,11 @@ def combined_table(
 
     Parameters
     ----------
-    work : Path
-        Work directory with the rejected rows of all boxes.
-    name : str
-        File name of the FITS table, for its header.
-    job : Job
-    first : fits.Header
-        Primary header of the first exposure.
-    texts : sequence of (name, value)
-        Parameters of the recipe that were given.
-    weighted : bool
-        Whether the table gets a weight column.
+    work : Path, work directory with the rejected rows of all boxes
+    name : str, file name of the FITS table, for its header
+    first : fits.Header, primary header of the first exposure
+    texts : sequence of (name, value), parameters of the recipe that were given
+    weighted : bool, whether the table gets a weight column
 
     Raises
     ------

@@ -93,13 +93,9 @@ class ExposureGeometry:
 
     Attributes
     ----------
-    declination : float
-        Of the pointing [rad].
-    shift : (float, float)
-        Pointing minus reference position [deg].
-    flux_scale, weight, seconds : float
-    name : str
-        File name, for messages.
+    declination : float, of the pointing [rad]
+    shift : (float, float), pointing minus reference position [deg]
+    name : str, file name, for messages
     """
 
     declination: float
@@ -117,11 +113,9 @@ class BoxResult:
     Attributes
     ----------
     data, stat : float32 (planes, lines, nx)
-    number : uint16, like data, or None
-        Exposures that contributed.
+    number : uint16, like data, or None, exposures that contributed
     seconds : float32, like data, or None
-    rejected : int64 (n, 2) or None
-        Exposure and row of every rejected row of the box itself (not of its margin).
+    rejected : int64 (n, 2) or None, exposure and row of every rejected row of the box itself (not of its margin)
     n_rows, n_read, n_rejected : int
         Rows of the box itself (margin left out), rows read for it, rows of the box rejected.
     """
@@ -142,12 +136,9 @@ class Reader:
 
     Attributes
     ----------
-    number : int
-        Of the exposure.
-    n_rows : int
-        How many rows it reads.
-    blocks : Blocks
-        Reads them.
+    number : int, of the exposure
+    n_rows : int, how many rows it reads
+    blocks : Blocks, reads them
     """
 
     number: int
@@ -231,15 +222,9 @@ def combine_box(
 
     Parameters
     ----------
-    box : Box
-    grid : Grid
-    how : Resampling
-    exposures : sequence of ExposureGeometry
-        All exposures of the combination.
-    readers : sequence of Reader
-        Of the exposures that may have rows in the box, in their order.
-    workspace : Workspace, optional
-        Of the thread, for its next box.
+    exposures : sequence of ExposureGeometry, all exposures of the combination
+    readers : sequence of Reader, of the exposures that may have rows in the box, in their order
+    workspace : Workspace, optional, of the thread, for its next box
 
     Raises
     ------

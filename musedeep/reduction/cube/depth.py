@@ -44,18 +44,13 @@ def collapse_cube(
 
     Parameters
     ----------
-    cube : CubeFile
-    weights : sequence of float64 (nz,)
-        One weight per plane, for each image.
-    count_variances : bool
-        Whether the variances are read and counted.
+    weights : sequence of float64 (nz,), one weight per plane, for each image
+    count_variances : bool, whether the variances are read and counted
 
     Returns
     -------
-    images : list of float32 (ny, nx)
-        NaN where there are no data.
-    variances : int64 (626,)
-        Number of voxels per bin, see `pixel_noise`; all 0 unless counted.
+    images : list of float32 (ny, nx), NaN where there are no data
+    variances : int64 (626,), number of voxels per bin, see `pixel_noise`; all 0 unless counted
     """
     sums = [(np.zeros(cube.shape[1:]), np.zeros(cube.shape[1:])) for _ in weights]
     variances = np.zeros(_BINS, np.int64)
@@ -85,12 +80,9 @@ def limiting_magnitude(image: NDArray[np.floating], width: float, limits: tuple[
 
     Parameters
     ----------
-    image : float (ny, nx)
-        Flux density [1e-20 erg/s/cm2/Angstrom]; NaN where there are no data.
-    width : float
-        Full width at half maximum of a point source [spaxel].
-    limits : (float, float)
-        Shortest and longest wavelength of the image [Angstrom].
+    image : float (ny, nx), flux density [1e-20 erg/s/cm2/Angstrom]; NaN where there are no data
+    width : float, full width at half maximum of a point source [spaxel]
+    limits : (float, float), shortest and longest wavelength of the image [Angstrom]
 
     Returns
     -------

@@ -31,20 +31,14 @@ class Grid:
 
     Attributes
     ----------
-    shape : (int, int, int)
-        Planes, lines, columns.
+    shape : (int, int, int), planes, lines, columns
     crpix, crval : tuple of 3 floats
         As in the header: x, y, wavelength; crpix counts from 1; crval in deg, deg, Angstrom.
-    cd : tuple of 4 floats
-        CD1_1, CD1_2, CD2_1, CD2_2 [deg].
-    step : float
-        CD3_3 [Angstrom].
-    ctype3 : str
-        AWAV, AWAV-LOG, WAVE or WAVE-LOG.
-    offset : (float, float)
-        Position of the first exposure, to which rows are relative, minus CRVAL [deg].
-    scale : (float, float, float)
-        Size of a voxel along x, y, wavelength in units of the detector's sampling.
+    cd : tuple of 4 floats, CD1_1, CD1_2, CD2_1, CD2_2 [deg]
+    step : float, CD3_3 [Angstrom]
+    ctype3 : str, AWAV, AWAV-LOG, WAVE or WAVE-LOG
+    offset : (float, float), position of the first exposure, to which rows are relative, minus CRVAL [deg]
+    scale : (float, float, float), size of a voxel along x, y, wavelength in units of the detector's sampling
     """
 
     shape: tuple[int, int, int]
@@ -74,17 +68,7 @@ class Grid:
         return np.asarray(self.inverse_cd() / self.units()[0], np.float64)
 
     def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
-        """RA and declination relative to the first exposure [deg], and cosine of the declination, of voxels.
-
-        Parameters
-        ----------
-        y0, y1 : int
-            Lines [y0, y1).
-
-        Returns
-        -------
-        tuple of three float64 (lines, nx)
-        """
+        """RA, Dec relative to the first exposure [deg], cosine of Dec in lines [y0, y1), float64 (lines, nx) each."""
         y, x = np.mgrid[y0:y1, 0 : self.shape[2]].astype(np.float64)
         px, py = x + 1.0 - self.crpix[0], y + 1.0 - self.crpix[1]
         xi = np.deg2rad(self.cd[0] * px + self.cd[1] * py)
@@ -189,18 +173,12 @@ def grid_from_limits(
 
     Parameters
     ----------
-    limits : Limits
-        Of all rows of all exposures, relative to `reference`.
-    reference : (float, float)
-        Right ascension and declination of the first exposure [deg]; becomes CRVAL.
-    dx, dy : float
-        Voxel size [arcsec]; 0 for the nominal spaxel of the mode.
-    dlambda : float
-        Wavelength step [Angstrom]; 0 for the natural sampling.
-    narrow_field : bool
-        Whether the data are of the narrow-field mode.
-    apart : str
-        Which exposures lie far apart, for messages.
+    limits : Limits, of all rows of all exposures, relative to `reference`
+    reference : (float, float), right ascension and declination of the first exposure [deg]; becomes CRVAL
+    dx, dy : float, voxel size [arcsec]; 0 for the nominal spaxel of the mode
+    dlambda : float, wavelength step [Angstrom]; 0 for the natural sampling
+    narrow_field : bool, whether the data are of the narrow-field mode
+    apart : str, which exposures lie far apart, for messages
 
     Raises
     ------
@@ -242,11 +220,8 @@ def check_grid(grid: Grid, wcs: OutputWCS | None = None, apart: str = APART) -> 
 
     Parameters
     ----------
-    grid : Grid
-    wcs : OutputWCS, optional
-        The OUTPUT_WCS that it comes from.
-    apart : str
-        Which exposures lie far apart, for messages.
+    wcs : OutputWCS, optional, the OUTPUT_WCS that it comes from
+    apart : str, which exposures lie far apart, for messages
     """
     nz, ny, nx = grid.shape
     if min(grid.shape) < 1:
@@ -267,13 +242,9 @@ def nothing_in_cube(
 
     Parameters
     ----------
-    grid : Grid
-    limits : Limits
-        Of the data.
-    reference : (float, float)
-        Position of the first exposure [deg].
-    wcs : str, Path or None
-        The OUTPUT_WCS, if there is one.
+    limits : Limits, of the data
+    reference : (float, float), position of the first exposure [deg]
+    wcs : str, Path or None, the OUTPUT_WCS, if there is one
     """
     data = limits.described(reference)
     if wcs is None:
@@ -291,13 +262,9 @@ def grid_from_output_wcs(wcs: OutputWCS, automatic: Grid, limits: Limits, refere
 
     Parameters
     ----------
-    wcs : OutputWCS
-    automatic : Grid
-        As fits the data.
-    limits : Limits
-        Of the data.
-    reference : (float, float)
-        Position of the first exposure [deg].
+    automatic : Grid, as fits the data
+    limits : Limits, of the data
+    reference : (float, float), position of the first exposure [deg]
 
     Raises
     ------

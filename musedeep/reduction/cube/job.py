@@ -30,25 +30,14 @@ class Exposure:
 
     Attributes
     ----------
-    paths : tuple of str
-        Its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores.
-    date_obs, mode, target : str
-    ra, dec : float
-        Pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360.
-    offset : (float, float)
-        RA_OFFSET, DEC_OFFSET applied [deg].
-    flux_scale : float
-        FLUX_SCALE applied; 1 if none.
-    exptime : float
-        [s]
-    weight : float
-    position_angle : float
-        ESO INS DROT POSANG [deg].
-    n_rows : int
-    has_weight : bool
-        Whether the table has a weight column.
-    identity : str
-        See `PixelTable.identity`.
+    paths : tuple of str, its pixel table: one file or store, or one file an IFU; absolute paths, or URLs of stores
+    ra, dec : float, pointing after the offset of the OFFSET_LIST [deg], the right ascension from 0 to below 360
+    offset : (float, float), RA_OFFSET, DEC_OFFSET applied [deg]
+    flux_scale : float, FLUX_SCALE applied; 1 if none
+    exptime : float [s]
+    position_angle : float, ESO INS DROT POSANG [deg]
+    has_weight : bool, whether the table has a weight column
+    identity : str, see `PixelTable.identity`
     """
 
     paths: tuple[str, ...]
@@ -104,13 +93,8 @@ class Job:
 
     Attributes
     ----------
-    exposures : tuple of Exposure
-    reference : (float, float)
-        Position of the first exposure, to which rows are relative [deg].
-    limits : Limits
-        Of all rows, relative to `reference`.
-    grid : Grid
-    how : Resampling
+    reference : (float, float), position of the first exposure, to which rows are relative [deg]
+    limits : Limits, of all rows, relative to `reference`
     """
 
     exposures: tuple[Exposure, ...]
@@ -154,12 +138,9 @@ class CubeRecipe(Protocol):
     Attributes
     ----------
     pixel_tables : sequence of Path or StoreUrl
-    output : Path
-        Directory of the products.
-    output_wcs : Path or None
-        File with the grid of the cube.
-    table_seconds : float
-        What writing a pixel table of all rows took, when the products are complete; 0 without.
+    output : Path, directory of the products
+    output_wcs : Path or None, file with the grid of the cube
+    table_seconds : float, what writing a pixel table of all rows took, when the products are complete; 0 without
     """
 
     pixel_tables: Sequence[Location]

@@ -59,23 +59,14 @@ def _corner_positions(
 def exposure_limits(
     table: PixelTable, index: NDArray, declination: float, shift: tuple[float, float], low: float, high: float
 ) -> Limits | Nothing:
-    """Limits of the relative positions and wavelengths of the rows with low <= wavelength <= high.
+    """Limits of the relative positions and wavelengths of the rows with low <= wavelength <= high, or Nothing.
 
     Parameters
     ----------
-    table : PixelTable
-    index : SEGMENT array
-        Of the table; its boxes tell which few rows have to be read.
-    declination : float
-        Of the exposure's pointing [rad].
-    shift : (float, float)
-        Pointing minus reference position [deg].
-    low, high : float
-        [Angstrom]
-
-    Returns
-    -------
-    Limits, or Nothing if no row lies within low and high.
+    index : SEGMENT array, of the table; its boxes tell which few rows have to be read
+    declination : float, of the exposure's pointing [rad]
+    shift : (float, float), pointing minus reference position [deg]
+    low, high : float [Angstrom]
     """
     nothing = Nothing(float(index["lambda_min"].min()), float(index["lambda_max"].max()))
     index = index[(index["lambda_max"] >= low) & (index["lambda_min"] <= high)]
@@ -119,9 +110,7 @@ def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple
     Parameters
     ----------
     index : SEGMENT array
-    grid : Grid
-    declination, shift
-        See `exposure_limits`.
+    declination, shift : see `exposure_limits`
 
     Returns
     -------
@@ -186,8 +175,7 @@ def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDAr
     ----------
     segments : VOXEL_SEGMENT array
         In the order of `locate_segments`; only those near the planes of the box are looked at.
-    z0, z1, y0, y1 : int
-        Planes [z0, z1) and lines [y0, y1).
+    z0, z1, y0, y1 : int, planes [z0, z1) and lines [y0, y1)
     """
     begin, end = segments["z0"], segments["z1"]
     everything = range(segments.size)

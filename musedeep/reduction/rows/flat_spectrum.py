@@ -18,19 +18,7 @@ FLAT_ROWS: Final = 512
 
 
 def flat_spectrum(flat: ImageFile, where: SliceMap, step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean spectrum of a master flat, of pixels without flags; bins begin at the smallest wavelength of all.
-
-    Parameters
-    ----------
-    flat : ImageFile
-    where : SliceMap
-    step : float
-        Width of bins [Angstrom].
-
-    Returns
-    -------
-    float64 (bins,), wavelength [Angstrom] and value; NaN in bins without pixels
-    """
+    """Wavelength [Angstrom] and mean of a flat in bins of `step`, float64 (bins,); NaN in bins without pixels."""
     slices = range(where.edges.shape[0])
     n_rows, n_columns = flat.shape
     workspace = Workspace()

@@ -69,16 +69,7 @@ class Illuminated(Correction):
 
 
 def illumination_factors(table: ImageRows) -> NDArray[np.float64]:
-    """Factors by which the slices of an IFU are multiplied: the inverse of their medians, of mean 1.
-
-    Parameters
-    ----------
-    table : ImageRows
-        Of the lamp flat, between the wavelengths `ILLUM_RANGE`.
-
-    Returns
-    -------
-    float64 (slices,), NaN for slices without light
+    """Factors of the slices: inverse medians of a lamp flat in `ILLUM_RANGE`, mean 1, float64 (48,); NaN without light.
 
     Raises
     ------

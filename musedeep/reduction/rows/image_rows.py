@@ -29,11 +29,9 @@ class PixelRows:
 
     Attributes
     ----------
-    path : Path
-        Of the table to be, for messages.
+    path : Path, of the table to be, for messages
     rows : columns by name
-    starts : int64 (49,)
-        Rows starts[i] to starts[i + 1] are those of slice i + 1 on the CCD.
+    starts : int64 (49,), rows starts[i] to starts[i + 1] are those of slice i + 1 on the CCD
     """
 
     path: Path
@@ -57,12 +55,9 @@ class ImageRows:
 
     Attributes
     ----------
-    path : Path
-        Of the table to be, for messages.
-    where : SliceMap
+    path : Path, of the table to be, for messages
     image : (data, dq, stat)
-    row_starts : int64 (slices * rows of the CCD + 1,)
-        Rows of the table before each row of the CCD, slice by slice.
+    row_starts : int64 (slices * rows of the CCD + 1,), rows of the table before each row of the CCD, slice by slice
     n_rows : int
     names, units : columns, and their units
     """
@@ -70,23 +65,15 @@ class ImageRows:
     names: tuple[str, ...] = REQUIRED
 
     def __init__(
-        self,
-        path: Path,
-        where: SliceMap,
-        image: Image,
-        shift: float = 0.0,
-        limits: tuple[float, float] = EVERYWHERE,
+        self, path: Path, where: SliceMap, image: Image, shift: float = 0.0, limits: tuple[float, float] = EVERYWHERE
     ) -> None:
         """The rows of an image.
 
         Parameters
         ----------
-        path, where, image
-            See the attributes.
-        shift : float
-            Added to the wavelengths [Angstrom].
-        limits : (low, high)
-            Wavelengths that are kept, both limits inside [Angstrom].
+        path, where, image : see the attributes
+        shift : float, added to the wavelengths [Angstrom]
+        limits : (low, high), wavelengths that are kept, both limits inside [Angstrom]
 
         Raises
         ------
@@ -156,11 +143,7 @@ class ImageRows:
 
 
 def create_pixels(
-    path: Path,
-    where: SliceMap,
-    image: Image,
-    shift: float = 0.0,
-    limits: tuple[float, float] = EVERYWHERE,
+    path: Path, where: SliceMap, image: Image, shift: float = 0.0, limits: tuple[float, float] = EVERYWHERE
 ) -> PixelRows:
     """All rows of an image, in memory; see `ImageRows`."""
     made = ImageRows(path, where, image, shift, limits)

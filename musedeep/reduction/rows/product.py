@@ -40,7 +40,6 @@ class PixelTableProduct:
 
     Attributes
     ----------
-    rows : RowSource
     header : primary header
     flat_field : spectrum of the flat (PIXTABLE_FLAT_FIELD), if there is one
     as_table : whether the FITS file is a binary table, not an image for each column
@@ -56,14 +55,10 @@ class PixelTableProduct:
 
         Parameters
         ----------
-        path : Path
-            The zarr group.
-        workers : int
-            Threads.
-        overwrite : bool
-            Replace an existing store.
-        memory : int
-            Working memory [bytes].
+        path : Path, the zarr group
+        workers : int, threads
+        overwrite : bool, replace an existing store
+        memory : int, working memory [bytes]
 
         Raises
         ------

@@ -27,15 +27,10 @@ SAFE_SHIFT: Final = 3.0
 
 
 def sky_line_shift(where: SliceMap, image: Image, search: SkyLineSearch) -> float | None:
-    """What has to be added to the wavelengths: the weighted mean of the lines.
+    """Shift to add to the wavelengths [Angstrom], the weighted mean of the lines; None where none could be fitted.
 
     Weights are 1 / error**2, where a bad fit makes the error larger. Without neighbours they are 1 / error, errors
     from noise alone: so does the reference (found by experiments on it).
-
-    Returns
-    -------
-    float
-        [Angstrom]; None where no line could be fitted.
     """
     found = [(line, fit) for line in search.lines if (fit := measure_line(where, image, line, search))]
     found = [(line, fit) for line, fit in found if abs(line - fit.centre) < SAFE_SHIFT]
@@ -97,12 +92,7 @@ def _with_objects(origin: NDArray[np.int32], data: NDArray[np.float32], use: NDA
 
 
 def neighbours(line: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances and relative fluxes of known lines beside a sky line; none if it is not in the table.
-
-    Returns
-    -------
-    float64 (n,) [Angstrom], float64 (n,)
-    """
+    """Distances [Angstrom] and relative fluxes of known lines beside a sky line; none if it is not in the table."""
     wavelength, flux = sky_line_fluxes()
     near = np.abs(wavelength - line) <= SAME_LINE
     if not near.any():

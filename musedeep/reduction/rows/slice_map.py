@@ -31,13 +31,10 @@ class SliceMap:
 
     Attributes
     ----------
-    ifu : int
     edges : float64 (48, 2, rows)
         Left and right edge of each slice in each row [pixel, from 1]; NaN where there is no trace.
-    wavelength : float64 (48, x order + 1, y order + 1)
-        Polynomials of column and row, from 1 [Angstrom].
-    geometry : float64 (48, 4)
-        x, y [pixel], angle [rad], width [pixel] in the field of view.
+    wavelength : float64 (48, x order + 1, y order + 1), polynomials of column and row, from 1 [Angstrom]
+    geometry : float64 (48, 4), x, y [pixel], angle [rad], width [pixel] in the field of view
     """
 
     ifu: int
@@ -67,12 +64,9 @@ class SliceMap:
 
         Parameters
         ----------
-        shift : float
-            Added to the wavelengths [Angstrom].
-        wavelengths : (low, high)
-            Both inside [Angstrom].
-        n_columns : int
-            Of the CCD.
+        shift : float, added to the wavelengths [Angstrom]
+        wavelengths : (low, high), both inside [Angstrom]
+        n_columns : int, of the CCD
         """
         counts = np.empty((self.edges.shape[0], self.edges.shape[2]), np.int64)
         bounds = _bounds(shift, wavelengths, n_columns)

@@ -21,11 +21,9 @@ def flag_blocked(wavelength: NDArray[np.float32], dq: NDArray[np.int32], mode: s
 
     Parameters
     ----------
-    wavelength : float32 (rows,)
-        [Angstrom]
+    wavelength : float32 (rows,) [Angstrom]
     dq : int32 (rows,), changed
-    mode : str
-        ESO INS MODE.
+    mode : str, ESO INS MODE
     """
     if mode not in NOTCH:
         return 0

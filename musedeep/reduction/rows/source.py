@@ -43,14 +43,10 @@ class Correction:
 
     Attributes
     ----------
-    reads : tuple of str
-        Columns whose values it needs, also those that it changes.
-    changes : tuple of str
-        Columns that it changes or adds.
-    units : mapping of str to str
-        Units of the columns whose unit it changes.
-    margin : float
-        Largest change of a wavelength [Angstrom].
+    reads : tuple of str, columns whose values it needs, also those that it changes
+    changes : tuple of str, columns that it changes or adds
+    units : mapping of str to str, units of the columns whose unit it changes
+    margin : float, largest change of a wavelength [Angstrom]
     """
 
     reads: tuple[str, ...] = ()
@@ -68,13 +64,7 @@ class Correction:
 
 
 class Scaled(Correction):
-    """One column times a factor, multiplied in float64.
-
-    Parameters
-    ----------
-    name : str
-    factor : float
-    """
+    """One column times a factor, multiplied in float64."""
 
     def __init__(self, name: str, factor: float) -> None:
         self.reads = self.changes = (name,)
@@ -132,14 +122,7 @@ class _CorrectedByOrigin(Corrected):
 
 
 def corrected(source: RowSource, corrections: Sequence[Correction]) -> RowSource:
-    """A source of corrected rows.
-
-    Parameters
-    ----------
-    source : RowSource
-    corrections : sequence of Correction
-        In the order in which they are applied.
-    """
+    """A source of rows to which corrections are applied in their order."""
     if not corrections:
         return source
     by_origin = isinstance(source, RowsByOrigin) and not any(_KEYS & set(one.changes) for one in corrections)
@@ -151,10 +134,8 @@ class RowsWithin:
 
     Parameters
     ----------
-    source : RowSource
-        All its wavelengths are read at once, in blocks.
-    low, high : float
-        [Angstrom]
+    source : RowSource, all its wavelengths are read at once, in blocks
+    low, high : float [Angstrom]
     """
 
     def __init__(self, source: RowSource, low: float, high: float) -> None:
@@ -187,10 +168,8 @@ class JoinedRows:
 
     Parameters
     ----------
-    path : Path or StoreUrl
-        For messages.
-    sources : sequence of RowSource
-        At least one.
+    path : Path or StoreUrl, for messages
+    sources : sequence of RowSource, at least one
     """
 
     def __init__(self, path: Location, sources: Sequence[RowSource]) -> None:

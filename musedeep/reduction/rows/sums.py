@@ -23,13 +23,7 @@ from musedeep.threads import results_in_order
 
 
 class RowSums(Protocol):
-    """Sums over rows: a field image, a spectrum, limits.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        The columns that are summed up.
-    """
+    """Sums over `columns` of rows: a field image, a spectrum, limits."""
 
     @property
     def columns(self) -> tuple[str, ...]: ...
@@ -48,21 +42,14 @@ class RowSums(Protocol):
 
 
 def add_up(
-    sources: Sequence[RowSource],
-    sums: Sequence[RowSums],
-    workers: int | None = None,
-    progress: Progress | None = None,
+    sources: Sequence[RowSource], sums: Sequence[RowSums], workers: int | None = None, progress: Progress | None = None
 ) -> None:
     """Add the rows of all sources to all of the sums.
 
     Parameters
     ----------
-    sources : sequence of RowSource
-    sums : sequence of RowSums
-    workers : int, optional
-        Threads, each of which reads one source; at most READERS by default.
-    progress : Progress, optional
-        Of rows.
+    workers : int, optional, threads, each of which reads one source; at most READERS by default
+    progress : Progress, optional, of rows
     """
     names = sorted({name for one in sums for name in one.columns})
     workers = workers or min(available_processors(), READERS)
@@ -85,13 +72,7 @@ def add_up(
 
 
 class RowLimits:
-    """Lowest and highest position and wavelength of rows.
-
-    Attributes
-    ----------
-    values : float64 (3, 2)
-        Lowest and highest xpos, ypos and lambda; infinite without rows.
-    """
+    """Lowest and highest xpos, ypos and lambda of rows, float64 (3, 2); infinite without rows."""
 
     columns = ("xpos", "ypos", "lambda")
 

@@ -64,8 +64,7 @@ def tables_of_exposures(
     Parameters
     ----------
     paths : sequence of path
-    check : callable, optional
-        Refuses a table that is of no use.
+    check : callable, optional, refuses a table that is of no use
 
     Raises
     ------

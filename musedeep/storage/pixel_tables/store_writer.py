@@ -65,16 +65,13 @@ def write_store(
 
     Parameters
     ----------
-    table : RowSource
-    store : Path or StoreUrl
-        The zarr group to make. It appears when it is whole.
+    store : Path or StoreUrl, the zarr group to make; it appears when it is whole
     layout : dict
         What `export` needs to write the FITS table of these rows: `format` ("image" or "table"), `path` (where HDUs
         that are no columns are read), `hdus` (a dict each: `cards`, raw; `role`, the name of a column, "rows",
         "primary" or "other"; `offset` and `bytes` of what is copied, or `raw`, the bytes themselves), and `unsigned`
         if the cards of checksums are to be filled in when the table is written.
-    workers, memory, overwrite, progress, band_width, chunk_rows
-        See `ingest.ingest`.
+    workers, memory, overwrite, progress, band_width, chunk_rows : see `ingest.ingest`
 
     Raises
     ------

@@ -19,10 +19,8 @@ class StoredColumn:
 
     Attributes
     ----------
-    scale, zero : float
-        Value = scale * stored + zero; whole numbers for `dq` and `origin`.
-    null : int or None
-        What stands for no value.
+    scale, zero : float, value = scale * stored + zero; whole numbers for `dq` and `origin`
+    null : int or None, what stands for no value
     """
 
     scale: float = 1.0
@@ -66,15 +64,10 @@ def stored_column(
 
     Parameters
     ----------
-    path : Path
-        For messages.
-    header : fits.Header
-        Of the extension.
-    name : str
-    keys : (str, str, str)
-        Keywords of scale, zero and null.
-    bits : int
-        Of a number in the file, negative for floats (as BITPIX has it).
+    path : Path, for messages
+    header : fits.Header, of the extension
+    keys : (str, str, str), keywords of scale, zero and null
+    bits : int, of a number in the file, negative for floats (as BITPIX has it)
 
     Raises
     ------

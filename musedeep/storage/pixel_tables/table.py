@@ -65,11 +65,8 @@ class RowSource(Protocol):
 
     Attributes
     ----------
-    n_rows : int
-    names : tuple of str
-        Columns, in the order of the file.
-    units : dict
-        Unit of each column that has one.
+    names : tuple of str, columns, in the order of the file
+    units : dict, unit of each column that has one
     """
 
     n_rows: int
@@ -99,13 +96,7 @@ class RowsByOrigin(Protocol):
 
 
 class PixelTable(RowSource, Protocol):
-    """The rows of one exposure.
-
-    Attributes
-    ----------
-    rows_per_read : int
-        Rows best read at a time, if they are many.
-    """
+    """The rows of one exposure, best read `rows_per_read` at a time if they are many."""
 
     rows_per_read: int
 
@@ -201,10 +192,8 @@ def cut_ranges(ranges: NDArray[np.int64], seams: NDArray[np.int64]) -> tuple[NDA
 
     Parameters
     ----------
-    ranges : int64 (n, 2)
-        None of them empty.
-    seams : int64 (pieces + 1,)
-        Piece k holds rows seams[k] to seams[k + 1] - 1; together the pieces hold all ranges.
+    ranges : int64 (n, 2), none of them empty
+    seams : int64 (pieces + 1,), piece k holds rows seams[k] to seams[k + 1] - 1; together the pieces hold all ranges
 
     Returns
     -------
@@ -227,20 +216,12 @@ def empty_rows(names: Sequence[str], n: int) -> Rows:
 def read_blocks(
     table: PixelTable, ranges: NDArray[np.int64], names: Sequence[str], array: Callable[[str, int, Any], NDArray[Any]]
 ) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
-    """The rows of `ranges` as the table is best read: some at a time, in arrays that are filled again and again.
+    """The rows of `ranges`, and the ranges they came from, some at a time, in arrays that are filled again and again.
 
     Parameters
     ----------
-    table : PixelTable
     ranges : int64 (n, 2)
-    names : sequence of str
-    array : callable
-        Gives the array of a name, length and type to read into.
-
-    Returns
-    -------
-    iterator of (Rows, int64 (m, 2))
-        Rows, and the ranges they came from.
+    array : callable, gives the array of a name, length and type to read into
     """
     for part in split_ranges(clean_ranges(ranges, table.n_rows), table.rows_per_read):
         n = row_count(part)

@@ -56,10 +56,8 @@ class ChunkSums:
 
     Attributes
     ----------
-    sums : uint32 (chunks,)
-        CRC-32C of each, encoded.
-    sizes : uint32 (chunks,)
-        Bytes of each, encoded, with its checksum.
+    sums : uint32 (chunks,), CRC-32C of each, encoded
+    sizes : uint32 (chunks,), bytes of each, encoded, with its checksum
     """
 
     sums: NDArray[np.uint32]
@@ -78,9 +76,7 @@ class Checksums:
     ----------
     chunks : dict of ChunkSums
     files : dict of int
-    nbytes : int
-    identity : str
-        SHA-256 over all checksums, hexadecimal.
+    identity : str, SHA-256 over all checksums, hexadecimal
     """
 
     chunks: dict[str, ChunkSums]
@@ -108,12 +104,7 @@ class Checksums:
 
 
 class Directory:
-    """The objects of a store on disk, which are files. Used by several threads, each with its own objects.
-
-    Parameters
-    ----------
-    root : Path
-    """
+    """The objects of a store on disk, which are files. Used by several threads, each with its own objects."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -159,16 +150,10 @@ def _objects(where: Location) -> Directory | RemoteObjects:
 class CheckedStore:
     """A store to read from. It returns only bytes that were written to it.
 
-    Parameters
-    ----------
-    where : Path or StoreUrl
-
     Attributes
     ----------
-    name : str
-        For messages.
-    checksums : Checksums or None
-        None if this is no whole store.
+    name : str, for messages
+    checksums : Checksums or None, None if this is no whole store
 
     Raises
     ------
@@ -268,10 +253,7 @@ class CheckedStore:
 class RecordedStore:
     """A store to write to, which keeps the checksums of its contents.
 
-    Parameters
-    ----------
-    where : Path or StoreUrl
-        Errors there raise a MusedeepError for a URL, their own OSError for a path.
+    Errors of writing are MusedeepErrors at a URL, and OSErrors at a path.
 
     Attributes
     ----------

@@ -22,12 +22,9 @@ class ColumnReader:
 
     Parameters
     ----------
-    array : zarr.Array
-        As a `ColumnWriter` writes it.
-    store : CheckedStore
-        Whole, with checksums.
-    keep : bool
-        Whether chunks are kept on a scratch disk.
+    array : zarr.Array, as a `ColumnWriter` writes it
+    store : CheckedStore, whole, with checksums
+    keep : bool, whether chunks are kept on a scratch disk
 
     Attributes
     ----------

@@ -32,8 +32,7 @@ class ColumnWriter:
     array : zarr.Array
         New, chunked along its first axis alone, in shards, of little-endian numbers, with the codecs blosc
         and crc32c.
-    target : RecordedStore
-        Where the array is.
+    target : RecordedStore, where the array is
     """
 
     def __init__(self, array: Any, target: RecordedStore) -> None:

@@ -12,13 +12,7 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 @dataclass(frozen=True, order=True)
 class StoreUrl:
-    """The URL of a pixel-table store, for a protocol that fsspec knows.
-
-    Attributes
-    ----------
-    url : str
-        Without a slash at its end.
-    """
+    """The URL of a pixel-table store, without a slash at its end, for a protocol that fsspec knows."""
 
     url: str
 

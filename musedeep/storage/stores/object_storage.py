@@ -61,12 +61,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 class RemoteObjects:
-    """The objects of a store at a URL: see `checked_store.Directory`. Nothing is read when it is made.
-
-    Parameters
-    ----------
-    where : StoreUrl
-    """
+    """The objects of a store at a URL: see `checked_store.Directory`. Nothing is read when it is made."""
 
     def __init__(self, where: StoreUrl) -> None:
         self._files, self._root = file_system(where.url)

@@ -28,10 +28,8 @@ class Scratch:
     ----------
     directory : str
         An existing directory, in which one for the run is made. Variables ($TMPDIR) are those of the worker.
-    name : str
-        Name of the directory of the run.
-    limit : int or None
-        Most bytes to keep; None: a twentieth of the disk stays free.
+    name : str, name of the directory of the run
+    limit : int or None, most bytes to keep; None: a twentieth of the disk stays free
     """
 
     directory: str
