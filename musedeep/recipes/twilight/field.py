@@ -13,7 +13,7 @@ from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.twilight.cube import FieldGrid, HowToResample, Strip, white_image
 from musedeep.recipes.twilight.ifu import TwilightIfu
 from musedeep.recipes.twilight.recipe import RECIPE, TwilightParameters
-from musedeep.recipes.twilight.smooth import Mask, Smoothing, Vignetting, smooth_cube
+from musedeep.recipes.twilight.smooth import Mask, Vignetting, smooth_cube
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.rows.slice_map import Limits
@@ -22,8 +22,6 @@ from musedeep.storage.calibrations.vignetting_mask import read_vignetting_mask
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.frames import RawFrame, raw_ifus
-
-_IFU_ONLY = ("EXTNAME",)
 
 
 @dataclass(frozen=True)
@@ -122,9 +120,9 @@ def finish(call: RecipeCall[TwilightParameters], looked: Looked, pieces: Iterabl
     white = white_image(data)
     target = str(done[0].frame.primary.get("OBJECT", ""))
     vignetting = _vignetting(call, str(done[0].frame.primary.get("ESO INS MODE", "")))
-    smoothing = Smoothing(call.parameters.xorder, call.parameters.yorder)
+    orders = call.parameters.xorder, call.parameters.yorder
     with ThreadPoolExecutor(available_processors()) as pool:
-        smooth = smooth_cube(data, white, smoothing, vignetting, target, grid.start[2], grid.step, pool)
+        smooth = smooth_cube(data, white, orders, vignetting, target, grid.start[2], grid.step, pool)
     cube = [
         Extension("DATA", target, data, "count"),
         Extension("STAT", target, stat, "(count)**2"),
@@ -227,6 +225,5 @@ def _header(
     extra += [(f"ESO DRS MUSE FLAT FLUX SKY{one.ifu}", one.sky_flux, "") for one in done]
     category = name.removesuffix(".fits")
     header = product_header(RECIPE, done[0].frame, category, name, used, call.parameters, extra, raws)
-    for keyword in _IFU_ONLY:
-        header.remove(keyword, ignore_missing=True)
+    header.remove("EXTNAME", ignore_missing=True)
     return header

@@ -23,14 +23,6 @@ from musedeep.storage.calibrations.twilight_cube import Extension
 
 
 @dataclass(frozen=True)
-class Smoothing:
-    """Parameters xorder and yorder."""
-
-    x_order: int
-    y_order: int
-
-
-@dataclass(frozen=True)
 class Vignetting:
     """Where the field may be vignetted, and how that is smoothed.
 
@@ -83,7 +75,7 @@ class Vignetting:
 def smooth_cube(
     data: NDArray[np.float32],
     white: NDArray[np.float32],
-    how: Smoothing,
+    orders: tuple[int, int],
     vignetting: Vignetting,
     target: str,
     first: float,
@@ -96,7 +88,8 @@ def smooth_cube(
     ----------
     data : float32 (planes, lines, columns), NaN where there are no data
     white : float32 (lines, columns), mean of the planes
-    how, vignetting : what to do
+    orders : of the polynomial in x and y
+    vignetting : what to do
     target : OBJECT
     first, step : wavelengths of the planes, for messages [Angstrom]
     pool : for planes in parallel
@@ -118,7 +111,7 @@ def smooth_cube(
 
     def one(k: int) -> tuple[Image, Mask]:
         try:
-            return smooth_plane(data[k].astype(np.float64), lit, left_out, how.x_order, how.y_order)
+            return smooth_plane(data[k].astype(np.float64), lit, left_out, *orders)
         except ValueError as error:
             raise MusedeepError(
                 f"muse_twilight: plane of {first + k * step:g} Angstrom cannot be fitted ({error}); give limits in "

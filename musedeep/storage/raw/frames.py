@@ -116,37 +116,18 @@ class RawFrame:
             self._fill(pixels, stream, start)
         return pixels.reshape(stop - start, self.shape[1])
 
-    def unpack(self) -> None:
-        """Read all pixels of a file packed by gzip into memory; `read` gives them from there.
-
-        Raises
-        ------
-        MusedeepError
-            The file is damaged or ends too early.
-        """
-        pixels = np.empty(self.shape, np.uint16)
-        with open_unpacked(self.path) as stream:
-            self._fill(pixels, stream, 0)
-        self._pixels = pixels
-
     def _fill(self, pixels: NDArray[np.uint16], stream: BufferedIOBase | RawIOBase, start: int) -> None:
         """Values of the rows that begin at `start`, from the stream of the file."""
         stream.seek(self._offset + 2 * start * self.shape[1])
         if stream.readinto(pixels.data) != pixels.nbytes:
-            raise _truncated(self.path, self.ifu)
+            raise MusedeepError(f"{self.path}: truncated inside {extension_name(self.ifu)}; copy the file again")
         if np.little_endian:
             pixels.byteswap(inplace=True)
         # signed values that stand for value + 32768
         pixels ^= np.uint16(0x8000)
 
     def spill(self, directory: Path) -> None:
-        """Keep the pixels of a compressed file in a file of a directory, not in memory; others are read from theirs.
-
-        Raises
-        ------
-        MusedeepError
-            The file cannot be written.
-        """
+        """Keep the pixels of a compressed file in a file of a directory; raises MusedeepError if that fails."""
         if self._pixels is None:
             return
         path = directory / f"{self.path.name}-{self.ifu:02d}.pixels"
@@ -159,10 +140,6 @@ class RawFrame:
     def setup(self) -> tuple[object, ...]:
         """What has to be the same for all frames of a set: chip, binning, read-out mode."""
         return tuple(self.header.get(f"ESO DET {name}") for name in _SETUP)
-
-
-def _truncated(path: Path, ifu: int) -> MusedeepError:
-    return MusedeepError(f"{path}: truncated inside {extension_name(ifu)}; copy the file again")
 
 
 def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
@@ -197,7 +174,10 @@ def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
         if all(header.get(key, default) == value for key, (value, default) in _PLAIN.items()):
             frame = RawFrame(path, ifu, primary, header, (header["NAXIS2"], header["NAXIS1"]), _offset=unit.data_offset)
             if packing_of(path):
-                frame.unpack()
+                pixels = np.empty(frame.shape, np.uint16)
+                with open_unpacked(path) as stream:
+                    frame._fill(pixels, stream, 0)
+                frame._pixels = pixels
         else:
             image = read_raw(path, ifu)
             header = parse_cards(header_cards(image.header))
