@@ -7,8 +7,8 @@
 4. Pixels far from model and stripes are flagged (`flag_far_pixels`).
 5. The square of the smoothed residuals is added to the variances (`smooth`).
 
-The details are from experiments on the ESO pipeline with made-up darks. Its model is that of MUSE's
-CCDs, 4096 x 4112 pixels, and positions are those of that size.
+Details are from experiments on the ESO pipeline with made-up darks (docs/background/frames.md). Its model is that of
+MUSE's CCDs, 4096 x 4112 pixels, and positions are those of that size.
 """
 
 from collections.abc import Sequence
