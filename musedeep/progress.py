@@ -11,6 +11,15 @@ LOG = logging.getLogger("musedeep")
 LOG.addHandler(logging.NullHandler())
 
 
+def _printable(record: logging.LogRecord) -> bool:
+    """Escape what no encoding has: names of files need not be text."""
+    record.msg, record.args = record.getMessage().encode("utf-8", "backslashreplace").decode(), None
+    return True
+
+
+LOG.addFilter(_printable)
+
+
 class Progress(Protocol):
     """Receives the progress; `musedeep.cli.progress` shows it to the user."""
 

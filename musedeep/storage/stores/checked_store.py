@@ -42,6 +42,7 @@ checksum: Callable[[Any], int] = google_crc32c.value
 """CRC-32C of bytes."""
 
 _OWN = f"{CHECKSUMS}/c/0"
+KIND = "crc32c"
 _AGAIN = "ingest the exposure again"
 
 
@@ -77,12 +78,14 @@ class Checksums:
     chunks : dict of ChunkSums
     files : dict of int
     identity : str, SHA-256 over all checksums, hexadecimal
+    of_file : makes the checksum of a file
     """
 
     chunks: dict[str, ChunkSums]
     files: dict[str, int]
     nbytes: int
     identity: str
+    of_file: Callable[[bytes], int]
 
     @staticmethod
     def parse(raw: bytes) -> "Checksums":
@@ -97,10 +100,11 @@ class Checksums:
         if hashlib.sha256(line).hexdigest().encode() != digest:
             raise ValueError("damaged")
         content = json.loads(line)
-        # a store of an older version has none; its version is refused when its attributes are read
+        # a store of an older version has no sizes, or CRC-32; it is refused when its attributes are read
         sizes = content.get("sizes", {})
         chunks = {name: ChunkSums(_unpacked(content["chunks"][name]), _unpacked(sizes[name])) for name in sizes}
-        return Checksums(chunks, content["files"], content["bytes"], digest.decode())
+        function = checksum if content.get("checksum") == KIND else zlib.crc32
+        return Checksums(chunks, content["files"], content["bytes"], digest.decode(), function)
 
 
 class Directory:
@@ -216,7 +220,7 @@ class CheckedStore:
             raise ValueError(f"its list of checksums has no {key}")
         if content is None:
             raise self._file_problem(key, "is missing")
-        if checksum(content) != self.checksums.files[key]:
+        if self.checksums.of_file(content) != self.checksums.files[key]:
             raise self._file_problem(key, "is damaged (its checksum is wrong)")
         return content
 
@@ -301,6 +305,7 @@ class RecordedStore:
             "chunks": {name: _packed(values[:, 0]) for name, values in chunks.items()},
             "sizes": {name: _packed(values[:, 1]) for name, values in chunks.items()},
             "files": {key: checksum(files[key]) for key in sorted(files)},
+            "checksum": KIND,
         }
         line = json.dumps(content).encode()
         raw = np.frombuffer(line + b"\n" + hashlib.sha256(line).hexdigest().encode(), np.uint8)
