@@ -9,7 +9,7 @@ from musedeep.recipes import registry
 from tests.makers.kept_products import kept, key_of, sources
 
 IFU = 5
-OPTIONS = (f"--ifus={IFU}", "--small", "--scene=empty", "--exposures=1")
+OPTIONS = (f"--ifus={IFU}", "--small", "--scene=empty")
 
 
 def simulation_sources() -> set[Path]:
