@@ -25,6 +25,10 @@ DRS = "HIERARCH ESO DRS MUSE PIXTABLE "
 Rows = dict[str, NDArray]
 
 
+SMALL = {"slices": (1, 20, 48), "wavelength": (6990.0, 7050.0), "ifus": (3, 24)}
+"""Of `write_exposure`: a small table."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """What went into an exposure, row by row in the order of the file.

@@ -1,14 +1,10 @@
 """FITS pixel tables into stores and back."""
 
 import errno
-import hashlib
-import json
 import os
 import shutil
 import tracemalloc
-import zlib
 
-import google_crc32c
 import numpy as np
 import pytest
 import zarr
@@ -18,16 +14,14 @@ from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import Silent
-from musedeep.storage.pixel_tables import zarr as store_format
 from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import describe, open_exposure, open_pixel_table
 from musedeep.storage.pixel_tables.store_writer import segment_edges
 from musedeep.storage.stores import column_writer
-from tests.makers.pixel_tables import exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
-from tests.makers.shards import chunk_count, chunk_place, flip_chunk
+from tests.makers.pixel_tables import SMALL, exposure_rows, ifu_paths, primary_header, write_exposure, write_rows
+from tests.makers.shards import chunk_count
 
-SMALL = {"slices": (1, 20, 48), "wavelength": (6990.0, 7050.0), "ifus": (3, 24)}
 SOURCES = {
     "images": {},
     "shuffled": {"shuffle": True},
@@ -269,141 +263,6 @@ def test_progress_ends_at_the_total(tmp_path):
 # --- what is refused ---
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_format, "CHUNKS_PER_SHARD", 3)
-    write_exposure(tmp_path / "a.fits", **SMALL)
-    return ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)
-
-
-def read_all(path):
-    table = open_pixel_table(path)
-    return table.read(np.array([[0, table.n_rows]]), table.names)
-
-
-@pytest.mark.parametrize("name", ["lambda", "data", "dq"])
-def test_damaged_chunk(store, name):
-    flip_chunk(store, name, 2)
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 2 of {name} is damaged .*ingest the exposure again"):
-        read_all(store)
-    with pytest.raises(MusedeepError, match="damaged"):
-        export(store, store.with_name("b.fits"))
-    assert only(store.parent) == ["a.fits", "a.zarr"]
-
-
-def test_damage_is_found_by_other_readers(store):
-    flip_chunk(store, "data", 2)
-    column = zarr.open_group(store, mode="r")["data"]
-    assert column[:8000].size == 8000
-    with pytest.raises(ValueError, match="checksum"):
-        column[8000:]
-
-
-@pytest.mark.parametrize("name", ["stat", "dq", "order"])
-def test_lost_shard(store, name):
-    (store / name / "c" / "1").unlink()
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: chunk 3 of {name} is missing"):
-        export(store, store.with_name("b.fits"))
-
-
-@pytest.mark.parametrize("number", [0, 1, 4])
-def test_truncated_shard(store, number):
-    file, start, size = chunk_place(store, "stat", number)
-    file.write_bytes(file.read_bytes()[: start + size - 3])
-    with pytest.raises(MusedeepError, match=f"chunk {number} of stat is damaged"):
-        read_all(store)
-
-
-def test_damaged_index(store):
-    (store / "index" / "boxes" / "c" / "0" / "0").unlink()
-    with pytest.raises(MusedeepError, match="chunk 0 of index/boxes is missing"):
-        open_pixel_table(store).index()
-
-
-@pytest.mark.parametrize("name", ["xpos", "order"])
-def test_lost_column(store, name):
-    shutil.rmtree(store / name)
-    with pytest.raises(MusedeepError, match=rf"a\.zarr: the metadata of {name} is missing"):
-        open_pixel_table(store)
-
-
-def test_not_a_store(tmp_path, store):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(MusedeepError, match="not a pixel-table store"):
-        open_pixel_table(tmp_path / "empty")
-    (tmp_path / "empty" / "zarr.json").write_text("{")
-    with pytest.raises(MusedeepError, match="not a pixel-table store"):
-        open_pixel_table(tmp_path / "empty")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("rows", None), ("rows", "many"), ("columns", ["xpos", "mass"]), ("columns", 7), ("units", ["rad"]),
-        ("units", {"xpos": 1}), ("hdus", []), ("hdus", [{"role": "primary"}]),
-        ("hdus", [{"role": "x", "cards": ["é"]}]), ("bands", 2.5), ("band_width", 0), ("band_origin", "4000"),
-    ],
-)  # fmt: skip
-def test_attributes_of_another_kind(store, name, value):
-    """As a store would have them that another program wrote, with checksums."""
-    metadata = json.loads((store / "zarr.json").read_text())
-    attributes = metadata["attributes"]
-    attributes.pop(name) if value is None else attributes.update({name: value})
-    raw = json.dumps(metadata).encode()
-    (store / "zarr.json").write_bytes(raw)
-    own = store / "checksums" / "c" / "0"
-    sums = json.loads(own.read_bytes().partition(b"\n")[0])
-    sums["files"]["zarr.json"] = google_crc32c.value(raw)
-    line = json.dumps(sums).encode()
-    own.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode())
-    with pytest.raises(
-        MusedeepError, match=rf"a\.zarr: attribute {name} of the store is missing or damaged; ingest it"
-    ):
-        open_pixel_table(store)
-
-
-def give_version(store, version):
-    """A store without checksums, as those of version 1 are."""
-    shutil.rmtree(store / "checksums")
-    text = (store / "zarr.json").read_text()
-    (store / "zarr.json").write_text(text.replace('"version": 4', f'"version": {version}'))
-
-
-def test_store_with_checksums_of_the_former_kind(store):
-    """Version 3 had CRC-32 of its files: it is refused by its version, not as damaged."""
-    metadata = (store / "zarr.json").read_text().replace('"version": 4', '"version": 3')
-    (store / "zarr.json").write_text(metadata)
-    own = store / "checksums" / "c" / "0"
-    content = json.loads(own.read_bytes().partition(b"\n")[0])
-    del content["checksum"]
-    content["files"] = {name: zlib.crc32((store / name).read_bytes()) for name in content["files"]}
-    line = json.dumps(content).encode()
-    own.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode())
-    with pytest.raises(MusedeepError, match="store of version 3, expected 4; ingest it again"):
-        open_pixel_table(store)
-
-
-@pytest.mark.parametrize("version", [1, 3, 99])
-def test_store_of_another_version(store, version):
-    give_version(store, version)
-    with pytest.raises(MusedeepError, match=f"store of version {version}, expected 4; ingest it again"):
-        open_pixel_table(store)
-
-
-def test_store_without_its_checksums(store):
-    shutil.rmtree(store / "checksums")
-    with pytest.raises(MusedeepError, match="the store is not complete"):
-        open_pixel_table(store)
-
-
-def test_chunk_of_another_store(store, tmp_path):
-    write_exposure(tmp_path / "b.fits", seed=5, **SMALL)
-    other = ingest([tmp_path / "b.fits"], tmp_path / "b.zarr", chunk_rows=4000)
-    shutil.copy(other / "data" / "c" / "1", store / "data" / "c" / "1")
-    with pytest.raises(MusedeepError, match="chunk 3 of data is damaged"):
-        read_all(store)
-
-
 def test_a_store_is_not_ingested(store):
     with pytest.raises(MusedeepError, match="is a store already"):
         ingest([store], store.with_name("b.zarr"))
@@ -522,7 +381,8 @@ def test_shards_are_those_that_zarr_writes(store, tmp_path, name):
 
 def test_zarr_reads_the_same(store):
     group, table = zarr.open_group(store, mode="r"), open_pixel_table(store)
-    for name, column in read_all(store).items():
+    table = open_pixel_table(store)
+    for name, column in table.read(np.array([[0, table.n_rows]]), table.names).items():
         np.testing.assert_array_equal(group[name][...], column)
     for name in ("index/runs", "index/edges", "index/boxes"):
         np.testing.assert_array_equal(group[name][...], table.whole(name))

@@ -1,0 +1,14 @@
+"""A small store."""
+
+import pytest
+
+from musedeep.storage.pixel_tables import zarr as store_format
+from musedeep.storage.pixel_tables.ingest import ingest
+from tests.makers.pixel_tables import SMALL, write_exposure
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_format, "CHUNKS_PER_SHARD", 3)
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    return ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)
