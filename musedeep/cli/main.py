@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -447,6 +448,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return guarded(lambda: _invoke(arguments))
     with announced():
         status = guarded(lambda: _invoke(sys.argv[1:]))
+    # a second Ctrl-C, while threads end, ends the process at once and without a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(status))
     # the process ends: no last search for garbage
     gc.freeze()
     return status
