@@ -162,7 +162,7 @@ class _Association:
             )
         first = first_stage()
         for recipe in first:
-            if self.wish.darks or not any(_on_demand(product.category) for product in recipe.products):
+            if self.wish.darks or not any(rules.input_of(product.category).on_demand for product in recipe.products):
                 for raws in [(one,) for one in recipe.raws] if recipe.apart else [recipe.raws]:
                     self._first(recipe, raws, chosen)
         for recipe in declared().values():
@@ -212,7 +212,7 @@ class _Association:
 
     def _matches(self, frame: Frame, tag: str) -> bool:
         """Whether a file has what its tag must have in common with the science frames."""
-        for name in rules.match_of(tag):
+        for name in rules.input_of(tag).match:
             has, wanted = getattr(frame, name), getattr(self, name)
             if name == "field" and not has:
                 # the distributed files say it in their names
@@ -252,7 +252,7 @@ class _Association:
         raws = chosen.get(tag, [])
         base = f"{recipe.step}-{tag}" if recipe.apart else recipe.step
         if len(raws) < minimum:
-            mode = "" if rules.match_of(tag) == ("read_out",) else f" of mode {self.mode}"
+            mode = "" if rules.input_of(tag).match == ("read_out",) else f" of mode {self.mode}"
             read_out = f" with read-out {self.read_out}" if self.read_out else ""
             text = f"{len(raws) or 'no'} {tag}{mode}{read_out}, {recipe.name} needs {minimum}; add them"
             self.why[recipe.step] = text
@@ -344,7 +344,7 @@ class _Association:
         if maker is not None and own and tag not in rules.GIVEN_FIRST:
             there = {path for one in self.made[maker.step] for path in one.products}
             return [path for path in self._paths(tag, ifus) if path in there]
-        if product.per_ifu if product is not None else _each_ifu(tag):
+        if product.per_ifu if product is not None else rules.input_of(tag).each_ifu:
             files = dict.fromkeys(f for ifu in ifus if (f := self._given(tag, ifu)))
         else:
             files = dict.fromkeys([f] if (f := self._given(tag)) else [])
@@ -356,7 +356,7 @@ class _Association:
             f
             for f in self.products
             if f.tag == tag
-            and (ifu is None or ifu in f.ifus or (_each_ifu(tag) and not f.ifus))
+            and (ifu is None or ifu in f.ifus or (rules.input_of(tag).each_ifu and not f.ifus))
             and self._matches(f, tag)
             and _valid(f, self.night.night or night_of(self.reference))
         ]
@@ -402,14 +402,6 @@ class _Association:
             if product.category == tag and recipe.scope is Scope.EXPOSURE
             for k in range(1, len(self.tables.get(recipe.raws[0].name, [])) + 1)
         ]
-
-
-def _on_demand(tag: str) -> bool:
-    return tag in rules.inputs_by_tag() and rules.inputs_by_tag()[tag].on_demand
-
-
-def _each_ifu(tag: str) -> bool:
-    return tag in rules.inputs_by_tag() and rules.inputs_by_tag()[tag].each_ifu
 
 
 def _days(frames: Sequence[Frame]) -> list[list[Frame]]:

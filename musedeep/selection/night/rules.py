@@ -15,18 +15,10 @@ GIVEN_FIRST: Final = ("GEOMETRY_TABLE",)
 
 
 @cache
-def inputs_by_tag() -> dict[str, Input]:
-    """The input that a tag is, as the first recipe declares it."""
-    found: dict[str, Input] = {}
-    for recipe in declared().values():
-        for one in recipe.inputs:
-            found.setdefault(one.name, one)
-    return found
-
-
-def match_of(tag: str) -> tuple[str, ...]:
-    """Properties that a file of a tag has in common with the science frames; a file without a property matches."""
-    return inputs_by_tag()[tag].match if tag in inputs_by_tag() else Input.match
+def input_of(tag: str) -> Input:
+    """The input that a tag is, as the first recipe declares it; one with all defaults if no recipe takes it."""
+    inputs = (one for recipe in declared().values() for one in recipe.inputs)
+    return next((one for one in inputs if one.name == tag), Input(tag, 0, None, ""))
 
 
 UNDATED_FIRST: Final = ("SKY_LINES", "LINE_CATALOG", "BADPIX_TABLE", "ASTROMETRY_REFERENCE", "FILTER_LIST")
