@@ -17,15 +17,13 @@ from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
 from musedeep.storage.calibrations.filters import Filter, filter_list_hdus
 from musedeep.storage.calibrations.geometry_table import COLUMNS as GEOMETRY_COLUMNS
 from musedeep.storage.calibrations.line_catalog import line_catalog_hdus
+from musedeep.storage.calibrations.sky_lines import COLUMNS as SKY_LINE_COLUMNS
+from musedeep.storage.calibrations.sky_lines import EXTENSION as LINES
 from musedeep.storage.calibrations.static_file import static_file
 from musedeep.storage.fits.table import Column, table_hdu
 
 FLUX_UNIT: Final = "erg/s/cm**2/Angstrom"
 
-SKY_LINES: Final = (
-    Column("name", "30A"), Column("group", "J"), Column("lambda", "D", "Angstrom"),
-    Column("flux", "D", "10**(-20)*erg/(s cm^2 arcsec^2)"), Column("dq", "J"),
-)  # fmt: skip
 EXTINCT_TABLE: Final = (Column("lambda", "D", "Angstrom"), Column("extinction", "D", "mag/airmass"))
 STD_FLUX_TABLE: Final = (
     Column("lambda", "D", "Angstrom"), Column("flux", "D", FLUX_UNIT), Column("fluxerr", "D", FLUX_UNIT),
@@ -56,7 +54,7 @@ def line_catalog(lines: ArcLines) -> fits.HDUList:
 def sky_lines(lines: SkyLines) -> fits.HDUList:
     """SKY_LINES (manual A.2.2) with its extension LINES."""
     flags = np.zeros(len(lines.name), np.int32)
-    table = _table(SKY_LINES, lines.name, lines.group, lines.wavelength, lines.flux, flags, name="LINES")
+    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name=LINES)
     return static_file("SKY_LINES", table, source=_source("sky_lines"))
 
 
