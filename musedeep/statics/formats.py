@@ -12,6 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.statics.fields import AstrometricField
 from musedeep.statics.load import ArcLines, Extinction, SkyLines, read_table
+from musedeep.storage.calibrations.astrometry_reference import COLUMNS as ASTROMETRY_REFERENCE
 from musedeep.storage.calibrations.badpix_table import COLUMNS as BADPIX_COLUMNS
 from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
 from musedeep.storage.calibrations.filters import Filter, filter_list_hdus
@@ -27,10 +28,6 @@ SKY_LINES: Final = (
     Column("flux", "D", "10**(-20)*erg/(s cm^2 arcsec^2)"), Column("dq", "J"),
 )  # fmt: skip
 EXTINCT_TABLE: Final = (Column("lambda", "D", "Angstrom"), Column("extinction", "D", "mag/airmass"))
-ASTROMETRY_REFERENCE: Final = (
-    Column("SourceID", "A"), Column("RA", "D", "deg"), Column("DEC", "D", "deg"), Column("filter", "A"),
-    Column("mag", "D", "mag"),
-)  # fmt: skip
 """Columns of the tables that no recipe of this package reads."""
 
 
