@@ -22,6 +22,7 @@ from musedeep.errors import MusedeepError, nearest
 KINDS: Final = {str: "text", float: "a number", int: "a whole number", bool: "true or false"}
 
 MIB: Final = 2**20
+GIB: Final = 2**30
 
 Value = str | float | int | bool
 

@@ -42,6 +42,7 @@ ClusterProfile = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
+Plots = Annotated[bool, typer.Option("--plots", help="Draw pictures beside the products, as PNG.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
 Log = Annotated[
     Path | None,
@@ -163,6 +164,7 @@ def recipe(
     overwrite: Overwrite = False,
     output_dir: OutputDir = None,
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
+    plots: Plots = False,
     list_: Annotated[bool, typer.Option("--list", help="List the recipes.")] = False,
     help_: Annotated[bool, typer.Option("--help", "-h", help="Frames, parameters and products of the recipe.")] = False,
 ) -> int | None:
@@ -183,7 +185,7 @@ def recipe(
     elif help_:
         recipe_help(name)
     else:
-        resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits)
+        resources = Resources(workers, threads, memory, scheduler, overwrite, save_fits, plots=plots)
         return run_recipe(name, context.args, resources, output_dir or Path("."), dry_run)
     return None
 
@@ -296,6 +298,7 @@ def reduce(
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
+    plots: Plots = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,
     log: Annotated[
@@ -312,7 +315,7 @@ def reduce(
     choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark")
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
-        log=log, cluster=cluster, cluster_profile=cluster_profile,
+        log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots,
     )  # fmt: skip
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 

@@ -209,6 +209,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         until=until,
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
+        plots=resources.plots,
         workers=resources.workers,
         threads=resources.threads or available_processors(),
         memory=memory,

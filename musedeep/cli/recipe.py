@@ -107,7 +107,15 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     keep_freed_memory()  # before the thread that shows the progress gets memory of its own
     with shown(lambda _: "products that are whole stay; start again") as progress:
         call = RecipeCall(
-            found, parameters, output, resources.overwrite, resources.workers, resources.save_fits, progress
+            found,
+            parameters,
+            output,
+            resources.overwrite,
+            resources.workers,
+            resources.save_fits,
+            progress,
+            resources.plots,
+            memory,
         )
         outcome = recipe.load().run(call)
     for path in outcome.paths:

@@ -30,6 +30,7 @@ class Resources:
     no_log: bool = False
     cluster: str | None = None
     cluster_profile: Path | None = None
+    plots: bool = False
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""

@@ -12,7 +12,7 @@ from typing import Generic
 from astropy.io import fits
 
 from musedeep.allocation import keep_freed_memory
-from musedeep.declaration import P, Recipe
+from musedeep.declaration import GIB, P, Recipe
 from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
@@ -35,6 +35,8 @@ class RecipeCall(Generic[P]):
     overwrite : replace existing products
     workers : processes with nifu=-1, IFUs at once of muse_twilight; None: one per processor
     save_fits : write pixel tables as FITS files, too
+    plots : draw pictures beside the products
+    memory : limit of the process [bytes]
     progress : is told of the IFUs
     """
 
@@ -45,6 +47,8 @@ class RecipeCall(Generic[P]):
     workers: int | None = None
     save_fits: bool = False
     progress: Progress = field(default_factory=Silent)
+    plots: bool = False
+    memory: int = 4 * GIB
 
 
 Written = list[tuple[str, Path]]

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import UsageProblem
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_ROWS, N_SLICES
+from musedeep.reduction import pictures
 from musedeep.storage.calibrations.slice_tables import SliceRows
 from musedeep.storage.calibrations.trace_table import TraceTable, read_trace_samples, read_trace_table
 from musedeep.storage.fits.hdus import open_hdus
-from musedeep.tools import pictures
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:

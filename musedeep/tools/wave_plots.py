@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from musedeep.cli.errors import complain
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_COLUMNS, N_ROWS, N_SLICES
+from musedeep.reduction import pictures
 from musedeep.storage.calibrations.slice_tables import SliceRows
 from musedeep.storage.calibrations.wavecal_table import read_residuals, read_wavecal_table
-from musedeep.tools import pictures
 from musedeep.tools.command import ToolParser, range_of_integers, run_tool
 
 if TYPE_CHECKING:

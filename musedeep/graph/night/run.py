@@ -44,6 +44,7 @@ class NightRequest:
     parameters : given for a recipe, by name
     until : last step
     save_fits : write pixel tables as FITS files, too
+    plots : draw pictures beside the products
     workers, threads, memory, scheduler, cluster : as in `executor.Resources`
     """
 
@@ -54,6 +55,7 @@ class NightRequest:
     until: str = ""
     overwrite: bool = False
     save_fits: bool = False
+    plots: bool = False
     workers: int | None = None
     threads: int = 1
     memory: int = 4 * 2**30
@@ -408,7 +410,9 @@ class _Run:
             return None
         module = self.request.modules[task.frames.recipe]
         directory = self.request.output.absolute() / WORK / task.name
-        call = TaskCall(module, list(frames), self._settings(task), str(directory), self.request.save_fits)
+        call = TaskCall(
+            module, list(frames), self._settings(task), str(directory), self.request.save_fits, self.request.plots
+        )
         work = _Work(task, call, time.monotonic())
         if task.cost.piece and hasattr(import_module(module).RECIPE.load(), "piece"):
             return _Step(work, look_task, task.cost.piece)

@@ -33,6 +33,7 @@ class TaskCall:
     parameters : all, parsed
     work : directory to make the products in
     save_fits : write pixel tables as FITS files, too
+    plots : draw pictures beside the products
     """
 
     module: str
@@ -40,6 +41,7 @@ class TaskCall:
     parameters: Parameters
     work: str
     save_fits: bool = False
+    plots: bool = False
 
     @property
     def directory(self) -> Path:
@@ -50,7 +52,9 @@ class TaskCall:
         """The recipe's module, and what to call its functions with."""
         recipe = import_module(self.module).RECIPE
         files = recipe.check_frames(self.frames, self.directory.name)
-        return recipe.load(), RecipeCall(files, self.parameters, self.directory, True, 1, self.save_fits)
+        return recipe.load(), RecipeCall(
+            files, self.parameters, self.directory, True, 1, self.save_fits, plots=self.plots
+        )
 
 
 @dataclass(frozen=True)

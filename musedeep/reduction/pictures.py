@@ -1,4 +1,4 @@
-"""How the tools draw: one look, into a file or a window."""
+"""How tools and recipes draw: one look, into a file or a window."""
 
 from collections.abc import Callable
 from pathlib import Path

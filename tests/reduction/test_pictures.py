@@ -21,7 +21,7 @@ from matplotlib import image as pictures_in  # noqa: E402
 from matplotlib.collections import PathCollection  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from musedeep.tools import pictures  # noqa: E402
+from musedeep.reduction import pictures  # noqa: E402
 from musedeep.tools.trace_plots import muse_trace_plot_samples, muse_trace_plot_widths  # noqa: E402
 from musedeep.tools.wave_plots import muse_wave_plot_column, muse_wave_plot_residuals  # noqa: E402
 
