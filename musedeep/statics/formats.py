@@ -12,6 +12,8 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.statics.fields import AstrometricField
 from musedeep.statics.load import ArcLines, Extinction, SkyLines, read_table
+from musedeep.statics.raman import SOURCE as RAMAN_SOURCE
+from musedeep.statics.raman import RamanLines
 from musedeep.storage.calibrations.astrometry_reference import COLUMNS as ASTROMETRY_REFERENCE
 from musedeep.storage.calibrations.badpix_table import COLUMNS as BADPIX_COLUMNS
 from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
@@ -49,6 +51,13 @@ def sky_lines(lines: SkyLines) -> fits.HDUList:
     flags = np.zeros(len(lines.name), np.int32)
     table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name=LINES)
     return static_file("SKY_LINES", table, source=_source("sky_lines"))
+
+
+def raman_lines_table(lines: RamanLines) -> fits.HDUList:
+    """RAMAN_LINES: the layout of SKY_LINES; group 0 is O2, 1 is N2."""
+    flags = np.zeros(len(lines.name), np.int32)
+    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name="LINES")
+    return static_file("RAMAN_LINES", table, source=RAMAN_SOURCE)
 
 
 def extinct_table(extinction: Extinction) -> fits.HDUList:
