@@ -14,6 +14,7 @@ from musedeep.statics.fields import AstrometricField
 from musedeep.statics.load import ArcLines, Extinction, SkyLines, Standard, TelluricRegions, read_table
 from musedeep.storage.calibrations.badpix_table import COLUMNS as BADPIX_COLUMNS
 from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
+from musedeep.storage.calibrations.extinction import extinction_hdus
 from musedeep.storage.calibrations.filters import Filter, filter_list_hdus
 from musedeep.storage.calibrations.geometry_table import COLUMNS as GEOMETRY_COLUMNS
 from musedeep.storage.calibrations.line_catalog import line_catalog_hdus
@@ -26,7 +27,6 @@ SKY_LINES: Final = (
     Column("name", "30A"), Column("group", "J"), Column("lambda", "D", "Angstrom"),
     Column("flux", "D", "10**(-20)*erg/(s cm^2 arcsec^2)"), Column("dq", "J"),
 )  # fmt: skip
-EXTINCT_TABLE: Final = (Column("lambda", "D", "Angstrom"), Column("extinction", "D", "mag/airmass"))
 STD_FLUX_TABLE: Final = (
     Column("lambda", "D", "Angstrom"), Column("flux", "D", FLUX_UNIT), Column("fluxerr", "D", FLUX_UNIT),
 )  # fmt: skip
@@ -62,8 +62,7 @@ def sky_lines(lines: SkyLines) -> fits.HDUList:
 
 def extinct_table(extinction: Extinction) -> fits.HDUList:
     """EXTINCT_TABLE (manual A.2.4)."""
-    table = _table(EXTINCT_TABLE, extinction.wavelength, extinction.magnitudes)
-    return static_file("EXTINCT_TABLE", table, source=_source("extinction"))
+    return extinction_hdus(extinction.wavelength, extinction.magnitudes, _source("extinction"))
 
 
 def std_flux_table(stars: Sequence[Standard]) -> fits.HDUList:
