@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from musedeep.cli.main import run
@@ -52,3 +52,47 @@ class SecondStage:
                 assert status == 0, f"{recipe} ended with status {status}"
                 (made / "done").touch()
         return made
+
+
+SAVE = {
+    "scipost": ("--save=cube,skymodel,individual", "--filter=white", "--save-fits"),
+    "exp_combine": ("--save=cube", "--filter=white"),
+}
+"""Parameters of steps, as in `night.reduce`."""
+
+MAKERS = (
+    ("STD_", "standard"),
+    ("DATACUBE_STD", "standard"),
+    ("ASTROMETRY_WCS", "astrometry"),
+    ("DATACUBE_ASTROMETRY", "astrometry"),
+    ("SKY_", "create_sky"),
+)
+"""The step that makes a product, by the beginning of its name."""
+
+
+@dataclass(frozen=True)
+class OurNight(Night):
+    """The same night, whose products after muse_scibasic are made by our recipes, each from ours before it."""
+
+    stage: SecondStage = field(kw_only=True)
+
+    def product(self, name: str, ifu: int | None = None) -> Path:
+        """See `Night.product`; a product that a recipe of ours makes is made now."""
+        step, slash, stem = name.rpartition("/")
+        if not slash:
+            step = next((maker for start, maker in MAKERS if stem.startswith(start)), "")
+        if not step or ifu is not None:
+            return super().product(name, ifu)
+        return self.made(step) / f"{stem}.fits"
+
+    def made(self, step: str) -> Path:
+        """Directory of the products of a step."""
+        frames = []
+        for path, tag in self.stage.frames(step):
+            name = str(Path(path).relative_to(self.directory)) if Path(path).is_relative_to(self.directory) else path
+            inside = Path(name).parts[:1] == ("reduced",)
+            frames.append(
+                (str(self.product(name.removeprefix("reduced/").removesuffix(".fits"))) if inside else path, tag)
+            )
+        kind = re.sub(r"-[0-9]+$", "", step)
+        return self.stage.ours(step, *SAVE.get(kind, ()), frames=frames)
