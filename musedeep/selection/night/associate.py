@@ -309,6 +309,8 @@ class _Association:
             tag = one.name
             if one.raw or one.nearest or one.left_out or (one.on_demand and not self.wish.darks):
                 continue
+            if not rules.is_given(tag, self.mode):
+                continue
             found = self._calibration(tag, recipe, ifus)
             if not found and (one.minimum or one.needed):
                 self._problem(self._missing(tag), name)
