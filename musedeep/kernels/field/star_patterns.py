@@ -1,4 +1,4 @@
-"""Which stars of a field are which stars of a catalogue, when position, angle and scale are known roughly or not at all.
+"""Which stars of a field are which stars of a catalogue, when position, angle and scale are hardly known.
 
 Both methods compare figures of stars that do not change with position, angle and scale, of the stars with their
 nearest neighbours. Each pair of figures that look alike proposes a transformation, and the stars decide:
