@@ -31,6 +31,8 @@ class Effects:
     telluric: bool = True
     sky: bool = True
     barycentric_velocity: bool = True
+    raman: bool = True
+    slice_flux: bool = True
 
 
 def effects_without(names: list[str]) -> Effects:

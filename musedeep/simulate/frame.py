@@ -15,10 +15,12 @@ from musedeep.simulate.lamps import arc_lamp, continuum_lamp, twilight, vignetti
 from musedeep.simulate.optics import PIXEL_SCALE, IfuOptics, Instrument, stream
 from musedeep.simulate.pinholes import pinhole_mask
 from musedeep.simulate.pointing import Pointing, airmass, middle, point
+from musedeep.simulate.raman import has_raman_light, raman_component, raman_light
 from musedeep.simulate.render import Field, render
 from musedeep.simulate.satellite import satellite_component
 from musedeep.simulate.scene import scene_components
 from musedeep.simulate.sky import sky_components
+from musedeep.simulate.slice_flux import slice_flux
 from musedeep.simulate.velocity import barycentric_velocity
 
 DARK_KINDS = ("BIAS", "DARK")
@@ -69,7 +71,8 @@ def expected_light(
     """Expected electrons of light on the trimmed image of an IFU, float64 (n_rows, n_columns): no noise, no dark."""
     light = light_of(exposure, instrument, effects, seed)
     field = Field(optics, light.pointing, vignetting if light.vignetted and effects.vignetting else None)
-    return render(field, light.components, exposure.exposure_time, exposure.instrument_temperature, response)
+    errors = slice_flux(exposure, optics.ifu, seed) if effects.slice_flux and exposure.kind == "OBJECT" else None
+    return render(field, light.components, exposure.exposure_time, exposure.instrument_temperature, response, errors)
 
 
 def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:
@@ -114,6 +117,8 @@ def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed:
     components = scene_components(exposure.scene, atmosphere, velocity)
     if effects.sky:
         components += sky_components(atmosphere, exposure.sky_brightness, seed=_sky_seed(seed, exposure))
+    if effects.raman and has_raman_light(exposure):
+        components.append(raman_component(raman_light(exposure, seed)))
     if exposure.satellite:
         components.append(satellite_component(_sky_seed(seed, exposure), atmosphere, exposure.exposure_time))
     return Light(components, point(exposure, atmosphere, effects, instrument.aim), True)

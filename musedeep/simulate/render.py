@@ -13,6 +13,7 @@ from musedeep.simulate.efficiency import efficiency
 from musedeep.simulate.line_spread import NODES, OVERSAMPLING
 from musedeep.simulate.optics import EDGE_SOFTNESS, IfuOptics
 from musedeep.simulate.pointing import Pointing
+from musedeep.simulate.slice_flux import flux_factor
 from musedeep.simulate.spectrum import FINE, STEP
 
 Array = NDArray[np.float64]
@@ -85,7 +86,12 @@ class Field:
 
 
 def render(
-    field: Field, components: Sequence[Component | CubeComponent], seconds: float, temperature: float, response: Array
+    field: Field,
+    components: Sequence[Component | CubeComponent],
+    seconds: float,
+    temperature: float,
+    response: Array,
+    slice_errors: Array | None = None,
 ) -> Array:
     """Expected electrons of all components on a CCD, float64 (n_rows, n_columns).
 
@@ -94,19 +100,22 @@ def render(
     seconds : exposure time, s
     temperature : of the instrument, degrees Celsius: moves wavelengths and changes illuminations
     response : float64 (n_rows, n_columns), of the pixels
+    slice_errors : float64 (48, 3), of the flux of the slices, as `slice_flux.slice_flux` gives them
     """
     optics = field.optics
     image = np.zeros((N_ROWS, N_COLUMNS))
     factors = optics.slice_factors(temperature)
     total = efficiency(FINE, optics.mode)
     seen = [(c, c.spectrum.times(total)) if isinstance(c, Component) else (c, None) for c in components]
+    coarse_grid = FINE[::FINE_PER_TABLE]
     for index in range(N_SLICES):
+        errors = None if slice_errors is None else slice_errors[index]
         left, right = optics.edges(index)
         wave = optics.wavelength_rows(index, temperature)
         profiles = optics.line_spread.profiles(index)
         for component, spectrum in seen:
             if not isinstance(component, Component):
-                _add_cube(image, field, component, index, left, right, wave, seconds * factors[index])
+                _add_cube(image, field, component, index, left, right, wave, seconds * factors[index], errors)
                 continue
             assert spectrum is not None
             pattern = field.pattern(index, component)
@@ -120,6 +129,8 @@ def render(
                 table = np.zeros((FINE.size + FINE_PER_TABLE - 1) // FINE_PER_TABLE)
             if spectrum.line_flux.size:
                 add_lines(table, spectrum.line_wavelength, spectrum.line_flux, profiles, OVERSAMPLING, *grid)
+            if errors is not None:
+                table *= flux_factor(errors, coarse_grid)
             density, r_start, r_step, q_start, q_step = pattern
             area = optics.scale**2 * float(optics.geometry["width"][index])
             add_slice(
@@ -132,7 +143,15 @@ def render(
 
 
 def _add_cube(
-    image: Array, field: Field, cube: CubeComponent, index: int, left: Array, right: Array, wave: Array, factor: float
+    image: Array,
+    field: Field,
+    cube: CubeComponent,
+    index: int,
+    left: Array,
+    right: Array,
+    wave: Array,
+    factor: float,
+    errors: Array | None,
 ) -> None:
     """Add a cube's light in one slice; the cube has been blurred by an instrument already and is taken as it is."""
     optics = field.optics
@@ -152,6 +171,8 @@ def _add_cube(
         light = light * field.weight(x, y)
     area = optics.scale**2 * float(optics.geometry["width"][index]) / width[:, None]
     light = light * efficiency(wavelength, optics.mode) * dispersion * area * factor * (np.abs(r) < 0.5)
+    if errors is not None:
+        light = light * flux_factor(errors, wavelength)
     image[:, columns - 1] += light
 
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from musedeep.simulate.optics import Instrument
 from musedeep.statics import formats, load
 from musedeep.statics.fields import AstrometricField, field_names, load_astrometric_field
+from musedeep.statics.raman import raman_lines
 from musedeep.storage.calibrations.vignetting_mask import vignetting_hdus
 from musedeep.storage.outputs import check_space, make_directory, partial_name, refuse_existing, write_error
 
 FILE_NAMES: Final = {
     "LINE_CATALOG": "line_catalog.fits",
     "SKY_LINES": "sky_lines.fits",
+    "RAMAN_LINES": "raman_lines.fits",
     "EXTINCT_TABLE": "extinct_table.fits",
     "STD_FLUX_TABLE": "std_flux_table.fits",
     "FILTER_LIST": "filter_list.fits",
@@ -75,6 +77,7 @@ def write_statics(
     contents = {
         "LINE_CATALOG": formats.line_catalog(load.load_arc_lines()),
         "SKY_LINES": formats.sky_lines(load.load_sky_lines()),
+        "RAMAN_LINES": formats.raman_lines_table(raman_lines()),
         "EXTINCT_TABLE": formats.extinct_table(load.load_extinction()),
         "STD_FLUX_TABLE": formats.std_flux_table([load.load_standard(name) for name in load.standard_names()]),
         "FILTER_LIST": formats.filter_list(load.load_filters()),

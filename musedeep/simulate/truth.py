@@ -10,13 +10,16 @@ import yaml
 from astropy.table import Table
 
 from musedeep import __version__
+from musedeep.instrument import N_SLICES
 from musedeep.kernels.field.tangent import sky_position
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.efficiency import efficiency
 from musedeep.simulate.exposure import Exposure
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.pointing import airmass, middle, parallactic_angle
+from musedeep.simulate.raman import has_raman_light, raman_light
 from musedeep.simulate.scene import Scene
+from musedeep.simulate.slice_flux import LIMITS, slice_flux
 from musedeep.simulate.spectrum import FINE
 from musedeep.simulate.velocity import barycentric_velocity
 
@@ -55,6 +58,11 @@ def write_truth(
     curve.meta["comment"] = "Angstrom; electrons per photon at the telescope's entrance, slices of throughput 1"
     _write(curve, directory / "efficiency.ecsv")
     _write(exposures_table(exposures, names, effects), directory / "exposures.ecsv")
+    if effects.raman and (shone := [e for e in exposures if has_raman_light(e)]):
+        _write(raman_table(shone, names, seed), directory / "raman-light.ecsv")
+    if effects.slice_flux and (science := [e for e in exposures if e.kind == "OBJECT"]):
+        for ifu in instrument.ifus:
+            _write(slice_flux_table(science, names, ifu, seed), directory / f"slice-flux-{ifu:02d}.ecsv")
     scenes = {e.scene.name: e.scene for e in exposures if e.scene is not None and e.kind == "OBJECT"}
     for scene in scenes.values():
         _write(sources_table(scene), directory / "sources.ecsv")
@@ -82,6 +90,33 @@ def exposures_table(exposures: Sequence[Exposure], names: Mapping[int, str], eff
     table.meta["comment"] = (
         "pointing errors in arcsec: where the telescope looked minus what the header says; angles in degrees, "
         "velocity in km/s (wavelength in the barycentre = observed (1 + v/c)), airmass and angle in the middle"
+    )
+    return table
+
+
+def raman_table(exposures: Sequence[Exposure], names: Mapping[int, str], seed: int) -> Table:
+    """The Raman light of exposures, one row each."""
+    rows = [{"file": names[e.index]} | asdict(raman_light(e, seed)) for e in exposures]
+    table = Table(rows=rows)
+    table.meta["comment"] = (
+        "flux of all lines of O2 and N2 in the middle of the field, at the telescope, erg/s/cm2/arcsec2; over the "
+        "field times 1 + xx x**2 + xy x y + yy y**2 + x x + y y, in spaxels of scale arcsec"
+    )
+    return table
+
+
+def slice_flux_table(exposures: Sequence[Exposure], names: Mapping[int, str], ifu: int, seed: int) -> Table:
+    """Errors of the flux of the slices of an IFU, one row for each slice of each exposure."""
+    columns: dict[str, Any] = {
+        "file": np.repeat([names[e.index] for e in exposures], N_SLICES),
+        "slice": np.tile(np.arange(1, N_SLICES + 1), len(exposures)),
+    }
+    coefficients = np.concatenate([slice_flux(e, ifu, seed) for e in exposures])
+    columns |= {f"c{k}": column for k, column in enumerate(coefficients.T)}
+    table = Table(columns)
+    table.meta["comment"] = (
+        f"flux of a slice is that of a right one times 1 + sum_k c_k T_k(u), Chebyshev polynomials of u = -1 at "
+        f"{LIMITS[0]:.0f} to 1 at {LIMITS[1]:.0f} Angstrom, constant beyond"
     )
     return table
 

@@ -1,7 +1,7 @@
 """Static calibrations as FITS extensions: columns, types, units and names of manual A.2, in memory."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -11,31 +11,22 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.statics.fields import AstrometricField
-from musedeep.statics.load import ArcLines, Extinction, SkyLines, Standard, TelluricRegions, read_table
+from musedeep.statics.load import ArcLines, Extinction, SkyLines, read_table
+from musedeep.statics.raman import SOURCE as RAMAN_SOURCE
+from musedeep.statics.raman import RamanLines
+from musedeep.storage.calibrations.astrometry_reference import COLUMNS as ASTROMETRY_REFERENCE
 from musedeep.storage.calibrations.badpix_table import COLUMNS as BADPIX_COLUMNS
 from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
 from musedeep.storage.calibrations.extinction import extinction_hdus
 from musedeep.storage.calibrations.filters import Filter, filter_list_hdus
 from musedeep.storage.calibrations.geometry_table import COLUMNS as GEOMETRY_COLUMNS
 from musedeep.storage.calibrations.line_catalog import line_catalog_hdus
+from musedeep.storage.calibrations.sky_lines import COLUMNS as SKY_LINE_COLUMNS
+from musedeep.storage.calibrations.sky_lines import EXTENSION as LINES
 from musedeep.storage.calibrations.static_file import static_file
+from musedeep.storage.calibrations.std_flux_table import Standard, std_flux_table_hdus
+from musedeep.storage.calibrations.telluric_regions import TelluricRegions, telluric_regions_hdus
 from musedeep.storage.fits.table import Column, table_hdu
-
-FLUX_UNIT: Final = "erg/s/cm**2/Angstrom"
-
-SKY_LINES: Final = (
-    Column("name", "30A"), Column("group", "J"), Column("lambda", "D", "Angstrom"),
-    Column("flux", "D", "10**(-20)*erg/(s cm^2 arcsec^2)"), Column("dq", "J"),
-)  # fmt: skip
-STD_FLUX_TABLE: Final = (
-    Column("lambda", "D", "Angstrom"), Column("flux", "D", FLUX_UNIT), Column("fluxerr", "D", FLUX_UNIT),
-)  # fmt: skip
-TELLURIC_REGIONS: Final = tuple(Column(name, "D", "Angstrom") for name in ("lmin", "lmax", "bgmin", "bgmax"))
-ASTROMETRY_REFERENCE: Final = (
-    Column("SourceID", "A"), Column("RA", "D", "deg"), Column("DEC", "D", "deg"), Column("filter", "A"),
-    Column("mag", "D", "mag"),
-)  # fmt: skip
-"""Columns of the tables that no recipe of this package reads."""
 
 
 def _source(name: str) -> Any:
@@ -56,8 +47,15 @@ def line_catalog(lines: ArcLines) -> fits.HDUList:
 def sky_lines(lines: SkyLines) -> fits.HDUList:
     """SKY_LINES (manual A.2.2) with its extension LINES."""
     flags = np.zeros(len(lines.name), np.int32)
-    table = _table(SKY_LINES, lines.name, lines.group, lines.wavelength, lines.flux, flags, name="LINES")
+    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name=LINES)
     return static_file("SKY_LINES", table, source=_source("sky_lines"))
+
+
+def raman_lines_table(lines: RamanLines) -> fits.HDUList:
+    """RAMAN_LINES: the layout of SKY_LINES; group 0 is O2, 1 is N2."""
+    flags = np.zeros(len(lines.name), np.int32)
+    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name="LINES")
+    return static_file("RAMAN_LINES", table, source=RAMAN_SOURCE)
 
 
 def extinct_table(extinction: Extinction) -> fits.HDUList:
@@ -67,10 +65,7 @@ def extinct_table(extinction: Extinction) -> fits.HDUList:
 
 def std_flux_table(stars: Sequence[Standard]) -> fits.HDUList:
     """STD_FLUX_TABLE (manual A.2.6): one extension per star, which RA and DEC in its header find."""
-    tables = [_table(STD_FLUX_TABLE, star.wavelength, star.flux, star.flux_error, name=star.name) for star in stars]
-    for star, table in zip(stars, tables, strict=True):
-        _place(table, star.name, star.ra, star.dec)
-    return static_file("STD_FLUX_TABLE", *tables, source=_source("standards"))
+    return std_flux_table_hdus(stars, _source("standards"))
 
 
 def _place(hdu: fits.BinTableHDU, name: str, ra: float, dec: float) -> None:
@@ -86,8 +81,7 @@ def filter_list(filters: Sequence[Filter]) -> fits.HDUList:
 
 def telluric_regions(regions: TelluricRegions) -> fits.HDUList:
     """TELLURIC_REGIONS (manual A.2.8)."""
-    values = regions.lower, regions.upper, regions.background_lower, regions.background_upper
-    return static_file("TELLURIC_REGIONS", _table(TELLURIC_REGIONS, *values), source=_source("telluric_regions"))
+    return telluric_regions_hdus(regions, _source("telluric_regions"))
 
 
 def astrometry_reference(fields: Sequence[AstrometricField]) -> fits.HDUList:

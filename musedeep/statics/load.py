@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.filters import Filter
+from musedeep.storage.calibrations.std_flux_table import Standard
+from musedeep.storage.calibrations.telluric_regions import TelluricRegions
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -105,37 +107,6 @@ class Extinction:
     def at(self, wavelength: Floats) -> Floats:
         """Magnitudes for one airmass at wavelengths (Angstrom, any shape), interpolated linearly."""
         return np.interp(wavelength, self.wavelength, self.magnitudes)
-
-
-@dataclass(frozen=True)
-class Standard:
-    """A spectrophotometric standard star.
-
-    Attributes
-    ----------
-    name : as the manual spells it without blanks
-    ra, dec : degrees, J2000
-    wavelength : float64 (n,), air, Angstrom
-    flux : float64 (n,), above the atmosphere, erg/s/cm2/Angstrom
-    flux_error : float64 (n,), same unit
-    """
-
-    name: str
-    ra: float
-    dec: float
-    wavelength: Floats
-    flux: Floats
-    flux_error: Floats
-
-
-@dataclass(frozen=True)
-class TelluricRegions:
-    """Where telluric bands are, and where the continuum beside them is: Angstrom, float64 (n,) each."""
-
-    lower: Floats
-    upper: Floats
-    background_lower: Floats
-    background_upper: Floats
 
 
 @cache

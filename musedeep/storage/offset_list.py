@@ -9,8 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.fits.hdus import column, open_hdus
-from musedeep.storage.outputs import appearing_whole
+from musedeep.storage.fits.hdus import column, open_hdus, write_hdus
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -97,9 +96,20 @@ def _numbers(path: Path, hdu: fits.BinTableHDU, name: str) -> list[float]:
     return [float(value) for value in values]
 
 
-def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:
-    """Write an OFFSET_LIST that both pipelines read; it gets its name when it is whole."""
-    path = Path(path)
+def write_offset_list(
+    path: str | Path, rows: Sequence[OffsetRow], header: fits.Header | None = None, overwrite: bool = True
+) -> None:
+    """Write an OFFSET_LIST that both pipelines read; it gets its name when it is whole.
+
+    Parameters
+    ----------
+    header : primary header; None: PRO CATG alone
+
+    Raises
+    ------
+    MusedeepError
+        The file exists and may not be replaced, or cannot be written.
+    """
     scales = [np.nan if r.flux_scale is None else r.flux_scale for r in rows]
     columns = [
         fits.Column("DATE_OBS", "23A", array=np.array([r.date_obs for r in rows])),
@@ -109,7 +119,7 @@ def write_offset_list(path: str | Path, rows: Sequence[OffsetRow]) -> None:
         fits.Column("DEC_OFFSET", "D", unit="deg", array=np.array([r.dec_offset for r in rows])),
         fits.Column("FLUX_SCALE", "D", array=np.array(scales)),
     ]
-    primary = fits.PrimaryHDU()
-    primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
-    with appearing_whole(path) as partial:
-        fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(partial, overwrite=True, checksum=True)
+    if header is None:
+        header = fits.Header([("HIERARCH ESO PRO CATG", "OFFSET_LIST")])
+    hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU.from_columns(columns)])
+    write_hdus(Path(path), hdus, overwrite)

@@ -12,6 +12,7 @@ from tests.makers.kept_products import kept, key_of
 from tests.makers.one_ifu_night import simulation_sources
 from tests.reference.night import reduce
 from tests.reference.night.night_files import Night
+from tests.reference.second_stage import SecondStage
 
 RECIPE = "muse_exp_combine"
 NIGHT = (
@@ -116,3 +117,14 @@ def night(reference_installed):
     """
     with kept("night", key_of(night_sources(), *NIGHT, reference_versions()), make_night) as directory:
         yield Night(directory)
+
+
+@pytest.fixture(scope="session")
+def second_stage(night, tmp_path_factory):
+    """Our recipes after muse_scibasic on the night of the reference; `ours` runs one."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    place = place / "second-stage"
+    place.mkdir(exist_ok=True)
+    return SecondStage(night, place)
