@@ -8,9 +8,12 @@ from typing import Any
 from musedeep.cli.combine import run_request
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.cli.resources import Resources
-from musedeep.declaration import Recipe, Scope
+from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.registry import named, recipes
+
+COMBINE = "muse_exp_combine"
+"""The recipe that the graph runs; the others run in this process."""
 
 
 def declared(name: str) -> Recipe[Any]:
@@ -83,7 +86,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
-    if recipe.scope is Scope.EXPOSURES:  # muse_exp_combine, which the graph runs
+    if recipe.name == COMBINE:
         from musedeep.graph.combine.exp_combine import Request
 
         optional = ("OFFSET_LIST", "OUTPUT_WCS", "FILTER_LIST")

@@ -49,10 +49,4 @@ RECIPES = (
          Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
         (Product("ASTROMETRY_WCS_0001.fits", "Astrometric solution"),),
     ),
-    _later(
-        "exp_align", 13,
-        (Input("IMAGE_FOV", 2, None, "Images of the field, one per exposure"),),
-        (Product("OFFSET_LIST.fits", "Offsets of the exposures"),),
-        Scope.EXPOSURES, "exp_align",
-    ),
 )  # fmt: skip
