@@ -50,7 +50,7 @@ class Range:
 
 
 def parameter(
-    default: Value, description: str, *, neutral: Value | None = None, asked: bool = True, **limits: Any
+    default: Value, description: str, *, neutral: Value | None = None, in_night: Value | None = None, **limits: Any
 ) -> Any:
     """A field of `Parameters`: its annotation gives type and choices (`Literal`).
 
@@ -58,10 +58,12 @@ def parameter(
     ----------
     default, description : default value, and one line of help
     neutral : where the ESO pipeline has no such parameter, the value that does the same as it
-    asked : False: in the reduction of a night, false unless it is given
+    in_night : its value in the reduction of a night, unless it is given; None: the default
     limits : gt, ge, lt, le
     """
-    return Field(default, description=description, json_schema_extra={"neutral": neutral, "asked": asked}, **limits)
+    return Field(
+        default, description=description, json_schema_extra={"neutral": neutral, "in_night": in_night}, **limits
+    )
 
 
 class Parameters(BaseModel):
@@ -123,7 +125,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     limits: Range | None = None
     neutral: Value | None = None
-    asked: bool = True
+    in_night: Value | None = None
 
     @classmethod
     def of_field(cls, name: str, info: FieldInfo) -> Self:
@@ -135,7 +137,7 @@ class Parameter:
         limits = Range(low, high, open_low, open_high) if math.isfinite(low) or math.isfinite(high) else None
         choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
         extra: Any = info.json_schema_extra
-        return cls(name, info.default, str(info.description), choices, limits, extra["neutral"], extra["asked"])
+        return cls(name, info.default, str(info.description), choices, limits, extra["neutral"], extra["in_night"])
 
     @property
     def values(self) -> str:
@@ -158,6 +160,7 @@ class Input:
     needed : association does not do without it, though the minimum is 0
     left_out : why association does not pass it on
     on_demand : made and passed on only when it is asked for
+    asked_by : parameters with which association passes it on; empty: with all
     match : properties that it has in common with the science frames: mode (INS MODE), field (INS OPTI2 NAME), read_out
     each_ifu : there may be a file for each IFU, though no recipe makes it
     """
@@ -172,8 +175,14 @@ class Input:
     needed: bool = False
     left_out: str = ""
     on_demand: bool = False
+    asked_by: Mapping[str, Value] = field(default_factory=dict)
     match: tuple[str, ...] = ("mode", "read_out")
     each_ifu: bool = False
+
+
+def _is(value: Any, wanted: Value) -> bool:
+    """Whether a parameter has a value, or has it among several."""
+    return wanted in value if isinstance(value, frozenset) else bool(value == wanted)
 
 
 class Format(StrEnum):
@@ -224,11 +233,11 @@ class Product:
     def made_with(self, parameters: Mapping[str, Any]) -> bool:
         """Whether it is written with these parameters."""
         choices = [self.when] if self.or_when is None else [self.when, self.or_when]
-        return any(all(parameters.get(name) == value for name, value in choice.items()) for choice in choices)
+        return any(all(_is(parameters.get(name), value) for name, value in choice.items()) for choice in choices)
 
     def stem(self, ifu: int) -> str:
-        """File name without its ending, for an IFU."""
-        return self.name.rpartition(".")[0].replace("-nn", f"-{ifu:02d}")
+        """File name without its ending, for an IFU; of several exposures or filters that of the first."""
+        return re.sub("kkkk|eeee|000k", "0001", self.name.rpartition(".")[0]).replace("-nn", f"-{ifu:02d}")
 
 
 @dataclass(frozen=True)
@@ -292,6 +301,7 @@ class Recipe(Generic[P]):
         so far
     apart : each raw tag has sets of its own
     directory : of the products in a night, below that of the others
+    in_night : whether a night has sets-of-frames for it
     """
 
     name: str
@@ -306,6 +316,7 @@ class Recipe(Generic[P]):
     work: str = ""
     apart: bool = False
     directory: str = ""
+    in_night: bool = True
 
     @property
     def step(self) -> str:

@@ -90,6 +90,7 @@ NUMBERS_WITHOUT_LIMITS = {
     "smooth": "0 or less: off",
     "crsigma": "0 or less: off",
     "vignmaskedges": "0 or less: off",
+    "lambdaref": "below 0: off",
 }
 
 

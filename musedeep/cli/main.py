@@ -241,6 +241,10 @@ ChosenNight = Annotated[
 ]
 ChosenIfus = Annotated[str, typer.Option("--ifus", help="IFUs, for example 1,5,11-13; default: all there are.")]
 Darks = Annotated[bool, typer.Option("--darks", help="Make master darks, and subtract them in all later recipes.")]
+Use = Annotated[
+    list[str] | None,
+    typer.Option("--use", metavar="TAG=FILE", help="Take this file for a tag, for example OUTPUT_WCS=grid.fits."),
+]
 
 
 @app.command()
@@ -267,20 +271,23 @@ def associate(
     night: ChosenNight = "",
     ifus: ChosenIfus = "",
     darks: Darks = False,
+    use: Use = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the sets and write nothing.")] = False,
     overwrite: Overwrite = False,
 ) -> int | None:
     """Write the sets-of-frames of a whole night, for either pipeline."""
     from musedeep.cli.night import NightChoice, associate_command
 
-    choice = NightChoice(directories, reduced, mode, night, ifus, darks)
+    choice = NightChoice(directories, reduced, mode, night, ifus, darks, use or [])
     return associate_command(choice, output_dir, dry_run, overwrite)
 
 
 @app.command()
 def reduce(
     directories: Directories,
-    until: Annotated[str, typer.Option(help="Last step, for example flat.")] = "scibasic",
+    until: Annotated[
+        str, typer.Option(help="Last step, for example flat, scipost, align (exp_align) or combine (exp_combine).")
+    ] = "scibasic",
     workers: Workers = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one per processor.")
@@ -294,6 +301,7 @@ def reduce(
     mode: ChosenMode = "",
     night: ChosenNight = "",
     darks: Darks = False,
+    use: Use = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
@@ -305,14 +313,14 @@ def reduce(
         Path | None, typer.Option(metavar="FILE", help="Log every task in FILE.jsonl and FILE.log; default: no log.")
     ] = None,
 ) -> int | None:
-    """Reduce a night from raw frames to pixel tables: every recipe, over all exposures and IFUs.
+    """Reduce a night from raw frames to pixel tables, or to a cube: every recipe, over all exposures and IFUs.
 
     The same command again does the missing tasks, and those whose files or parameters have changed.
     """
     from musedeep.cli.night import NightChoice, reduce_command
     from musedeep.cli.resources import Resources
 
-    choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark")
+    choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark", use or [])
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
         log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots,

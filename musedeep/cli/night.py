@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -18,9 +18,9 @@ from musedeep.cli.progress import TerminalProgress
 from musedeep.cli.report import print_facts, print_table, size_on_disk, table_of
 from musedeep.cli.resources import Resources
 from musedeep.cli.text import duration, size_text
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, nearest
 from musedeep.processors import available_processors
-from musedeep.recipes.registry import modules
+from musedeep.recipes.registry import modules, night_recipes
 
 if TYPE_CHECKING:
     from musedeep.graph.night.run import NightOutcome, NightRequest
@@ -42,11 +42,30 @@ class NightChoice:
     night: str
     ifus: str
     darks: bool = False
+    use: Sequence[str] = ()
 
     @property
     def products(self) -> Path:
         """Directory of the products, absolute."""
         return (self.reduced or self.directories[0] / "reduced").absolute()
+
+    def files(self) -> dict[str, Path]:
+        """Files to be taken, by tag; UsageProblem for a tag that no recipe takes, or a file that is not there."""
+        known = {one.name for recipe in night_recipes() for one in recipe.inputs if not one.raw and not one.nearest}
+        found: dict[str, Path] = {}
+        for word in self.use:
+            tag, equals, name = word.partition("=")
+            if not (equals and name):
+                raise UsageProblem(f"--use {word}: write TAG=FILE, as in OUTPUT_WCS=grid.fits")
+            if tag not in known:
+                near = nearest(tag, sorted(known))
+                raise UsageProblem(f"--use {word}: no recipe takes {tag}" + (f"; did you mean {near}?" if near else ""))
+            if tag in found:
+                raise UsageProblem(f"--use {word}: {tag} is given twice; one file is used for all")
+            if not Path(name).exists():
+                raise UsageProblem(f"--use {word}: no such file; correct the path")
+            found[tag] = Path(name).absolute()
+        return found
 
     def numbers(self) -> tuple[int, ...]:
         """The IFUs; none if all."""
@@ -109,15 +128,18 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def _associated(choice: NightChoice) -> "tuple[Night, list[str]]":
-    """The night, and files that cannot be read, a line each."""
+def _associated(
+    choice: NightChoice, parameters: Mapping[str, Mapping[str, str]] | None = None
+) -> "tuple[Night, list[str]]":
+    """The night, with the parameters given for recipes, and files that cannot be read, a line each."""
     from musedeep.selection.night.associate import Wish, associate
     from musedeep.selection.night.classify import classify_files, fits_files
 
     ifus = choice.numbers()
     paths = [p.absolute() for p in fits_files(choice.directories) if not _made_here(p, choice)]
     frames = classify_files(paths)
-    wish = Wish(choice.products, choice.mode, choice.night, ifus, choice.darks)
+    files = choice.files()
+    wish = Wish(choice.products, choice.mode, choice.night, ifus, choice.darks, parameters or {}, files)
     unread = [f"{f.path}: {f.reason}; left out" for f in frames if not f.tag]
     try:
         return associate(frames, wish), unread
@@ -187,10 +209,10 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
     profile = resources.profile()
     given = _given_parameters(words)
     try:
-        check_step(until)
+        until = check_step(until)
     except MusedeepError as error:
         raise UsageProblem(f"--until: {error}") from None
-    night, unread = _associated(choice)
+    night, unread = _associated(choice, given)
     problems = night.problem_lines(steps_until(until))
     for line in [*unread, *night.notes]:
         complain(line)

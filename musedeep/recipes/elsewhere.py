@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from musedeep.declaration import Format, Input, Parameters, Product, Recipe, Scope
+from musedeep.declaration import Input, Parameters, Product, Recipe, Scope
 
 EXTINCT_TABLE = Input("EXTINCT_TABLE", 0, 1, "Atmospheric extinction", match=())
 FILTER_LIST = Input("FILTER_LIST", 0, 1, "Filter curves", match=())
@@ -48,16 +48,6 @@ RECIPES = (
         (Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"), *RESPONSE, EXTINCT_TABLE,
          Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
         (Product("ASTROMETRY_WCS_0001.fits", "Astrometric solution"),),
-    ),
-    _later(
-        "scipost", 12,
-        (Input("PIXTABLE_OBJECT", 1, None, "Pixel tables of a science exposure"), *RESPONSE,
-         Input("ASTROMETRY_WCS", 0, 1, "Astrometric solution", match=("field",)),
-         SKY_LINES, EXTINCT_TABLE, FILTER_LIST, LSF_PROFILE,
-         Input("RAMAN_LINES", 0, 1, "Raman lines of O2 and N2", match=())),
-        (Product("IMAGE_FOV_0001.fits", "Image of the field", Format.PLANE),
-         Product("PIXTABLE_REDUCED_0001.fits", "Reduced pixel table", Format.PIXEL_TABLE)),
-        Scope.EXPOSURE, "scipost",
     ),
     _later(
         "exp_align", 13,

@@ -4,7 +4,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from musedeep.declaration import Product, Recipe
+from musedeep.declaration import Product, Recipe, Scope
 from musedeep.errors import MusedeepError, nearest
 
 
@@ -37,14 +37,14 @@ def recipes() -> dict[str, Recipe]:
 
 @cache
 def makers() -> dict[str, tuple[Recipe, Product]]:
-    """Of each product that is an input of other recipes: who makes it, and the product."""
+    """Of each product that is an input of other recipes: the first that makes it, and the product."""
     taken = {one.name for recipe in declared().values() for one in recipe.inputs if not one.raw}
-    return {
-        product.category: (recipe, product)
-        for recipe in declared().values()
-        for product in recipe.products
-        if product.category in taken
-    }
+    found: dict[str, tuple[Recipe, Product]] = {}
+    for recipe in night_recipes():
+        for product in recipe.products:
+            if product.category in taken:
+                found.setdefault(product.category, (recipe, product))
+    return found
 
 
 @cache
@@ -59,9 +59,27 @@ def first_stage() -> tuple[Recipe, ...]:
     return tuple(recipe for recipe in declared().values() if not any(one.name in made for one in recipe.raws))
 
 
+@cache
+def night_recipes() -> tuple[Recipe, ...]:
+    """The recipes that a night has sets-of-frames for, in the order in which they need each other."""
+    return tuple(recipe for recipe in declared().values() if recipe.in_night)
+
+
 def steps() -> tuple[str, ...]:
     """Steps in the reduction of a night, as in flat."""
-    return tuple(recipe.step for recipe in first_stage() if recipe.work)
+    return tuple(recipe.step for recipe in night_recipes() if recipe.work)
+
+
+def of_exposure(tag: str, number: int) -> str:
+    """Where a night has the product of one exposure: directory and name, as in scipost-2/IMAGE_FOV_0001.fits.
+
+    Raises MusedeepError if no recipe on single exposures makes it.
+    """
+    for recipe in night_recipes():
+        for product in recipe.products:
+            if recipe.scope is Scope.EXPOSURE and product.category == tag:
+                return f"{recipe.step}-{number}/{product.stem(0)}.fits"
+    raise MusedeepError(f"no recipe makes {tag} of single exposures")
 
 
 def named(name: str) -> Recipe:

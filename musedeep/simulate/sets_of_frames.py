@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from musedeep.declaration import Input, Recipe, Scope
-from musedeep.recipes.registry import declared, first_stage, makers
+from musedeep.recipes.registry import first_stage, makers, night_recipes, of_exposure
 from musedeep.selection.night.rules import GIVEN_FIRST, is_given
 from musedeep.simulate.exposure import Exposure
 
@@ -39,7 +39,7 @@ def night_sets(
     statics = {tag: path for tag, path in statics.items() if is_given(tag, mode)}
     number = sum(e.kind == "OBJECT" for e in exposures)
     kinds = {e.kind for e in exposures}
-    for recipe in declared().values():
+    for recipe in night_recipes():
         kind = recipe.raws[0].name
         if recipe in first_stage():
             for own in recipe.raws if recipe.apart else (_raw_of(recipe, kinds),):
@@ -64,7 +64,7 @@ def night_sets(
             for k in range(1, number + 1):
                 sets[f"{recipe.step}-{k}"] = _each(reduced, f"{kind}_{k:04d}-nn", kind, ifus) + calibrations
         elif number > 1:
-            paths = [(str(reduced / f"scipost-{k}" / f"{kind}_0001.fits"), kind) for k in range(1, number + 1)]
+            paths = [(str(reduced / of_exposure(kind, k)), kind) for k in range(1, number + 1)]
             sets[recipe.step] = paths + calibrations
     return sets
 
@@ -78,11 +78,12 @@ def _calibrations(recipe: Recipe[Any], statics: Mapping[str, Path], reduced: Pat
     """Products of other recipes, and static calibrations."""
     frames: Frames = []
     for one in recipe.inputs:
-        if one.raw or one.nearest or one.left_out or one.on_demand:
+        if one.raw or one.nearest or one.left_out or one.on_demand or one.asked_by:
             continue
         maker, product = makers().get(one.name, (recipe, None))
         if product is not None and maker is not recipe and one.name not in GIVEN_FIRST:
-            frames += _each(reduced / maker.directory, product.name.rpartition(".")[0], one.name, ifus)
+            stems = [product.stem(ifu) for ifu in ifus] if product.per_ifu else [product.stem(0)]
+            frames += [(str(reduced / maker.directory / f"{stem}.fits"), one.name) for stem in stems]
         elif one.name in statics:
             frames.append((str(statics[one.name]), one.name))
     return frames

@@ -1,7 +1,7 @@
 """Static calibrations as FITS extensions: columns, types, units and names of manual A.2, in memory."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -17,6 +17,7 @@ from musedeep.statics.raman import RamanLines
 from musedeep.storage.calibrations.astrometry_reference import COLUMNS as ASTROMETRY_REFERENCE
 from musedeep.storage.calibrations.badpix_table import COLUMNS as BADPIX_COLUMNS
 from musedeep.storage.calibrations.badpix_table import RAW_SHAPE, badpix_hdu
+from musedeep.storage.calibrations.extinction import extinction_hdus
 from musedeep.storage.calibrations.filters import Filter, filter_list_hdus
 from musedeep.storage.calibrations.geometry_table import COLUMNS as GEOMETRY_COLUMNS
 from musedeep.storage.calibrations.line_catalog import line_catalog_hdus
@@ -26,9 +27,6 @@ from musedeep.storage.calibrations.static_file import static_file
 from musedeep.storage.calibrations.std_flux_table import Standard, std_flux_table_hdus
 from musedeep.storage.calibrations.telluric_regions import TelluricRegions, telluric_regions_hdus
 from musedeep.storage.fits.table import Column, table_hdu
-
-EXTINCT_TABLE: Final = (Column("lambda", "D", "Angstrom"), Column("extinction", "D", "mag/airmass"))
-"""Columns of the tables that no recipe of this package reads."""
 
 
 def _source(name: str) -> Any:
@@ -62,8 +60,7 @@ def raman_lines_table(lines: RamanLines) -> fits.HDUList:
 
 def extinct_table(extinction: Extinction) -> fits.HDUList:
     """EXTINCT_TABLE (manual A.2.4)."""
-    table = _table(EXTINCT_TABLE, extinction.wavelength, extinction.magnitudes)
-    return static_file("EXTINCT_TABLE", table, source=_source("extinction"))
+    return extinction_hdus(extinction.wavelength, extinction.magnitudes, _source("extinction"))
 
 
 def std_flux_table(stars: Sequence[Standard]) -> fits.HDUList:

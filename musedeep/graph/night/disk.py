@@ -34,7 +34,7 @@ class Disk:
 
 def unasked(recipe: Recipe[Any]) -> tuple[str, ...]:
     """Parameters that are false in a night unless they are given: images that no other recipe takes."""
-    return tuple(one.name for one in recipe.parameters if not one.asked)
+    return tuple(one.name for one in recipe.parameters if one.in_night is False)
 
 
 def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -> dict[str, int]:

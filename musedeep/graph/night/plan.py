@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from musedeep.declaration import Cost
+from musedeep.declaration import Cost, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.registry import declared, steps
 
@@ -24,6 +25,7 @@ class FrameSet:
     frames : path and tag of each
     products : paths that other sets may list
     directory : of the products, below that of the night; empty: there
+    exposure : number of the exposure, of a recipe on single ones; 0: none
     """
 
     name: str
@@ -33,6 +35,7 @@ class FrameSet:
     frames: Frames
     products: tuple[str, ...] = ()
     directory: str = ""
+    exposure: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,15 @@ class NightPlan:
         return {task.name: task for task in self.tasks}
 
 
+SHORT: Final = {"align": "exp_align", "combine": "exp_combine"}
+"""Short names of steps."""
+
+
 def check_step(until: str) -> str:
-    """The step; MusedeepError if there is none of that name, with the nearest."""
+    """The step, of which a short name may be given; MusedeepError if there is none of that name, with the nearest."""
+    until = SHORT.get(until, until)
     if until not in steps():
-        near = nearest(until.removeprefix("muse_"), steps())
+        near = nearest(until.removeprefix("muse_"), [*steps(), *SHORT])
         hint = f"did you mean {near}?" if near else f"the steps are {', '.join(steps())}"
         raise MusedeepError(f"no step '{until}'; {hint}")
     return until
@@ -111,20 +119,24 @@ def plan_night(sets: Sequence[FrameSet], until: str = "") -> NightPlan:
 
 
 def _cost(one: FrameSet) -> Cost:
-    cost, ifus = declared()[one.recipe].cost, n_ifus(one)
-    seconds = cost.seconds * ifus * (n_exposures(one) if one.step == "scibasic" else 1)
+    recipe, ifus = declared()[one.recipe], n_ifus(one)
+    several = recipe.apart or recipe.scope is Scope.EXPOSURES
+    cost = recipe.cost
+    seconds = cost.seconds * ifus * (n_exposures(one) if several else 1)
     memory = cost.memory + (0 if one.ifu else ifus * cost.memory_per_ifu)
     return replace(cost, memory=memory, seconds=seconds)
 
 
 def n_ifus(one: FrameSet) -> int:
-    """IFUs of a set-of-frames: for all of them, those of which it lists a MASTER_BIAS."""
-    return 1 if one.ifu else max(1, sum(tag == "MASTER_BIAS" for _, tag in one.frames))
+    """IFUs of a set-of-frames: for all of them, those of which it lists a MASTER_BIAS or a pixel table."""
+    tables = {path.rpartition("-")[2] for path, tag in one.frames if tag == one.frames[0][1] and "PIXTABLE" in tag}
+    return 1 if one.ifu else max(1, sum(tag == "MASTER_BIAS" for _, tag in one.frames), len(tables))
 
 
 def n_exposures(one: FrameSet) -> int:
-    """Raw frames that are not calibrations of others."""
-    return sum(tag == one.frames[0][1] for _, tag in one.frames) if one.frames else 1
+    """Exposures that are not calibrations of others; a raw frame is one, pixel tables are one per IFU."""
+    raws = sum(tag == one.frames[0][1] for _, tag in one.frames) if one.frames else 1
+    return -(-raws // n_ifus(one)) if one.frames and one.frames[0][1].startswith("PIXTABLE") else raws
 
 
 def _with_urgency(tasks: list[Task]) -> list[Task]:
@@ -136,21 +148,34 @@ def _with_urgency(tasks: list[Task]) -> list[Task]:
     return [replace(task, urgency=after.get(task.name, 0.0) + task.cost.seconds) for task in tasks]
 
 
-def remaining_frames(plan: NightPlan, task: Task, failed: Collection[str]) -> Frames | None:
+def remaining_frames(
+    plan: NightPlan, task: Task, failed: Collection[str], absent: Collection[str] = ()
+) -> Frames | None:
     """The frames of a task without those of tasks that failed or were skipped; None if it cannot run without them.
 
-    A task of one IFU cannot. One of all IFUs goes on with the others, as long as there are any.
+    A task of one IFU cannot. One of all IFUs goes on with the others, one of several exposures with the others, as long
+    as there are enough.
+
+    Parameters
+    ----------
+    failed : names of tasks
+    absent : products that tasks have not made, though they made others
     """
     sets = {one.name: one.frames for one in plan.tasks}
     gone = [sets[name] for name in task.needs if name in failed]
-    if not gone:
+    theirs = {path for path, _ in task.frames.frames if path in absent}
+    if not gone and not theirs:
         return task.frames.frames
-    lost = {one.ifu for one in gone}
-    if task.frames.ifu or 0 in lost:
+    if task.frames.ifu or not all(one.ifu or one.exposure for one in gone):
         return None
-    theirs = {path for one in sets.values() if one.ifu in lost for path in one.products}
+    lost = {one.ifu for one in gone if one.ifu}
+    theirs |= {path for one in sets.values() if one.ifu in lost or one in gone for path in one.products}
     kept = tuple((path, tag) for path, tag in task.frames.frames if path not in theirs)
-    return kept if {tag for _, tag in kept} == {tag for _, tag in task.frames.frames} else None
+    if {tag for _, tag in kept} != {tag for _, tag in task.frames.frames}:
+        return None
+    minimum = {one.name: one.minimum for one in declared()[task.frames.recipe].inputs if one.raw}
+    enough = all(sum(tag == name for _, tag in kept) >= minimum.get(name, 0) for name in {tag for _, tag in kept})
+    return kept if enough else None
 
 
 def at_once(

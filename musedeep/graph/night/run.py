@@ -16,7 +16,7 @@ from typing import Any
 
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes, unasked
+from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes
 from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
 from musedeep.graph.night.plan import FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
@@ -120,7 +120,8 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, Parameters]]:
 
 def _given(request: NightRequest, name: str, recipe: Recipe[Any]) -> dict[str, str]:
     """Parameters of a recipe as given, and as a night has them."""
-    return {**dict.fromkeys(unasked(recipe), "false"), **request.parameters.get(name, {})}
+    own = {one.name: str(one.in_night) for one in recipe.parameters if one.in_night is not None}
+    return {**own, **request.parameters.get(name, {})}
 
 
 def reduce_night(
@@ -225,6 +226,8 @@ class _Run:
         # the most urgent first; the order of the plan where that is the same
         self.waiting = sorted(plan.tasks, key=lambda task: -task.urgency)
         self.tasks = plan.by_name()
+        # products that tasks have not made, though they made others
+        self.absent: set[str] = set()
         # parts of tasks that have begun
         self.ready: deque[_Step] = deque()
 
@@ -362,14 +365,15 @@ class _Run:
         return [task for task in self.waiting if task in found]
 
     def _frames(self, task: Task) -> Any:
-        return remaining_frames(self.plan, task, {*self.outcome.failed, *self.outcome.skipped})
+        return remaining_frames(self.plan, task, {*self.outcome.failed, *self.outcome.skipped}, self.absent)
 
     def _settle(self, task: Task) -> bool:
         """Whether a task is over without being run."""
         frames = self._frames(task)
         if frames is None:
             out = self.outcome
-            out.skipped[task.name] = [n for n in task.needs if n in out.failed or n in out.skipped]
+            lacking = {n for n in task.needs if self.absent & set(self.tasks[n].frames.products)}
+            out.skipped[task.name] = [n for n in task.needs if n in {*out.failed, *out.skipped, *lacking}]
             self.progress.advance(cost=task.cost.seconds, made=False)
             return True
         try:
@@ -408,6 +412,10 @@ class _Run:
         except MusedeepError as error:  # a file has gone since it was found to be startable
             self._fail(task, str(error))
             return None
+        if left_out := [path for path, _ in task.frames.frames if path not in {kept for kept, _ in frames}]:
+            names = ", ".join(self._below(path) for path in left_out)
+            self.outcome.lost[task.name] = f"{names}, which could not be made"
+            LOG.warning(f"{task.name} goes on without {self.outcome.lost[task.name]}")
         module = self.request.modules[task.frames.recipe]
         directory = self.request.output.absolute() / WORK / task.name
         call = TaskCall(
@@ -457,9 +465,11 @@ class _Run:
             except MusedeepError as error:
                 failure = str(error)
         if not failure:
-            wanted = [path for path in task.frames.products if self._inside(path)]
+            wanted = self._wanted(task)
             absent = [path for path in wanted if not Path(existing_form(path)).exists()]
-            if absent:
+            if result.lost and len(absent) < len(wanted):  # what needs these goes on without them
+                self.absent.update(absent)
+            elif absent:
                 failure = f"{task.frames.recipe} made no {Path(absent[0]).name}, which others need"
         if failure:
             self._fail(task, failure)
@@ -470,6 +480,14 @@ class _Run:
         took = Measured(None, Work(), result.ended, result.seconds, result.peak_memory, result.worker)
         self.recorder.task(task.frames.step, task.name, took, {"frames": len(task.frames.frames)})
         self.progress.advance(cost=task.cost.seconds)
+
+    def _wanted(self, task: Task) -> list[str]:
+        """Products of a task that have to be there; of a recipe on single exposures those that another task takes."""
+        paths = [path for path in task.frames.products if self._inside(path)]
+        if not task.frames.exposure:
+            return paths
+        taken = {path for one in self.plan.tasks for path, _ in one.frames.frames}
+        return [path for path in paths if path in taken]
 
     def _fail(self, task: Task, failure: str) -> None:
         self.outcome.failed[task.name] = failure

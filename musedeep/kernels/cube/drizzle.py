@@ -104,7 +104,7 @@ def two_planes_at_most(
     per_angstrom, fraction : float, the detector's sampling per Angstrom, pixfrac along the wavelength
     """
     gap = np.diff(plane_wavelength) * per_angstrom
-    return bool((gap > 0.5 * (np.maximum(plane_size[1:], plane_size[:-1]) + fraction) + 1e-6).all())
+    return bool((gap > 0.5 * (np.maximum(plane_size[1:], plane_size[:-1]) + fraction) - 1e-9).all())
 
 
 @nb.njit(inline="always")

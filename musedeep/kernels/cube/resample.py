@@ -80,10 +80,12 @@ def accumulate(  # type: ignore[no-untyped-def]
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0), one bit per exposure that contributed; added to
     """
     fractions, scale, turn = kernel.fractions, voxels.scale, voxels.turn
-    # how far rows surely do not reach, although the axes are not quite straight
+    # how far rows surely do not reach, although the axes are not quite straight on the sky
+    straight = bool((np.abs(voxels.cosine - 1.0) < 1e-9).all()) and turn[0, 1] == turn[1, 0] == 0.0
+    bent = 0.0 if straight else 0.05
     reach_x, reach_y = 0.5 * (scale[0] + fractions[0]), 0.5 * (scale[1] + fractions[1])
-    far = max(abs(turn[k, 0]) * reach_x + abs(turn[k, 1]) * reach_y + 0.05 for k in range(2))
-    near = far <= 1.0 and two_planes_at_most(voxels.wavelength, voxels.size, voxels.units[1], fractions[2])
+    far = max(abs(turn[k, 0]) * reach_x + abs(turn[k, 1]) * reach_y + bent for k in range(2))
+    near = far <= 1.0 + 1e-9 and two_planes_at_most(voxels.wavelength, voxels.size, voxels.units[1], fractions[2])
     # chosen here and not in a kernel, so that only one of the two is compiled
     if kernel.method == DRIZZLE and near:
         drizzle(rows, voxels, weights, fractions, sums, seen)

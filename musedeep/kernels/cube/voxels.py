@@ -26,6 +26,10 @@ Rows = dict[str, NDArray]
 
 COSMIC = int(DQ.COSMIC)
 
+PIXEL = 2.0**-20
+"""Degrees that stand for a pixel of the field, in cubes whose axes are such pixels. A power of two, so that positions
+keep their bits, and so small that the sphere is flat (to 1e-10 pixel)."""
+
 FIELD = 2.5e-4
 """Distance from the pointing up to which the rough line of a row is used [rad]: 52 arcsec, the field has 43."""
 
@@ -84,11 +88,15 @@ class TableRows(NamedTuple):
 
 
 class Pointing(NamedTuple):
-    """Position of an exposure: arguments of `relative_positions` [rad, deg, deg]."""
+    """Position of an exposure: arguments of `relative_positions` [rad, deg, deg].
+
+    `native` is false where xpos and ypos are pixels of the field, which become multiples of PIXEL degrees.
+    """
 
     declination: float
     shift_ra: float
     shift_dec: float
+    native: bool = True
 
 
 class CubeGrid(NamedTuple):
@@ -157,7 +165,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     core; the others are bound by the arithmetic of the projection (see there), and by writing them: about 15 ns.
     """
     xpos, ypos, wavelength, data, stat, dq = rows
-    declination, shift_ra, shift_dec = pointing
+    declination, shift_ra, shift_dec, native = pointing
     offset_ra, offset_dec, reference_dec, matrix, crpix, spectral, shape = grid
     low, high, beyond, keep_bad = choice
     out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row = out
@@ -172,7 +180,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
         declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix
     )
     rough, planes = (c, by_xi, by_eta), (z_first - 0.5, z_last + 0.5)
-    lines = (y_first - 0.5 - error, y_last - 0.5 + error)
+    lines = (y_first - 0.5 - error, y_last - 0.5 + error) if native else (-np.inf, np.inf)
     xi, eta = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     near, chosen = np.empty(BLOCK, np.uint8), np.empty(BLOCK + 1, np.int32)
     ra, dec = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
@@ -191,7 +199,11 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
             continue
         for k in range(m):
             xi[k], eta[k], z[k] = xpos[first + chosen[k]], ypos[first + chosen[k]], z[chosen[k]]
-        relative_positions(xi[:m], eta[:m], declination, shift_ra, shift_dec, ra[:m], dec[:m])
+        if native:
+            relative_positions(xi[:m], eta[:m], declination, shift_ra, shift_dec, ra[:m], dec[:m])
+        else:
+            for k in range(m):
+                ra[k], dec[k] = xi[k] * PIXEL, eta[k] * PIXEL
         voxel_positions(ra[:m], dec[:m], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:m], y[:m])
         for i in range(m):
             j = first + chosen[i]

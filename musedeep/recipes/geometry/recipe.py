@@ -24,7 +24,7 @@ class GeometryParameters(Parameters):
     lambdamax: float = parameter(
         7200.0, "Upper limit of wavelengths of the reconstructed cube and images, Angstrom.", ge=0
     )
-    saveimage: bool = parameter(True, "Write the reduced exposures, 200 MB each.", asked=False)
+    saveimage: bool = parameter(True, "Write the reduced exposures, 200 MB each.", in_night=False)
 
 
 RECIPE = Recipe(

@@ -90,9 +90,15 @@ def ifus_of(path: str, tag: str) -> list[int]:
 
 
 def pixel_tables(call: RecipeCall[ScibasicParameters], ifu: int) -> Iterator[IfuProducts]:
-    """The products of one IFU, exposure after exposure."""
+    """The products of one IFU, exposure after exposure; raises MusedeepError in the end if some could not be made."""
     from musedeep.recipes.scibasic.exposure import IfuReduction
 
     reduction = IfuReduction.of(RECIPE, call, ifu)
+    failures = []
     for one in exposures_of(call.frames, call.parameters.combine != "none"):
-        yield from reduction.products(one.paths, one.tag, one.category)
+        try:
+            yield from reduction.products(one.paths, one.tag, one.category)
+        except MusedeepError as error:  # the other exposures are made
+            failures.append(str(error))
+    if failures:
+        raise MusedeepError("; ".join(failures))

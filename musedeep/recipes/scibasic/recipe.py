@@ -33,7 +33,7 @@ class ScibasicParameters(shared.OverscanParameters, shared.NifuParameters):
     lsigma: float = parameter(3.0, "Lower limit of sigclip, in mean absolute deviations from the median.", gt=0)
     hsigma: float = parameter(3.0, "Upper limit of sigclip, in mean absolute deviations from the median.", gt=0)
     scale: bool = parameter(True, "Scale to the exposure time of the first exposure before combining.")
-    saveimage: bool = parameter(True, "Write the calibrated image of each exposure.", asked=False)
+    saveimage: bool = parameter(True, "Write the calibrated image of each exposure.", in_night=False)
     skylines: str = parameter(
         "5577.339,6300.304",
         "Sky lines, Angstrom in air, from which the shift of the wavelengths is found; none: no shift.",

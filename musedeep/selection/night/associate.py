@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
@@ -14,7 +14,7 @@ from astropy.time import Time
 from musedeep.declaration import Input, Recipe, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.night.plan import FrameSet
-from musedeep.recipes.registry import declared, first_stage, makers
+from musedeep.recipes.registry import first_stage, makers, night_recipes, of_exposure
 from musedeep.selection.night import rules
 from musedeep.selection.night.classify import Frame
 from musedeep.selection.night.rules import GAP
@@ -38,6 +38,8 @@ class Wish:
     night : date of its evening, ISO; empty: the only one
     ifus : numbers; empty: all that the raw frames hold
     darks : make master darks and pass them to all recipes that take them
+    parameters : given for a recipe, by name
+    files : by tag, taken instead of what else would be found
     """
 
     reduced: Path
@@ -45,6 +47,8 @@ class Wish:
     night: str = ""
     ifus: tuple[int, ...] = ()
     darks: bool = False
+    parameters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -165,7 +169,7 @@ class _Association:
             if self.wish.darks or not any(rules.input_of(product.category).on_demand for product in recipe.products):
                 for raws in [(one,) for one in recipe.raws] if recipe.apart else [recipe.raws]:
                     self._first(recipe, raws, chosen)
-        for recipe in declared().values():
+        for recipe in night_recipes():
             if recipe not in first:
                 self._second(recipe)
         return night
@@ -302,17 +306,18 @@ class _Association:
         ifus: list[int],
         directory: str,
         exposures: int,
+        exposure: int = 0,
     ) -> list[str]:
         """Add a set if all it needs is there; returns its pixel tables."""
         frames = list(own)
         for one in recipe.inputs:
             tag = one.name
-            if one.raw or one.nearest or one.left_out or (one.on_demand and not self.wish.darks):
+            if one.raw or one.nearest or not self._passed(one, recipe):
                 continue
             if not rules.is_given(tag, self.mode):
                 continue
             found = self._calibration(tag, recipe, ifus)
-            if not found and (one.minimum or one.needed):
+            if not found and (one.minimum or one.needed or one.asked_by):
                 self._problem(self._missing(tag), name)
                 self.why[recipe.step] = self._missing(tag)
                 return []
@@ -321,17 +326,28 @@ class _Association:
         raw = own[0][1]
         if recipe.apart:
             products = [str(at / f"PIXTABLE_{raw}_{k:04d}-{ifus[0]:02d}.fits") for k in range(1, exposures + 1)]
+        elif exposure:
+            products = [str(self.wish.reduced / of_exposure(tag, exposure)) for tag in _combined_from(recipe)]
         else:
             products = [
                 path for tag, (maker, _) in makers().items() if maker is recipe for path in self._paths(tag, ifus)
             ]
         ifu = ifus[0] if recipe.scope is Scope.IFU else 0
-        new = FrameSet(name, recipe.step, recipe.name, ifu, tuple(frames), tuple(products), directory)
+        new = FrameSet(name, recipe.step, recipe.name, ifu, tuple(frames), tuple(products), directory, exposure)
         self.night.sets.append(new)
         self.made.setdefault(recipe.step, []).append(new)
         return products
 
     # calibrations
+
+    def _passed(self, one: Input, recipe: Recipe[Any]) -> bool:
+        """Whether a recipe is to get files of an input."""
+        if one.name in self.wish.files:
+            return True
+        given = self.wish.parameters.get(recipe.name, {})
+        settings = {p.name: given.get(p.name, p.default) for p in recipe.parameters} if one.asked_by else {}
+        asked = all(settings[name] == value for name, value in one.asked_by.items())
+        return asked and not one.left_out and (self.wish.darks or not one.on_demand)
 
     def _paths(self, tag: str, ifus: Iterable[int]) -> list[str]:
         """Where a product will be."""
@@ -340,7 +356,9 @@ class _Association:
         return [str(self.wish.reduced / maker.directory / f"{name}.fits") for name in names]
 
     def _calibration(self, tag: str, recipe: Recipe[Any], ifus: list[int]) -> list[str]:
-        """Files of a tag: products of the night, or those that the directories hold."""
+        """Files of a tag: as wished, products of the night, or those that the directories hold."""
+        if tag in self.wish.files:
+            return [str(self.wish.files[tag])]
         maker, product = makers().get(tag, (None, None))
         own = maker is not None and maker.step in self.made and maker is not recipe
         if maker is not None and own and tag not in rules.GIVEN_FIRST:
@@ -389,21 +407,20 @@ class _Association:
         if recipe.scope is Scope.EXPOSURE:
             for k, paths in enumerate(exposures, 1):
                 name = f"{recipe.step}-{k}"
-                self._add(recipe, name, [(path, raw.name) for path in paths], self.ifus, name, 0)
+                self._add(recipe, name, [(path, raw.name) for path in paths], self.ifus, name, 0, k)
             return
-        paths = [path for exposure in exposures for path in exposure] or self._of_exposures(raw.name)
+        paths = [path for exposure in exposures for path in exposure]
+        if recipe.scope is Scope.EXPOSURES:
+            there = [one.exposure for sets in self.made.values() for one in sets if one.exposure]
+            paths = [str(self.wish.reduced / of_exposure(raw.name, k)) for k in there]
         if len(paths) >= raw.minimum:
             self._add(recipe, recipe.step, [(path, raw.name) for path in paths], self.ifus, recipe.directory, 0)
 
-    def _of_exposures(self, tag: str) -> list[str]:
-        """Where products of single exposures will be."""
-        return [
-            str(self.wish.reduced / f"{recipe.step}-{k}" / product.name)
-            for recipe in declared().values()
-            for product in recipe.products
-            if product.category == tag and recipe.scope is Scope.EXPOSURE
-            for k in range(1, len(self.tables.get(recipe.raws[0].name, [])) + 1)
-        ]
+
+def _combined_from(recipe: Recipe[Any]) -> list[str]:
+    """Products of a recipe on single exposures that recipes on several exposures take."""
+    taken = {one.name for other in night_recipes() if other.scope is Scope.EXPOSURES for one in other.inputs if one.raw}
+    return [tag for tag in sorted(taken) if any(product.category == tag for product in recipe.products)]
 
 
 def _days(frames: Sequence[Frame]) -> list[list[Frame]]:

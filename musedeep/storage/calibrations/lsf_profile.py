@@ -153,7 +153,7 @@ def _cube(hdu: fits.ImageHDU, path: Path) -> tuple[NDArray[np.float64], NDArray[
         )
         if not step > 0:
             raise MusedeepError(f"{path}: CD{axis}_{axis} is {step:g}, expected more than 0; give an LSF_PROFILE")
-        axes.append(value + step * (np.arange(data.shape[-axis]) + 1.0 - pixel))
+        axes.append(value + step * (np.arange(1, data.shape[-axis] + 1, dtype=np.float64) - pixel))
     return data, axes[0], axes[1]
 
 

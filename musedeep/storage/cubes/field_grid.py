@@ -11,15 +11,18 @@ from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import Card
 
 
-def grid_cards(start: Sequence[float], step: float, n_axes: int) -> list[Card]:
+def grid_cards(
+    start: Sequence[float], step: float, n_axes: int, pixels: tuple[float, float] = (1.0, 1.0)
+) -> list[Card]:
     """Coordinates of a cube (3 axes) or an image (2).
 
-    `start` is x, y [pixel] and wavelength [Angstrom] of the first voxel, `step` that of the planes [Angstrom].
+    `start` is x, y [pixel] and wavelength [Angstrom] of the first voxel, `step` that of the planes [Angstrom], `pixels`
+    are those of columns and lines.
     """
     cards: list[Card] = []
     for k in (1, 2):
         cards += [(f"CRPIX{k}", 1.0, ""), (f"CRVAL{k}", float(start[k - 1]), ""), (f"CTYPE{k}", "PIXEL", "")]
-        cards += [(f"CUNIT{k}", "pixel", ""), (f"CD{k}_{k}", 1.0, "")]
+        cards += [(f"CUNIT{k}", "pixel", ""), (f"CD{k}_{k}", float(pixels[k - 1]), "")]
     cards += [("CD1_2", 0.0, ""), ("CD2_1", 0.0, "")]
     if n_axes == 3:
         cards += [("CTYPE3", "AWAV", ""), ("CUNIT3", "Angstrom", ""), ("CD3_3", float(step), ""), ("CRPIX3", 1.0, "")]

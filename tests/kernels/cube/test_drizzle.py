@@ -70,7 +70,8 @@ def test_same_bits_as_trying_every_voxel(seed, dec, stretch, pixfrac, planes, li
 def test_planes_reached():
     planes, size = 7000 + 1.25 * np.arange(4), np.ones(4)
     assert two_planes_at_most(planes, size, 0.8, 0.9)
-    assert not two_planes_at_most(planes, size, 0.8, 1.0)  # a row on the centre of a plane touches both others
+    assert two_planes_at_most(planes, size, 0.8, 1.0)  # a row on the centre of a plane touches both others, no more
+    assert not two_planes_at_most(planes, size, 0.8, 1.001)
     assert not two_planes_at_most(planes[::-1].copy(), size, 0.8, 0.5)
     assert not two_planes_at_most(7000 + 0.6 * np.arange(4), 0.48 * size, 0.8, 0.8)
     assert two_planes_at_most(planes[:1], size[:1], 0.8, 1.0)

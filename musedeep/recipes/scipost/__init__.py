@@ -1,0 +1,1 @@
+"""muse_scipost: pixel tables of exposures to reduced pixel tables and a cube."""
