@@ -34,7 +34,7 @@ from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, w
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
-from musedeep.storage.fits.headers import number_of
+from musedeep.storage.fits.headers import integer_of, number_of
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
 from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
@@ -44,6 +44,8 @@ from musedeep.storage.stores.location import Location
 REDUCED: Final = "PIXTABLE_REDUCED"
 _LIMITS: Final = f"{PIXTABLE}LIMITS "
 _MERGED: Final = f"{PIXTABLE}MERGED"
+_ILLUM: Final = f"{PIXTABLE}ILLUM"
+_OF_IFU: Final = ("EXTNAME", *FLUX_KEYS)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ class ExposureRows:
 
     def with_lamp_colour(self) -> "ExposureRows":
         """The exposure with the colour of the flat's lamp put back; see `reduction.correct.flat_field`."""
-        return self.corrected(flat_field(self.observation, self.flat_spectrum, len(self.sources)))
+        n_ifus = integer_of(self.header, _MERGED, self.observation.name, len(self.sources))
+        return self.corrected(flat_field(self.observation, self.flat_spectrum, n_ifus))
 
     def corrected(
         self, corrections: Sequence[Correction], wavelengths: tuple[float, float] | None = None
@@ -177,8 +180,8 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
 
 
 def _merged(header: fits.Header, n_ifus: int) -> fits.Header:
-    """The header of an exposure that is no more one of an IFU."""
-    kept = fits.Header([c for c in header.cards if c.keyword != "EXTNAME" and c.keyword not in FLUX_KEYS])
+    """The header of an exposure without what is true of one IFU alone."""
+    kept = fits.Header([c for c in header.cards if c.keyword not in _OF_IFU and not c.keyword.startswith(_ILLUM)])
     if _MERGED not in kept:
         add(kept, (_MERGED, n_ifus, "Merged IFUs that went into this pixel table"))
     return kept
