@@ -27,6 +27,7 @@ from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.reduction.correct.flat_field import flat_field, merged_spectrum
 from musedeep.reduction.correct.never_twice import PIXTABLE, WCS
 from musedeep.reduction.correct.placing import POSITIONED
+from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation, observation_of
@@ -61,6 +62,7 @@ class ExposureRows:
     paths : its pixel tables
     flat_spectrum : mean spectrum of the flats of its IFUs, smoothed; None: its pixel tables have none
     kept : (low, high), wavelengths to which it was cut [Angstrom]
+    notes : what is missing in its products
     """
 
     sources: tuple[RowSource, ...]
@@ -70,6 +72,7 @@ class ExposureRows:
     paths: tuple[str, ...] = ()
     flat_spectrum: FlatSpectrum | None = None
     kept: tuple[float, float] = (-np.inf, np.inf)
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -187,6 +190,20 @@ def _merged(header: fits.Header, n_ifus: int) -> fits.Header:
     return kept
 
 
+def check_refraction(exposure: ExposureRows, darcheck: str, lambdaref: float, workers: int | None) -> ExposureRows:
+    """The exposure, corrected for refraction, with what `darcheck` does: none, check or correct.
+
+    Where there is nothing to be checked by it says so in its notes; see `reduction.correct.refraction_check`.
+    """
+    if darcheck == "none" or lambdaref < 0.0 or exposure.observation.narrow_field:
+        return exposure
+    left = measure_refraction(exposure.sources, exposure.wavelengths, lambdaref, workers)
+    if left is None:
+        note = f"{exposure.observation.name}: no source is bright enough for darcheck={darcheck}; nothing is checked"
+        return replace(exposure, notes=(*exposure.notes, note))
+    return exposure.corrected(residual_refraction(left, darcheck == "correct"))
+
+
 Step = Callable[[RecipeCall[Any], ExposureRows], ExposureRows]
 """A recipe's work on one exposure: what it is called with, and the exposure with further corrections."""
 
@@ -215,6 +232,7 @@ def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
         header = exposure_header(
             recipe, exposure.header, REDUCED, f"{name}.fits", frames, call.parameters, corrected_rows.cards
         )
+        outcome.notes += corrected_rows.notes
         outcome.paths += write_product(call, name, replace(corrected_rows, header=header).product())
     return outcome
 
