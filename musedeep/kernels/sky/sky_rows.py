@@ -1,58 +1,10 @@
-"""Sums over the rows of the sky: levels of all rows, and the spectrum of those within a mask."""
+"""Sums over the rows of the sky: the spectrum of the rows within a mask."""
 
 from typing import Any, Final, NamedTuple
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
-
-LOWEST: Final = 123
-OCTAVES: Final = 28
-"""First exponent of a 32-bit float that has levels of its own, that of 2**-4, and number of such exponents."""
-
-PER_OCTAVE: Final = 4
-N_LEVELS: Final = 2 * PER_OCTAVE * OCTAVES + 1
-"""Levels of values: four to each factor of two, up and down from 0."""
-
-_BITS: Final = 21
-"""Bits of a float after the first two of its mantissa, which make four levels of a factor of two."""
-
-
-@nb.njit(nogil=True, cache=True)
-def add_levels(
-    wavelength: NDArray[np.float32],
-    bits: NDArray[np.int32],
-    dq: NDArray[np.int32],
-    start: Any,
-    step: Any,
-    counts: NDArray[np.int32],
-) -> None:
-    """Count rows without flags by wavelength and level of their value.
-
-    Parameters
-    ----------
-    wavelength, dq : float32, int32 (rows,)
-    bits : int32 (rows,), the values, float32, as integers: a logarithm would take most of the time
-    start, step : float, centre of the first bin, and width of bins [Angstrom]
-    counts : int32 (bins, N_LEVELS), added to
-    """
-    middle = N_LEVELS // 2
-    for i in range(wavelength.size):
-        if dq[i] != 0:
-            continue
-        k = int(np.floor((wavelength[i] - start) / step + 0.5))
-        if k < 0 or k >= counts.shape[0]:
-            continue
-        level = ((bits[i] & 0x7FFFFFFF) >> _BITS) - LOWEST * PER_OCTAVE + 1
-        level = min(max(level, 0), middle)
-        counts[k, middle - level if bits[i] < 0 else middle + level] += 1
-
-
-def level_edges() -> NDArray[np.float64]:
-    """Lower ends of the levels, and the upper end of the last, float64 (N_LEVELS + 1,)."""
-    octave, part = np.divmod(np.arange(PER_OCTAVE * OCTAVES + 1), PER_OCTAVE)
-    up = 2.0 ** (LOWEST - 127 + octave) * (1.0 + part / PER_OCTAVE)
-    return np.concatenate([-up[::-1], up])
 
 
 class SkyField(NamedTuple):
@@ -63,8 +15,9 @@ class SkyField(NamedTuple):
     excess : float32 (ny, nx)
         How much brighter than the darker half of the field each pixel is, at least 0; NaN outside the sky.
     x, y : coordinates of the first pixel's centre
-    level, limit : float64 (bins,)
-        By wavelength, a value that is usual for rows, and how far others may be from it without doubt.
+    level, limit : float64 (bins,), at least two
+        By wavelength, a value that is usual for rows, and how far others may be from it without doubt; both are linear
+        between bins.
     start, step : centre of the first bin of these, and width of bins [Angstrom]
     """
 
@@ -128,8 +81,12 @@ def add_sky_rows(
         if np.isnan(excess):
             continue
         slices[(origin[i] >> 6) & 31, origin[i] & 63] += 1
-        at = min(max(int(np.floor((wavelength[i] - field.start) / field.step + 0.5)), 0), n_levels - 1)
-        if not abs(data[i] - field.level[at]) <= field.limit[at] + EXCESS_SHARE * excess:
+        place = min(max((wavelength[i] - field.start) / field.step, 0.0), n_levels - 1.0)
+        k = min(int(place), n_levels - 2)
+        part = place - k
+        usual = (1.0 - part) * field.level[k] + part * field.level[k + 1]
+        limit = (1.0 - part) * field.limit[k] + part * field.limit[k + 1]
+        if not abs(data[i] - usual) <= limit + EXCESS_SHARE * excess:
             doubtful[found, 0], doubtful[found, 1] = wavelength[i], data[i]
             doubtful[found, 2], doubtful[found, 3] = stat[i], excess
             found += 1

@@ -74,6 +74,6 @@ def subtract_linear(
     for i in range(wavelength.size):
         x = np.float64(wavelength[i])
         if not (nodes[k] <= x < nodes[k + 1]):
-            k = int(min(max(np.searchsorted(nodes, x, side="right") - 1, 0), n - 2))
+            k = min(max(int(np.searchsorted(nodes, x, side="right")) - 1, 0), n - 2)
         f = min(max((x - nodes[k]) / (nodes[k + 1] - nodes[k]), 0.0), 1.0)
         data[i] = np.float32(data[i] - ((1.0 - f) * values[k] + f * values[k + 1]))

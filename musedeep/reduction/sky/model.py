@@ -44,6 +44,7 @@ def sky_model(
     lsfs: Mapping[int, LsfProfile],
     continuum: SkyContinuumTable | None = None,
     bias: float = 0.0,
+    sampling: float | None = None,
 ) -> tuple[SkyModel, LineFit]:
     """Lines and continuum of a spectrum.
 
@@ -54,6 +55,7 @@ def sky_model(
     lsfs : line-spread functions of all IFUs of the spectrum
     continuum : known one, which is kept as it is; None: to be found
     bias : how much too bright the sky is by its choice (`mask.choice_bias`); not used with a known continuum
+    sampling : bins of the continuum [Angstrom]; default: those of the spectrum
 
     Raises
     ------
@@ -67,9 +69,11 @@ def sky_model(
     if continuum is None:
         rest = spectrum.data - fit.spectrum - bias * noise_share(spectrum)
         good = spectrum.good
-        continuum = SkyContinuumTable(
-            Path("SKY_CONTINUUM"), wavelength, np.interp(wavelength, wavelength[good], rest[good])
-        )
+        places = wavelength
+        if sampling and abs(sampling - spectrum.step) > 1e-9:
+            number = int(np.floor((wavelength[-1] - wavelength[0]) / sampling + 1e-6)) + 1
+            places = np.asarray(wavelength[0] + sampling * np.arange(number), np.float64)
+        continuum = SkyContinuumTable(Path("SKY_CONTINUUM"), places, np.interp(places, wavelength[good], rest[good]))
     return SkyModel(fit.lines, continuum), fit
 
 

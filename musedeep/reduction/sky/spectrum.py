@@ -1,11 +1,11 @@
 """The spectrum of the sky of an exposure, from one reading of its rows.
 
-1. While the rows are read for the white-light image, their values are counted by wavelength and level (`RowLevels`).
-   From that a usual value and its spread at each wavelength follow, whatever cosmic rays there are.
+1. From the planes of which the white-light image is made, a usual value and its spread at each wavelength follow,
+   whatever cosmic rays there are (`PlaneLevels`).
 2. The rows within the sky mask are read (`SkySpectrum`): each row without flags shares itself among the two nearest
    bins. Rows far from what is usual are kept apart. Each pixel of the field gets the means of its rows on even and on
    odd lines of the CCD, whose difference tells its noise.
-3. Of the rows kept apart, those within CLIP standard deviations of the spectrum of all others are added at the end; the
+3. Of the rows kept apart, those within 15 standard deviations of the spectrum of all others are added at the end; the
    others are cosmic rays.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, DQ
 from musedeep.kernels.rows.row_spectrum import spectrum_of
-from musedeep.kernels.sky.sky_rows import N_LEVELS, SkyField, add_levels, add_sky_rows, add_undoubted, level_edges
+from musedeep.kernels.sky.sky_rows import SkyField, add_sky_rows, add_undoubted
 from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
 from musedeep.storage.pixel_tables.table import Rows
 
@@ -27,63 +27,51 @@ SAMPLING: Final = DISPERSION / 4.0
 """Bins of the spectrum [Angstrom]: as the reference's."""
 
 CLIP: Final = 15.0
-"""Rows further than this from the spectrum are cosmic rays, in standard deviations: as in the reference's images."""
+"""Rows further than this from the spectrum are cosmic rays, in standard deviations: as the reference has it."""
 
-DOUBT: Final = 6.0
-"""Rows further than this from what is usual are looked at again, in standard deviations."""
+DOUBT: Final = 10.0
+"""Rows further than this from what is usual are looked at again: in standard deviations of voxels, which are means of a
+few rows."""
+
+ENOUGH: Final = 4000
+"""Voxels of a plane that tell its usual value."""
 
 QUANTILES: Final = (0.1587, 0.5, 0.8413)
 
 
-class RowLevels:
-    """Values of the rows of an exposure, by wavelength; see `RowSums`.
+class PlaneLevels:
+    """The usual value of the voxels of each plane of an exposure's cube, and how far rows may be from it.
 
     Parameters
     ----------
-    wavelengths : lowest and highest [Angstrom]
-
-    Attributes
-    ----------
-    counts : int32 (bins, N_LEVELS)
+    start, step, planes : wavelengths of the planes [Angstrom]
     """
 
-    columns = ("lambda", "data", "dq")
+    def __init__(self, start: float, step: float, planes: int) -> None:
+        self.start, self.step = start, step
+        self._figures = np.full((2, planes), np.nan)
 
-    def __init__(self, wavelengths: tuple[float, float]) -> None:
-        self.wavelengths = wavelengths
-        bins = int(np.ceil((wavelengths[1] - wavelengths[0]) / DISPERSION)) + 1
-        self.counts = np.zeros((bins, N_LEVELS), np.int32)
-
-    def fresh(self) -> "RowLevels":
-        """See `RowSums.fresh`."""
-        return RowLevels(self.wavelengths)
-
-    def add(self, rows: Rows) -> None:
-        """See `RowSums.add`."""
-        add_levels(
-            rows["lambda"], rows["data"].view(np.int32), rows["dq"], self.wavelengths[0], DISPERSION, self.counts
-        )
-
-    def merge(self, other: "RowLevels") -> None:
-        """See `RowSums.merge`."""
-        self.counts += other.counts
+    def add(self, first: int, data: NDArray[np.float32]) -> None:
+        """Add planes, float32 (planes, lines, columns), of which `first` is the number of the first."""
+        lines = max(int(np.sqrt(data.shape[1] * data.shape[2] / ENOUGH)), 1)
+        for k, plane in enumerate(data, first):
+            # some of the voxels tell it well enough
+            values = plane.ravel()[:: lines * lines]
+            values = values[np.isfinite(values)]
+            if values.size:
+                low, middle, high = np.quantile(values, QUANTILES)
+                self._figures[:, k] = middle, 0.5 * (high - low)
 
     def usual(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Usual value and spread of rows by wavelength, float64 (bins,) each, in bins of DISPERSION."""
-        edges = level_edges()
-        total = np.cumsum(self.counts, axis=1, dtype=np.int64)
-        found = np.full((3, total.shape[0]), np.nan)
-        for k in np.flatnonzero(total[:, -1]):
-            below = np.concatenate([[0], total[k]])
-            found[:, k] = np.interp(np.array(QUANTILES) * below[-1], below, edges)
-        spread = 0.5 * (found[2] - found[0])
-        # at least one level: values are not known better
-        spread = np.maximum(spread, 0.1 * np.abs(found[1]))
-        filled = np.isfinite(found[1])
-        if not filled.any():
-            return np.zeros(filled.size), np.full(filled.size, np.inf)
-        at = np.arange(filled.size)
-        return np.interp(at, at[filled], found[1][filled]), np.interp(at, at[filled], spread[filled])
+        """Usual value, and largest difference from it without doubt, float64 (planes,) each."""
+        known = np.isfinite(self._figures[0])
+        if not known.any():
+            return np.zeros(known.size), np.full(known.size, np.inf)
+        at = np.arange(known.size)
+        level, spread = (np.interp(at, at[known], one[known]) for one in self._figures)
+        # rows lie between the planes, too, where the light of a line may be another
+        steep = np.abs(np.gradient(level)) if level.size > 1 else np.zeros(level.size)
+        return level, DOUBT * spread + steep
 
 
 class SkySpectrum:
@@ -92,7 +80,7 @@ class SkySpectrum:
     Parameters
     ----------
     field : SkyField
-    start, bins : centre of the first bin [Angstrom], and number of bins of SAMPLING
+    start, bins, step : centre of the first bin [Angstrom], number of bins, and their width [Angstrom]
 
     Attributes
     ----------
@@ -104,8 +92,8 @@ class SkySpectrum:
 
     columns = ("xpos", "ypos", "lambda", "data", "stat", "dq", "origin")
 
-    def __init__(self, field: SkyField, start: float, bins: int) -> None:
-        self.field, self.start, self.bins = field, start, bins
+    def __init__(self, field: SkyField, start: float, bins: int, step: float = SAMPLING) -> None:
+        self.field, self.start, self.bins, self.step = field, start, bins, step
         self.sums = np.zeros((5, bins))
         self.slices = np.zeros((25, 64), np.int64)
         self.halves = np.zeros((2, 2, *field.excess.shape))
@@ -113,13 +101,13 @@ class SkySpectrum:
 
     def fresh(self) -> "SkySpectrum":
         """See `RowSums.fresh`."""
-        return SkySpectrum(self.field, self.start, self.bins)
+        return SkySpectrum(self.field, self.start, self.bins, self.step)
 
     def add(self, rows: Rows) -> None:
         """See `RowSums.add`."""
         doubtful = np.empty((rows["lambda"].size, 4))
         columns = [rows[name] for name in self.columns]
-        found = add_sky_rows(*columns, self.field, self.start, SAMPLING, self.sums, self.slices, self.halves, doubtful)
+        found = add_sky_rows(*columns, self.field, self.start, self.step, self.sums, self.slices, self.halves, doubtful)
         if found:
             self.doubtful.append(doubtful[:found].copy())
 
@@ -130,8 +118,12 @@ class SkySpectrum:
         self.halves += other.halves
         self.doubtful += other.doubtful
 
-    def finished(self) -> "MeanSpectrum":
+    def finished(self, sigma: float = CLIP) -> "MeanSpectrum":
         """The mean of all rows but cosmic rays; this adds the rows kept apart that are none, and is to be called once.
+
+        Parameters
+        ----------
+        sigma : float, rows further than this from the spectrum are cosmic rays, in standard deviations; 0 or less: none
 
         Raises
         ------
@@ -143,12 +135,12 @@ class SkySpectrum:
         doubtful = np.concatenate([np.empty((0, 4)), *self.doubtful])
         if doubtful.size:
             mean, scatter = (_filled(self.sums[k], self.sums[0]) for k in (1, 3))
-            add_undoubted(doubtful, mean, scatter, CLIP, self.start, SAMPLING, self.sums)
+            add_undoubted(doubtful, mean, scatter, sigma if sigma > 0 else np.inf, self.start, self.step, self.sums)
         mean, variance = spectrum_of(self.sums)
         with np.errstate(invalid="ignore", divide="ignore"):
             stat, scatter = self.sums[3] / self.sums[0], self.sums[4] / self.sums[0] - mean**2
         pixel = self._pixel_variance()
-        return MeanSpectrum(self.start, SAMPLING, mean, stat, variance, np.maximum(scatter, 0.0), self.slices, pixel)
+        return MeanSpectrum(self.start, self.step, mean, stat, variance, np.maximum(scatter, 0.0), self.slices, pixel)
 
     def _pixel_variance(self) -> float:
         """Variance by noise of the mean of a pixel's rows, of the sky; 0 where it is not known."""
