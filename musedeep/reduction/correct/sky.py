@@ -41,6 +41,9 @@ EDGE: Final = 4.0
 TOLERANCE: Final = 1.25
 """How far rows may be beyond the continuum [Angstrom]: the last bin of the reference's is missing."""
 
+ORIGINAL: Final = "orig"
+"""Column of the data before the subtraction."""
+
 SKY_SUBTRACTED: Final = "ESO DRS MUSE PIXTABLE SKYSUB"
 
 
@@ -89,12 +92,9 @@ class _Subtraction(Correction):
 
     changes = ("data",)
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
-        return [(SKY_SUBTRACTED, True, f"Sky was subtracted: {self.text}")]
+        return [(SKY_SUBTRACTED, True, "Pixel table was sky-subtracted")]
 
 
 class ModelSubtraction(_Subtraction):
@@ -103,7 +103,6 @@ class ModelSubtraction(_Subtraction):
     reads = ("lambda", "origin", "data")
 
     def __init__(self, tables: SkyTables) -> None:
-        super().__init__("lines and continuum")
         self.tables = tables
 
     def apply(self, rows: Rows) -> None:
@@ -122,12 +121,25 @@ class SpectrumSubtraction(_Subtraction):
     reads = ("lambda", "data")
 
     def __init__(self, wavelength: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        super().__init__("spectrum")
         self.wavelength, self.values = wavelength, values
 
     def apply(self, rows: Rows) -> None:
         """See `Correction.apply`."""
         subtract_linear(rows["lambda"], self.wavelength, self.values, rows["data"])
+
+
+class Original(Correction):
+    """A further column with the data as they are at this point; `unit` is theirs."""
+
+    reads = ("data",)
+    changes = (ORIGINAL,)
+
+    def __init__(self, unit: str) -> None:
+        self.units = {ORIGINAL: unit} if unit else {}
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        rows[ORIGINAL] = rows["data"].copy()
 
 
 def subtract_model(

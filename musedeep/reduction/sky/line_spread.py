@@ -1,16 +1,45 @@
 """Line-spread functions as the model of the sky uses them."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from musedeep.instrument import N_IFUS
 from musedeep.kernels.sky.line_spectrum import Profiles
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
+from musedeep.storage.fits.headers import integer_of
 
-SUB_STEPS = 8
+SUB_STEPS: Final = 8
 """Steps in half a triangle by which profiles are averaged."""
+
+_OFFSET: Final = re.compile(r"ESO DRS MUSE PIXTABLE EXP\d+ IFU(\d+) SLICE\d+ XOFFSET")
+
+
+def ifus_of(header: fits.Header, name: object) -> list[int]:
+    """The IFUs of a pixel table, as its header tells: by the places of its slices, or else the limits.
+
+    Parameters
+    ----------
+    name : of the pixel table, for messages
+
+    Raises
+    ------
+    MusedeepError
+        The header tells neither.
+    """
+    found = {int(match[1]) for key in header if (match := _OFFSET.fullmatch(key))}
+    if found:
+        return sorted(found)
+    ends = [
+        integer_of(header, f"ESO DRS MUSE PIXTABLE LIMITS IFU {end}", name, low=1, high=N_IFUS)
+        for end in ("LOW", "HIGH")
+    ]
+    return list(range(ends[0], ends[1] + 1))
 
 
 def slice_profiles(lsf: LsfProfile, index: int) -> Profiles:

@@ -194,8 +194,8 @@ class MeanSpectrum:
         """Bins with data."""
         return np.asarray(np.isfinite(self.data))
 
-    def table(self, path: Path) -> SkySpectrumTable:
+    def table(self, path: str | Path) -> SkySpectrumTable:
         """As a SKY_SPECTRUM; bins without data are 0 and have a flag."""
         bad = ~self.good
         data, stat = np.where(bad, 0.0, self.data), np.where(bad, 0.0, self.stat)
-        return SkySpectrumTable(path, self.wavelength, data, stat, np.where(bad, int(DQ.MISSING), 0))
+        return SkySpectrumTable(Path(path), self.wavelength, data, stat, np.where(bad, int(DQ.MISSING), 0))
