@@ -38,12 +38,6 @@ RECIPES = (
          Product("STD_TELLURIC_0001.fits", "Telluric absorption")),
     ),
     _later(
-        "create_sky", 10,
-        (Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field"),
-         *RESPONSE, EXTINCT_TABLE, SKY_LINES, LSF_PROFILE),
-        (Product("SKY_LINES.fits", "Fluxes of sky lines"), Product("SKY_CONTINUUM.fits", "Continuum of the sky")),
-    ),
-    _later(
         "astrometry", 11,
         (Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"), *RESPONSE, EXTINCT_TABLE,
          Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
