@@ -1,9 +1,13 @@
 """Sources in an image: regions above a threshold, their centres, their widths at half maximum."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+SQUARE: Final = np.ones((3, 3), np.bool_)
+"""For `bright_regions`: what is narrower than three pixels in any direction is removed."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,13 @@ def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[So
     the numbers of sources of the reference come out (QC EXPCOMB NDET), also where cosmic rays were left in.
     """
     middle, deviation = background(image)
-    if deviation <= 0:
-        return []
+    return sources_above(image, middle + threshold * deviation) if deviation > 0 else []
+
+
+def sources_above(image: NDArray[np.floating], level: float, opening: NDArray[np.bool_] | None = None) -> list[Source]:
+    """Sources in an image above a level; see `bright_regions`."""
     found = []
-    for region in bright_regions(image, middle + threshold * deviation):
+    for region in bright_regions(image, level, opening):
         x, y = round(region.x), round(region.y)
         finite = np.isfinite(image[y, x])
         widths = (width_at_half(image[y], x), width_at_half(image[:, x], y)) if finite else (-1.0, -1.0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.field.sources import bright_regions, mean_deviation, width_at_half
+from musedeep.kernels.field.sources import SQUARE, bright_regions, mean_deviation, width_at_half
 from musedeep.kernels.field.star_profile import box_centroids, fit_stars, light, widths
 from musedeep.storage.calibrations.astrometry_wcs import SOURCES
 
@@ -69,7 +69,7 @@ def find_stars(
         There are no stars, or none with a place.
     """
     middle, deviation = mean_deviation(image)
-    regions = bright_regions(image, middle + detsigma * deviation, np.ones((3, 3), bool)) if deviation > 0 else []
+    regions = bright_regions(image, middle + detsigma * deviation, SQUARE) if deviation > 0 else []
     if not regions:
         raise MusedeepError(
             f"{name}: no stars above detsigma={detsigma:g}; look at the exposure, or give a lower detsigma"
