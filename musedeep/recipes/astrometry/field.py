@@ -32,8 +32,8 @@ from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.cube.field_cube import FieldCube, NamedImage
 from musedeep.reduction.cube.field_grid import field_grid
 from musedeep.reduction.cube.planes import planes_of, resampling
-from musedeep.reduction.cube.source_quality import source_cards
 from musedeep.reduction.cube.row_survey import survey_rows
+from musedeep.reduction.cube.source_quality import source_cards
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation
@@ -150,8 +150,8 @@ def _corrected(call: RecipeCall[AstrometryParameters], exposure: ExposureRows) -
     if not (is_refraction_corrected(observation) or observation.narrow_field):
         if parameters.lambdaref < 0:
             raise MusedeepError(
-                f"{observation.name}: its refraction is not corrected, and lambdaref={parameters.lambdaref:g} leaves it "
-                "so: stars would be drawn out; give lambdaref=7000"
+                f"{observation.name}: its refraction is not corrected, and lambdaref={parameters.lambdaref:g} leaves "
+                "it so: stars would be drawn out; give lambdaref=7000"
             )
         corrected = corrected.corrected(correct_refraction(observation, parameters.lambdaref))
     if call.frames.get("STD_RESPONSE") and not is_flux_calibrated(observation):

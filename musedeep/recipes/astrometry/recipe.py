@@ -81,7 +81,7 @@ RECIPE = Recipe(
         Product("ASTROMETRY_WCS_kkkk.fits", "Astrometric solution", Format.TABLE, 35_000),
     ),
     quality=(
-        Quality("ASTRO LAMBDA", "Wavelength of the plane of the cube in which widths of sources were measured [Angstrom]"),
+        Quality("ASTRO LAMBDA", "Wavelength of the plane in which widths of sources were measured [Angstrom]"),
         Quality("ASTRO NDET", "Number of sources detected in that plane"),
         Quality("ASTRO POSk X, Y", "Position of source k [pixel]; -1 where its width cannot be measured"),
         Quality("ASTRO FWHMk X, Y", "Width of source k [arcsec]; -1 where it cannot be measured"),

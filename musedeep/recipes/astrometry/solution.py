@@ -8,8 +8,8 @@
    (1.48 times the median absolute deviation); `niter` is the number of fits. From the same places it is the matrix of
    the reference, to 1e-14 degrees per pixel, in five of six solutions; in the sixth it left out three more stars.
 4. The tangent point is put on the axis about which the field turns (`rotcenter`), and the matrix is turned back to
-   position angle 0. (The reference leaves it turned, which is wrong where the angle is not 0; and its CRVAL is the place
-   of the pixel `rotcenter` of the image, 30 arcsec beside the field. Nothing reads CRVAL.)
+   position angle 0. (The reference leaves it turned, which is wrong where the angle is not 0; and its CRVAL is the
+   place of the pixel `rotcenter` of the image, 30 arcsec beside the middle of the field. Nothing reads CRVAL.)
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from musedeep.storage.calibrations.astrometry_wcs import AstrometryWcs
 Floats = NDArray[np.float64]
 
 FARTHEST: Final = 60.0
-"""Stars of the catalogue farther from the pointing are beyond the field of view at any angle, and beyond any error of the
+"""Stars of the catalogue farther from the pointing are beyond the field of view at any angle, and any error of the
 pointing [arcsec]; of the narrow-field mode, an eighth."""
 SPREAD: Final = 1.48
 """Standard deviation of a normal distribution over its median absolute deviation, as the reference has it."""

@@ -90,8 +90,8 @@ def find_stars(
     kept = np.flatnonzero(good)
     if not kept.size:
         raise MusedeepError(
-            f"{name}: none of {len(regions)} sources above detsigma={detsigma:g} has the profile of a star; look at the "
-            "exposure, or give centroid=box"
+            f"{name}: none of {len(regions)} sources above detsigma={detsigma:g} has the profile of a star; look at "
+            "the exposure, or give centroid=box"
         )
     kept = kept[np.argsort(-stars.flux[kept], kind="stable")]
     return Stars(stars.places[kept], stars.errors[kept], stars.widths[kept], stars.flux[kept], detsigma)
