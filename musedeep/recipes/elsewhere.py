@@ -38,12 +38,6 @@ RECIPES = (
          Product("STD_TELLURIC_0001.fits", "Telluric absorption")),
     ),
     _later(
-        "astrometry", 11,
-        (Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"), *RESPONSE, EXTINCT_TABLE,
-         Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
-        (Product("ASTROMETRY_WCS_0001.fits", "Astrometric solution"),),
-    ),
-    _later(
         "exp_align", 13,
         (Input("IMAGE_FOV", 2, None, "Images of the field, one per exposure"),),
         (Product("OFFSET_LIST.fits", "Offsets of the exposures"),),

@@ -1,7 +1,6 @@
 """muse_scipost_subtract_sky: pixel tables without the lines and the continuum of a model of the sky."""
 
 from pathlib import Path
-from typing import Any, Final
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_exposures import ExposureRows, run_step
