@@ -1,4 +1,4 @@
-"""QC EXPCOMB: sources in one plane of the combined cube and their widths (manual 9.14.5).
+"""QC EXPCOMB, QC SCIPOST: sources in one plane of a cube and their widths (manual 9.14.5).
 
 Against the reference, on seven small cubes of simulated stars (five of three IFUs, two of one IFU): the plane is
 the same; on three IFUs with and without rejection of cosmic rays the number of sources is the same (11), 53 of 55
@@ -17,8 +17,10 @@ THRESHOLD = 5.0
 """Detection threshold, in standard deviations of the background (the reference prints it in its log)."""
 
 
-def source_cards(cube: CubeFile, grid: Grid) -> list[tuple[str, object, str]]:
+def source_cards(cube: CubeFile, grid: Grid, step: str) -> list[tuple[str, object, str]]:
     """The QC cards of a cube: sources in its central plane (number nz // 2, from 0).
+
+    `step` is the word of the recipe in the keywords: EXPCOMB, SCIPOST.
 
     Returns
     -------
@@ -29,7 +31,7 @@ def source_cards(cube: CubeFile, grid: Grid) -> list[tuple[str, object, str]]:
     plane = grid.shape[0] // 2
     image = cube.data.read_box(plane, plane + 1)[0]
     sources = find_sources(image, THRESHOLD)
-    qc = "ESO QC EXPCOMB "
+    qc = f"ESO QC {step} "
     cards: list[tuple[str, object, str]] = [
         (qc + "LAMBDA", np.float32(grid.wavelengths()[plane]), "[Angstrom] Wavelength of plane in combined cube"),
         (qc + "NDET", len(sources), "Number of detected sources in combined cube."),
