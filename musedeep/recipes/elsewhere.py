@@ -41,7 +41,7 @@ RECIPES = (
         "create_sky", 10,
         (Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field"),
          *RESPONSE, EXTINCT_TABLE, SKY_LINES, LSF_PROFILE),
-        (Product("SKY_LINES.fits", "Fluxes of sky lines"),),
+        (Product("SKY_LINES.fits", "Fluxes of sky lines"), Product("SKY_CONTINUUM.fits", "Continuum of the sky")),
     ),
     _later(
         "astrometry", 11,

@@ -7,7 +7,7 @@ from tests.makers import made_up_recipe
 
 
 class WithImages(made_up_recipe.MadeUpParameters):
-    saveimage: bool = parameter(True, "Write images.", asked=False)
+    saveimage: bool = parameter(True, "Write images.", in_night=False)
 
 
 RECIPE = replace(made_up_recipe.RECIPE, model=WithImages, work=__name__)

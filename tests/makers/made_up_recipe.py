@@ -6,17 +6,18 @@ from pathlib import Path
 
 from musedeep.declaration import Input, Parameters, Recipe, parameter
 from musedeep.errors import MusedeepError
-from musedeep.recipes.registry import first_stage, makers, steps
+from musedeep.recipes.registry import makers, night_recipes, steps
 from musedeep.recipes.run_ifus import Outcome
 from musedeep.selection.night.classify import RAW_TAGS
 
-TAGS = dict.fromkeys([*RAW_TAGS.values(), *(one.name for recipe in first_stage() for one in recipe.inputs)])
+TAGS = dict.fromkeys([*RAW_TAGS.values(), *(one.name for recipe in night_recipes() for one in recipe.inputs)])
 
 
 class MadeUpParameters(Parameters):
     nifu: int = parameter(0, "IFU.")
     failing: str = parameter("", "Tasks that fail, with commas.")
     breaking: str = parameter("", "Tasks that fail in a way nobody expects.")
+    missing: str = parameter("", "Products that are not made, though others are; with commas.")
     losing: int = parameter(0, "An IFU that tasks of all IFUs go on without.")
     wait: float = parameter(0.0, "Seconds that a task takes.")
     order: int = parameter(5, "Goes into the digest.")
@@ -52,9 +53,17 @@ def run(call):
     if task.startswith("scibasic"):
         kind = task.split("-")[1].split(".")[0]
         names = [f"PIXTABLE_{kind}_{k:04d}" for k in range(1, 1 + len(call.frames[kind]))]
+    elif task.startswith("scipost"):
+        names = ["PIXTABLE_REDUCED_0001", "IMAGE_FOV_0001"]
+    elif task == "exp_combine":
+        names = ["DATACUBE_FINAL"]
+    names = [name.replace("kkkk", "0001") for name in names if name not in call.parameters.missing.split(",")]
     ifu = call.parameters.nifu
     paths = [call.output / (f"{name}-{ifu:02d}.fits" if ifu else f"{name}.fits") for name in names]
     for path in paths:
         path.write_text(digest.hexdigest())
     lost = call.parameters.losing
-    return Outcome(paths, {lost: f"IFU {lost}: no light"} if lost and not ifu else {})
+    failures = {lost: f"IFU {lost}: no light"} if lost and not ifu else {}
+    if call.parameters.missing:
+        failures[ifu] = f"IFU {ifu}: no light in {call.parameters.missing}"
+    return Outcome(paths, failures)

@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from musedeep.cli.main import run
 from musedeep.declaration import Scope
-from musedeep.recipes.registry import declared, makers, named, recipes
+from musedeep.recipes.registry import declared, first_stage, makers, named, recipes
 from musedeep.reduction.parameters import SAVE_FITS
 from musedeep.selection.night.classify import RAW_TAGS
 from tests.makers import arc_frames, exposure_frames, mask_frames
@@ -41,10 +41,15 @@ def test_every_raw_tag_is_an_input():
 
 
 def test_no_product_has_two_makers():
-    made = [one.name for recipe in declared().values() for one in recipe.products]
-    assert len(made) == len(set(made))
+    for recipe in declared().values():
+        made = [one.name for one in recipe.products]
+        assert len(made) == len(set(made)), recipe.name
+    first = [one.name for recipe in first_stage() for one in recipe.products]
+    assert len(first) == len(set(first))
     for tag, (recipe, one) in makers().items():
         assert one in recipe.products and one.category == tag
+        # a table that a later recipe takes and gives back is the first one's
+        assert not any(other.name == tag and other.raw for other in recipe.inputs)
 
 
 @pytest.mark.parametrize("name", declared())

@@ -412,9 +412,11 @@ class _Run:
         except MusedeepError as error:  # a file has gone since it was found to be startable
             self._fail(task, str(error))
             return None
-        if left_out := [path for path, _ in task.frames.frames if path not in {kept for kept, _ in frames}]:
-            names = ", ".join(self._below(path) for path in left_out)
-            self.outcome.lost[task.name] = f"{names}, which could not be made"
+        # the failure of an IFU has been told
+        apart = {path for one in self.plan.tasks if one.frames.exposure for path in one.frames.products} | self.absent
+        kept = {path for path, _ in frames}
+        if left_out := [self._below(path) for path, _ in task.frames.frames if path in apart - kept]:
+            self.outcome.lost[task.name] = f"{', '.join(left_out)}, which could not be made"
             LOG.warning(f"{task.name} goes on without {self.outcome.lost[task.name]}")
         module = self.request.modules[task.frames.recipe]
         directory = self.request.output.absolute() / WORK / task.name

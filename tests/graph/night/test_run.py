@@ -16,7 +16,7 @@ from musedeep.graph.night import run as night_run
 from musedeep.graph.night.journal import WORK
 from musedeep.graph.night.run import NightRequest, reduce_night
 from musedeep.progress import Silent
-from musedeep.recipes.registry import declared
+from musedeep.recipes.registry import declared, first_stage
 from musedeep.selection.night.associate import Wish, associate
 from musedeep.selection.night.classify import classify_files, fits_files
 from tests.makers.made_up_recipe import MODULES
@@ -53,8 +53,16 @@ def night(tmp_path_factory):
     return make_tiny_night(tmp_path_factory.mktemp("made") / "night")
 
 
+FIRST_STAGE = {recipe.step for recipe in first_stage()}
+
+
+def all_sets_of(night, output, **wish):
+    frames = classify_files(fits_files([night / "raw", night / "static"]))
+    return associate(frames, Wish(output, darks=True, **wish)).sets
+
+
 def sets_of(night, output):
-    return associate(classify_files(fits_files([night / "raw", night / "static"])), Wish(output, darks=True)).sets
+    return [one for one in all_sets_of(night, output) if one.step in FIRST_STAGE]
 
 
 def reduce_tiny(night, output, progress=None, dry_run=False, **options):
@@ -176,6 +184,54 @@ def test_what_a_task_of_all_ifus_goes_on_without_is_tried_again(night, tmp_path)
     assert lines == ["twilight went on without: IFU 7: no light"]
     again = reduce_night(request, Silent())
     assert again.made == ["twilight"] and again.lost and len(again.earlier) == 18
+
+
+def second_stage(night, output, **parameters):
+    """A night to the combined cube; what the first stage and others make of calibrations is given."""
+    table = night / "static" / "extinct_table.fits"
+    wanted = ("scibasic", "scipost", "exp_align", "exp_combine")
+    files = dict.fromkeys(("STD_RESPONSE", "STD_TELLURIC", "ASTROMETRY_WCS", "SKY_LINES"), table)
+    first = {"bias", "flat", "wavecal", "lsf", "twilight"}
+    sets = [one for one in all_sets_of(night, output, files=files) if one.step in {*wanted, *first}]
+    given = {f"muse_{step}": {"losing": "0"} | parameters.get(step, {}) for step in {*wanted, *first}}
+    return reduce_night(NightRequest(sets, output, MODULES, given), Silent())
+
+
+def test_an_exposure_that_fails_is_left_out(night, tmp_path):
+    output = tmp_path / "reduced"
+    night = make_tiny_night(tmp_path / "night", objects=3)
+    failing = {"failing": "scipost-2"}
+    with logged() as lines:
+        outcome = second_stage(night, output, scipost=failing)
+    assert list(outcome.failed) == ["scipost-2"] and not outcome.skipped
+    assert {"scipost-1", "scipost-3", "exp_align", "exp_combine"} <= set(outcome.made)
+    assert lines[1:] == [
+        "exp_align goes on without scipost-2/IMAGE_FOV_0001.fits, which could not be made",
+        "exp_combine goes on without scipost-2/PIXTABLE_REDUCED_0001.fits, which could not be made",
+    ]
+    first = contents(output)
+    outcome = second_stage(night, output)
+    assert set(outcome.made) == {"scipost-2", "exp_align", "exp_combine"} and not outcome.failed
+    name = "exp_combine/DATACUBE_FINAL.fits"
+    assert contents(output)[name] != first[name]
+
+
+def test_too_few_exposures_are_not_combined(night, tmp_path):
+    outcome = second_stage(night, tmp_path / "reduced", scipost={"failing": "scipost-2"})
+    assert list(outcome.failed) == ["scipost-2"]
+    assert outcome.skipped == {"exp_align": ["scipost-2"], "exp_combine": ["scipost-2", "exp_align"]}
+
+
+def test_an_exposure_of_one_ifu_that_fails_is_left_out(night, tmp_path):
+    """muse_scibasic makes the first exposure of each IFU, and not the second."""
+    output = tmp_path / "reduced"
+    scibasic = {"missing": "PIXTABLE_OBJECT_0002"}
+    outcome = second_stage(night, output, scibasic=scibasic)
+    assert not outcome.failed and {"scibasic-OBJECT-03", "scipost-1"} <= set(outcome.made)
+    assert outcome.lost["scibasic-OBJECT-03"] == "IFU 3: no light in PIXTABLE_OBJECT_0002"
+    assert outcome.skipped["scipost-2"] == ["scibasic-OBJECT-03", "scibasic-OBJECT-07"]
+    outcome = second_stage(night, output)
+    assert {"scibasic-OBJECT-03", "scipost-2", "exp_combine"} <= set(outcome.made) and not outcome.skipped
 
 
 def test_what_nobody_expected_is_one_line_too(night, tmp_path):

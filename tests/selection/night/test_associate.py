@@ -12,6 +12,7 @@ from musedeep.graph.night.plan import plan_night
 from musedeep.recipes.registry import declared, first_stage
 from musedeep.selection.night.associate import Wish, associate, night_of
 from musedeep.selection.night.classify import Frame, classify_files, fits_files
+from musedeep.selection.night.rules import AO_ONLY
 from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 from tests.makers.tiny_nights import make_tiny_night
 
@@ -86,7 +87,12 @@ def day(mjd=57000.6, **what):
     return [f for k, tag in enumerate(("BIAS", "FLAT", "ARC")) for f in series(tag, mjd + k / 100, **what)]
 
 
-STATIC = [static("LINE_CATALOG", "line_catalog.fits"), static("GEOMETRY_TABLE", "geometry_table_wfm.fits")]
+STATIC = [
+    static("LINE_CATALOG", "line_catalog.fits"),
+    static("GEOMETRY_TABLE", "geometry_table_wfm.fits"),
+    static("EXTINCT_TABLE", "extinct_table.fits"),
+    static("STD_RESPONSE", "response.fits"),
+]
 
 
 def sets(frames, **wish):
@@ -114,11 +120,28 @@ def test_a_night_passes_every_declared_tag_on_or_there_is_a_reason():
     passed: dict[str, set[str]] = {}
     for one in found.values():
         passed.setdefault(one.recipe, set()).update(tag for _, tag in one.frames)
+    others = {"ARC_LSF", "OFFSET_LIST", *AO_ONLY}
     for recipe in declared().values():
-        wanted = {one.name for one in recipe.inputs if not one.left_out and one.name not in ("ARC_LSF", "OFFSET_LIST")}
+        if not recipe.in_night:
+            assert recipe.name not in passed
+            continue
+        wanted = {one.name for one in recipe.inputs if not one.left_out and one.name not in others}
+        asked = {one.name for one in recipe.inputs if one.asked_by}
         if recipe.scope is not Scope.EXPOSURES:
-            assert passed[recipe.name] == wanted, recipe.name
-        assert all(one.left_out for one in recipe.inputs if one.name not in wanted | {"ARC_LSF", "OFFSET_LIST"})
+            assert passed[recipe.name] == wanted - asked, recipe.name
+        assert all(one.left_out for one in recipe.inputs if one.name not in wanted | others)
+
+
+@pytest.mark.parametrize(("mode", "given"), [("WFM-AO-N", True), ("NFM-AO-N", True), (MODE, False)])
+def test_raman_lines_belong_to_the_modes_of_the_laser(mode, given):
+    names = ("STD", "ASTROMETRY", "SKYFLAT", "ILLUM", "OBJECT", "SKY")
+    frames = [*day(mode=mode), *(frame(tag, 57001.1 + k / 1e3, mode=mode) for k, tag in enumerate(names))]
+    frames += [*series("SKYFLAT", 57000.7, 8, mode=mode), *STATIC, static("RAMAN_LINES", "raman_lines.fits")]
+    frames.append(static("GEOMETRY_TABLE", "geometry_table_nfm.fits"))
+    statics = ("STD_FLUX_TABLE", "ASTROMETRY_REFERENCE", "SKY_LINES")
+    _, found = sets([*frames, *(static(tag, f"{tag.lower()}.fits") for tag in statics)])
+    tags = {tag for _, tag in found["scipost-1"].frames}
+    assert ("RAMAN_LINES" in tags) == given
 
 
 def test_bad_pixels_of_each_ifu_come_from_its_own_table():
@@ -162,6 +185,46 @@ def test_sets_of_several_exposures_need_several():
     assert "scipost-1" in found and not {"exp_align", "exp_combine"} & set(found)
     _, found = sets([*day(), *STATIC, frame("OBJECT", 57001.1), frame("OBJECT", 57001.2)])
     assert len(paths(found["exp_combine"], "PIXTABLE_REDUCED")) == len(paths(found["exp_align"], "IMAGE_FOV")) == 2
+
+
+def test_the_sets_of_an_exposure_have_what_its_parameters_ask_for():
+    names = {"SKY_CONTINUUM": "sky.fits", "AUTOCAL_FACTORS": "factors.fits", "SKY_LINES": "lines.fits"}
+    tables = [static(tag, name) for tag, name in names.items()]
+    frames = [*day(), *STATIC, *tables, frame("OBJECT", 57001.1)]
+    _, found = sets(frames)
+    assert paths(found["scipost-1"], "SKY_LINES") and not paths(found["scipost-1"], "SKY_CONTINUUM")
+    assert not paths(found["scipost-1"], "AUTOCAL_FACTORS")
+    _, found = sets(frames, parameters={"muse_scipost": {"skymethod": "subtract-model", "autocalib": "user"}})
+    assert paths(found["scipost-1"], "SKY_CONTINUUM") == ["/static/sky.fits"]
+    assert paths(found["scipost-1"], "AUTOCAL_FACTORS") == ["/static/factors.fits"]
+    frames.remove(tables[0])
+    night, found = sets(frames, parameters={"muse_scipost": {"skymethod": "subtract-model"}})
+    (line,) = night.problem_lines()
+    assert line.startswith("no SKY_CONTINUUM; add a directory") and line.endswith("left out: scipost-1")
+
+
+def test_products_of_the_sky_and_the_standard_go_to_the_exposures():
+    sky = [frame("STD", 57001.0), frame("SKY", 57001.05), static("STD_FLUX_TABLE", "stars.fits")]
+    frames = [*day(), *STATIC[:-1], *sky, static("SKY_LINES", "lines.fits"), frame("OBJECT", 57001.1)]
+    _, found = sets(frames, parameters={"muse_scipost": {"skymethod": "subtract-model"}})
+    for tag, name in (
+        ("STD_RESPONSE", "STD_RESPONSE_0001"), ("SKY_LINES", "SKY_LINES"), ("SKY_CONTINUUM", "SKY_CONTINUUM")
+    ):  # fmt: skip
+        assert paths(found["scipost-1"], tag) == [str(REDUCED / f"{name}.fits")]
+    assert paths(found["scipost-1"], "PIXTABLE_OBJECT") == [
+        str(REDUCED / f"PIXTABLE_OBJECT_0001-{n:02d}.fits") for n in (1, 2)
+    ]
+
+
+def test_a_file_can_be_chosen_for_a_tag():
+    grid = Path("/mine/grid.fits")
+    frames = [*day(), *STATIC, frame("OBJECT", 57001.1), frame("OBJECT", 57001.2)]
+    _, found = sets(frames, files={"OUTPUT_WCS": grid, "STD_RESPONSE": Path("/mine/response.fits")})
+    for name in ("scipost-1", "scipost-2", "exp_combine"):
+        assert paths(found[name], "OUTPUT_WCS") == [str(grid)]
+    assert paths(found["scipost-2"], "STD_RESPONSE") == ["/mine/response.fits"]
+    _, found = sets(frames)
+    assert not paths(found["exp_combine"], "OUTPUT_WCS")
 
 
 def test_a_broken_series_of_arcs_gives_way():
@@ -355,7 +418,7 @@ def test_a_geometry_of_its_own_where_none_is_given():
 
 def test_chosen_ifus():
     _, found = sets([*day(), *STATIC, frame("OBJECT", 57001.1)], ifus=(2,))
-    assert {one.ifu for one in found.values()} == {0, 2}
+    assert {one.ifu for one in found.values()} == {0, 2} and found["scipost-1"].exposure == 1
     with pytest.raises(MusedeepError, match="IFU 5: no raw frame holds it; there are 1, 2"):
         sets([*day(), *STATIC], ifus=(5,))
 
@@ -389,7 +452,7 @@ def test_what_is_missing_is_one_line_a_cause():
     [
         ([frame("OBJECT"), frame("OBJECT", 57001.1, mode="WFM-AO-N")], "mixed modes of OBJECT/SKY frames: .*--mode"),
         ([frame("OBJECT"), frame("OBJECT", 57005.0)], r"exposures of 2 nights \(2014-12-09, 2014-12-13\).*--night"),
-        (STATIC, "none of the 2 FITS files is a raw MUSE frame"),
+        (STATIC, "none of the 4 FITS files is a raw MUSE frame"),
     ],
 )
 def test_what_has_to_be_chosen_is_one_line(frames, message):
