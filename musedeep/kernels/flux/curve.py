@@ -1,7 +1,7 @@
 """Smoothing of a curve over wavelength by local polynomials and a running mean, robust against single points.
 
 1. At each point a cubic polynomial is fitted to the points within some distance of it. Points off by more than three
-   times the rms of the others are left out, and the fit is repeated, until no more are. The curve takes its value there.
+   times the rms of the others are left out, and the fit is repeated, until no more are. The curve takes its value.
 2. A running mean follows, of as many points on either side: of the points within a distance, as many as there are on
    the side that has fewer. So a slope leaves the ends where they are.
 """
@@ -72,11 +72,10 @@ def fit_clipped(x, y, used, degree, coefficients):
     for _ in range(ROUNDS):
         changed = False
         for i in range(x.size):
-            if used[i]:
-                # the rounding of an exact polynomial is no reason
-                if abs(y[i] - polynomial(x[i], coefficients)) > CLIP * rms + 1e-12 * abs(y[i]):
-                    used[i] = False
-                    changed = True
+            # the rounding of an exact polynomial is no reason
+            if used[i] and abs(y[i] - polynomial(x[i], coefficients)) > CLIP * rms + 1e-12 * abs(y[i]):
+                used[i] = False
+                changed = True
         if not changed or used.sum() <= degree + 1:
             break
         rms = fit_polynomial(x, y, used, degree, coefficients)

@@ -8,6 +8,7 @@
 4. The standard star gives the response and the telluric absorption (`sensitivity`).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,38 +18,41 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.errors import MusedeepError
+from musedeep.kernels.field.sources import find_sources
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.recipes.standard.products import Figures, fluxes_hdus, quality_cards, star_cards
+from musedeep.recipes.standard.products import fluxes_hdus, quality_cards, star_cards
 from musedeep.recipes.standard.recipe import RECIPE, StandardParameters
 from musedeep.recipes.standard.sensitivity import Curve, Seen, StarSpectrum, response_of, sensitivity
 from musedeep.recipes.standard.star_fluxes import StarFluxes, measure_all, profile_of
-from musedeep.recipes.standard.stars import FieldPlace, Stars, choose_star, find_stars
+from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, Stars, choose_star, find_stars
 from musedeep.reduction.correct import flat_field
-from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
+from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse
 from musedeep.reduction.correct.refraction import correct_refraction
-from musedeep.reduction.cube.field_cube import FieldCube
-from musedeep.reduction.cube.field_grid import FieldGrid, field_grid
+from musedeep.reduction.cube.field_cube import FieldCube, PlaneImages
+from musedeep.reduction.cube.field_grid import field_grid
 from musedeep.reduction.cube.planes import planes_of, resampling
-from musedeep.reduction.cube.quality import source_cards
 from musedeep.reduction.cube.row_survey import survey_rows
+from musedeep.reduction.cube.source_quality import source_cards
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.statics.load import load_telluric_regions
 from musedeep.storage.calibrations.extinction import ExtinctionTable, read_extinction
-from musedeep.storage.calibrations.filters import Filter, read_filters
+from musedeep.storage.calibrations.filters import WHITE, Filter, read_filters
 from musedeep.storage.calibrations.response import Response, Telluric, flat_corrected_card, response_hdu, telluric_hdu
 from musedeep.storage.calibrations.std_flux_table import Standard, nearest_standard
 from musedeep.storage.calibrations.telluric_regions import TelluricRegions, read_telluric_regions
 from musedeep.storage.fits.hdus import write_hdus
-from musedeep.storage.fits.headers import text_of
+from musedeep.storage.fits.headers import number_of, text_of
 from musedeep.storage.outputs import refuse_existing
 
 PIXFRAC: Final = (1.0, 1.0, 1.0)
 """Of the drizzle, in x, y and wavelength."""
 COSMIC_SIGMA: Final = 25.0
 """Limit of the rejection of cosmic rays; the cores of bright stars are steep."""
+
+_OF_ROWS: Final = re.compile(rf"({PIXTABLE}.*|ESO DRS MUSE FLAT FLUX .*|C(TYPE|UNIT|RPIX|RVAL)\d|CD\d_\d|EXTNAME)$")
+"""Cards that are true of pixel tables only."""
 
 CUBE, FLUXES, RESPONSE, TELLURIC = "DATACUBE_STD", "STD_FLUXES", "STD_RESPONSE", "STD_TELLURIC"
 
@@ -144,13 +148,13 @@ def _reduce(
     target = text_of(exposure.header, "OBJECT", observation.name, standard.name)
     profile = profile_of(parameters.profile, observation.narrow_field)
     wavelength = grid.grid.wavelengths()
-    with FieldCube(
-        _path(call, CUBE, number), grid, target, "count", call.overwrite, calibrations.filters, with_white=True
-    ) as cube:
+    with FieldCube(_path(call, CUBE, number), grid, target, "count", call.overwrite, calibrations.filters) as cube:
+        white = PlaneImages([WHITE], grid)
         how = resampling(pixfrac=PIXFRAC, crsigma=COSMIC_SIGMA)
         for planes in planes_of(survey, grid, how, workers=call.workers, progress=call.progress):
             cube.add(planes)
-        image = cube.white()
+            white.add(planes)
+        image = white.images()[0]
         stars = find_stars(image, place)
         fluxes = measure_all(cube, stars, profile, wavelength, observation.name)
         totals = np.array([_total(one) for one in fluxes])
@@ -162,19 +166,16 @@ def _reduce(
             standard, stars, tuple(fluxes), chosen, wavelength, curve, response, telluric, image
         )  # fmt: skip
         corrected = flat_corrected_card(flat_corrected)
-        figures = Figures(target, spectrum, standard, seen, calibrations.extinction, calibrations.filters)
         headers = {
-            CUBE: [*source_cards(cube.file, grid.grid, "STANDARD"), corrected],
+            CUBE: [*_source_cards(cube, place), corrected],
             FLUXES: [corrected, *star_cards(stars, totals, chosen, parameters.select)],
-            RESPONSE: [*quality_cards(response, figures), corrected],
+            RESPONSE: [*quality_cards(response, target, standard, calibrations.filters), corrected],
             TELLURIC: [corrected],
         }
-        primary = {
-            category: _header(call, exposure, rows, category, number, cards) for category, cards in headers.items()
-        }
+        primary = {category: _header(call, exposure, category, number, cards) for category, cards in headers.items()}
         paths = [cube.finish(primary[CUBE])]
     tables = {
-        FLUXES: fluxes_hdus(fluxes, wavelength, target),
+        FLUXES: fluxes_hdus(fluxes, wavelength),
         RESPONSE: [response_hdu(response)],
         TELLURIC: [telluric_hdu(telluric)],
     }
@@ -197,14 +198,20 @@ def _total(fluxes: StarFluxes) -> float:
 def _middle(exposure: ExposureRows) -> tuple[float, float]:
     """Where the pointing is in the field of view: the middle of the limits, before the refraction is corrected."""
     header, name = exposure.header, exposure.observation.name
-    ends = [[_limit(header, axis, end, name) for end in ("LOW", "HIGH")] for axis in "XY"]
+    ends = [[number_of(header, f"{PIXTABLE}LIMITS {axis} {end}", name) for end in ("LOW", "HIGH")] for axis in "XY"]
     return 0.5 * sum(ends[0]), 0.5 * sum(ends[1])
+
+
+def _source_cards(cube: FieldCube, place: FieldPlace) -> list[Card]:
+    """QC of the sources in the middle plane of the cube."""
+    middle = cube.grid.shape[0] // 2
+    sources = find_sources(cube.plane(middle), THRESHOLD)
+    return source_cards("STANDARD", "output", sources, float(cube.grid.grid.wavelengths()[middle]), place.scale)
 
 
 def _header(
     call: RecipeCall[StandardParameters],
     exposure: ExposureRows,
-    rows: ExposureRows,
     category: str,
     number: int,
     cards: Sequence[Card],
@@ -212,4 +219,9 @@ def _header(
     """Primary header of a product."""
     frames = {**call.frames, "PIXTABLE_STD": list(exposure.paths)}
     name = _path(call, category, number).name
-    return exposure_header(RECIPE, exposure.header, category, name, frames, call.parameters, [*cards])
+    kept = fits.Header([c for c in exposure.header.cards if not _OF_ROWS.match(c.keyword)])
+    own: list[Card] = [
+        ("ESO PRO SCIENCE", False, "Scientific product if T"),
+        ("SPECSYS", "TOPOCENT", "Spectral reference frame"),
+    ]
+    return exposure_header(RECIPE, kept, category, name, frames, call.parameters, [*own, *cards])

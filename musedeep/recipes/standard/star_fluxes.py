@@ -36,8 +36,8 @@ from musedeep.kernels.flux.star_profile import (
     fit_fluxes,
     fit_planes,
 )
-from musedeep.reduction.cube.field_cube import FieldCube
 from musedeep.recipes.standard.stars import Star, Stars
+from musedeep.reduction.cube.field_cube import FieldCube
 
 Profile = Literal["gaussian", "moffat", "smoffat", "circle", "square", "auto"]
 PROFILES: Final = get_args(Profile)
@@ -145,7 +145,7 @@ def window_of(cube: FieldCube, star: Star, width: float, profile: Profile, name:
     data, stat = (np.empty((planes, y1 - y0, x1 - x0), np.float32) for _ in range(2))
     for first in range(0, planes, 64):
         last = min(first + 64, planes)
-        for array, part in zip((data, stat), cube.lines(first, last, y0, y1), strict=True):
+        for array, part in zip((data, stat), cube.lines((first, last), (y0, y1)), strict=True):
             array[first:last] = part[:, :, x0:x1]
     return Window(data, stat, star.x - x0, star.y - y0, half, (x0, y0))
 
