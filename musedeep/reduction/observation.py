@@ -151,20 +151,23 @@ class Observation:
 
     @cached_property
     def position_angle(self) -> float:
-        """Position angle of the field's y axis, north through east [deg] (ESO INS DROT POSANG, with DROT MODE SKY).
+        """Position angle of the field's y axis, north through east [deg]: ESO INS DROT POSANG in DROT MODE SKY.
+
+        In mode STAT it is minus POSANG (so does the reference, found by experiments on it).
 
         Raises
         ------
         MusedeepError
-            A keyword is missing; the derotator did not follow the sky.
+            A keyword is missing; the derotator was in another mode.
         """
-        mode = text_of(self.header, "ESO INS DROT MODE", self.name, "SKY")
-        if mode != "SKY":
+        mode = text_of(self.header, "ESO INS DROT MODE", self.name)
+        if mode not in ("SKY", "STAT"):
             raise MusedeepError(
-                f"{self.name}: ESO INS DROT MODE is {mode}; only exposures in mode SKY have a position angle: leave it "
-                "out"
+                f"{self.name}: keyword ESO INS DROT MODE is {mode}, expected SKY or STAT; the position angle follows "
+                "from no other: correct it, or leave the exposure out"
             )
-        return self._number("ESO INS DROT POSANG", low=-360.0, high=360.0)
+        angle = self._number("ESO INS DROT POSANG", low=-720.0, high=720.0)
+        return angle if mode == "SKY" else -angle
 
     @property
     def temperature(self) -> float:

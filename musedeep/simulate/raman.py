@@ -26,7 +26,7 @@ RATIO: Final = 0.015
 SPREAD: Final = {"xx": 1.2e-6, "xy": 2.7e-6, "yy": 2.2e-6, "x": 8e-5, "y": 2e-4}
 """Scatter of the coefficients of the distribution over the field, in spaxels from its middle.
 
-This and the fluxes are as in six exposures of one hour of June 2017 (quality control in the musered database)."""
+This and the fluxes are as in six exposures of June 2017 (quality control in the musered database)."""
 
 
 @dataclass(frozen=True)

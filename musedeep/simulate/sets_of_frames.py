@@ -10,7 +10,7 @@ from typing import Any
 
 from musedeep.declaration import Input, Recipe, Scope
 from musedeep.recipes.registry import first_stage, makers, night_recipes, of_exposure
-from musedeep.selection.night.rules import GIVEN_FIRST
+from musedeep.selection.night.rules import GIVEN_FIRST, is_given
 from musedeep.simulate.exposure import Exposure
 
 Frames = list[tuple[str, str]]
@@ -35,6 +35,8 @@ def night_sets(
     """
 
     sets: dict[str, Frames] = {}
+    mode = exposures[0].mode if exposures else ""
+    statics = {tag: path for tag, path in statics.items() if is_given(tag, mode)}
     number = sum(e.kind == "OBJECT" for e in exposures)
     kinds = {e.kind for e in exposures}
     for recipe in night_recipes():

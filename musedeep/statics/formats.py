@@ -54,7 +54,7 @@ def sky_lines(lines: SkyLines) -> fits.HDUList:
 def raman_lines_table(lines: RamanLines) -> fits.HDUList:
     """RAMAN_LINES: the layout of SKY_LINES; group 0 is O2, 1 is N2."""
     flags = np.zeros(len(lines.name), np.int32)
-    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name="LINES")
+    table = _table(SKY_LINE_COLUMNS, lines.name, lines.group, lines.wavelength, lines.flux, flags, name=LINES)
     return static_file("RAMAN_LINES", table, source=RAMAN_SOURCE)
 
 

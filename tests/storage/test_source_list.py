@@ -39,7 +39,7 @@ def test_what_is_no_list_is_refused(tmp_path):
     with pytest.raises(MusedeepError, match="no such file; give a SOURCE_LIST"):
         read_source_list(path)
     table = fits.BinTableHDU.from_columns([fits.Column("X", "D", array=[1.0])])
-    fits.HDUList([fits.PrimaryHDU(HEADER), table]).writeto(path)
+    fits.HDUList([fits.PrimaryHDU(header=HEADER), table]).writeto(path)
     with pytest.raises(MusedeepError, match="no table with columns Id, X, Y, RA, DEC"):
         read_source_list(path)
     write_source_list(path, fits.Header([("OBJECT", "field")]), values(2), overwrite=True)

@@ -314,6 +314,8 @@ class _Association:
             tag = one.name
             if one.raw or one.nearest or not self._passed(one, recipe):
                 continue
+            if not rules.is_given(tag, self.mode):
+                continue
             found = self._calibration(tag, recipe, ifus)
             if not found and (one.minimum or one.needed or one.asked_by):
                 self._problem(self._missing(tag), name)

@@ -21,6 +21,15 @@ def input_of(tag: str) -> Input:
     return next((one for one in inputs if one.name == tag), Input(tag, 0, None, ""))
 
 
+AO_ONLY: Final = ("RAMAN_LINES",)
+"""Given in the modes with adaptive optics alone: there the laser shines."""
+
+
+def is_given(tag: str, mode: str) -> bool:
+    """Whether calibrations of a tag are given to recipes in an instrument mode."""
+    return tag not in AO_ONLY or "-AO-" in mode
+
+
 UNDATED_FIRST: Final = ("SKY_LINES", "LINE_CATALOG", "BADPIX_TABLE", "ASTROMETRY_REFERENCE", "FILTER_LIST")
 """Of these the distributed file is meant, not what a reduction of another night has made of it."""
 

@@ -1,0 +1,1 @@
+"""Corrections of the rows of an exposure: refraction, flux, sky, velocity, place."""

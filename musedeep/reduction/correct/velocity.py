@@ -1,0 +1,119 @@
+"""Velocity of the telescope: wavelengths as they would be seen from the barycentre, the Sun or the Earth's centre.
+
+Wavelengths are multiplied by 1 + v/c, where v is the velocity to be added to one measured at the telescope, for the
+middle of the exposure. It comes from astropy (Wright & Eastman 2014, PASP 126, 838), with its own ephemeris and tables
+of the Earth's rotation: nothing is fetched, which costs less than 1 m/s.
+
+- bary: to the barycentre of the Solar System (SPECSYS BARYCENT).
+- helio: to the centre of the Sun (HELIOCEN).
+- geo: to the centre of the Earth; only its rotation is taken out (GEOCENTR).
+- none: wavelengths stay those of the telescope (TOPOCENT).
+
+The reference (2.8.7) differs by some tenths of a km/s: its velocities are those of a telescope with the sign of the
+geographic longitude changed (found by experiments on it: -13.026 km/s for RA 53.16, DEC -27.78, MJD 57001.12978, where
+astropy has -12.811 km/s with the longitude of Paranal, and -13.027 with the other sign).
+
+How it is called: `exposure.corrected(correct_velocity(observation, rvcorr))`. PIXTABLE RVCORR holds the velocity, with
+a comment that says what it is; PIXTABLE RVCORR MJD the time that it is for.
+"""
+
+from typing import Final
+
+from musedeep.kernels.rows.corrections import stretch
+from musedeep.reduction.correct.never_twice import RVCORR, Recorded, is_velocity_corrected, refuse
+from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.observation import Observation
+from musedeep.reduction.rows.source import Correction
+from musedeep.storage.pixel_tables.table import Rows
+
+FASTEST: Final = 36.0
+"""No velocity is above that [km/s]: the sum of all motions, and a little more."""
+
+LIGHT: Final = 299792.458
+"""Speed of light, km/s."""
+
+FRAMES: Final = {
+    "bary": ("BARYCENT", "barycentric"), "helio": ("HELIOCEN", "heliocentric"), "geo": ("GEOCENTR", "geocentric"),
+    "none": ("TOPOCENT", ""),
+}  # fmt: skip
+"""SPECSYS of each choice of rvcorr, and its name."""
+
+
+class Stretched(Correction):
+    """Wavelengths times 1 + v/c.
+
+    Parameters
+    ----------
+    velocity : float [km/s]
+    cards : of the primary header
+    """
+
+    reads = changes = ("lambda",)
+    margin = 10000.0 * FASTEST / LIGHT
+
+    def __init__(self, velocity: float, cards: list[Card]) -> None:
+        self.velocity, self._cards = velocity, cards
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        stretch(rows["lambda"], 1.0 + self.velocity / LIGHT)
+
+    def cards(self) -> list[Card]:
+        """See `Correction.cards`."""
+        return self._cards
+
+
+def correct_velocity(observation: Observation, rvcorr: str) -> list[Correction]:
+    """The correction of an exposure for the velocity of the telescope; see the module.
+
+    Parameters
+    ----------
+    rvcorr : bary, helio, geo or none
+
+    Raises
+    ------
+    MusedeepError
+        It is corrected already; a keyword that it needs is missing or wrong.
+    """
+    done = RVCORR if RVCORR in observation.header else "SPECSYS"
+    refuse(is_velocity_corrected(observation), observation, "its velocity is corrected", done)
+    frame, name = FRAMES[rvcorr]
+    cards: list[Card] = [("SPECSYS", frame, "Spectral reference frame")]
+    if rvcorr == "none":
+        return [Recorded(*cards)]
+    velocity = velocity_to(rvcorr, observation)
+    cards += [
+        (RVCORR, velocity, f"[km/s] {name} correction, in the middle of the exposure"),
+        (f"{RVCORR} MJD", observation.middle, "MJD-OBS + EXPTIME / 2, UTC"),
+    ]
+    return [Stretched(velocity, cards)]
+
+
+def velocity_to(rvcorr: str, observation: Observation) -> float:
+    """Velocity to be added to one measured at the telescope [km/s], in the middle of an exposure.
+
+    Parameters
+    ----------
+    rvcorr : bary, helio or geo: where the velocity is measured from then
+    """
+    from astropy import units
+    from astropy.coordinates import EarthLocation, SkyCoord, solar_system_ephemeris
+    from astropy.time import Time
+    from astropy.utils import iers
+
+    site = EarthLocation.from_geodetic(
+        observation.longitude * units.deg, observation.latitude * units.deg, observation.elevation * units.m
+    )
+    with (
+        iers.conf.set_temp("auto_download", False),
+        iers.conf.set_temp("auto_max_age", None),
+        iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
+        solar_system_ephemeris.set("builtin"),
+    ):
+        time = Time(observation.middle, format="mjd", scale="utc", location=site)
+        place = SkyCoord(observation.ra * units.deg, observation.dec * units.deg, frame="icrs")
+        if rvcorr == "geo":
+            _, motion = site.get_gcrs_posvel(time)
+            return float(motion.dot(place.cartesian).to_value("km/s"))
+        kind = {"bary": "barycentric", "helio": "heliocentric"}[rvcorr]
+        return float(place.radial_velocity_correction(kind, obstime=time).to_value("km/s"))
