@@ -129,7 +129,10 @@ def correct_refraction(observation: Observation, lambdaref: float) -> list[Corre
     if lambdaref < 0.0:
         return [Recorded((DAR_CORRECT, lambdaref, "skipped DAR correction!"))]
     shifts = -refraction(grid_wavelengths(), observation, lambdaref)[:, None] * zenith_direction(observation)
-    cards: list[Card] = [(DAR_CORRECT, lambdaref, "[Angstrom] ref. lambda for DAR correction"), *_former_limits(observation)]
+    cards: list[Card] = [
+        (DAR_CORRECT, lambdaref, "[Angstrom] ref. lambda for DAR correction"),
+        *_former_limits(observation),
+    ]
     return [Unrefracted(shifts / SPAXEL_WFM, cards)]
 
 
