@@ -11,8 +11,8 @@
 
 The narrow-field mode has a corrector of its own: nothing is done.
 
-How it is called: `exposure.corrected(correct_refraction(observation, lambdaref))` with positions in pixel; a `lambdaref`
-below 0 leaves them as they are, and says so in the header.
+How it is called: `exposure.corrected(correct_refraction(observation, lambdaref))` with positions in pixel. A
+`lambdaref` below 0 leaves them as they are, and says so in the header.
 """
 
 from typing import Final
@@ -129,7 +129,10 @@ def correct_refraction(observation: Observation, lambdaref: float) -> list[Corre
     if lambdaref < 0.0:
         return [Recorded((DAR_CORRECT, lambdaref, "skipped DAR correction!"))]
     shifts = -refraction(grid_wavelengths(), observation, lambdaref)[:, None] * zenith_direction(observation)
-    cards: list[Card] = [(DAR_CORRECT, lambdaref, "[Angstrom] ref. lambda for DAR correction"), *_former_limits(observation)]
+    cards: list[Card] = [
+        (DAR_CORRECT, lambdaref, "[Angstrom] ref. lambda for DAR correction"),
+        *_former_limits(observation),
+    ]
     return [Unrefracted(shifts / SPAXEL_WFM, cards)]
 
 
