@@ -383,10 +383,9 @@ class Recipe(Generic[P]):
         if isinstance(given, Parameters):
             # lists as they were written
             defaults = {p.name: p.default for p in self.parameters}
-            lists = {
-                name: given.given.get(name, defaults[name]) for name, v in given if isinstance(v, tuple | frozenset)
-            }
-            values = given.texts() | lists
+            texts = given.texts()
+            lists = [name for name, value in texts.items() if isinstance(value, tuple)]
+            values = texts | {name: given.given.get(name, defaults[name]) for name in lists}
         self.parse(values)
         return {p.name: _convert(values.get(p.name, p.default), type(p.default)) for p in self.parameters}
 
