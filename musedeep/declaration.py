@@ -379,8 +379,10 @@ class Recipe(Generic[P]):
 
     def recorded(self, given: P | Mapping[str, Any]) -> dict[str, Value]:
         """Values as headers record them: those given, in the types of the defaults, and the defaults."""
-        values: Mapping[str, Any] = given
-        if isinstance(given, Parameters):
+        values: Mapping[str, Any]
+        if not isinstance(given, Parameters):
+            values = given
+        else:
             # lists as they were written
             defaults = {p.name: p.default for p in self.parameters}
             texts = given.texts()

@@ -32,10 +32,10 @@ class ExpAlignParameters(Parameters):
     iterations: int = parameter(100000, "How often the threshold is changed at most.", ge=1)
     srcmin: int = parameter(5, "Smallest number of sources in an image.", ge=1)
     srcmax: int = parameter(80, "Largest number of sources in an image.", ge=1)
-    roundmin: float = parameter(-1.0, "Lower limit of the roundness of sources.")
-    roundmax: float = parameter(1.0, "Upper limit of the roundness of sources.")
-    sharpmin: float = parameter(0.2, "Lower limit of the sharpness of sources.")
-    sharpmax: float = parameter(1.0, "Upper limit of the sharpness of sources.")
+    roundmin: float = parameter(-1.0, "Lower limit of the roundness of sources.", ge=-2, le=2)
+    roundmax: float = parameter(1.0, "Upper limit of the roundness of sources.", ge=-2, le=2)
+    sharpmin: float = parameter(0.2, "Lower limit of the sharpness of sources.", ge=-1000, le=1000)
+    sharpmax: float = parameter(1.0, "Upper limit of the sharpness of sources.", ge=-1000, le=1000)
     expmap: bool = parameter(False, "Write a map of the exposure time, too.")
     bpixdistance: float = parameter(
         5.0, "Sources nearer to a pixel without data than this are left out, pixels; not those of a SOURCE_LIST.", ge=0
