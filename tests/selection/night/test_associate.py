@@ -12,6 +12,7 @@ from musedeep.graph.night.plan import plan_night
 from musedeep.recipes.registry import declared, first_stage
 from musedeep.selection.night.associate import Wish, associate, night_of
 from musedeep.selection.night.classify import Frame, classify_files, fits_files
+from musedeep.selection.night.rules import AO_ONLY
 from musedeep.storage.set_of_frames import read_set_of_frames, write_set_of_frames
 from tests.makers.tiny_nights import make_tiny_night
 
@@ -119,15 +120,28 @@ def test_a_night_passes_every_declared_tag_on_or_there_is_a_reason():
     passed: dict[str, set[str]] = {}
     for one in found.values():
         passed.setdefault(one.recipe, set()).update(tag for _, tag in one.frames)
+    others = {"ARC_LSF", "OFFSET_LIST", *AO_ONLY}
     for recipe in declared().values():
         if not recipe.in_night:
             assert recipe.name not in passed
             continue
-        wanted = {one.name for one in recipe.inputs if not one.left_out and one.name not in ("ARC_LSF", "OFFSET_LIST")}
+        wanted = {one.name for one in recipe.inputs if not one.left_out and one.name not in others}
         asked = {one.name for one in recipe.inputs if one.asked_by}
         if recipe.scope is not Scope.EXPOSURES:
             assert passed[recipe.name] == wanted - asked, recipe.name
-        assert all(one.left_out for one in recipe.inputs if one.name not in wanted | {"ARC_LSF", "OFFSET_LIST"})
+        assert all(one.left_out for one in recipe.inputs if one.name not in wanted | others)
+
+
+@pytest.mark.parametrize(("mode", "given"), [("WFM-AO-N", True), ("NFM-AO-N", True), (MODE, False)])
+def test_raman_lines_belong_to_the_modes_of_the_laser(mode, given):
+    names = ("STD", "ASTROMETRY", "SKYFLAT", "ILLUM", "OBJECT", "SKY")
+    frames = [*day(mode=mode), *(frame(tag, 57001.1 + k / 1e3, mode=mode) for k, tag in enumerate(names))]
+    frames += [*series("SKYFLAT", 57000.7, 8, mode=mode), *STATIC, static("RAMAN_LINES", "raman_lines.fits")]
+    frames.append(static("GEOMETRY_TABLE", "geometry_table_nfm.fits"))
+    statics = ("STD_FLUX_TABLE", "ASTROMETRY_REFERENCE", "SKY_LINES")
+    _, found = sets([*frames, *(static(tag, f"{tag.lower()}.fits") for tag in statics)])
+    tags = {tag for _, tag in found["scipost-1"].frames}
+    assert ("RAMAN_LINES" in tags) == given
 
 
 def test_bad_pixels_of_each_ifu_come_from_its_own_table():
