@@ -77,7 +77,7 @@ def _card(key, value):
         (_set("corr", 5, -1.0), "no positive factor"),
         (_set("corr", 5, np.inf), "no positive factor"),
         (_set("sli", 7, 49), "not within"),
-        (_set("quad", 7, 1), "more than one row"),
+        (_set("sli", 7, 1), "more than one row"),
         (_card("ESO DRS MUSE LAMBDA2 MIN", None), "LAMBDA2 MIN"),
         (_card("ESO DRS MUSE LAMBDA2 MIN", 5000.0), "do not follow"),
         (
