@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError
-from musedeep.instrument import FLUX_UNIT
+from musedeep.instrument import DISPERSION, FLUX_UNIT
 from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.progress import LOG
 from musedeep.reduction.cube.box import Resampling
@@ -46,6 +46,7 @@ from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location
 
 CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
+STACKED, POSITIONED = "OBJECT_RESAMPLED.fits", "PIXTABLE_POSITIONED_{:04d}.fits"
 
 COMBINED_MEMORY = 512 << 20
 """Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
@@ -165,7 +166,15 @@ class CubeProducts:
             names.append(MAP)
         if "zarr" in save:
             names.append(CUBE_STORE)
+        if "stacked" in save:
+            names.append(STACKED)
+        if "positioned" in save:
+            names += [POSITIONED.format(k + 1) for k in range(self._number())]
         return names
+
+    def _number(self) -> int:
+        """Exposures, as far as the files tell."""
+        return len(self.given) or len(group_exposures(self.pixel_tables, self.check))
 
     def check_existing(self, overwrite: bool) -> None:
         """Refuse to start where a product exists, unless it may be replaced (when the new one is whole)."""
@@ -235,7 +244,6 @@ class CubeProducts:
         save = self.parameters.save
         wcs = cube_wcs(job, first)
         ready: list[str] = []
-        cube = CubeFile.reopen(work / CUBE)
         exposure_map = ExposureMapFile.reopen(work / MAP) if job.how.exposure_map else None
         if exposure_map:
             exposure_map.collapse()
@@ -244,7 +252,7 @@ class CubeProducts:
 
             assert isinstance(wcs, CubeWCS)
             LOG.info("writing the cube store")
-            write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
+            write_cube_store(work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target)
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
             sign(work / MAP)
@@ -253,11 +261,52 @@ class CubeProducts:
             began = time.monotonic()
             ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads)
             self.table_seconds = time.monotonic() - began
+        if "positioned" in save:
+            ready += self._positioned(work, job)
+        if "stacked" in save:
+            ready += self._stacked(work, job, first, memory)
         if "cube" in save:
-            ready += self._cube(work, job, cube, first, target, wcs)
+            ready += self._cube(work, job, CubeFile.reopen(work / CUBE), first, target, wcs)
         for name in ready:
             give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
+
+    def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
+        """What makes the header of a pixel table; it does not record the auxiliary inputs, as in the reference."""
+
+        def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
+            given = dict(self.parameter_texts)
+            return product_header(self.recipe, first, job, category, name, given, cards, True, self.used, self.raws)
+
+        return make_header
+
+    def _positioned(self, work: Path, job: Job) -> list[str]:
+        """Write the pixel table of each exposure, with positions on the sky; returns their names."""
+        from musedeep.reduction.cube.combined_table import positioned_table
+
+        if job.exposures[0].scale == PIXEL:
+            LOG.warning("positions are pixels of the field: no PIXTABLE_POSITIONED is written")
+            return []
+        names = []
+        for number, exposure in enumerate(job.exposures):
+            name = POSITIONED.format(number + 1)
+            make_header = self._pixel_table_header(self.header_of(exposure), job)
+            positioned_table(number, name, job, make_header, self._tables).write_fits(work / name, True)
+            names.append(name)
+        return names
+
+    def _stacked(self, work: Path, job: Job, first: fits.Header, memory: int) -> list[str]:
+        """Write the image of all slices side by side; returns its name."""
+        from musedeep.reduction.cube.combined_table import placed_rows
+        from musedeep.reduction.cube.stacked import STEP, write_stacked
+
+        in_pixels = job.exposures[0].scale == PIXEL
+        width = (self.steps[0] or 1.0) if in_pixels else STEP
+        sources = [placed_rows(number, job, self._tables) for number in range(len(job.exposures))]
+        header = self._header(first, job, "OBJECT_RESAMPLED", STACKED)
+        limits, step = job.limits.wavelength, self.steps[2] or DISPERSION
+        write_stacked(work / STACKED, header, sources, limits, width, self._unit(job), memory, step)
+        return [STACKED]
 
     def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:
         """Write the combined pixel table; returns its names."""
@@ -265,12 +314,7 @@ class CubeProducts:
 
         LOG.info("writing the combined pixel table")
         weighted = self.parameters.weight != "none" or job.how.use_weight_column
-
-        def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
-            # the auxiliary inputs are not recorded, as in the reference
-            given = dict(self.parameter_texts)
-            return product_header(self.recipe, first, job, category, name, given, cards, True, self.used, self.raws)
-
+        make_header = self._pixel_table_header(first, job)
         table = combined_table(work, COMBINED, job, make_header, weighted, self._tables)
         names = []
         if "store" in self.combined_format:
