@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Final, Generic, Literal, Self, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -80,9 +80,17 @@ class Parameters(BaseModel):
         except (TypeError, ValueError, OverflowError):
             raise PydanticCustomError("kind", "{kind}", {"kind": KINDS[wanted]}) from None
 
-    def texts(self) -> dict[str, Value]:
-        """Values by name."""
-        return self.model_dump()
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What was given, by name, as it was written."""
+        return self._given
+
+    def texts(self) -> dict[str, Any]:
+        """Values by name; of those that are sets the members, sorted."""
+        values = self.model_dump()
+        return {name: tuple(sorted(v)) if isinstance(v, frozenset) else v for name, v in values.items()}
 
 
 P = TypeVar("P", bound=Parameters)
@@ -182,7 +190,7 @@ class Input:
 
 def _is(value: Any, wanted: Value) -> bool:
     """Whether a parameter has a value, or has it among several."""
-    return wanted in value if isinstance(value, frozenset) else bool(value == wanted)
+    return wanted in value if isinstance(value, tuple | frozenset) else bool(value == wanted)
 
 
 class Format(StrEnum):
@@ -299,6 +307,7 @@ class Recipe(Generic[P]):
     section : of the manual, chapter 9, which is the order of recipes
     work : module with `run`, which makes an `Outcome` of a `RecipeCall`; empty: only the ESO pipeline has this recipe
         so far
+    conductor : module of the graph with `run`, where the work is only a part; empty: the work is all
     apart : each raw tag has sets of its own
     directory : of the products in a night, below that of the others
     in_night : whether a night has sets-of-frames for it
@@ -314,6 +323,7 @@ class Recipe(Generic[P]):
     scope: Scope = Scope.IFU
     cost: Cost = Cost(900 * MIB, 6.0)
     work: str = ""
+    conductor: str = ""
     apart: bool = False
     directory: str = ""
     in_night: bool = True
@@ -337,6 +347,10 @@ class Recipe(Generic[P]):
         """The module that does the work."""
         return import_module(self.work)
 
+    def run(self, call: Any) -> Any:
+        """Run it: an `Outcome` of a `RecipeCall`."""
+        return (import_module(self.conductor) if self.conductor else self.load()).run(call)
+
     def categories(self, parameters: P) -> list[str]:
         """Names, without IFU and ending, of the products for each IFU that are written with these parameters."""
         values = parameters.texts()
@@ -357,13 +371,22 @@ class Recipe(Generic[P]):
                 hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 raise MusedeepError(f"{self.name}: no parameter '{name}'; {hint}")
         try:
-            return self.model.model_validate(dict(given))
+            parsed = self.model.model_validate(dict(given))
+            parsed._given.update(given)
+            return parsed
         except ValidationError as error:
             raise MusedeepError(f"{self.name}: {self._wrong(error.errors(include_url=False)[0])}") from None
 
     def recorded(self, given: P | Mapping[str, Any]) -> dict[str, Value]:
         """Values as headers record them: those given, in the types of the defaults, and the defaults."""
-        values = given.texts() if isinstance(given, Parameters) else given
+        values: Mapping[str, Any] = given
+        if isinstance(given, Parameters):
+            # lists as they were written
+            defaults = {p.name: p.default for p in self.parameters}
+            lists = {
+                name: given.given.get(name, defaults[name]) for name, v in given if isinstance(v, tuple | frozenset)
+            }
+            values = given.texts() | lists
         self.parse(values)
         return {p.name: _convert(values.get(p.name, p.default), type(p.default)) for p in self.parameters}
 

@@ -8,7 +8,7 @@ from typing import Any
 from musedeep.cli.combine import run_request
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.cli.resources import Resources
-from musedeep.declaration import Recipe, Scope
+from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.registry import named, recipes
 
@@ -83,16 +83,10 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
         raise UsageProblem(str(error)) from None
     frames = [frame for file in files for frame in read_set_of_frames(file)]
     found = recipe.check_frames(frames, ", ".join(files))
-    if recipe.scope is Scope.EXPOSURES:  # muse_exp_combine, which the graph runs
-        from musedeep.graph.combine.exp_combine import Request
+    if recipe.name == "muse_exp_combine":  # on a cluster, too
+        from musedeep.graph.combine.exp_combine import request_of
 
-        optional = ("OFFSET_LIST", "OUTPUT_WCS", "FILTER_LIST")
-        single: dict[str, Any] = {tag.lower(): Path(found[tag][0]) for tag in optional if found[tag]}
-        request = Request(
-            pixel_tables=[Path(p) for p in found["PIXTABLE_REDUCED"]], parameters=parameters, output=output,
-            parameter_texts=tuple(given.items()), memory=memory, **single,
-        )  # fmt: skip
-        run_request(request, resources, dry_run)
+        run_request(request_of(found, parameters, output, memory=memory), resources, dry_run)
         return OK
     if dry_run:
         for tag, paths in found.items():
@@ -117,7 +111,7 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
             resources.plots,
             memory,
         )
-        outcome = recipe.load().run(call)
+        outcome = recipe.run(call)
     for path in outcome.paths:
         print(path)
     for note in outcome.notes:

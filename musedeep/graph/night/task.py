@@ -15,8 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from musedeep.declaration import Parameters
+from musedeep.declaration import Parameters, Recipe, Scope
 from musedeep.errors import MusedeepError
+from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.records import peak_memory, worker_name
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.storage.outputs import write_error
@@ -48,12 +49,15 @@ class TaskCall:
         """To make the products in."""
         return Path(self.work)
 
-    def recipe(self) -> tuple[Any, RecipeCall]:
-        """The recipe's module, and what to call its functions with."""
+    def recipe(self) -> tuple[Recipe[Any], RecipeCall]:
+        """The recipe, and what to call its functions with."""
         recipe = import_module(self.module).RECIPE
         files = recipe.check_frames(self.frames, self.directory.name)
-        return recipe.load(), RecipeCall(
-            files, self.parameters, self.directory, True, 1, self.save_fits, plots=self.plots
+        # exposures are few, and each has work for all processors
+        workers = None if recipe.scope in (Scope.EXPOSURE, Scope.EXPOSURES) else 1
+        memory = BASE_BYTES + recipe.cost.memory
+        return recipe, RecipeCall(
+            files, self.parameters, self.directory, True, workers, self.save_fits, plots=self.plots, memory=memory
         )
 
 
@@ -120,15 +124,16 @@ def _timed(work: Callable[..., TaskResult]) -> Callable[..., TaskResult]:
 def run_task(call: TaskCall) -> TaskResult:
     """Run a recipe, with its products in a new directory. Whatever goes wrong is in the result."""
     _new(call.directory)
-    loaded, given = call.recipe()
-    return _made(loaded.run(given))
+    recipe, given = call.recipe()
+    return _made(recipe.run(given))
 
 
 @_timed
 def look_task(call: TaskCall) -> TaskResult:
     """Begin a task of pieces in a new directory: `pieces` of the result are the IFUs to call `piece_task` for."""
     _new(call.directory)
-    loaded, given = call.recipe()
+    recipe, given = call.recipe()
+    loaded = recipe.load()
     looked = loaded.look(given)
     _put(call.directory / ".looked", looked)
     return TaskResult("", 0.0, pieces=tuple(looked.ifus))
@@ -137,7 +142,8 @@ def look_task(call: TaskCall) -> TaskResult:
 @_timed
 def piece_task(call: TaskCall, ifu: int) -> TaskResult:
     """One IFU of a task of pieces; that it cannot be reduced is no failure here, `finish_task` goes on without it."""
-    loaded, given = call.recipe()
+    recipe, given = call.recipe()
+    loaded = recipe.load()
     try:
         made = loaded.piece(given, _get(call.directory / ".looked"), ifu)
     except MusedeepError as error:
@@ -149,7 +155,8 @@ def piece_task(call: TaskCall, ifu: int) -> TaskResult:
 @_timed
 def finish_task(call: TaskCall) -> TaskResult:
     """End a task whose pieces are there."""
-    loaded, given = call.recipe()
+    recipe, given = call.recipe()
+    loaded = recipe.load()
     looked = _get(call.directory / ".looked")
     return _made(loaded.finish(given, looked, (_get(call.directory / f".piece-{ifu}") for ifu in looked.ifus)))
 

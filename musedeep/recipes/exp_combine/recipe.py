@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from musedeep.declaration import Format, Input, Product, Quality, Recipe, Scope, parameter
+from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, Scope, parameter
 from musedeep.reduction.cube.parameters import CubeParameters, WavelengthParameters, choices_of
 
 SAVE_CHOICES = ("cube", "combined", "exposures", "zarr")
@@ -63,5 +63,7 @@ RECIPE = Recipe(
     section=14,
     scope=Scope.EXPOSURES,
     work="musedeep.recipes.exp_combine.products",
+    conductor="musedeep.graph.combine.exp_combine",
+    cost=Cost(2048 * MIB, 60.0),
     directory="exp_combine",
 )  # fmt: skip

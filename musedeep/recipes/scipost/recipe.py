@@ -12,6 +12,7 @@ from musedeep.reduction.cube.parameters import (
     Fractions,
     WavelengthParameters,
     choices_of,
+    listed,
 )
 from musedeep.reduction.parameters import SAVE_FITS
 
@@ -20,6 +21,16 @@ SAVE_CHOICES: Final = (
 )  # fmt: skip
 IN_NIGHT: Final = "cube,skymodel,individual"
 """What a night saves: images to align exposures by, and pixel tables to combine."""
+
+
+def _two(text: str) -> tuple[float, float]:
+    try:
+        values = [float(word) for word in listed(text)]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2):
+        raise ValueError(f"sky_crsigma={text} is not one or two numbers, as in 15.,15.")
+    return values[0], values[-1]
 
 
 class _MethodParameters(CubeParameters):
@@ -42,6 +53,7 @@ class _MethodParameters(CubeParameters):
         "none",
         "Factors on the flux of slices: none, deepfield (measured on the sky of the exposure), user (AUTOCAL_FACTORS).",
     )
+    raman_width: float = parameter(20.0, "Width of the images of Raman light around its bands [Angstrom].", gt=0)
     skymethod: Literal["none", "subtract-model", "model", "simple"] = parameter(
         "model",
         "How the sky is subtracted: model (lines fitted to the darkest spaxels, with the line-spread function of each "
@@ -64,6 +76,11 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
     )
     skymodel_ignore: float = parameter(
         0.05, "Share of the darkest spaxels that is left out of the sky before.", ge=0, lt=1
+    )
+    skymodel_sampling: float = parameter(0.3125, "Bins of the spectrum of the sky [Angstrom].", gt=0, le=1.25)
+    skymodel_csampling: float = parameter(0.3125, "Bins of the continuum of the sky [Angstrom].", gt=0)
+    sky_crsigma: Annotated[tuple[float, float], BeforeValidator(_two)] = parameter(
+        "15.,15.", "Thresholds for cosmic rays in the white-light image of the sky, and in its spectrum."
     )
     rvcorr: Literal["bary", "helio", "geo", "none"] = parameter(
         "bary", "Wavelengths as seen from the barycentre of the solar system, the Sun, the centre of the Earth; none."
@@ -146,5 +163,6 @@ RECIPE = Recipe(
     scope=Scope.EXPOSURE,
     cost=Cost(1500 * MIB, 6.0),
     work="musedeep.recipes.scipost.work",
+    conductor="musedeep.graph.combine.scipost",
     directory="scipost",
 )  # fmt: skip
