@@ -102,9 +102,8 @@ def write_stacked(
             if here.stop > here.start:
                 wanted = np.full(_KEYS, -1, np.int64)
                 wanted[first:last] = edges[k, first:last] - here.start
-                image[:, here] = _stacked(
-                    source, lowest[k], wanted, here.stop - here.start, n_z, wavelengths, width, step
-                )
+                steps = width, wavelengths[0], step
+                image[:, here] = _stacked(source, lowest[k], wanted, (n_z, here.stop - here.start), steps)
             first = last
     image.flush()
     del image
