@@ -18,7 +18,7 @@ class _ChoiceParameters(Parameters):
     csampling: float = parameter(0.3125, "Bins of the continuum [Angstrom].", ge=0.05, le=10)
     crsigma: str = parameter(
         "15.,15.",
-        "Limits for cosmic rays in the image and in the spectrum, in standard deviations; 0 or less: none are left out.",
+        "Limits for cosmic rays in image and spectrum, in standard deviations; 0 or less: none are left out.",
     )
 
     @field_validator("crsigma")

@@ -62,6 +62,6 @@ RECIPE = Recipe(
     ),
     section=14,
     scope=Scope.EXPOSURES,
-    work="musedeep.recipes.exp_combine.job",
+    work="musedeep.recipes.exp_combine.products",
     directory="exp_combine",
 )  # fmt: skip
