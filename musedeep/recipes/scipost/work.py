@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
@@ -12,13 +15,14 @@ from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.exposure import ReducedExposure, reduce_exposure
 from musedeep.recipes.scipost.recipe import RECIPE, ScipostParameters
-from musedeep.reduction.correct.placing import position
+from musedeep.reduction.correct.flat_field import FFCORR
+from musedeep.reduction.correct.never_twice import PIXTABLE
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.rows.product import PixelTableProduct
+from musedeep.reduction.sky.products import without_pixel_table
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_tables.open import open_pixel_table
 
 TAG: Final = "PIXTABLE_OBJECT"
 REDUCED, POSITIONED = "PIXTABLE_REDUCED", "PIXTABLE_POSITIONED"
@@ -79,7 +83,7 @@ def reduce_exposures(call: RecipeCall[ScipostParameters]) -> Reduced:
     done = Reduced()
     for number, exposure in enumerate(exposures, 1):
         one = reduce_exposure(call, calibrations, exposure)
-        _write(call, calibrations, number, one, done)
+        _write(call, number, one, done)
     return done
 
 
@@ -105,48 +109,49 @@ def _names(call: RecipeCall[ScipostParameters], number: int) -> list[str]:
     return names
 
 
-def _write(
-    call: RecipeCall[ScipostParameters],
-    calibrations: ScipostCalibrations,
-    number: int,
-    one: ReducedExposure,
-    done: Reduced,
-) -> None:
-    """Write the products of an exposure."""
+def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposure, done: Reduced) -> None:
+    """Write the products of an exposure: what was found of it, and its rows."""
     save, rows = call.parameters.save, one.rows
+    done.notes += rows.notes
+    for make in one.makers:
+        if not any(kind in save for kind in SAVED_WITH.values()):
+            break
+        for category, hdus in make(partial(_header, call, number, rows)).items():
+            if SAVED_WITH[category] in save:
+                path = call.output / f"{category}_{number:04d}.fits"
+                write_hdus(path, hdus, call.overwrite)
+                done.paths.append(path)
+    if call.plots:
+        for draw in one.drawers:
+            done.paths += draw(call.output, f"_{number:04d}", call.overwrite)
+    if save & FOR_ROWS:
+        kept = "individual" in save
+        directory = call.output if kept else call.output / WORK
+        directory.mkdir(parents=True, exist_ok=True)
+        product = replace(rows, header=_header(call, number, rows, REDUCED, rows.cards)).product(workers=call.workers)
+        done.stores.append(_store(call, directory / f"{REDUCED}_{number:04d}", product, done.paths if kept else None))
+
+
+def _header(
+    call: RecipeCall[ScipostParameters], number: int, rows: ExposureRows, category: str, cards: Sequence[Card]
+) -> fits.Header:
+    """Primary header of a product of an exposure.
+
+    The reference writes images and masks when only the flux is calibrated, and tables in the end.
+    """
+    name = f"{category}_{number:04d}.fits"
     frames = {**call.frames, TAG: list(rows.paths)}
-
-    def header(category: str, cards: Sequence[Card]):  # type: ignore[no-untyped-def]
-        name = f"{category}_{number:04d}.fits"
-        return exposure_header(RECIPE, rows.header, category, name, frames, call.parameters, cards)
-
-    done.notes += one.notes
-    for product in one.found:
-        if SAVED_WITH[product.category] in save:
-            path = call.output / f"{product.category}_{number:04d}.fits"
-            primary = header(product.category, [*rows.cards, *product.cards])
-            for key in [key for key in primary if key.startswith("ESO DRS MUSE PIXTABLE")]:
-                del primary[key]
-            write_hdus(path, product.hdus(primary), call.overwrite)
-            done.paths.append(path)
-    if not save & FOR_ROWS:
-        return
-    kept = "individual" in save
-    directory = call.output if kept else call.output / WORK
-    directory.mkdir(parents=True, exist_ok=True)
-    reduced = replace(rows, header=header(REDUCED, ())).product(workers=call.workers)
-    store = _store(call, directory / f"{REDUCED}_{number:04d}", reduced, done.paths if kept else None)
-    done.stores.append(store)
-    if "positioned" in save:
-        # from what is written, so that nothing is corrected twice
-        table = open_pixel_table(store)
-        offset = (0.0, 0.0)
-        if calibrations.offsets is not None:
-            row = calibrations.offsets.for_date(rows.observation.date_obs)
-            offset = row.ra_offset, row.dec_offset
-        placed = replace(rows, sources=(table,), header=header(POSITIONED, ()), moved=True)
-        placed = placed.corrected(position(placed.observation, offset))
-        _store(call, call.output / f"{POSITIONED}_{number:04d}", placed.product(workers=call.workers), done.paths)
+    own: list[Card] = list(cards)
+    if category != REDUCED:
+        coloured = any(key == FFCORR for key, _, _ in rows.cards)
+        if category in ("SKY_LINES", "SKY_CONTINUUM"):
+            own = [*(c for c in rows.cards if not c[0].startswith(PIXTABLE)), *own]
+        elif category == "SKY_SPECTRUM":
+            own = [*(c for c in rows.cards if c[0] == "SPECSYS"), *own]
+        elif category != "SKY_MASK" and coloured:
+            own = [("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"), *own]
+    base = rows.header if category == REDUCED else without_pixel_table(rows.header)
+    return exposure_header(RECIPE, base, category, name, frames, call.parameters, own)
 
 
 def _store(
