@@ -30,26 +30,6 @@ def _later(
 
 RECIPES = (
     _later(
-        "standard", 9,
-        (Input("PIXTABLE_STD", 1, None, "Pixel tables of a standard star"), EXTINCT_TABLE,
-         Input("STD_FLUX_TABLE", 1, 1, "Fluxes of standard stars", match=()),
-         Input("TELLURIC_REGIONS", 0, 1, "Telluric bands", match=()), FILTER_LIST),
-        (Product("STD_RESPONSE_0001.fits", "Response of the instrument"),
-         Product("STD_TELLURIC_0001.fits", "Telluric absorption")),
-    ),
-    _later(
-        "create_sky", 10,
-        (Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field"),
-         *RESPONSE, EXTINCT_TABLE, SKY_LINES, LSF_PROFILE),
-        (Product("SKY_LINES.fits", "Fluxes of sky lines"), Product("SKY_CONTINUUM.fits", "Continuum of the sky")),
-    ),
-    _later(
-        "astrometry", 11,
-        (Input("PIXTABLE_ASTROMETRY", 1, None, "Pixel tables of an astrometric field"), *RESPONSE, EXTINCT_TABLE,
-         Input("ASTROMETRY_REFERENCE", 1, 1, "Catalogue of astrometric stars", match=())),
-        (Product("ASTROMETRY_WCS_0001.fits", "Astrometric solution"),),
-    ),
-    _later(
         "exp_align", 13,
         (Input("IMAGE_FOV", 2, None, "Images of the field, one per exposure"),),
         (Product("OFFSET_LIST.fits", "Offsets of the exposures"),),

@@ -1,6 +1,7 @@
 """A recipe on the pixel tables of exposures: all IFUs of one exposure, rows streamed, with sums over the IFUs.
 
-1. `exposures_of` opens the pixel tables of each exposure, and brings its IFUs to the level of the first.
+1. `exposures_of` opens the pixel tables of each exposure, brings its IFUs to the level of the first, and averages the
+   spectra of their flats.
 2. `ExposureRows.corrected` puts corrections on the rows of all IFUs. Nothing is changed before it is read.
 3. `ExposureRows.add_up` reads the rows once, in blocks, for any number of sums: each IFU by itself, the sums of IFUs
    merged in the order of IFUs.
@@ -10,20 +11,42 @@
 Memory is that of some blocks of rows, and does not grow with the exposure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
 
+import numpy as np
 from astropy.io import fits
 
+from musedeep.declaration import Recipe
+from musedeep.processors import available_processors
 from musedeep.progress import Progress
+from musedeep.recipes.run_ifus import Outcome, RecipeCall
+from musedeep.reduction.correct.flat_field import flat_field, merged_spectrum
+from musedeep.reduction.correct.never_twice import PIXTABLE, WCS
+from musedeep.reduction.correct.placing import POSITIONED
+from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
 from musedeep.reduction.headers.cards import Card
-from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table
+from musedeep.reduction.headers.exposure import exposure_header
+from musedeep.reduction.observation import Observation, observation_of
+from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
-from musedeep.storage.pixel_tables.open import JoinedPixelTable, tables_of_exposures
+from musedeep.storage.fits.headers import integer_of, number_of
+from musedeep.storage.outputs import refuse_existing
+from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
+from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.storage.stores.location import Location
+
+REDUCED: Final = "PIXTABLE_REDUCED"
+_LIMITS: Final = f"{PIXTABLE}LIMITS "
+_MERGED: Final = f"{PIXTABLE}MERGED"
+_ILLUM: Final = f"{PIXTABLE}ILLUM"
+_OF_IFU: Final = ("EXTNAME", *FLUX_KEYS)
 
 
 @dataclass(frozen=True)
@@ -36,17 +59,53 @@ class ExposureRows:
     header : primary header of the exposure, without what the corrections say
     cards : tuple of (keyword, value, comment), those of the corrections
     moved : whether the limits of positions and wavelengths in the header hold no more
+    paths : its pixel tables
+    flat_spectrum : mean spectrum of the flats of its IFUs, smoothed; None: its pixel tables have none
+    kept : (low, high), wavelengths to which it was cut [Angstrom]
+    notes : what is missing in its products
     """
 
     sources: tuple[RowSource, ...]
     header: fits.Header
     cards: tuple[Card, ...] = ()
     moved: bool = False
+    paths: tuple[str, ...] = ()
+    flat_spectrum: FlatSpectrum | None = None
+    kept: tuple[float, float] = (-np.inf, np.inf)
+    notes: tuple[str, ...] = ()
 
     @property
     def n_rows(self) -> int:
         """Rows of all IFUs."""
         return sum(source.n_rows for source in self.sources)
+
+    @cached_property
+    def observation(self) -> Observation:
+        """The circumstances that its header tells, before the corrections."""
+        return observation_of(self.header, self.sources[0].path)
+
+    @property
+    def wavelengths(self) -> tuple[float, float]:
+        """Lowest and highest wavelength of its rows before the corrections [Angstrom], from the header.
+
+        Raises
+        ------
+        MusedeepError
+            The header does not tell them.
+        """
+        ends = (number_of(self.header, f"{_LIMITS}LAMBDA {end}", self.observation.name) for end in ("LOW", "HIGH"))
+        low, high = ends
+        return max(low, self.kept[0]), min(high, self.kept[1])
+
+    def within(self, low: float, high: float) -> "ExposureRows":
+        """The exposure without rows beyond wavelengths [Angstrom]; where no row is, nothing is read."""
+        first, last = self.wavelengths
+        return self if low <= first and last <= high else self.corrected((), (low, high))
+
+    def with_lamp_colour(self) -> "ExposureRows":
+        """The exposure with the colour of the flat's lamp put back; see `reduction.correct.flat_field`."""
+        n_ifus = integer_of(self.header, _MERGED, self.observation.name, len(self.sources))
+        return self.corrected(flat_field(self.observation, self.flat_spectrum, n_ifus))
 
     def corrected(
         self, corrections: Sequence[Correction], wavelengths: tuple[float, float] | None = None
@@ -69,7 +128,9 @@ class ExposureRows:
             sources = [RowsWithin(one, *wavelengths) for one in sources]
         moved = self.moved or bool(wavelengths) or any(set(RowLimits.columns) & set(c.changes) for c in corrections)
         cards = (*self.cards, *(card for one in corrections for card in one.cards()))
-        return replace(self, sources=tuple(sources), cards=cards, moved=moved)
+        low, high = wavelengths or self.kept
+        kept = max(low, self.kept[0]), min(high, self.kept[1])
+        return replace(self, sources=tuple(sources), cards=cards, moved=moved, kept=kept)
 
     def add_up(self, sums: Sequence[RowSums], workers: int | None = None, progress: Progress | None = None) -> None:
         """Add all rows, as corrected so far, to the sums; see `reduction.rows.sums.add_up`."""
@@ -88,9 +149,16 @@ class ExposureRows:
         limits = RowLimits()
         if self.moved and self.n_rows:
             self.add_up([limits], workers)
-            add(header, *limits.cards())
+            add(header, *limits.cards(self._zero))
         add(header, *self.cards, *cards)
-        return PixelTableProduct(JoinedRows(self.sources[0].path, self.sources), header, as_table=saves_as_table())
+        flat = self.flat_spectrum.hdu() if self.flat_spectrum else None
+        return PixelTableProduct(JoinedRows(self.sources[0].path, self.sources), header, flat, saves_as_table())
+
+    @property
+    def _zero(self) -> tuple[float, float]:
+        """What positions count from: the pointing, once they are on the sky [deg]."""
+        said: dict[str, Any] = {key: value for key, value, _ in self.cards}
+        return (said["CRVAL1"], said["CRVAL2"]) if said.get(WCS) == POSITIONED else (0.0, 0.0)
 
 
 def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
@@ -105,5 +173,80 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
     for tables in tables_of_exposures(paths):
         joined = JoinedPixelTable(tables)
         levelled = [corrected(one, scaled_flux(f)) for one, f in zip(tables, joined.factors, strict=True)]
-        exposures.append(ExposureRows(tuple(levelled), joined.header))
+        spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
+        spectrum = merged_spectrum(spectra, joined.path) if len(spectra) == len(tables) else None
+        header, names = joined.header, tuple(str(table.path) for table in tables)
+        if len(tables) > 1:
+            header = _merged(header, len(tables))
+        exposures.append(ExposureRows(tuple(levelled), header, paths=names, flat_spectrum=spectrum))
     return exposures
+
+
+def _merged(header: fits.Header, n_ifus: int) -> fits.Header:
+    """The header of an exposure without what is true of one IFU alone."""
+    kept = fits.Header([c for c in header.cards if c.keyword not in _OF_IFU and not c.keyword.startswith(_ILLUM)])
+    if _MERGED not in kept:
+        add(kept, (_MERGED, n_ifus, "Merged IFUs that went into this pixel table"))
+    return kept
+
+
+def check_refraction(exposure: ExposureRows, darcheck: str, lambdaref: float, workers: int | None) -> ExposureRows:
+    """The exposure, corrected for refraction, with what `darcheck` does: none, check or correct.
+
+    Where there is nothing to be checked by it says so in its notes; see `reduction.correct.refraction_check`.
+    """
+    if darcheck == "none" or lambdaref < 0.0 or exposure.observation.narrow_field:
+        return exposure
+    left = measure_refraction(exposure.sources, exposure.wavelengths, lambdaref, workers)
+    if left is None:
+        note = f"{exposure.observation.name}: no source is bright enough for darcheck={darcheck}; nothing is checked"
+        return replace(exposure, notes=(*exposure.notes, note))
+    return exposure.corrected(residual_refraction(left, darcheck == "correct"))
+
+
+Step = Callable[[RecipeCall[Any], ExposureRows], ExposureRows]
+"""A recipe's work on one exposure: what it is called with, and the exposure with further corrections."""
+
+
+def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
+    """A recipe that corrects pixel tables, exposure by exposure: PIXTABLE_REDUCED_000k of the k-th by date.
+
+    The pixel tables of the IFUs of an exposure become one. Rows beyond `lambdamin` and `lambdamax` are left out.
+
+    Raises
+    ------
+    MusedeepError
+        Bad input; a product exists and may not be replaced. Nothing is written for the exposure then.
+    """
+    tag = next(one.name for one in recipe.inputs if one.raw)
+    exposures = exposures_of(call.frames[tag])
+    names = [f"{REDUCED}_{number:04d}" for number in range(1, len(exposures) + 1)]
+    for name in names:
+        for ending in (".zarr", ".fits") if wants_fits_of(call) else (".zarr",):
+            refuse_existing(call.output / f"{name}{ending}", call.overwrite)
+    outcome = Outcome()
+    for name, exposure in zip(names, exposures, strict=True):
+        low, high = call.parameters.lambdamin, call.parameters.lambdamax
+        corrected_rows = step(call, exposure.within(low, high))
+        frames = {**call.frames, tag: list(exposure.paths)}
+        header = exposure_header(
+            recipe, exposure.header, REDUCED, f"{name}.fits", frames, call.parameters, corrected_rows.cards
+        )
+        outcome.notes += corrected_rows.notes
+        outcome.paths += write_product(call, name, replace(corrected_rows, header=header).product())
+    return outcome
+
+
+def wants_fits_of(call: RecipeCall[Any]) -> bool:
+    """Whether pixel tables are to be written as FITS files, too."""
+    return call.save_fits or wants_fits()
+
+
+def write_product(call: RecipeCall[Any], name: str, product: PixelTableProduct) -> list[Path]:
+    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written."""
+    store = call.output / f"{name}.zarr"
+    product.write_store(store, call.workers or available_processors(), call.overwrite)
+    if not wants_fits_of(call):
+        return [store]
+    product.write_fits(store.with_suffix(".fits"), call.overwrite)
+    return [store, store.with_suffix(".fits")]

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import field_validator
 
-from musedeep.declaration import Input, Parameters, parameter
+from musedeep.declaration import Format, Input, Parameters, Product, parameter
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 
@@ -144,3 +144,10 @@ class SkyLineSearch(NamedTuple):
 
 AVERAGE: Final = CombineParameters(combine="average")
 """Of one frame, and where there is nothing to choose."""
+
+REDUCED_TABLES: Final = (
+    Product("PIXTABLE_REDUCED_kkkk.zarr", "Pixel table of exposure kkkk, a store", Format.STORE, 190_000_000),
+    Product("PIXTABLE_REDUCED_kkkk.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 380_000_000,
+            {SAVE_FITS: True}),
+)  # fmt: skip
+"""Products of the steps of muse_scipost."""

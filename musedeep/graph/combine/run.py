@@ -43,14 +43,7 @@ from musedeep.graph.workers.records import (
 )
 from musedeep.processors import available_processors
 from musedeep.progress import LOG, Progress, Silent
-from musedeep.reduction.cube.grid import (
-    Grid,
-    Limits,
-    check_grid,
-    grid_from_limits,
-    grid_from_output_wcs,
-    nothing_in_cube,
-)
+from musedeep.reduction.cube.grid import Limits, grid_on_sky, nothing_in_cube
 from musedeep.reduction.cube.job import CubeRecipe, Job, farthest, geometry
 from musedeep.reduction.cube.scan import require_rows
 from musedeep.storage.cubes.output_wcs import read_output_wcs
@@ -123,10 +116,7 @@ def survey(
     limits_all = Limits.union(require_rows(limits, names, how.lambda_low, how.lambda_high))
     narrow = first.mode.startswith("NFM")
     apart = farthest(exposures)
-    grid: Grid = grid_from_limits(limits_all, reference, *cube.steps, narrow, apart)
-    if wcs:
-        grid = grid_from_output_wcs(wcs, grid, limits_all, reference)
-    check_grid(grid, wcs, apart)
+    grid = grid_on_sky(limits_all, reference, cube.steps, narrow, wcs, apart)
     job = Job(tuple(exposures), reference, limits_all, grid, how)
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()

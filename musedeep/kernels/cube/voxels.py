@@ -90,13 +90,14 @@ class TableRows(NamedTuple):
 class Pointing(NamedTuple):
     """Position of an exposure: arguments of `relative_positions` [rad, deg, deg].
 
-    `native` is false where xpos and ypos are pixels of the field, which become multiples of PIXEL degrees.
+    `scale` is 0 where xpos and ypos are native spherical coordinates. Else it makes degrees of them: it is PIXEL for
+    pixels of the field, and 1 for positions that are relative to a reference already, `shift` from that of the cube.
     """
 
     declination: float
     shift_ra: float
     shift_dec: float
-    native: bool = True
+    scale: float = 0.0
 
 
 class CubeGrid(NamedTuple):
@@ -165,7 +166,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     core; the others are bound by the arithmetic of the projection (see there), and by writing them: about 15 ns.
     """
     xpos, ypos, wavelength, data, stat, dq = rows
-    declination, shift_ra, shift_dec, native = pointing
+    declination, shift_ra, shift_dec, scale = pointing
     offset_ra, offset_dec, reference_dec, matrix, crpix, spectral, shape = grid
     low, high, beyond, keep_bad = choice
     out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row = out
@@ -180,7 +181,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
         declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix
     )
     rough, planes = (c, by_xi, by_eta), (z_first - 0.5, z_last + 0.5)
-    lines = (y_first - 0.5 - error, y_last - 0.5 + error) if native else (-np.inf, np.inf)
+    lines = (y_first - 0.5 - error, y_last - 0.5 + error) if scale == 0.0 else (-np.inf, np.inf)
     xi, eta = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     near, chosen = np.empty(BLOCK, np.uint8), np.empty(BLOCK + 1, np.int32)
     ra, dec = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
@@ -199,11 +200,11 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
             continue
         for k in range(m):
             xi[k], eta[k], z[k] = xpos[first + chosen[k]], ypos[first + chosen[k]], z[chosen[k]]
-        if native:
+        if scale == 0.0:
             relative_positions(xi[:m], eta[:m], declination, shift_ra, shift_dec, ra[:m], dec[:m])
         else:
             for k in range(m):
-                ra[k], dec[k] = xi[k] * PIXEL, eta[k] * PIXEL
+                ra[k], dec[k] = xi[k] * scale + shift_ra, eta[k] * scale + shift_dec
         voxel_positions(ra[:m], dec[:m], offset_ra, offset_dec, reference_dec, matrix, crpix, x[:m], y[:m])
         for i in range(m):
             j = first + chosen[i]

@@ -1,9 +1,13 @@
 """Sources in an image: regions above a threshold, their centres, their widths at half maximum."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+SQUARE: Final = np.ones((3, 3), np.bool_)
+"""For `bright_regions`: what is narrower than three pixels in any direction is removed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,54 @@ def width_at_half(profile: NDArray[np.floating], peak: int) -> float:
     return width
 
 
+@dataclass(frozen=True)
+class Region:
+    """A bright region of an image.
+
+    Attributes
+    ----------
+    x, y : float, flux-weighted centre [pixel from 0]
+    first : line and column of the first of its pixels, line by line
+    """
+
+    x: float
+    y: float
+    first: tuple[int, int]
+
+
+def mean_deviation(image: NDArray[np.floating]) -> tuple[float, float]:
+    """Median of the finite pixels, and their mean absolute deviation from it; (0, 0) if there are none."""
+    values = image[np.isfinite(image)].astype(np.float64)
+    if values.size == 0:
+        return 0.0, 0.0
+    middle = float(np.median(values))
+    return middle, float(np.abs(values - middle).mean())
+
+
+def bright_regions(image: NDArray[np.floating], level: float, opening: NDArray[np.bool_] | None = None) -> list[Region]:
+    """Connected regions above a level, ordered by their first pixels.
+
+    Parameters
+    ----------
+    image : float (ny, nx), NaN where there are no data
+    level : pixels above it are bright
+    opening : bool (3, 3), with which what is narrower is removed (cosmic rays, hot pixels); a cross by default
+    """
+    from scipy import ndimage  # takes a fifth of a second, which plans and workers need not wait for
+
+    bright = np.nan_to_num(image, nan=-np.inf) > level
+    labels, n = ndimage.label(ndimage.binary_opening(bright, opening))
+    found = []
+    for number, box in enumerate(ndimage.find_objects(labels, n), 1):
+        if box is None:
+            continue
+        inside = labels[box] == number
+        y, x = _centre(image[box], inside)
+        first = (box[0].start, int(np.flatnonzero(inside[0])[0]) + box[1].start)
+        found.append(Region(x + box[1].start, y + box[0].start, first))
+    return sorted(found, key=lambda region: region.first)
+
+
 def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[Source]:
     """Sources in an image, ordered by their lowest row.
 
@@ -69,29 +121,23 @@ def find_sources(image: NDArray[np.floating], threshold: float = 5.0) -> list[So
     A binary opening with a cross removes what is narrower than three pixels (cosmic rays, hot pixels). With this
     the numbers of sources of the reference come out (QC EXPCOMB NDET), also where cosmic rays were left in.
     """
-    from scipy import ndimage  # takes a fifth of a second, which plans and workers need not wait for
-
-    finite = np.isfinite(image)
     middle, deviation = background(image)
-    if deviation <= 0:
-        return []
-    bright = finite & (np.where(finite, image, middle) > middle + threshold * deviation)
-    labels, n = ndimage.label(ndimage.binary_opening(bright))
+    return sources_above(image, middle + threshold * deviation) if deviation > 0 else []
+
+
+def sources_above(image: NDArray[np.floating], level: float, opening: NDArray[np.bool_] | None = None) -> list[Source]:
+    """Sources in an image above a level; see `bright_regions`."""
     found = []
-    for number, box in enumerate(ndimage.find_objects(labels, n), 1):
-        if box is None:
-            continue
-        inside = labels[box] == number
-        y, x = _centre(image[box], inside)
-        first = (box[0].start, int(np.flatnonzero(inside[0])[0]) + box[1].start)
-        y, x = y + box[0].start, x + box[1].start
-        widths = (width_at_half(image[y], x), width_at_half(image[:, x], y)) if finite[y, x] else (-1.0, -1.0)
-        found.append((first, Source(x, y, *widths)))
-    return [source for _, source in sorted(found, key=lambda entry: entry[0])]
+    for region in bright_regions(image, level, opening):
+        x, y = round(region.x), round(region.y)
+        finite = np.isfinite(image[y, x])
+        widths = (width_at_half(image[y], x), width_at_half(image[:, x], y)) if finite else (-1.0, -1.0)
+        found.append(Source(x, y, *widths))
+    return found
 
 
-def _centre(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[int, int]:
+def _centre(values: NDArray[np.floating], inside: NDArray[np.bool_]) -> tuple[float, float]:
     rows, columns = np.nonzero(inside)
     weight = values[inside].astype(np.float64)
     total = weight.sum()
-    return round(float((rows * weight).sum() / total)), round(float((columns * weight).sum() / total))
+    return float((rows * weight).sum() / total), float((columns * weight).sum() / total)

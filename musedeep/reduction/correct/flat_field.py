@@ -61,7 +61,7 @@ def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object) -> FlatSpectr
     first, last = int(np.ceil(low / DISPERSION)), int(np.floor(high / DISPERSION))
     if last <= first:
         raise MusedeepError(f"{name}: the spectra of the flats of its IFUs do not overlap; make the pixel tables again")
-    wavelength = DISPERSION * np.arange(first, last + 1)
+    wavelength = np.asarray(DISPERSION * np.arange(first, last + 1), np.float64)
     values = [np.interp(wavelength, one.wavelength, one.values) for one in spectra]
     mean = np.asarray(np.mean(values, axis=0), np.float64)
     return FlatSpectrum(wavelength, smoothed(mean), mean)

@@ -51,8 +51,8 @@ def refuse_placed(observation: Observation, what: str) -> None:
     stage = placed_as(observation)
     if stage:
         raise MusedeepError(
-            f"{observation.name}: positions are {stage} ({WCS}), {what} needs those in the field of view; give the pixel "
-            "table before that step"
+            f"{observation.name}: positions are {stage} ({WCS}), {what} needs those in the field of view; give the "
+            "pixel table before that step"
         )
 
 

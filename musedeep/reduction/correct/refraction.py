@@ -11,8 +11,8 @@
 
 The narrow-field mode has a corrector of its own: nothing is done.
 
-How it is called: `exposure.corrected(correct_refraction(observation, lambdaref))` with positions in pixel; a `lambdaref`
-below 0 leaves them as they are, and says so in the header.
+How it is called: `exposure.corrected(correct_refraction(observation, lambdaref))` with positions in pixel. A
+`lambdaref` below 0 leaves them as they are, and says so in the header.
 """
 
 from typing import Final

@@ -96,7 +96,7 @@ class ExposureGeometry:
     declination : float, of the pointing [rad]
     shift : (float, float), pointing minus reference position [deg]
     name : str, file name, for messages
-    native : bool, whether positions are native spherical coordinates, and not pixels of the field
+    scale : float, see `kernels.cube.voxels.Pointing`
     """
 
     declination: float
@@ -105,7 +105,7 @@ class ExposureGeometry:
     weight: float
     seconds: float
     name: str
-    native: bool = True
+    scale: float = 0.0
 
 
 @dataclass
@@ -193,7 +193,7 @@ def _load(
             room = slice(filled, filled + n)
             table = TableRows(*(columns[name] for name in COLUMNS))
             placed = PlacedRows._make([*(out[name][room] for name in PlacedRows._fields[:-1]), local])
-            pointing = Pointing(geometry.declination, *geometry.shift, geometry.native)
+            pointing = Pointing(geometry.declination, *geometry.shift, geometry.scale)
             kept, not_finite = place_rows(table, pointing, cube, corners, choice, geometry.flux_scale, placed)
             wrong += not_finite
             room = slice(filled, filled + kept)

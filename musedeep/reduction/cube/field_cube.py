@@ -154,6 +154,11 @@ class FieldCube:
         """A plane that is written already, float32 (lines, columns)."""
         return self._cube.data.read_box(number, number + 1)[0]
 
+    def lines(self, planes: tuple[int, int], lines: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Data and variances of planes [first, last) that are written already, float32; only these lines of them."""
+        data, stat = (array.read_box(*planes, *lines) for array in (self._cube.data, self._cube.stat))
+        return data, stat
+
     def images(self) -> list[NDArray[np.float32]]:
         """The field images through the filters, once all planes are written."""
         return self._images.images()

@@ -10,6 +10,7 @@ After it the grid is that of the cubes on the sky (`grid.grid_from_limits`).
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.cube.voxels import PIXEL
@@ -17,7 +18,7 @@ from musedeep.reduction.cube.box import ExposureGeometry
 from musedeep.reduction.cube.grid import Grid, Limits, check_grid, grid_from_limits
 from musedeep.reduction.cube.row_survey import RowSurvey
 from musedeep.storage.cubes.cube_fits import CubeWCS
-from musedeep.storage.cubes.field_grid import grid_cards
+from musedeep.storage.cubes.field_grid import PixelWCS
 from musedeep.storage.fits.header_cards import Card
 
 
@@ -28,18 +29,23 @@ class FieldGrid:
     Attributes
     ----------
     grid : Grid, as the engine of cubes takes it
-    native : bool, whether it is on the sky, and not in pixels of the field
+    scale : float, what positions are, see `kernels.cube.voxels.Pointing`
     declination : float, of the pointing [rad]
     """
 
     grid: Grid
-    native: bool
+    scale: float
     declination: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Planes, lines, columns."""
         return self.grid.shape
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether it is in pixels of the field, and not on the sky."""
+        return self.scale == PIXEL
 
     @property
     def start(self) -> tuple[float, float, float]:
@@ -54,13 +60,15 @@ class FieldGrid:
 
     def geometry(self, name: str, flux_scale: float = 1.0) -> ExposureGeometry:
         """The exposure as the engine of cubes sees it; `name` is for messages."""
-        return ExposureGeometry(self.declination, (0.0, 0.0), flux_scale, 1.0, 1.0, name, self.native)
+        return ExposureGeometry(self.declination, (0.0, 0.0), flux_scale, 1.0, 1.0, name, self.scale)
+
+    def pixel_wcs(self) -> PixelWCS:
+        """The grid in pixels as header cards need it."""
+        return PixelWCS(self.start, self.grid.step, self.grid.scale[:2])
 
     def cards(self, axes: int = 3, systematic_error: tuple[float, float] | None = None) -> list[Card]:
         """World coordinates of a cube (3 axes) or an image (2); the error [deg] is that of the astrometric solution."""
-        if not self.native:
-            return grid_cards(self.start, self.grid.step, axes, self.grid.scale[:2])
-        wcs = self.wcs(systematic_error)
+        wcs = self.pixel_wcs() if self.in_pixels else self.wcs(systematic_error)
         return [*wcs.spatial(), *(wcs.spectral() if axes == 3 else [])]
 
     def wcs(self, systematic_error: tuple[float, float] | None = None) -> CubeWCS:
@@ -98,16 +106,16 @@ def field_grid(
     MusedeepError
         The cube would be larger than can be meant.
     """
-    if survey.native:
+    if not survey.in_pixels:
         limits = Limits(*((float(low), float(high)) for low, high in survey.limits))
         grid = grid_from_limits(limits, pointing, *steps, narrow_field)
-        return FieldGrid(check_grid(grid), True, float(np.deg2rad(pointing[1])))
-    return FieldGrid(check_grid(pixel_grid(survey, steps)), False)
+        return FieldGrid(check_grid(grid), survey.scale, float(np.deg2rad(pointing[1])))
+    return FieldGrid(check_grid(pixel_grid(survey.limits, steps)), PIXEL)
 
 
-def pixel_grid(survey: RowSurvey, steps: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Grid:
+def pixel_grid(limits: NDArray[np.float64], steps: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Grid:
     """See `field_grid`, for positions in pixels of the field."""
-    (x_low, x_high), (y_low, y_high), (low, high) = survey.limits
+    (x_low, x_high), (y_low, y_high), (low, high) = limits
     dx, dy, dz = steps[0] or 1.0, steps[1] or 1.0, steps[2] or DISPERSION
     shape = (
         int(np.ceil((high - low) / dz)) + 1,

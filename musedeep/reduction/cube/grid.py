@@ -235,6 +235,21 @@ def check_grid(grid: Grid, wcs: OutputWCS | None = None, apart: str = APART) -> 
     return grid
 
 
+def grid_on_sky(
+    limits: Limits,
+    reference: tuple[float, float],
+    steps: tuple[float, float, float],
+    narrow_field: bool,
+    wcs: OutputWCS | None = None,
+    apart: str = APART,
+) -> Grid:
+    """The grid that covers the data, or that an OUTPUT_WCS asks for; checked. See the functions that it calls."""
+    grid = grid_from_limits(limits, reference, *steps, narrow_field, apart)
+    if wcs:
+        grid = grid_from_output_wcs(wcs, grid, limits, reference)
+    return check_grid(grid, wcs, apart)
+
+
 def nothing_in_cube(
     grid: Grid, limits: Limits, reference: tuple[float, float], wcs: str | Path | None
 ) -> MusedeepError:

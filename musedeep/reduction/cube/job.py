@@ -38,6 +38,7 @@ class Exposure:
     position_angle : float, ESO INS DROT POSANG [deg]
     has_weight : bool, whether the table has a weight column
     identity : str, see `PixelTable.identity`
+    scale : float, what its positions are, see `kernels.cube.voxels.Pointing`
     """
 
     paths: tuple[str, ...]
@@ -54,6 +55,7 @@ class Exposure:
     n_rows: int
     has_weight: bool
     identity: str = ""
+    scale: float = 0.0
 
     @property
     def name(self) -> str:
@@ -70,6 +72,7 @@ def geometry(exposure: Exposure, reference: tuple[float, float]) -> ExposureGeom
         weight=exposure.weight,
         seconds=exposure.exptime,
         name=exposure.name,
+        scale=exposure.scale,
     )
 
 

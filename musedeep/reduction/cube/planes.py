@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from musedeep.kernels.cube.reject import ALONG_X
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
-from musedeep.reduction.cube.box import Blocks, Box, Reader, Resampling, combine_box
+from musedeep.reduction.cube.box import Blocks, Box, BoxResult, ExposureGeometry, Reader, Resampling, combine_box
 from musedeep.reduction.cube.field_grid import FieldGrid
+from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.row_survey import RowSurvey
+from musedeep.reduction.cube.scan import locate_segments, select_ranges
 from musedeep.reduction.rows.source import READERS
 from musedeep.storage.pixel_tables.table import ROWS_AT_ONCE, Rows, RowSource, row_count, split_ranges
 from musedeep.threads import results_in_order
@@ -115,7 +117,7 @@ def planes_of(
     MusedeepError
         A good row has a value or variance that is not finite.
     """
-    yield from _bands(survey, grid, how, memory, workers, planes or (0, grid.shape[0]), None, progress or Silent())
+    yield from _planes(survey, grid, how, memory, workers, planes, progress)
 
 
 def planes_around(
@@ -138,111 +140,107 @@ def planes_around(
     (y0, y1), (x0, x1) = lines, columns
     outer_y, outer_x = slice(max(0, y0 - EDGE), min(ny, y1 + EDGE)), slice(max(0, x0 - EDGE), min(nx, x1 + EDGE))
     part = grid.cut(slice(0, nz), outer_y, outer_x)
-    near = _around(part)
     wanted = (slice(None), slice(y0 - outer_y.start, y1 - outer_y.start), slice(x0 - outer_x.start, x1 - outer_x.start))
-    for band in _bands(survey, part, how, memory, workers, planes or (0, nz), near, progress or Silent()):
+    for band in _planes(survey, part, how, memory, workers, planes, progress):
         yield replace(band, data=band.data[wanted], stat=band.stat[wanted])
 
 
-def _around(part: FieldGrid) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of a part of the field, see `_extent`."""
-    _, ny, nx = part.shape
-    if not part.native:
-        (x, y, _), (dx, dy) = part.start, part.grid.scale[:2]
-        return (x - 0.75 * dx, x + (nx - 0.25) * dx), (y - 0.75 * dy, y + (ny - 0.25) * dy)
-    g = part.grid
-    px, py = np.array([-0.25, nx + 0.75]) - g.crpix[0], np.array([-0.25, ny + 0.75])[:, None] - g.crpix[1]
-    xi, eta = np.deg2rad(g.cd[0] * px + g.cd[1] * py), np.deg2rad(g.cd[2] * px + g.cd[3] * py)
-    slack = 1e-8
-    return (float(xi.min()) - slack, float(xi.max()) + slack), (float(eta.min()) - slack, float(eta.max()) + slack)
-
-
-def _extent(part: FieldGrid, y0: int, y1: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits of lines [y0, y1) of a grid as the boxes of segments have them: pixels, or in the tangent plane [rad].
-
-    Beyond the first and the last column and line of the grid there are none: rows there count to the edge.
-    """
-    _, ny, nx = part.shape
-    before, after = (-np.inf if y0 == 0 else y0 - 0.75), (np.inf if y1 == ny else y1 - 0.25)
-    if not part.native:
-        (_, y, _), dy = part.start, part.grid.scale[1]
-        return (-np.inf, np.inf), (y + before * dy, y + after * dy)
-    g, reach = part.grid, 30.0 + 2 * (ny + nx)
-    px = np.array([-reach, nx + reach])[None, :] + 1.0 - g.crpix[0]
-    py = np.clip(np.array([before, after]), -reach, ny + reach)[:, None] + 1.0 - g.crpix[1]
-    xi, eta = np.deg2rad(g.cd[0] * px + g.cd[1] * py), np.deg2rad(g.cd[2] * px + g.cd[3] * py)
-    slack = 1e-8
-    return (float(xi.min()) - slack, float(xi.max()) + slack), (float(eta.min()) - slack, float(eta.max()) + slack)
-
-
-def _bands(
+def _planes(
     survey: RowSurvey,
     grid: FieldGrid,
     how: Resampling,
     memory: int,
     workers: int | None,
-    planes: tuple[int, int],
-    near: tuple[tuple[float, float], tuple[float, float]] | None,
-    progress: Progress,
+    planes: tuple[int, int] | None,
+    progress: Progress | None,
 ) -> Iterator[Planes]:
+    part = Part(survey, grid.geometry(str(survey.sources[0].path)))
+    for band in bands_of([part], grid.grid, how, memory=memory, workers=workers, planes=planes, progress=progress):
+        made = [result for _, result in band]
+        data, stat = (np.concatenate([getattr(one, name) for one in made], axis=1) for name in ("data", "stat"))
+        yield Planes(band[0][0].z0, data, stat, sum(one.n_rows for one in made), sum(one.n_rejected for one in made))
+
+
+@dataclass(frozen=True)
+class Part:
+    """An exposure of a cube: where its rows are, and how they are projected."""
+
+    survey: RowSurvey
+    geometry: ExposureGeometry
+
+
+def bands_of(
+    parts: Sequence[Part],
+    grid: Grid,
+    how: Resampling,
+    *,
+    memory: int = BAND_MEMORY,
+    workers: int | None = None,
+    planes: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[list[tuple[Box, BoxResult]]]:
+    """The cube of exposures, band by band; a band comes as boxes, one after the other from its first line to its last.
+
+    Parameters
+    ----------
+    parts : sequence of Part, the exposures
+    memory, workers, planes, progress : see `planes_of`
+    """
     workers = workers or min(available_processors(), READERS)
-    nz, ny, _ = grid.shape
-    waves, step = grid.grid.wavelengths(), grid.grid.step
-    geometry = [grid.geometry(str(survey.sources[0].path))]
+    progress = progress or Silent()
+    ny = grid.shape[1]
+    first, last = planes or (0, grid.shape[0])
+    geometries = [part.geometry for part in parts]
+    located = [
+        (k, source, locate_segments(segments, grid, g.declination, g.shift, g.scale))
+        for k, (part, g) in enumerate(zip(parts, geometries, strict=True))
+        for source, segments in zip(part.survey.sources, part.survey.segments, strict=True)
+    ]
+    offsets = [n for part in parts for n in np.cumsum([0, *(s.n_rows for s in part.survey.sources)])[:-1].tolist()]
     own = local()
 
-    def readers(outer: Box) -> list[Reader]:
-        # rows beyond the first and last plane count to these
-        low = -np.inf if outer.z0 == 0 else waves[outer.z0] - 0.51 * step
-        high = np.inf if outer.z1 == nz else waves[outer.z1 - 1] + 0.51 * step
-        limits = near if near or outer.y1 - outer.y0 == ny else _extent(grid, outer.y0, outer.y1)
-        wanted = survey.ranges((low, high), *(limits or ()))
-        return [
-            Reader(0, row_count(ranges), _blocks(source, ranges))
-            for source, ranges in zip(survey.sources, wanted, strict=True)
-            if ranges.size
-        ]
+    def readers(outer: Box) -> Iterator[Reader]:
+        for (k, source, segments), offset in zip(located, offsets, strict=True):
+            ranges = select_ranges(segments, *outer.corners)
+            if ranges.size:
+                yield Reader(k, row_count(ranges), _blocks(source, ranges, offset))
 
-    def compute(ends: tuple[int, int]) -> Planes:
+    def compute(ends: tuple[int, int]) -> list[tuple[Box, BoxResult]]:
         if not hasattr(own, "workspace"):
             own.workspace = Workspace()
-        parts = []
+        made = []
         for y0, y1 in strips:
             box = Box(*ends, y0, y1)
             outer = box.grown(how.margin, grid.shape)
-            parts.append(combine_box(box, grid.grid, how, geometry, readers(outer), own.workspace))
-        data, stat = (np.concatenate([getattr(p, name) for p in parts], axis=1) for name in ("data", "stat"))
-        return Planes(ends[0], data, stat, sum(p.n_rows for p in parts), sum(p.n_rejected for p in parts))
+            made.append((box, combine_box(box, grid, how, geometries, list(readers(outer)), own.workspace)))
+        return made
 
-    thick, number = _division(survey, grid, how, memory // (workers + 1), planes)
+    thick, number = _division([segments for *_, segments in located], grid, how, memory // (workers + 1), last - first)
     strips = list(pairwise(np.linspace(0, ny, number + 1).astype(int).tolist()))
-    first, last = planes
     bands = [(z, min(z + thick, last)) for z in range(first, last, thick)]
     progress.begin(last - first, "planes")
     with ThreadPoolExecutor(workers) as pool:
         for band in results_in_order(pool, workers, compute, bands):
-            progress.advance(band.data.shape[0], rows=band.rows)
+            progress.advance(band[0][0].z1 - band[0][0].z0, rows=sum(result.n_rows for _, result in band))
             yield band
     progress.stop()
 
 
 def _division(
-    survey: RowSurvey, grid: FieldGrid, how: Resampling, memory: int, planes: tuple[int, int]
+    located: Sequence[NDArray[Any]], grid: Grid, how: Resampling, memory: int, planes: int
 ) -> tuple[int, int]:
     """Planes of a band that takes so much memory [bytes] where rows lie densest, and strips of lines to cut it into."""
     nz, ny, nx = grid.shape
     rows = np.zeros(nz)
-    start = grid.grid.wavelengths()[0]
-    for segments in survey.segments:
-        middle = 0.5 * (segments["lambda_min"].astype(np.float64) + segments["lambda_max"])
-        places = np.clip((middle - start) / grid.grid.step, 0, nz - 1).astype(np.int64)
-        rows += np.bincount(places, segments["stop"] - segments["start"], minlength=nz)
+    for segments in located:
+        middle = np.clip((segments["z0"] + segments["z1"]) // 2, 0, nz - 1)
+        rows += np.bincount(middle, segments["stop"] - segments["start"], minlength=nz)
     # segments at the edges of slices span many planes
     starts = np.arange(0, nz, 16)
     dense = np.percentile(np.add.reduceat(rows, starts) / np.diff(starts, append=nz), 95)
     per_line = (float(dense) * BYTES_PER_ROW) / ny + nx * BYTES_PER_VOXEL
     margin, best = how.margin, (math.inf, 1, max(ny // (2 * how.margin + 1), 1))
-    for thick in sorted({min(p, planes[1] - planes[0]) for p in THICKNESSES}):
+    for thick in sorted({min(p, planes) for p in THICKNESSES}):
         lines = int(memory / (per_line * (thick + 2 * margin)))
         lines = ny if lines >= ny else lines - 2 * margin
         if lines < 1:
@@ -252,13 +250,13 @@ def _division(
     return best[1], best[2]
 
 
-def _blocks(source: RowSource, ranges: NDArray[np.int64]) -> Blocks:
-    """Reads the rows of ranges, some at a time."""
+def _blocks(source: RowSource, ranges: NDArray[np.int64], offset: int) -> Blocks:
+    """Reads the rows of ranges, some at a time; their numbers count from `offset`."""
 
     def blocks(
         names: Sequence[str], array: Callable[[str, int, Any], NDArray[Any]]
     ) -> Iterator[tuple[Rows, NDArray[np.int64]]]:
         for part in split_ranges(ranges, ROWS_AT_ONCE):
-            yield source.read(part, names), part
+            yield source.read(part, names), part + offset
 
     return blocks

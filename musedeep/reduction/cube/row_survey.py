@@ -4,7 +4,7 @@
 2. Runs of successive rows (`SEGMENT`) get the box that they lie in. A pixel table is sorted so that the rows of a run
    are neighbours: of one slice in a FITS file, of one slice in one band of wavelengths in a store.
 3. The limits of all rows fix the grid of a cube (`field_grid`); the boxes tell which rows have to be read for a part of
-   it (`RowSurvey.ranges`).
+   it (`scan.locate_segments`).
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.kernels.rows.projection import relative_positions
 from musedeep.kernels.rows.segments import not_finite, segment_boxes
 from musedeep.reduction.rows.source import READERS
@@ -34,61 +35,60 @@ class RowSurvey:
     sources : tuple of RowSource, one per IFU
     segments : tuple of SEGMENT array, of each source
     limits : float64 (3, 2)
-        Lowest and highest x, y and wavelength [Angstrom]: pixels of the field; or, where positions are native spherical
-        coordinates, right ascension and declination relative to the pointing [deg].
-    native : bool, whether positions are native spherical coordinates [rad]
+        Lowest and highest x, y and wavelength [Angstrom]: pixels of the field; or, where positions are on the sky,
+        right ascension and declination relative to the pointing, or another reference [deg].
+    scale : float, see `kernels.cube.voxels.Pointing`
     """
 
     sources: tuple[RowSource, ...]
     segments: tuple[NDArray[Any], ...]
     limits: NDArray[np.float64]
-    native: bool
+    scale: float = 0.0
+
+    @property
+    def native(self) -> bool:
+        """Whether positions are native spherical coordinates [rad]."""
+        return self.scale == 0.0
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether positions are pixels of the field."""
+        return self.scale == PIXEL
 
     @property
     def n_rows(self) -> int:
         """Rows of all sources."""
         return sum(source.n_rows for source in self.sources)
 
-    def ranges(
-        self,
-        wavelengths: tuple[float, float],
-        x: tuple[float, float] | None = None,
-        y: tuple[float, float] | None = None,
-    ) -> list[NDArray[np.int64]]:
-        """Rows of each source that may lie within these limits [Angstrom, and as the boxes have it], int64 (n, 2)."""
-        found = []
-        for segments in self.segments:
-            near = (segments["lambda_max"] >= wavelengths[0]) & (segments["lambda_min"] <= wavelengths[1])
-            for name, ends in (("x", x), ("y", y)):
-                if ends:
-                    near &= (segments[f"{name}_max"] >= ends[0]) & (segments[f"{name}_min"] <= ends[1])
-            places = np.flatnonzero(near)
-            new = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-            last = np.r_[new[1:], places.size][: new.size] - 1
-            found.append(np.stack([segments["start"][places[new]], segments["stop"][places[last]]], axis=1))
-        return found
 
-
-def positions_are_native(source: RowSource) -> bool:
-    """Whether the positions of a source are native spherical coordinates; if not, they are pixels of the field.
+def position_scale(source: RowSource) -> float:
+    """What the positions of a source are: see `kernels.cube.voxels.Pointing`.
 
     Raises
     ------
     MusedeepError
-        They have another unit, as in a table that is positioned on the sky already.
+        They have a unit that positions do not have.
     """
     unit = source.units.get("xpos", "")
     if same_unit(unit, "rad"):
-        return True
-    if unit in ("pix", "pixel") or same_unit(unit, "pix"):
-        return False
+        return 0.0
+    if same_unit(unit, "deg"):
+        return 1.0
+    if unit in ("pix", "pixel"):
+        return PIXEL
     raise MusedeepError(
-        f"{source.path}: column xpos has unit '{unit}', expected 'pix' or 'rad'; give a pixel table that is not "
-        "positioned yet"
+        f"{source.path}: column xpos has unit '{unit}', expected pix, rad or deg; give a MUSE pixel table"
     )
 
 
-def survey_rows(sources: Sequence[RowSource], declination: float, workers: int | None = None) -> RowSurvey:
+def survey_rows(
+    sources: Sequence[RowSource],
+    declination: float,
+    workers: int | None = None,
+    *,
+    shift: tuple[float, float] = (0.0, 0.0),
+    wavelengths: tuple[float, float] = (0.0, np.inf),
+) -> RowSurvey:
     """Read the positions and wavelengths of all rows.
 
     Parameters
@@ -96,15 +96,18 @@ def survey_rows(sources: Sequence[RowSource], declination: float, workers: int |
     sources : sequence of RowSource, one per IFU
     declination : float, of the pointing, for native spherical coordinates [rad]
     workers : int, optional, threads; at most READERS
+    shift : pointing minus the reference of the limits [deg]
+    wavelengths : only rows within count for the limits [Angstrom]
 
     Raises
     ------
     MusedeepError
-        Sources differ in what their positions are; a position or wavelength is not finite; there are no rows.
+        Sources differ in what their positions are; a position or wavelength is not finite; no row is within the
+        wavelengths.
     """
-    native = positions_are_native(sources[0])
+    scale = position_scale(sources[0])
     for source in sources[1:]:
-        if positions_are_native(source) != native:
+        if position_scale(source) != scale:
             raise MusedeepError(
                 f"{source.path}: positions have unit '{source.units['xpos']}', those of {sources[0].path} "
                 f"'{sources[0].units['xpos']}'; reduce all IFUs of an exposure alike"
@@ -116,7 +119,7 @@ def survey_rows(sources: Sequence[RowSource], declination: float, workers: int |
         one["start"], one["stop"] = starts, np.minimum(starts + ROWS_PER_SEGMENT, source.n_rows)
         segments.append(one)
     calls = [(k, block) for k, source in enumerate(sources) for block in row_blocks(source.n_rows)]
-    limits = np.empty((len(calls), 3, 2))
+    limits = np.full((len(calls), 3, 2), [np.inf, -np.inf])
 
     def look(number: int) -> None:
         k, block = calls[number]
@@ -132,16 +135,28 @@ def survey_rows(sources: Sequence[RowSource], declination: float, workers: int |
         here = segments[k][block[0, 0] // ROWS_PER_SEGMENT : -(-block[0, 1] // ROWS_PER_SEGMENT)]
         boxes = np.empty((here.size, 6), np.float32)
         edges = np.append(here["start"], here["stop"][-1]) - block[0, 0]
-        segment_boxes(x, y, wavelength, edges, native, boxes)
+        segment_boxes(x, y, wavelength, edges, scale == 0.0, boxes)
         set_boxes(here, boxes)
-        if native:
+        inside = (wavelength >= wavelengths[0]) & (wavelength <= wavelengths[1])
+        if not inside.all():
+            x, y, wavelength = x[inside], y[inside], wavelength[inside]
+        if wavelength.size == 0:
+            return
+        if scale == 0.0:
             ra, dec = np.empty((2, x.size), np.float32)
-            relative_positions(x, y, declination, 0.0, 0.0, ra, dec)
+            relative_positions(x, y, declination, *shift, ra, dec)
             x, y = ra, dec
         limits[number] = [(v.min(), v.max()) for v in (x, y, wavelength)]
 
     in_threads(look, len(calls), workers or READERS)
-    if not calls:
-        raise MusedeepError(f"{sources[0].path}: has no rows; reduce the exposure again")
-    ends = np.stack([limits[:, :, 0].min(axis=0), limits[:, :, 1].max(axis=0)], axis=1)
-    return RowSurvey(tuple(sources), tuple(segments), ends, native)
+    ends = np.stack([limits[:, :, 0].min(axis=0, initial=np.inf), limits[:, :, 1].max(axis=0, initial=-np.inf)], axis=1)
+    if not np.isfinite(ends).all():
+        covered = [(one["lambda_min"].min(), one["lambda_max"].max()) for one in segments if one.size]
+        said = f"but from {min(covered)[0]:.1f} to {max(c[1] for c in covered):.1f}" if covered else "nor any others"
+        raise MusedeepError(
+            f"{sources[0].path}: no rows between {wavelengths[0]:g} and {wavelengths[1]:g} Angstrom, {said}; choose "
+            "a range that it covers, or leave it out"
+        )
+    if scale == 1.0:
+        ends[:2] += np.array(shift)[:, None]
+    return RowSurvey(tuple(sources), tuple(segments), ends, scale)

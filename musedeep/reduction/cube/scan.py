@@ -41,14 +41,21 @@ class Nothing:
 
 
 def _corner_positions(
-    index: NDArray, declination: float, shift: tuple[float, float]
+    index: NDArray, declination: float, shift: tuple[float, float], scale: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Relative RA and declination [deg] of the four corners of each segment's box, float64 (4, segments)."""
+    """Relative RA and declination [deg] of the four corners of each segment's box, float64 (4, segments).
+
+    `scale` is that of `kernels.cube.voxels.Pointing`.
+    """
     sd, cd = math.sin(declination), math.cos(declination)
     ra, dec = [], []
     for x in (index["x_min"], index["x_max"]):
         for y in (index["y_min"], index["y_max"]):
             xi, eta = x.astype(np.float64), y.astype(np.float64)
+            if scale:
+                ra.append(xi * scale + shift[0])
+                dec.append(eta * scale + shift[1])
+                continue
             a = np.arctan2(xi, cd - eta * sd)
             d = np.arctan2(np.cos(a) * (sd + eta * cd), cd - eta * sd)
             ra.append(np.rad2deg(a) + shift[0])
@@ -104,20 +111,23 @@ def exposure_limits(
     return Limits((limits[0], limits[1]), (limits[2], limits[3]), (limits[4], limits[5]))
 
 
-def locate_segments(index: NDArray, grid: Grid, declination: float, shift: tuple[float, float]) -> NDArray:
+def locate_segments(
+    index: NDArray, grid: Grid, declination: float, shift: tuple[float, float], scale: float = 0.0
+) -> NDArray:
     """Which planes and lines of the cube the segments of a table may fall into.
 
     Parameters
     ----------
     index : SEGMENT array
     declination, shift : see `exposure_limits`
+    scale : see `kernels.cube.voxels.Pointing`
 
     Returns
     -------
     VOXEL_SEGMENT array, without the segments outside the cube, in the order that `select_ranges` needs: those of
     more than THICK planes, then the others by their first plane.
     """
-    ra, dec = _corner_positions(index, declination, shift)
+    ra, dec = _corner_positions(index, declination, shift, scale)
     x, y = np.empty(ra.size), np.empty(ra.size)
     voxel_positions(
         ra.ravel().astype(np.float32), dec.ravel().astype(np.float32), *grid.offset, math.radians(grid.crval[1]),

@@ -83,7 +83,7 @@ def product_header(
         ("ESO PRO TECH", "IFU", "Observation technique"),
         ("ESO PRO SCIENCE", science, "Scientific product if T"),
         *recipe_cards(recipe, number, used, calibrations, parameters),
-        *_checksum_cards([path for path, _ in files], number),
+        *checksum_cards_of([path for path, _ in files], number),
         ("ESO PRO DATANCOM", len(used), "Number of combined frames"),
         *extra,
     ]
@@ -93,7 +93,7 @@ def product_header(
     return ordered([date, *kept, *(card(*c) for c in cards)])
 
 
-def _checksum_cards(calibrations: Sequence[Path], number: int) -> list[Card]:
+def checksum_cards_of(calibrations: Sequence[Path], number: int) -> list[Card]:
     """DATAMD5 of the calibrations that have it."""
     cards: list[Card] = []
     for i, path in enumerate(calibrations, 1):

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -33,7 +33,7 @@ class AutocalFactors:
     ----------
     limits : float64 (ranges + 1,), where the ranges begin and end, ascending [Angstrom]
     points : int32 (24, 48, ranges), number of rows from which a factor was found
-    factors : float64 (24, 48, ranges), NaN where there were no data
+    factors : float64 (24, 48, ranges), 1 where there were no data
     originals : float64 (24, 48, ranges), the measured factor where another one took its place, else NaN
     """
 
@@ -57,11 +57,11 @@ class AutocalFactors:
         return cards
 
     def table(self) -> fits.BinTableHDU:
-        """The table: 24 x 48 x ranges rows, those without data, too; the IFU varies slowest, the range fastest."""
-        shape = self.factors.shape
-        ifu, on_ccd, number = (axis.ravel() + 1 for axis in np.indices(shape))
-        values = {"ifu": ifu, "sli": on_ccd, "quad": number, "npts": self.points.ravel()}
-        values |= {"corr": self.factors.ravel(), "corr_orig": self.originals.ravel()}
+        """The table: 24 x 48 x ranges rows, those without data, too; the range varies slowest, the slice fastest."""
+        number, ifu, on_ccd = (axis.ravel() + 1 for axis in np.indices((self.limits.size - 1, N_IFUS, N_SLICES)))
+        values: dict[str, NDArray[Any]] = {"ifu": ifu, "sli": on_ccd, "quad": number}
+        values["npts"] = self.points.transpose(2, 0, 1).ravel()
+        values["corr"], values["corr_orig"] = (a.transpose(2, 0, 1).ravel() for a in (self.factors, self.originals))
         return table_hdu(COLUMNS, values)
 
 

@@ -28,7 +28,7 @@ class SkySpectrumTable:
     path : Path
     wavelength : float64 (n,), ascending, in air [Angstrom]
     data : float64 (n,), of a spaxel, 1e-20 erg/s/cm2/Angstrom
-    stat : float64 (n,), variance of `data`
+    stat : float64 (n,), mean variance of the pixels, as the ESO pipeline has it
     dq : int64 (n,), other than 0 where there are no data
     """
 
@@ -38,11 +38,19 @@ class SkySpectrumTable:
     stat: NDArray[np.float64]
     dq: NDArray[np.int64]
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """First and last wavelength with data [Angstrom]."""
+        good = self.wavelength[self.dq == 0]
+        return float(good[0]), float(good[-1])
 
-def sky_spectrum_hdu(spectrum: SkySpectrumTable) -> fits.BinTableHDU:
-    """The table of a SKY_SPECTRUM."""
+
+def sky_spectrum_hdu(spectrum: SkySpectrumTable, unit: str = FLUX_UNIT) -> fits.BinTableHDU:
+    """The table of a SKY_SPECTRUM; `unit` is that of the data."""
     values = {name: getattr(spectrum, name) for name in ("data", "stat", "dq")}
-    return table_hdu(COLUMNS, {"lambda": spectrum.wavelength, **values})
+    units = {"data": unit, "stat": VARIANCE_UNIT if unit == FLUX_UNIT else f"({unit})**2"}
+    columns = [one._replace(unit=units.get(one.name, one.unit)) for one in COLUMNS]
+    return table_hdu(columns, {"lambda": spectrum.wavelength, **values})
 
 
 def read_sky_spectrum(path: str | Path) -> SkySpectrumTable:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep import instrument
+from musedeep.storage.cubes.field_grid import PixelWCS
 from musedeep.storage.fits.header_cards import extension_cards, header_of, sign
 from musedeep.storage.fits.parts import (
     ArrayInFile,
@@ -81,10 +82,11 @@ _SCIENCE_UNITS = {
 def extension_header(
     name: str,
     target: str,
-    wcs: CubeWCS,
+    wcs: CubeWCS | PixelWCS,
     variance: bool,
     extra: Sequence[tuple[str, object, str]] = (),
     science: bool = False,
+    unit: str = instrument.FLUX_UNIT,
 ) -> fits.Header:
     """Header of a DATA or STAT extension, with the cards and comments of manual A.3.3; `extra` follows the coordinates.
 
@@ -94,27 +96,31 @@ def extension_header(
     cards += [*wcs.spatial(), *wcs.spectral(), *extra]
     kind, companions = ("STAT", {"DATA": "DATA"}) if variance else ("DATA", {"STAT": "STAT"})
     cards += extension_cards(name, kind, companions)
-    cards.append(("BUNIT", instrument.VARIANCE_UNIT if variance else instrument.FLUX_UNIT, ""))
+    cards.append(("BUNIT", f"({unit})**2" if variance else unit, ""))
     if science:
-        unit = _SCIENCE_UNITS[variance]
-        renamed = {"CUNIT3": "angstrom", "BUNIT": unit}
+        renamed = {"CUNIT3": "angstrom", "BUNIT": _SCIENCE_UNITS[variance]}
         cards = [(key, renamed.get(key, value), comment) for key, value, comment in cards]
         place = next(i for i, c in enumerate(cards) if c[0] == "CRVAL3")
         cards.insert(place + 1, ("CRDER3", WAVELENGTH_ERROR, "[Angstrom] Random error in spectral coordinate"))
     return header_of(cards)
 
 
-def field_image_header(wcs: CubeWCS, science: bool = False) -> fits.Header:
+def field_image_header(wcs: CubeWCS | PixelWCS, science: bool = False, unit: str = instrument.FLUX_UNIT) -> fits.Header:
     """Header of the DATA extension of an IMAGE_FOV (which inherits the primary header).
 
     With `science`, its unit is spelt as in the science data product that it belongs to.
     """
-    unit = _SCIENCE_UNITS[False] if science else instrument.FLUX_UNIT
+    unit = _SCIENCE_UNITS[False] if science else unit
     return header_of([*wcs.spatial(), ("INHERIT", True, ""), *extension_cards("DATA", "DATA", {}), ("BUNIT", unit, "")])
 
 
 def filter_image_header(
-    name: str, target: str, wcs: CubeWCS, cards: Sequence[tuple[str, object, str]], quality: bool = False
+    name: str,
+    target: str,
+    wcs: CubeWCS | PixelWCS,
+    cards: Sequence[tuple[str, object, str]],
+    quality: bool = False,
+    unit: str = instrument.FLUX_UNIT,
 ) -> fits.Header:
     """Header of a filter image inside a cube (formats xCube and xEuro3D); `cards` are those of the filter.
 
@@ -123,7 +129,7 @@ def filter_image_header(
     parts: list[tuple[str, object, str]] = [("OBJECT", f"{target} ({name})", ""), *wcs.spatial()]
     companions = {"DQ": f"{name}_DQ"} if quality else {}
     parts += extension_cards(name, "DATA", companions, "reconstructed image (data values)")
-    return header_of([*parts, ("BUNIT", instrument.FLUX_UNIT, ""), *cards])
+    return header_of([*parts, ("BUNIT", unit, ""), *cards])
 
 
 class CubeFile:

@@ -1,6 +1,7 @@
 """The grid of cubes and images of the field of view, whose axes are pixels of the field and wavelengths."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,23 @@ def grid_cards(
         cards += [("CRVAL3", float(start[2]), "")]
         cards += [(f"CD{a}_{b}", 0.0, "") for a, b in ((1, 3), (2, 3), (3, 1), (3, 2))]
     return cards
+
+
+@dataclass(frozen=True)
+class PixelWCS:
+    """World coordinates of a cube in pixels of the field; see `grid_cards`."""
+
+    start: tuple[float, float, float]
+    step: float
+    pixels: tuple[float, float] = (1.0, 1.0)
+
+    def spatial(self) -> list[Card]:
+        """Cards of the two spatial axes."""
+        return grid_cards(self.start, self.step, 2, self.pixels)
+
+    def spectral(self) -> list[Card]:
+        """Cards of the wavelength axis."""
+        return grid_cards(self.start, self.step, 3, self.pixels)[len(self.spatial()) :]
 
 
 def read_grid(header: fits.Header, path: Path, kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from musedeep.compiled import COMMAND, JOURNAL
 from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
 from musedeep.processors import available_processors
-from musedeep.recipes.exp_combine.job import resampling
+from musedeep.recipes.exp_combine.products import ExpCombine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.storage.pixel_tables.ingest import ingest
 from tests.makers.pixel_tables import write_dithers
@@ -95,7 +96,7 @@ def test_worker_processes_find_the_kernels_compiled(place):
 
 
 def how(parameters):
-    return resampling(RECIPE.parse(parameters), [EXPOSURE])
+    return ExpCombine([], RECIPE.parse(parameters), Path()).resampling([EXPOSURE])
 
 
 def test_no_rehearsal_leaves_a_process_behind(tmp_path, monkeypatch):

@@ -6,9 +6,9 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.bias import master as bias
-from musedeep.recipes.exp_combine.headers import pixel_table_cards, product_header, slice_offset_cards
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.recipes.scibasic import ifus as scibasic
+from musedeep.reduction.cube.headers import pixel_table_cards, product_header, slice_offset_cards
 from musedeep.reduction.headers.cards import recipe_cards
 
 

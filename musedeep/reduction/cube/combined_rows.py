@@ -1,4 +1,4 @@
-"""The rows of PIXTABLE_COMBINED: those of all exposures, positioned, scaled, weighted, and flagged where rejected."""
+"""Rows on the sky: of all exposures, positioned, scaled, weighted, and flagged where rejected (PIXTABLE_COMBINED)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from musedeep.storage.stores.location import Location
 
 
 class Placed(Correction):
-    """Positions relative to those of the first exposure [deg]."""
+    """Positions relative to those of the first exposure [deg], from native spherical coordinates."""
 
     reads = changes = ("xpos", "ypos")
 
@@ -29,6 +29,27 @@ class Placed(Correction):
         ra, dec = np.empty((2, rows["xpos"].size), np.float32)
         relative_positions(rows["xpos"], rows["ypos"], self.geometry.declination, *self.geometry.shift, ra, dec)
         rows["xpos"], rows["ypos"] = ra, dec
+
+
+class Shifted(Correction):
+    """Positions [deg] relative to another reference than they were."""
+
+    reads = changes = ("xpos", "ypos")
+
+    def __init__(self, shift: tuple[float, float]) -> None:
+        self.shift = shift
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`."""
+        for name, by in zip(("xpos", "ypos"), self.shift, strict=True):
+            rows[name] = (rows[name].astype(np.float64) + by).astype(np.float32)
+
+
+def placing(geometry: ExposureGeometry) -> list[Correction]:
+    """What brings the positions of an exposure to those relative to the first one [deg]; none for pixels."""
+    if geometry.scale == 0.0:
+        return [Placed(geometry)]
+    return [Shifted(geometry.shift)] if geometry.scale == 1.0 and any(geometry.shift) else []
 
 
 class InVacuum(Correction):
@@ -58,7 +79,8 @@ class MarkedRows:
     ) -> None:
         self.tables, self.exposure, self.rejected, self.weight = tables, exposure, rejected, weight
         self.names: tuple[str, ...] = (*REQUIRED, "weight") if weighted else REQUIRED
-        self.units, self.n_rows = dict(REDUCED_UNITS), exposure.n_rows
+        self.n_rows = exposure.n_rows
+        self.units = dict(REDUCED_UNITS if exposure.scale == 0.0 else tables.get(exposure.paths).units)
 
     @property
     def path(self) -> Location:
@@ -98,7 +120,7 @@ def combined_rows(
     for exposure, geometry, bad in zip(job.exposures, job.geometries(), rejected, strict=True):
         weight = None if how.use_weight_column else geometry.weight
         rows = RowsWithin(MarkedRows(tables, exposure, bad, weighted, weight), how.lambda_low, how.lambda_high)
-        corrections: list[Correction] = [Placed(geometry), *scaled_flux(geometry.flux_scale)]
+        corrections: list[Correction] = [*placing(geometry), *scaled_flux(geometry.flux_scale)]
         if job.grid.ctype3.startswith("WAVE"):
             corrections.append(InVacuum())
         sources.append(corrected(rows, corrections))

@@ -1,4 +1,4 @@
-"""Primary headers of the products of muse_exp_combine.
+"""Primary headers of cubes of exposures, and of what belongs to them: of muse_exp_combine, muse_scipost and its steps.
 
 What the reference does, found by giving it exposures whose headers hold one keyword of every kind:
 
@@ -43,6 +43,9 @@ _PIXEL_TABLE = re.compile(
     r"INHERIT|EXTNAME|BUNIT|ESO DRS MUSE PIXTABLE .*)$"
 )
 _DRS = "ESO DRS MUSE "
+PIXTABLE = _DRS + "PIXTABLE "
+POSITIONED = "positioned (final)", "Positioned this pixel table"
+"""Value and comment of PIXTABLE WCS of a table on the sky."""
 
 
 def inherited(first: fits.Header, keep_pixel_table: bool = False) -> fits.Header:
@@ -80,9 +83,9 @@ def applied_cards(job: "Job") -> list[Card]:
 
 def pixel_table_cards(n_rows: Sequence[int]) -> list[Card]:
     """What describes a combined pixel table; `n_rows` are the rows of each exposure."""
-    name = _DRS + "PIXTABLE "
+    name = PIXTABLE
     cards: list[Card] = [
-        (name + "WCS", "positioned (final)", "Positioned this pixel table"),
+        (name + "WCS", *POSITIONED),
         (name + "WEIGHTED", True, "Pixel table was weighted relative to other exposures"),
     ]
     start = 0
@@ -115,6 +118,7 @@ def product_header(
     extra: Sequence[Card] = (),
     keep_pixel_table: bool = False,
     calibrations: Sequence[tuple[str, str]] = (),
+    raws: Sequence[tuple[str, str]] = (),
 ) -> fits.Header:
     """Primary header of a product, with places for DATAMD5, CHECKSUM and DATASUM (filled by `header_cards.sign`).
 
@@ -129,12 +133,13 @@ def product_header(
         Further cards: quality control, filter. They replace inherited ones.
     keep_pixel_table : keep the cards that describe the pixel table (PIXTABLE_COMBINED)
     calibrations : sequence of (file name, category), auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST
+    raws : sequence of (file name, category), the frames that the recipe began with; those of the exposures if empty
     """
     base = inherited(first, keep_pixel_table)
     if category == "IMAGE_FOV":
         base.remove("SPECSYS", ignore_missing=True)
     numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
-    files = [(Path(path).name, "PIXTABLE_REDUCED") for exposure in job.exposures for path in exposure.paths]
+    files = list(raws) or [(Path(path).name, "PIXTABLE_REDUCED") for one in job.exposures for path in one.paths]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
     cards: list[Card] = [("PIPEFILE", file_name, "Filename of data product"), ("DATAMD5", "0" * 32, "MD5 checksum")]
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
@@ -146,7 +151,7 @@ def product_header(
         ("ESO PRO TECH", "IFU", "Observation technique"),
         ("ESO PRO SCIENCE", True, "Scientific product if T"),
         *recipe_cards(recipe, max(numbers, default=0) + 1, files, calibrations, parameters),
-        ("ESO PRO DATANCOM", len(job.exposures), "Number of combined frames"),
+        ("ESO PRO DATANCOM", len(raws) or len(job.exposures), "Number of combined frames"),
     ]
     if "ESO DRS MUSE PIXTABLE FFCORR" in first:
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.cli.main import run
-from musedeep.recipes.exp_combine.science_product import image_quality, resolving_power
+from musedeep.reduction.cube.science_product import image_quality, resolving_power
 from tests.makers.pixel_tables import write_dithers
 
 

@@ -1,4 +1,4 @@
-"""Keywords of ESO science data products (format sdpCube), as muse_exp_combine writes them.
+"""Keywords of ESO science data products (format sdpCube), as muse_exp_combine and muse_scipost write them.
 
 Where the values come from, found by comparing the reference's cubes with their inputs:
 
@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 
 from musedeep import __version__
 from musedeep.reduction.cube.depth import limiting_magnitude, pixel_noise
-from musedeep.reduction.cube.job import Exposure, Job
+from musedeep.reduction.cube.job import Job
 from musedeep.storage.fits.headers import number_or_none, value_of
-from musedeep.storage.pixel_tables.open import open_exposure
 
 Card = tuple[str, object, str]
 
@@ -68,17 +67,6 @@ def image_quality(seeing: float, airmass: float) -> float:
     return seeing * airmass**0.6 * 1.4**-0.2 * math.sqrt(max(damping, 0.0))
 
 
-def _headers(exposures: Sequence[Exposure]) -> list[fits.Header]:
-    headers = []
-    for exposure in exposures:
-        table = open_exposure(exposure.paths)
-        try:
-            headers.append(table.header)
-        finally:
-            table.close()
-    return headers
-
-
 def _distinct(headers: Sequence[fits.Header], keyword: str) -> list[object]:
     values = (value_of(header, keyword) for header in headers)
     return list(dict.fromkeys(value for value in values if value is not None))
@@ -104,13 +92,17 @@ def _resolution(headers: Sequence[fits.Header]) -> tuple[float, float, str] | No
 
 
 def science_cards(
-    job: Job, first: fits.Header, image: NDArray[np.float32], variances: NDArray[np.int64], images: Sequence[str] = ()
+    job: Job,
+    headers: Sequence[fits.Header],
+    image: NDArray[np.float32],
+    variances: NDArray[np.int64],
+    images: Sequence[str] = (),
 ) -> list[Card]:
     """Cards of the primary header of a science data product.
 
     Parameters
     ----------
-    first : primary header of the first exposure
+    headers : primary headers of the exposures
     image : float32 (ny, nx), the cube's mean over wavelength; NaN where there are no data
     variances : int64 (bins,), histogram of the cube's STAT, see `depth.collapse_cube`
     images : file names of the field images (ASSONi)
@@ -121,7 +113,6 @@ def science_cards(
         A keyword for which there is no value is left out: where the inputs lack ARCFILE or ESO OBS ID (the reference
         refuses such inputs), and PIXNOISE and ABMAGLIM of a cube that has none.
     """
-    headers = _headers(job.exposures)
     grid = job.grid
     _, ny, nx = grid.shape
     waves = grid.wavelengths()
@@ -153,7 +144,7 @@ def science_cards(
         cards += [(f"PROGID{i}", v, "ESO programme identification") for i, v in enumerate(programmes, 1)]
     cards += [(f"PROV{i}", v, "Originating raw science file") for i, v in enumerate(_distinct(headers, "ARCFILE"), 1)]
     cards += [(f"ASSON{i}", name, "Name of associated file") for i, name in enumerate(images, 1)]
-    calibrated = bool(value_of(first, "ESO DRS MUSE PIXTABLE FLUXCAL"))
+    calibrated = bool(value_of(headers[0], "ESO DRS MUSE PIXTABLE FLUXCAL"))
     cards += [
         ("PRODCATG", "SCIENCE.CUBE.IFS", "Data product category"),
         ("PROCSOFT", f"musedeep/{__version__}", "Processing software"),

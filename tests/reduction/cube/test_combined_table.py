@@ -11,7 +11,7 @@ from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
-from musedeep.recipes.exp_combine.rows import places_of
+from musedeep.reduction.cube.combined_rows import places_of
 from musedeep.storage.offset_list import read_offset_list
 from musedeep.storage.pixel_tables import store_writer, table
 from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, export
@@ -137,7 +137,7 @@ def test_the_store_is_banded_and_described(exposures, tmp_path):
 
 def test_memory_and_threads_do_not_change_the_store(exposures, tmp_path, monkeypatch):
     combined(exposures[0], tmp_path / "a", formats=frozenset({"store"}), threads=1)
-    monkeypatch.setattr("musedeep.recipes.exp_combine.products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
+    monkeypatch.setattr("musedeep.reduction.cube.products.COMBINED_MEMORY", BYTES_PER_ROW * 6000)
     monkeypatch.setattr(store_writer, "ROWS_PER_BLOCK", 2048)
     combined(exposures[0], tmp_path / "b", formats=frozenset({"store"}), threads=3)
     one, other = (files_of(tmp_path / k / "PIXTABLE_COMBINED.zarr") for k in "ab")

@@ -1,25 +1,53 @@
-"""The exposures of muse_exp_combine: their pixel tables, weights and offsets, and how they are resampled."""
+"""The exposures of a cube: their pixel tables, weights and offsets, and how they are resampled."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.kernels.cube.reject import slice_direction
-from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
+from musedeep.kernels.cube.reject import ALONG_X, slice_direction
+from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.job import Exposure
+from musedeep.reduction.cube.parameters import CubeParameters
+from musedeep.reduction.cube.row_survey import position_scale
 from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.fits.headers import number_of, number_or_none, text_of, value_of
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_tables.open import JoinedPixelTable, tables_of_exposures
-from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
+from musedeep.storage.pixel_tables.table import PixelTable, check_columns, check_reduced
 from musedeep.storage.stores.location import Location, absolute
 
 
-def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...], PixelTable]]:
+def check_any_stage(table: PixelTable) -> None:
+    """Refuse a table that no cube can be made of; its rows may be those of any stage of the reduction.
+
+    Raises
+    ------
+    MusedeepError
+        A column is missing, there are no rows, or a keyword is missing or makes no sense.
+    """
+    check_columns(table.path, table.names)
+    header = table.facts
+    for key, low, high in (("RA", -360.0, 360.0), ("DEC", -90.0, 90.0), ("EXPTIME", 0.0, math.inf)):
+        number_of(header, key, table.path, low=low, high=high)
+    if position_scale(table) == 1.0:
+        for key, low, high in (("CRVAL1", -360.0, 360.0), ("CRVAL2", -90.0, 90.0)):
+            number_of(header, key, table.path, low=low, high=high)
+    if table.n_rows == 0:
+        raise MusedeepError(f"{table.path}: has no rows; reduce the exposure again")
+
+
+def group_exposures(
+    paths: Sequence[Location], check: Callable[[PixelTable], None] = check_reduced
+) -> list[tuple[tuple[Location, ...], PixelTable]]:
     """Group the files of one exposure (one an IFU) by DATE-OBS, ordered by date; each with its table.
+
+    Parameters
+    ----------
+    check : callable, refuses a table that is of no use
 
     Raises
     ------
@@ -27,7 +55,7 @@ def group_exposures(paths: Sequence[Location]) -> list[tuple[tuple[Location, ...
         The same exposure twice: two files of one DATE-OBS that hold data of the same IFU.
     """
     result: list[tuple[tuple[Location, ...], PixelTable]] = []
-    for tables in tables_of_exposures(paths, check_reduced):
+    for tables in tables_of_exposures(paths, check):
         table = tables[0] if len(tables) == 1 else JoinedPixelTable(tables)
         result.append((tuple(one.path for one in tables), table))
     return result
@@ -91,7 +119,7 @@ def exposure_weights(scheme: str, headers: Sequence[fits.Header], names: Sequenc
 
 def load_exposures(
     groups: Sequence[tuple[tuple[Location, ...], PixelTable]],
-    parameters: ExpCombineParameters,
+    weight_scheme: str,
     offsets: OffsetList | None,
 ) -> list[Exposure]:
     """Read the headers of all exposures, and check that they belong together.
@@ -99,11 +127,12 @@ def load_exposures(
     Raises
     ------
     MusedeepError
-        Mixed field modes; DATE-OBS without a row in the OFFSET_LIST; headers that lack what is needed.
+        Mixed field modes; positions of different stages, or several exposures in pixels of the field; DATE-OBS without
+        a row in the OFFSET_LIST; headers that lack what is needed.
     """
     exposures: list[Exposure] = []
     headers = [table.facts for _, table in groups]
-    weights = exposure_weights(parameters.weight, headers, [paths[0].name for paths, _ in groups])
+    weights = exposure_weights(weight_scheme, headers, [paths[0].name for paths, _ in groups])
     for (paths, table), header, weight in zip(groups, headers, weights, strict=True):
         name = paths[0].name
         mode = text_of(header, "ESO INS MODE", name, "WFM-NOAO-N")
@@ -113,7 +142,19 @@ def load_exposures(
                 f"{name}: field mode {mode[:3]} (ESO INS MODE {mode}) does not combine with {exposures[0].mode[:3]} "
                 f"of {exposures[0].name}; combine each mode by itself"
             )
-        row = offsets.for_date(date) if offsets else None
+        positions = position_scale(table)
+        if exposures and positions != exposures[0].scale:
+            raise MusedeepError(
+                f"{name}: positions have unit '{table.units['xpos']}', those of {exposures[0].name} another; give "
+                "exposures of the same stage of the reduction"
+            )
+        if exposures and positions == PIXEL:
+            raise MusedeepError(
+                f"{name}: positions are pixels of the field; only one exposure makes a cube of these: apply the "
+                "astrometry first"
+            )
+        placed = ("CRVAL1", "CRVAL2") if positions == 1.0 else ("RA", "DEC")
+        row = offsets.for_date(date) if offsets and positions == 0.0 else None
         offset = (ra_difference(row.ra_offset, 0.0), row.dec_offset) if row else (0.0, 0.0)
         scale = row.flux_scale if row and row.flux_scale is not None else 1.0
         exposures.append(
@@ -122,8 +163,8 @@ def load_exposures(
                 date_obs=date,
                 mode=mode,
                 target=str(value_of(header, "OBJECT") or ""),
-                ra=ra_on_circle(number_of(header, "RA", name) - offset[0]),
-                dec=number_of(header, "DEC", name) - offset[1],
+                ra=ra_on_circle(number_of(header, placed[0], name) - offset[0]),
+                dec=number_of(header, placed[1], name) - offset[1],
                 offset=offset,
                 flux_scale=scale,
                 exptime=number_of(header, "EXPTIME", name),
@@ -132,17 +173,24 @@ def load_exposures(
                 n_rows=table.n_rows,
                 has_weight="weight" in table.names,
                 identity=table.identity,
+                scale=positions,
             )
         )
     columns = {e.has_weight for e in exposures}
-    if parameters.weight == "none" and len(columns) > 1:
+    if weight_scheme == "none" and len(columns) > 1:
         lacking = next(e.name for e in exposures if not e.has_weight)
         raise MusedeepError(f"{lacking}: no weight column, while other exposures have one; use weight=exptime")
     return exposures
 
 
-def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) -> Resampling:
-    """The parameters that a box needs."""
+def resampling(
+    parameters: CubeParameters, wavelengths: tuple[float, float], exposures: Sequence[Exposure], rejection: str
+) -> Resampling:
+    """The parameters that a box needs; `rejection` is reference or stars.
+
+    The weight column of a table counts where the weights are to stay as they are.
+    """
+    direction = ALONG_X if exposures[0].scale == PIXEL else slice_direction(exposures[0].position_angle)
     return Resampling(
         method=parameters.resample,
         pixfrac=parameters.pixfrac,
@@ -150,10 +198,10 @@ def resampling(parameters: ExpCombineParameters, exposures: Sequence[Exposure]) 
         critical_radius=parameters.rc,
         crtype=parameters.crtype,
         crsigma=parameters.crsigma,
-        rejection=parameters.rejection,
-        slice_direction=slice_direction(exposures[0].position_angle),
-        lambda_low=parameters.lambdamin,
-        lambda_high=parameters.lambdamax,
+        rejection=rejection,
+        slice_direction=direction,
+        lambda_low=wavelengths[0],
+        lambda_high=wavelengths[1],
         use_weight_column=parameters.weight == "none" and exposures[0].has_weight,
         exposure_map=bool({"exposures", "zarr"} & parameters.save),
         list_rejected="combined" in parameters.save,

@@ -6,8 +6,8 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.exp_combine import Request, combine
-from musedeep.recipes.exp_combine.job import exposure_weights, group_exposures, load_exposures
 from musedeep.recipes.exp_combine.recipe import RECIPE
+from musedeep.reduction.cube.exposures import exposure_weights, group_exposures, load_exposures
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from tests.makers.pixel_tables import (
     FLUX,
@@ -31,7 +31,7 @@ def set_card(path, key, value):
 
 
 def load(path, weight="exptime"):
-    return load_exposures(group_exposures([path]), RECIPE.parse({"weight": weight}), None)
+    return load_exposures(group_exposures([path]), weight, None)
 
 
 @pytest.mark.parametrize(

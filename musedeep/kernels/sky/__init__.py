@@ -1,0 +1,1 @@
+"""Spectra of the night sky on arrays: lines, sums over rows, subtraction."""

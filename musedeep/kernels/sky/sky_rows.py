@@ -1,0 +1,146 @@
+"""Sums over the rows of the sky: the spectrum of the rows within a mask."""
+
+from typing import Any, Final, NamedTuple
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SkyField(NamedTuple):
+    """Where rows count to the sky, and which of them may be cosmic rays.
+
+    Attributes
+    ----------
+    excess : float32 (ny, nx)
+        How much brighter than the darker half of the field each pixel is, at least 0; NaN outside the sky.
+    x, y : coordinates of the first pixel's centre
+    level, limit : float64 (bins,), at least two
+        By wavelength, a value that is usual for rows, and how far others may be from it without doubt; both are linear
+        between bins.
+    start, step : centre of the first bin of these, and width of bins [Angstrom]
+    """
+
+    excess: NDArray[np.float32]
+    x: float
+    y: float
+    level: NDArray[np.float64]
+    limit: NDArray[np.float64]
+    start: float
+    step: float
+
+
+EXCESS_SHARE: Final = 3.0
+"""Multiple of a pixel's excess by which its rows may be brighter without doubt: sources have lines, too."""
+
+
+@nb.njit(nogil=True, cache=True)
+def add_sky_rows(
+    xpos: NDArray[np.float32],
+    ypos: NDArray[np.float32],
+    wavelength: NDArray[np.float32],
+    data: NDArray[np.float32],
+    stat: NDArray[np.float32],
+    dq: NDArray[np.int32],
+    origin: NDArray[np.int32],
+    field: SkyField,
+    start: Any,
+    step: Any,
+    sums: NDArray[np.float64],
+    slices: NDArray[np.int64],
+    halves: NDArray[np.float64],
+    doubtful: NDArray[np.float64],
+) -> Any:
+    """Add rows of the sky to a spectrum, and keep those in doubt; returns their number.
+
+    A row shares its value among the two nearest bins, weighted by its nearness to their centres.
+
+    Parameters
+    ----------
+    xpos, ypos, wavelength, data, stat, dq, origin : (rows,), columns of a pixel table
+    start, step : float, centre of the first bin of the spectrum, and width of bins [Angstrom]
+    sums : float64 (5, bins), added to
+        Of weights, of weighted values, of variances times the squares of weights, of weighted variances, of weighted
+        squares of values.
+    slices : int64 (25, 64), rows of each IFU and slice, added to
+    halves : float64 (2, 2, ny, nx), number and sum of rows on even and odd lines of the CCD, added to
+    doubtful : float64 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
+    """
+    n = sums.shape[1]
+    n_levels = field.level.size
+    ny, nx = field.excess.shape
+    found = 0
+    for i in range(wavelength.size):
+        if dq[i] != 0:
+            continue
+        kx = int(np.floor(xpos[i] - field.x + 0.5))
+        ky = int(np.floor(ypos[i] - field.y + 0.5))
+        if kx < 0 or kx >= nx or ky < 0 or ky >= ny:
+            continue
+        excess = field.excess[ky, kx]
+        if np.isnan(excess):
+            continue
+        slices[(origin[i] >> 6) & 31, origin[i] & 63] += 1
+        place = min(max((wavelength[i] - field.start) / field.step, 0.0), n_levels - 1.0)
+        k = min(int(place), n_levels - 2)
+        part = place - k
+        usual = (1.0 - part) * field.level[k] + part * field.level[k + 1]
+        limit = (1.0 - part) * field.limit[k] + part * field.limit[k + 1]
+        if not abs(data[i] - usual) <= limit + EXCESS_SHARE * excess:
+            doubtful[found, 0], doubtful[found, 1] = wavelength[i], data[i]
+            doubtful[found, 2], doubtful[found, 3] = stat[i], excess
+            found += 1
+            continue
+        half = (origin[i] >> 11) & 1
+        halves[half, 0, ky, kx] += 1.0
+        halves[half, 1, ky, kx] += data[i]
+        place = (wavelength[i] - start) / step
+        k = int(np.floor(place))
+        part = place - k
+        for j, weight in ((k, 1.0 - part), (k + 1, part)):
+            if 0 <= j < n and weight > 0.0:
+                sums[0, j] += weight
+                sums[1, j] += weight * data[i]
+                sums[2, j] += weight * weight * stat[i]
+                sums[3, j] += weight * stat[i]
+                sums[4, j] += weight * data[i] * data[i]
+    return found
+
+
+@nb.njit(nogil=True, cache=True)
+def add_undoubted(
+    doubtful: NDArray[np.float64],
+    spectrum: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    sigma: Any,
+    start: Any,
+    step: Any,
+    sums: NDArray[np.float64],
+) -> Any:
+    """Add those rows in doubt that are within `sigma` standard deviations of the spectrum; returns their number.
+
+    Parameters
+    ----------
+    doubtful : float64 (rows, 4), of `add_sky_rows`
+    spectrum, scatter : float64 (bins,), mean value and mean variance of the rows without doubt
+    start, step, sums : as there
+    """
+    n = spectrum.size
+    kept = 0
+    for i in range(doubtful.shape[0]):
+        place = min(max((doubtful[i, 0] - start) / step, 0.0), n - 1.0)
+        k = min(int(place), n - 2)
+        part = place - k
+        residual = doubtful[i, 1] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
+        deviation = np.sqrt(max((1.0 - part) * scatter[k] + part * scatter[k + 1], 0.0))
+        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * doubtful[i, 3]:
+            continue
+        kept += 1
+        for j, weight in ((k, 1.0 - part), (k + 1, part)):
+            if weight > 0.0:
+                sums[0, j] += weight
+                sums[1, j] += weight * doubtful[i, 1]
+                sums[2, j] += weight * weight * doubtful[i, 2]
+                sums[3, j] += weight * doubtful[i, 2]
+                sums[4, j] += weight * doubtful[i, 1] * doubtful[i, 1]
+    return kept

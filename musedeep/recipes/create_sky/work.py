@@ -1,0 +1,120 @@
+"""muse_create_sky: the sky of an exposure of a mostly empty field, as lines and a continuum.
+
+1. The pixel tables of the IFUs become one: brought to one level, the colour of the flat's lamp put back.
+2. Fluxes are calibrated and positions corrected for refraction, unless they are so already.
+3. The sky is measured and modelled (`reduction.sky.exposure`).
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from astropy.io import fits
+
+from musedeep.errors import MusedeepError
+from musedeep.instrument import FLUX_UNIT
+from musedeep.recipes.create_sky.recipe import RECIPE, CreateSkyParameters
+from musedeep.recipes.run_exposures import ExposureRows, exposures_of
+from musedeep.recipes.run_ifus import Outcome, RecipeCall
+from musedeep.reduction.correct import flat_field
+from musedeep.reduction.correct.flux import calibrate_flux
+from musedeep.reduction.correct.never_twice import is_flux_calibrated, is_refraction_corrected, refuse_placed
+from musedeep.reduction.correct.refraction import correct_refraction
+from musedeep.reduction.correct.sky import check_not_subtracted
+from musedeep.reduction.headers.cards import Card
+from musedeep.reduction.headers.exposure import exposure_header
+from musedeep.reduction.sky.exposure import SkyChoice, measure_sky
+from musedeep.reduction.sky.line_spread import ifus_of
+from musedeep.reduction.sky.parameters import crsigma_of
+from musedeep.reduction.sky.products import WITH_PIXEL_TABLE, sky_products, without_pixel_table
+from musedeep.storage.calibrations.extinction import read_extinction
+from musedeep.storage.calibrations.lsf_profile import read_lsf_profiles
+from musedeep.storage.calibrations.response import read_response, read_telluric
+from musedeep.storage.calibrations.sky_continuum import read_sky_continuum
+from musedeep.storage.calibrations.sky_lines import read_sky_lines
+from musedeep.storage.calibrations.sky_mask import read_sky_mask
+from musedeep.storage.fits.hdus import write_hdus
+from musedeep.storage.outputs import refuse_existing
+
+
+def run(call: RecipeCall[CreateSkyParameters]) -> Outcome:
+    """Run the recipe; raises MusedeepError for bad input. Nothing is written then."""
+    p, frames = call.parameters, call.frames
+    for product in RECIPE.products:
+        refuse_existing(call.output / product.name, call.overwrite)
+    lines = read_sky_lines(frames["SKY_LINES"][0])
+    continuum = read_sky_continuum(frames["SKY_CONTINUUM"][0]) if frames.get("SKY_CONTINUUM") else None
+    mask = read_sky_mask(frames["SKY_MASK"][0]) if frames.get("SKY_MASK") else None
+    exposure = calibrated(call, one_exposure(frames["PIXTABLE_SKY"]).within(p.lambdamin, p.lambdamax))
+    lsfs = read_lsf_profiles(frames["LSF_PROFILE"], ifus_of(exposure.header, exposure.observation.name))
+    choice = SkyChoice(p.fraction, p.ignore, p.sampling, p.csampling, crsigma_of(p.crsigma), p.unbiased)
+    observation = exposure.observation
+    measured = measure_sky(
+        exposure.sources, (observation.ra, observation.dec), choice, mask, workers=call.workers, progress=call.progress
+    )
+    model, fit = measured.model(lines, lsfs, choice, continuum)
+    outcome = Outcome()
+    for category, hdus in sky_products(measured, model, "SKY", FLUX_UNIT, partial(_header, call, exposure)).items():
+        path = call.output / f"{category}.fits"
+        write_hdus(path, hdus, call.overwrite)
+        outcome.paths.append(path)
+    if call.plots:
+        from musedeep.reduction.sky.plots import draw_sky
+
+        outcome.paths += draw_sky(call.output, "", measured, model, fit, call.overwrite)
+    return outcome
+
+
+def one_exposure(paths: Sequence[str]) -> ExposureRows:
+    """The exposure of pixel tables; raises MusedeepError if they are of several."""
+    exposures = exposures_of(paths)
+    if len(exposures) > 1:
+        dates = ", ".join(one.observation.date_obs for one in exposures)
+        raise MusedeepError(
+            f"muse_create_sky: pixel tables of {len(exposures)} exposures (DATE-OBS {dates}); give those of one"
+        )
+    return exposures[0]
+
+
+def calibrated(call: RecipeCall[CreateSkyParameters], exposure: ExposureRows) -> ExposureRows:
+    """The exposure with fluxes calibrated and positions corrected for refraction.
+
+    Raises
+    ------
+    MusedeepError
+        The sky is subtracted already, or positions are on the sky; counts, and no STD_RESPONSE or EXTINCT_TABLE.
+    """
+    observation = exposure.observation
+    check_not_subtracted(observation)
+    refuse_placed(observation, "the mask of the sky")
+    if not is_flux_calibrated(observation):
+        missing = [tag for tag in ("STD_RESPONSE", "EXTINCT_TABLE") if not call.frames.get(tag)]
+        if missing:
+            raise MusedeepError(
+                f"{observation.name}: the data are counts, which {' and '.join(missing)} turn into fluxes; add "
+                f"{'it' if len(missing) == 1 else 'them'}, or give a flux-calibrated pixel table"
+            )
+        response = read_response(call.frames["STD_RESPONSE"][0])
+        telluric = read_telluric(call.frames["STD_TELLURIC"][0]) if call.frames.get("STD_TELLURIC") else None
+        extinction = read_extinction(call.frames["EXTINCT_TABLE"][0])
+        coloured = exposure.with_lamp_colour() if response.flat_corrected else exposure
+        lamp = flat_field.is_corrected(observation) or len(coloured.cards) > len(exposure.cards)
+        exposure = coloured.corrected(
+            calibrate_flux(observation, response, extinction, telluric, lamp, exposure.wavelengths)
+        )
+    if not is_refraction_corrected(observation):
+        exposure = exposure.corrected(correct_refraction(observation, call.parameters.lambdaref))
+    return exposure
+
+
+def _header(
+    call: RecipeCall[CreateSkyParameters], exposure: ExposureRows, category: str, cards: Sequence[Card]
+) -> fits.Header:
+    """Primary header of a product."""
+    frames = {**call.frames, "PIXTABLE_SKY": list(exposure.paths)}
+    header = exposure.header
+    own: list[Card] = [("ESO PRO SCIENCE", False, "Scientific product if T"), *cards]
+    if category in WITH_PIXEL_TABLE:
+        own = [*exposure.cards, *own]
+    else:
+        header = without_pixel_table(header)
+    return exposure_header(RECIPE, header, category, f"{category}.fits", frames, call.parameters, own)

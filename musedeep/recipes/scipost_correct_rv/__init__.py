@@ -1,0 +1,1 @@
+"""muse_scipost_correct_rv."""

@@ -1,0 +1,1 @@
+"""muse_standard: response of the instrument and telluric absorption, from a standard star."""
