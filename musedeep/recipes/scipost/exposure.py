@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
@@ -26,6 +27,7 @@ from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.reduction.correct import flat_field
+from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.placing import place
 from musedeep.reduction.correct.refraction import correct_refraction
@@ -37,14 +39,20 @@ from musedeep.reduction.correct.sky import (
     subtract_spectrum,
 )
 from musedeep.reduction.correct.velocity import correct_velocity
+from musedeep.reduction.cube.field_cube import white_image
+from musedeep.reduction.cube.field_grid import field_grid
 from musedeep.reduction.cube.planes import BAND_MEMORY
+from musedeep.reduction.cube.row_survey import survey_rows
+from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.sky.exposure import MeasuredSky, SkyChoice, measure_sky
 from musedeep.reduction.sky.line_fit import LineFit
 from musedeep.reduction.sky.line_spread import ifus_of
 from musedeep.reduction.sky.model import SkyModel
 from musedeep.reduction.sky.products import HeaderOf, sky_products
+from musedeep.storage.calibrations.autocal_factors import AutocalFactors
+from musedeep.storage.calibrations.filters import WHITE
 from musedeep.storage.calibrations.lsf_profile import LsfProfile, read_lsf_profiles
-from musedeep.storage.calibrations.sky_mask import SkyMask
+from musedeep.storage.calibrations.sky_mask import SkyMask, mask_hdu
 
 Maker = Callable[[HeaderOf], Mapping[str, fits.HDUList]]
 """Makes products by category, with primary headers that it asks for."""
@@ -98,6 +106,7 @@ def reduce_exposure(
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
     reduced = ReducedExposure(_calibrated(rows, calibrations))
+    reduced = _autocalibrated(call, calibrations, reduced)
     reduced = _without_sky(call, calibrations, reduced)
     rows = reduced.rows.corrected(correct_velocity(observation, parameters.rvcorr))
     if parameters.astrometry:
@@ -114,6 +123,51 @@ def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations) -> Exposu
     return rows.corrected(
         calibrate_flux(rows.observation, response, extinction, calibrations.telluric, lamp, rows.wavelengths)
     )
+
+
+def _autocalibrated(
+    call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, reduced: ReducedExposure
+) -> ReducedExposure:
+    """The exposure with the fluxes of its slices calibrated, as `autocalib` says."""
+    rows, observation = reduced.rows, reduced.rows.observation
+    if call.parameters.autocalib == "none":
+        return reduced
+    if call.parameters.autocalib == "user":
+        assert calibrations.factors is not None
+        return reduced.corrected(rows.corrected(calibrate_slices(observation, calibrations.factors, user=True)))
+    maker: tuple[Maker, ...] = ()
+    given = _given_mask(calibrations, rows)
+    if given is not None:
+        mask, start = given.mask, given.start
+    else:
+        pointing = observation.ra, observation.dec
+        survey = survey_rows(rows.sources, float(np.deg2rad(pointing[1])), call.workers)
+        grid = field_grid(survey, pointing)
+        memory = min(BAND_MEMORY, call.memory // 3)
+        found = sky_pixels(white_image(survey, grid, memory=memory, workers=call.workers))
+        mask, start = found.mask, grid.start[:2]
+        low, step = grid.start[2], grid.grid.step
+        maker = (partial(_autocal_mask, found, start, (low, low + step * grid.shape[0])),)
+    factors = measure_factors(rows.sources, mask, start, observation.mode, call.workers)
+    return reduced.corrected(
+        rows.corrected(calibrate_slices(observation, factors)), *maker, partial(_autocal_factors, factors)
+    )
+
+
+def _autocal_mask(
+    found: SkyPixels, start: Sequence[float], covered: tuple[float, float], header_of: HeaderOf
+) -> dict[str, fits.HDUList]:
+    cards: list[Card] = [
+        *WHITE.cards(*covered),
+        ("ESO QC SCIPOST LOWLIMIT", found.low, "Low limit in the white light image"),
+        ("ESO QC SCIPOST THRESHOLD", found.high, "Threshold in the white light considered as sky"),
+    ]
+    return {"AUTOCAL_MASK": fits.HDUList([mask_hdu(found.mask, start, header_of("AUTOCAL_MASK", cards))])}
+
+
+def _autocal_factors(factors: AutocalFactors, header_of: HeaderOf) -> dict[str, fits.HDUList]:
+    header = header_of("AUTOCAL_FACTORS", factors.cards())
+    return {"AUTOCAL_FACTORS": fits.HDUList([fits.PrimaryHDU(header=header), factors.table()])}
 
 
 def _without_sky(
@@ -133,7 +187,7 @@ def _without_sky(
         return reduced.corrected(_less_model(rows, SkyModel(calibrations.lines, calibrations.continuum), lsfs))
     choice = SkyChoice(
         parameters.skymodel_fraction, parameters.skymodel_ignore, parameters.skymodel_sampling,
-        parameters.skymodel_csampling, parameters.sky_crsigma,
+        parameters.skymodel_csampling, parameters.sky_crsigma, parameters.unbiased,
     )  # fmt: skip
     measured = measure_sky(
         rows.sources, (observation.ra, observation.dec), choice, _given_mask(calibrations, rows),

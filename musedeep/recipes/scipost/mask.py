@@ -14,8 +14,8 @@ from musedeep.reduction.correct.placing import place, position
 from musedeep.reduction.rows.sums import RowLimits
 from musedeep.storage.calibrations.astrometry_wcs import AstrometryWcs
 from musedeep.storage.calibrations.sky_mask import SkyMask
-from musedeep.storage.fits.header_cards import add
 from musedeep.storage.cubes.field_grid import grid_cards
+from musedeep.storage.fits.header_cards import add
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_tables.table import Rows
 
