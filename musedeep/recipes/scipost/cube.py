@@ -1,10 +1,11 @@
 """What muse_scipost makes of all its exposures together: the cube, images of the field, the combined pixel table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from musedeep.declaration import Recipe
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.recipe import RECIPE, ScipostParameters
 from musedeep.reduction.cube.exposures import check_any_stage
@@ -21,8 +22,8 @@ OF_ALL: Final = frozenset({"cube", "positioned", "combined", "stacked"})
 class ScipostCube(CubeProducts):
     """The products (`reduction.cube.job.CubeRecipe`)."""
 
-    recipe = RECIPE
-    quality = "SCIPOST"
+    recipe: Recipe[Any] = field(default=RECIPE, kw_only=True)
+    quality: str = field(default="SCIPOST", kw_only=True)
 
     def check(self, table: PixelTable) -> None:
         """Refuse a pixel table that is of no use; its data may be counts, its positions pixels of the field."""
