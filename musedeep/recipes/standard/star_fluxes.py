@@ -243,7 +243,7 @@ def _guess(window: Window, width: float, kind: int) -> Floats:
 def _smooth_shapes(
     data: Cube, stat: Cube, free: NDArray[np.bool_], node: float, guess: Floats, wavelength: Floats
 ) -> Floats | None:
-    """Shapes that are polynomials in wavelength, float64 (planes, 8); None if hardly a fit to means of planes converges."""
+    """Shapes that are polynomials in wavelength, float64 (planes, 8); None if too few means of planes can be fitted."""
     starts = np.arange(0, wavelength.size, STACKED)
     shape = (starts.size, *data.shape[1:])
     means, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)

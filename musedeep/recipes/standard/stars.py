@@ -98,8 +98,8 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
     sources = find_sources(image, THRESHOLD)
     if not sources:
         raise MusedeepError(
-            f"{name}: no star in the field, nothing is {THRESHOLD:g} standard deviations above the background; give the "
-            "exposure of a standard star"
+            f"{name}: no star in the field, nothing is {THRESHOLD:g} standard deviations above the background; give "
+            "the exposure of a standard star"
         )
     widths = [0.5 * (one.width_x + one.width_y) for one in sources if one.valid]
     width = float(np.median(widths)) if widths else _seeing(place)
@@ -154,9 +154,7 @@ def choose_star(
     """
     name = observation.name
     if not np.isfinite(fluxes).any():
-        raise MusedeepError(
-            f"{name}: no flux could be measured of {len(stars.stars)} stars; choose another profile, or look at the cube"
-        )
+        raise MusedeepError(f"{name}: no flux could be measured of {len(stars.stars)} stars; choose another profile")
     if select == "flux":
         return int(np.nanargmax(fluxes))
     distances = np.array([standard.distance(star.ra, star.dec) for star in stars.stars])

@@ -7,6 +7,7 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
 from musedeep.storage.fits.headers import number_or_none, text_of, value_of
+from musedeep.storage.pixel_tables.table import Rows
 
 PIXTABLE: Final = "ESO DRS MUSE PIXTABLE "
 
@@ -61,6 +62,9 @@ class Recorded(Correction):
 
     def __init__(self, *cards: Card) -> None:
         self._cards = list(cards)
+
+    def apply(self, rows: Rows) -> None:
+        """See `Correction.apply`; nothing is changed."""
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
