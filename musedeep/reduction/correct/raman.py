@@ -14,8 +14,6 @@ of O2 around 6484 and of N2 around 6827 Angstrom. It changes smoothly over the f
    expected within 0.3 of the flux over half the field: with a few IFUs at one side of it, they would not be known.
 4. All lines of the table are subtracted from each row, also those outside the images (`RamanSubtraction`).
 
-In muse_scipost 2.8.7 there are no lines of OH in the fit; its flux then has some of theirs.
-
 How it is called, after the calibration of the flux and before the autocalibration: `light = measure_raman(...)`, then
 `exposure.corrected(subtract_raman(observation, sources, light))`. `raman_images` are the diagnostics.
 """
@@ -119,14 +117,9 @@ class RamanLight:
 
     @property
     def fluxes(self) -> Floats:
-        """Fluxes of O2 and N2 within their bands at x = y = 0, of a spaxel, float64 (2,) [erg/s/cm2]."""
-        inside = [
-            self.lines.flux[
-                (self.lines.group == k) & (self.lines.wavelength > b.low) & (self.lines.wavelength < b.high)
-            ]
-            for k, b in enumerate(self.bands)
-        ]
-        return 1e-20 * self.factors * np.array([flux.sum() for flux in inside])
+        """Fluxes of all lines of O2 and N2 at x = y = 0, of a spaxel, float64 (2,) [erg/s/cm2]."""
+        totals = [self.lines.flux[self.lines.group == k].sum() for k in range(len(self.bands))]
+        return np.asarray(1e-20 * self.factors * np.array(totals))
 
     def over_field(self, grid: FieldGrid) -> Floats:
         """Relative brightness over the pixels of a grid, float64 (ny, nx)."""
