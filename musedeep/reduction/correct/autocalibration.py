@@ -14,7 +14,8 @@ The method of Bacon et al. (2017, A&A 608, A1, section 3.1), as muse_scipost rev
 5. The sky of a range is the mean of all slices, without those more than 3 standard deviations from the median, until
    none is left. A factor is the sky of its range over that of its slice.
 6. A factor that differs by more than 0.03 from the mean of the factors of both neighbouring ranges has been measured on
-   an object: that mean takes its place. So it is with a sky that lies far outside those of the other slices (10 standard deviations and 5 percent).
+   an object: that mean takes its place. So it is with a sky far from those of the other slices (by 10 standard
+   deviations and 5 percent).
 
 Slices without data have the factor 1. With the same mask, 1919 of 1920 factors of a simulated exposure agree with those
 of muse_scipost 2.8.7 within 0.003, and most of them within 3e-6.
