@@ -1,4 +1,4 @@
-"""All recipes that are declared: RECIPE or RECIPES of `recipe.py` in each folder, and those of `elsewhere.py`."""
+"""All recipes that are declared: RECIPE, or several RECIPES, of `recipe.py` in each folder."""
 
 from functools import cache
 from importlib import import_module
@@ -13,9 +13,7 @@ def modules() -> dict[str, str]:
     """Module that declares each recipe, in the order of the manual."""
     here = Path(__file__).parent
     names = sorted(f"musedeep.recipes.{path.parent.name}.recipe" for path in here.glob("*/recipe.py"))
-    found = {
-        recipe.name: (recipe.section, name) for name in [*names, "musedeep.recipes.elsewhere"] for recipe in _of(name)
-    }
+    found = {recipe.name: (recipe.section, name) for name in names for recipe in _of(name)}
     return {name: module for name, (_, module) in sorted(found.items(), key=lambda item: item[1])}
 
 

@@ -1,0 +1,1 @@
+"""muse_exp_align: offsets of exposures against each other."""
