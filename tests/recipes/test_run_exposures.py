@@ -185,3 +185,12 @@ def test_limits_on_the_sky_are_not_relative(field_exposure):
     header = placed.product().header
     assert abs(header[f"{LIMITS}X LOW"] - observation.ra) < 0.02
     assert abs(header[f"{LIMITS}Y HIGH"] - observation.dec) < 0.02
+
+
+def test_ifus_from_different_steps_are_refused(tmp_path):
+    write_field_table(tmp_path / "a.fits", ifu=3)
+    write_field_table(tmp_path / "b.fits", ifu=12, ESO_DRS_MUSE_PIXTABLE_DAR_CORRECT=7000.0)
+    with pytest.raises(
+        MusedeepError, match=r"b.fits: .*DAR CORRECT is 7000.0, that of .*a.fits is None; give all IFUs"
+    ):
+        exposures_of([tmp_path / "a.fits", tmp_path / "b.fits"])
