@@ -24,7 +24,7 @@ from musedeep.declaration import Recipe
 from musedeep.processors import available_processors
 from musedeep.progress import Progress
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.correct.flat_field import flat_field, merged_spectrum
+from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, merged_spectrum
 from musedeep.reduction.correct.never_twice import PIXTABLE, WCS
 from musedeep.reduction.correct.placing import POSITIONED
 from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
@@ -101,6 +101,11 @@ class ExposureRows:
         """The exposure without rows beyond wavelengths [Angstrom]; where no row is, nothing is read."""
         first, last = self.wavelengths
         return self if low <= first and last <= high else self.corrected((), (low, high))
+
+    @property
+    def has_lamp_colour(self) -> bool:
+        """Whether the colour of the flat's lamp is put back, now or in an earlier step."""
+        return is_corrected(self.observation) or any(key == FFCORR for key, _, _ in self.cards)
 
     def with_lamp_colour(self) -> "ExposureRows":
         """The exposure with the colour of the flat's lamp put back; see `reduction.correct.flat_field`."""

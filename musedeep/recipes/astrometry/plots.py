@@ -35,17 +35,13 @@ def draw_solution(path: Path, image: NDArray[np.float32], solution: Solution, ov
         places = solution.stars.places + 1.0
         # residuals on the sky, brought back to the field of view
         arrows = np.linalg.solve(solution.image.matrix * 3600.0, solution.residuals.T).T
-        longest = np.hypot(*arrows.T).max(initial=1e-9)
-        scale = LONGEST * columns / longest
+        scale = np.hypot(*arrows.T).max(initial=1e-9) / LONGEST
         others = np.setdiff1d(np.arange(len(places)), matches.detection)
         above.plot(*places[others].T, "x", color=OTHER, label=f"{others.size} not in the catalogue")
         for chosen, colour, text in ((kept, USED, "in the solution"), (~kept, LEFT, "left out")):
             x, y = places[matches.detection[chosen]].T
             above.plot(x, y, "o", mfc="none", ms=9, color=colour, label=f"{chosen.sum()} {text}")
-            ends = arrows[chosen] * scale
-            above.quiver(
-                x, y, ends[:, 0], ends[:, 1], angles="xy", scale_units="xy", scale=1.0, color=colour, width=0.003
-            )
+            above.quiver(x, y, *arrows[chosen].T, scale_units="width", scale=scale, color=colour, width=0.003)
         above.set(xlim=(0.5, columns + 0.5), ylim=(0.5, lines + 0.5), xlabel="x [pixel]", ylabel="y [pixel]")
         above.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         east, north = solution.median_residuals * 1e3
