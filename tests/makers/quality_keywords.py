@@ -29,7 +29,7 @@ def keywords(paths: Iterable[Path]) -> dict[str, set[str]]:
 
 
 def differences(recipe, written: set[str], elsewhere: Iterable[str] = ()) -> list[str]:
-    """Keywords written and not declared once, and declared and not written, but for those that begin with `elsewhere`."""
+    """Keywords written but not declared once, and declared but not written, unless they begin with `elsewhere`."""
     expected = [one for group in recipe.quality for one in single(group.keyword)]
     wrong = [f"{k} is written" for k in written if sum(bool(re.fullmatch(one, k)) for one in expected) != 1]
     for one in expected:
