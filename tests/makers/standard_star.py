@@ -14,7 +14,7 @@ from tests.makers.field_tables import UNITS, field_header
 from tests.makers.pixel_tables import DRS, write_rows
 
 LOW, PLANES = 6800.0, 161
-SHAPE = 41, 51
+SHAPE = 41, 71
 """Lines and columns of the field."""
 SECONDS = 120.0
 EFFICIENCY = 0.3
@@ -32,7 +32,7 @@ def wavelengths() -> Floats:
 
 def transmission(wavelength: Floats) -> Floats:
     """Of a telluric band that lies in the first of the regions, at the airmass of the exposure."""
-    return np.asarray(1.0 - 0.4 * np.exp(-0.5 * ((wavelength - 6880.0) / 8.0) ** 2))
+    return np.asarray(1.0 - 0.4 * np.exp(-0.5 * ((wavelength - 6912.0) / 8.0) ** 2))
 
 
 def efficiency(wavelength: Floats) -> Floats:
@@ -64,7 +64,12 @@ def counts(header: fits.Header) -> Floats:
 def moffat(x: Floats, y: Floats) -> Floats:
     """Share of the light of a star per pixel at a distance from it."""
     scale = 0.5 * FWHM / np.sqrt(2.0 ** (1.0 / BETA) - 1.0)
-    return np.asarray((BETA - 1.0) / np.pi / scale**2 * (1.0 + (x * x + y * y) / scale**2) ** -BETA)
+    # a pixel blurs, and the voxel that it is put into
+    nodes = np.sqrt(1.0 / 6.0) * np.array([-1.0, 1.0])
+    squares = [(x + a) ** 2 + (y + b) ** 2 for a in nodes for b in nodes]
+    return np.asarray(
+        np.mean([(BETA - 1.0) / np.pi / scale**2 * (1.0 + s / scale**2) ** -BETA for s in squares], axis=0)
+    )
 
 
 def write_standard(

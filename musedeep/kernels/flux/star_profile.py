@@ -197,7 +197,7 @@ def _value(kind, p, dx, dy):
 
 @nb.njit(nogil=True, cache=True)
 def _linear(kind, values, weights, free, node, p):
-    """Background, if it is free, and flux for the shape of p, put into p; the variance of the flux, 0 if it has none."""
+    """Background, if it is free, and flux for the shape of p, put into p; the variance of the flux, 0: it has none."""
     rows, columns = values.shape
     s0 = s1 = s11 = v0 = v1 = 0.0
     for y in range(rows):

@@ -89,7 +89,7 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
     Raises
     ------
     MusedeepError
-        There is no star, or no data at all.
+        There is no star that is not cut by the edge, or no data at all.
     """
     name = place.observation.name
     if not np.isfinite(image).any():
@@ -97,8 +97,8 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
     sources = _sources(image)
     if not sources:
         raise MusedeepError(
-            f"{name}: no star in the field, nothing is {THRESHOLD:g} standard deviations above the background; give "
-            "the exposure of a standard star"
+            f"{name}: no whole star in the field, {THRESHOLD:g} standard deviations above the background; give the "
+            "exposure of a standard star, with all the IFUs that the star is in"
         )
     width = float(np.median([0.5 * (one.width_x + one.width_y) for one in sources]))
     stars = []

@@ -30,7 +30,7 @@ def test_stars_are_found_and_placed():
     assert len(found.stars) == 2
     for star, (x, y) in zip(found.stars, PLACES, strict=True):
         assert (star.x, star.y) == pytest.approx((x, y), abs=0.1)
-    assert found.width == pytest.approx(4.0 * np.sqrt(2.0 ** (1.0 / 2.8) - 1.0), rel=0.05)
+    assert found.width == pytest.approx(4.0 * np.sqrt(2.0 ** (1.0 / 2.8) - 1.0), rel=0.12)
 
 
 @pytest.mark.parametrize(("angle", "east", "north"), [(0.0, -2.0, 1.0), (90.0, 1.0, 2.0), (180.0, 2.0, -1.0)])
@@ -44,7 +44,7 @@ def test_places_on_the_sky(angle, east, north):
 
 
 def test_fields_without_a_star():
-    with pytest.raises(MusedeepError, match=r"made\.fits: no star in the field, nothing is 5 standard deviations"):
+    with pytest.raises(MusedeepError, match=r"made\.fits: no whole star in the field, 5 standard deviations"):
         find_stars(field((), ()), place())
     with pytest.raises(MusedeepError, match=r"made\.fits: the field has no data"):
         find_stars(np.full((20, 30), np.nan, np.float32), place())
