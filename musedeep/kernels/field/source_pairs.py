@@ -121,25 +121,45 @@ class Agreement(NamedTuple):
     Attributes
     ----------
     shift : float64 (2,), second minus first
-    squares : float64 (2,), sum of the squared deviations from it
+    squares : float64 (2,), sum of the weighted squared deviations from it, in units of the errors of positions
+    weight : float64 (2,), sum of the weights, each one over the square of an error
     matches : pairs
     """
 
     shift: Array
     squares: Array
+    weight: Array
     matches: int
 
 
-def agreement(first: Array, second: Array, radius: float) -> Agreement | None:
-    """The median difference of the pairs within a radius; None if there are none.
+ROBUST: Final = 1.0
+"""Deviation from which on a pair counts less [errors of its positions] (Huber 1964)."""
+STEPS: Final = 20
+"""Of the search for the shift with these weights."""
+
+
+def agreement(first: Array, second: Array, errors: tuple[Array, Array], radius: float) -> Agreement | None:
+    """The difference of the pairs within a radius, weighted by their errors, so that single pairs do not matter.
+
+    It begins with the median; None if there are no pairs.
 
     Parameters
     ----------
     first, second : float64 (n, 2)
+    errors : float64 (n,) each, of the positions
+    radius : within which sources belong together
     """
     apart = differences(first, second)
-    apart = apart[np.hypot(*apart.T) <= radius]
-    if not len(apart):
+    error = np.hypot(errors[0][:, None], errors[1][None, :]).ravel()
+    near = np.hypot(*apart.T) <= radius
+    if not near.any():
         return None
+    apart, error = apart[near], error[near][:, None]
     shift = np.median(apart, axis=0)
-    return Agreement(shift, ((apart - shift) ** 2).sum(0), len(apart))
+    for _ in range(STEPS):
+        relative = np.maximum(np.abs(apart - shift) / error, 1e-12)
+        weight = np.minimum(1.0, ROBUST / relative) / error**2
+        last, shift = shift, (weight * apart).sum(0) / weight.sum(0)
+        if (np.abs(shift - last) < 1e-3 * error.min()).all():
+            break
+    return Agreement(shift, (weight * (apart - shift) ** 2).sum(0), weight.sum(0), len(apart))

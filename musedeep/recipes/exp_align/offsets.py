@@ -5,8 +5,8 @@
 2. Images are joined by the shifts that can be trusted, the most certain ones first, until no more can be joined. The
    images of a group then have first offsets. Those of the group of its first image are 0.
 3. With each of the other radii, sources of two images of a group that are as near to each other as the radius belong
-   together. The median of their differences is the shift of the pair. The offsets are those that agree best with the
-   shifts of all pairs (least squares, weighted by number over variance). This is repeated with the last radius until
+   together. The mean of their differences, weighted by their errors, is the shift of the pair. The offsets are those
+   that agree best with the shifts of all pairs (weighted least squares). This is repeated with the last radius until
    the offsets stay.
 4. An image that is in no group keeps the offset 0, and is said to.
 
@@ -38,8 +38,6 @@ ROUNDS: Final = 20
 """With the last radius, at most."""
 SMALL: Final = 1e-5
 """Change of offsets at which they stay [arcsec]."""
-LEAST_DEVIATION: Final = 1e-3
-"""Of the positions of sources [arcsec], so that no pair of images decides alone."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def find_offsets(planes: Sequence[FieldPlane], sources: Sequence[Sources], param
     steps = [*radii[1:], *[radii[-1]] * ROUNDS] if len(radii) > 1 else [radii[0]] * ROUNDS
     found: dict[tuple[int, int], Agreement] = {}
     for number, radius in enumerate(steps):
-        found = _agreements(planes, sources, values, pairs, radius)
+        found = _agreements(planes, sources, values, pairs, radius, parameters.fwhm)
         change = _solved(n, group, found, planes, parameters.weight)
         values += change
         scale = np.array([[math.cos(math.radians(plane.crval[1])), 1.0] for plane in planes]) * 3600
@@ -115,13 +113,11 @@ def _without(image: int, group: Sequence[int]) -> list[int]:
 
 
 def _positions(plane: FieldPlane, sources: Sources, centre: tuple[float, float]) -> Array:
-    """Places of sources east and north of a centre [arcsec], float64 (n, 2), the brightest first.
+    """Places of sources east and north of a centre [arcsec], float64 (n, 2).
 
     Differences in right ascension are those on the circle of the centre's declination.
     """
-    found = sources.found
-    order = np.argsort(np.where(np.isfinite(found.height), -found.height, 0.0), kind="stable")
-    ra, dec = plane.to_sky(found.x[order], found.y[order])
+    ra, dec = plane.to_sky(sources.found.x, sources.found.y)
     east = np.array([ra_difference(value, centre[0]) for value in ra]) * math.cos(math.radians(centre[1]))
     return np.column_stack([east, dec - centre[1]]) * 3600.0
 
@@ -131,8 +127,14 @@ def _first_shift(
     core: float,
 ) -> Shift | None:  # fmt: skip
     centre = planes[i].crval
-    first, second = (_positions(planes[k], sources[k], centre) for k in (i, j))
+    first, second = (_positions(planes[k], sources[k], centre)[_brightest(sources[k])] for k in (i, j))
     return likely_shift(first, second, parameters.radii[0], parameters.nbins, core)
+
+
+def _brightest(sources: Sources) -> NDArray[np.intp]:
+    """Numbers of the sources, the brightest first; as they come where brightness is not known."""
+    height = sources.found.height
+    return np.argsort(np.where(np.isfinite(height), -height, 0.0), kind="stable")
 
 
 def _joined(
@@ -165,7 +167,7 @@ def _joined(
 
 def _agreements(
     planes: Sequence[FieldPlane], sources: Sequence[Sources], values: Array, pairs: Sequence[tuple[int, int]],
-    radius: float,
+    radius: float, fwhm: float,
 ) -> dict[tuple[int, int], Agreement]:  # fmt: skip
     """What is left of the shifts of pairs after the offsets [arcsec]."""
     found = {}
@@ -173,7 +175,8 @@ def _agreements(
     for i, j in pairs:
         centre = planes[i].crval
         first, second = (_positions(placed[k], sources[k], centre) for k in (i, j))
-        if (one := agreement(first, second, radius)) is not None:
+        errors = sources[i].errors(fwhm) * planes[i].scale, sources[j].errors(fwhm) * planes[j].scale
+        if (one := agreement(first, second, errors, radius)) is not None:
             found[i, j] = one
     return found
 
@@ -188,15 +191,15 @@ def _solved(
         return change
     column = {k: c for c, k in enumerate(free)}
     matches = np.array([one.matches for one in found.values()])
-    squares = np.array([one.squares for one in found.values()])
-    # the scatter of all pairs supports that of pairs with few sources
+    squares, weights = (np.array([getattr(one, name) for one in found.values()]) for name in ("squares", "weight"))
+    # by how much positions scatter more than their errors say; all pairs support those with few sources
     common = squares.sum(0) / max(int((matches - 1).sum()), 1)
-    variance = np.maximum((squares + common) / matches[:, None], LEAST_DEVIATION**2)
+    excess = np.maximum((squares + common) / matches[:, None], 1.0)
     for axis in (0, 1):
         rows, wanted = np.zeros((len(found), len(free))), np.zeros(len(found))
         for row, ((i, j), one) in enumerate(found.items()):
             scale = math.cos(math.radians(planes[i].crval[1])) if axis == 0 else 1.0
-            root = math.sqrt(matches[row] / variance[row, axis]) if weight else 1.0
+            root = math.sqrt(weights[row, axis] / excess[row, axis]) if weight else 1.0
             wanted[row] = root * one.shift[axis] / 3600.0
             for k, sign in ((j, 1.0), (i, -1.0)):
                 if k in column:
