@@ -307,7 +307,6 @@ class Recipe(Generic[P]):
     section : of the manual, chapter 9, which is the order of recipes
     work : module with `run`, which makes an `Outcome` of a `RecipeCall`; empty: only the ESO pipeline has this recipe
         so far
-    conductor : module of the graph with `run`, where the work is only a part; empty: the work is all
     apart : each raw tag has sets of its own
     directory : of the products in a night, below that of the others
     in_night : whether a night has sets-of-frames for it
@@ -323,7 +322,6 @@ class Recipe(Generic[P]):
     scope: Scope = Scope.IFU
     cost: Cost = Cost(900 * MIB, 6.0)
     work: str = ""
-    conductor: str = ""
     apart: bool = False
     directory: str = ""
     in_night: bool = True
@@ -349,7 +347,7 @@ class Recipe(Generic[P]):
 
     def run(self, call: Any) -> Any:
         """Run it: an `Outcome` of a `RecipeCall`."""
-        return (import_module(self.conductor) if self.conductor else self.load()).run(call)
+        return self.load().run(call)
 
     def categories(self, parameters: P) -> list[str]:
         """Names, without IFU and ending, of the products for each IFU that are written with these parameters."""

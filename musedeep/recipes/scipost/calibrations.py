@@ -8,6 +8,7 @@ from pathlib import Path
 from musedeep.errors import MusedeepError
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.storage.calibrations.astrometry_wcs import AstrometryWcs, read_astrometry_wcs
+from musedeep.storage.calibrations.autocal_factors import AutocalFactors, read_autocal_factors
 from musedeep.storage.calibrations.extinction import ExtinctionTable, read_extinction
 from musedeep.storage.calibrations.response import Response, Telluric, read_response, read_telluric
 from musedeep.storage.calibrations.sky_continuum import SkyContinuumTable, read_sky_continuum
@@ -83,6 +84,12 @@ class ScipostCalibrations:
         return None if path is None else read_sky_mask(path)
 
     @cached_property
+    def factors(self) -> AutocalFactors | None:
+        """AUTOCAL_FACTORS."""
+        path = self.path("AUTOCAL_FACTORS")
+        return None if path is None else read_autocal_factors(path)
+
+    @cached_property
     def raman_lines(self) -> SkyLineTable | None:
         """RAMAN_LINES."""
         path = self.path("RAMAN_LINES")
@@ -104,11 +111,13 @@ class ScipostCalibrations:
             needed["SKY_CONTINUUM"] = f"skymethod={method}"
         if self.response is not None:
             needed["EXTINCT_TABLE"] = "the STD_RESPONSE"
+        if self.raman_lines is not None:
+            needed |= dict.fromkeys(("STD_RESPONSE", "LSF_PROFILE"), "the RAMAN_LINES")
         if parameters.autocalib == "user":
             needed["AUTOCAL_FACTORS"] = "autocalib=user"
         for tag, why in needed.items():
             if not self.frames.get(tag):
                 other = ", or use skymethod=simple or none" if why.startswith("skymethod") else ""
                 raise MusedeepError(f"muse_scipost: {why} needs a {tag}, found none; add it{other}")
-        for name in ("telluric", "extinction", "astrometry", "offsets", "lines", "continuum", "sky_mask"):
+        for name in ("telluric", "extinction", "astrometry", "offsets", "lines", "continuum", "sky_mask", "factors"):
             getattr(self, name)

@@ -89,6 +89,12 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
         True, "Place the exposure on the sky, by ASTROMETRY_WCS or else by the nominal scale; false: pixels stay."
     )
 
+    unbiased: bool = parameter(
+        True,
+        "Correct the continuum of the sky for the choice of dark spaxels, which noise has made dark, too.",
+        neutral=False,
+    )
+
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         if self.skymodel_fraction + self.skymodel_ignore > 1:
@@ -163,6 +169,5 @@ RECIPE = Recipe(
     scope=Scope.EXPOSURE,
     cost=Cost(1500 * MIB, 6.0),
     work="musedeep.recipes.scipost.work",
-    conductor="musedeep.graph.combine.scipost",
     directory="scipost",
 )  # fmt: skip

@@ -1,33 +1,40 @@
-"""muse_scipost without its cube: exposures, one after the other, to reduced pixel tables, and what was found of them."""
+"""muse_scipost: exposures, one after the other, to reduced pixel tables; then what is made of all of them together.
+
+1. All inputs are read and checked, and that no product is in the way.
+2. Each exposure is reduced (`exposure.reduce_exposure`), and what was found of it is written.
+3. Its reduced rows are written if `save` has individual. If not, they are given to 4 as they are: corrected again each
+   time that they are read, which costs less than to write them and to read them again.
+4. The cube of all exposures is made (`run_cube`), if it is wanted, or what else `save` asks for.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from astropy.io import fits
+
 from musedeep.errors import MusedeepError
-from musedeep.processors import available_processors
-from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of
+from musedeep.recipes.run_cube import cube_of, make
+from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.exposure import ReducedExposure, reduce_exposure
 from musedeep.recipes.scipost.recipe import RECIPE, ScipostParameters
-from musedeep.reduction.correct.placing import position
+from musedeep.reduction.correct.flat_field import FFCORR
+from musedeep.reduction.correct.never_twice import PIXTABLE
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
-from musedeep.reduction.rows.product import PixelTableProduct
+from musedeep.reduction.sky.products import without_pixel_table
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_tables.open import open_pixel_table
 
 TAG: Final = "PIXTABLE_OBJECT"
-REDUCED, POSITIONED = "PIXTABLE_REDUCED", "PIXTABLE_POSITIONED"
+REDUCED: Final = "PIXTABLE_REDUCED"
 
-FOR_ROWS: Final = frozenset({"cube", "individual", "positioned", "combined", "stacked"})
-"""Values of `save` for which reduced rows have to be written."""
-
-WORK: Final = ".musedeep-scipost"
-"""Directory of the reduced pixel tables that are no products, inside that of the products."""
+OF_ALL: Final = frozenset({"cube", "positioned", "combined", "stacked"})
+"""Values of `save` for what is made of all exposures together."""
 
 SAVED_WITH: Final = {
     "AUTOCAL_MASK": "autocal", "AUTOCAL_FACTORS": "autocal", "RAMAN_IMAGES": "raman", "SKY_IMAGE": "skymodel",
@@ -42,24 +49,18 @@ class Reduced:
 
     Attributes
     ----------
-    stores : reduced pixel table of each exposure, by date; a product or not
+    exposures : reduced rows of each exposure, by date: their store, if it is a product
     paths : products that are written
     notes : what a user should know
     """
 
-    stores: list[Path] = field(default_factory=list)
+    exposures: list[ExposureRows | Path] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def run(call: RecipeCall[ScipostParameters]) -> Outcome:
-    """Reduce the exposures; what `save` asks for of all exposures together is made by the graph."""
-    reduced = reduce_exposures(call)
-    return Outcome(reduced.paths, notes=reduced.notes)
-
-
-def reduce_exposures(call: RecipeCall[ScipostParameters]) -> Reduced:
-    """Reduce each exposure, and write its products.
+    """Run the recipe.
 
     Raises
     ------
@@ -76,11 +77,15 @@ def reduce_exposures(call: RecipeCall[ScipostParameters]) -> Reduced:
     for number in range(1, len(exposures) + 1):
         for name in _names(call, number):
             refuse_existing(call.output / name, call.overwrite)
+    of_all = parameters.save & OF_ALL
+    if of_all:
+        cube_of(RECIPE, call, exposures, of_all).check_existing(call.overwrite)
     done = Reduced()
     for number, exposure in enumerate(exposures, 1):
-        one = reduce_exposure(call, calibrations, exposure)
-        _write(call, calibrations, number, one, done)
-    return done
+        _write(call, number, reduce_exposure(call, calibrations, exposure), done)
+    if of_all:
+        done.paths += make(call, cube_of(RECIPE, call, done.exposures, of_all, parameters.weight, "SCIPOST"))
+    return Outcome(done.paths, notes=done.notes)
 
 
 def check_together(exposures: Sequence[ExposureRows]) -> None:
@@ -100,64 +105,51 @@ def _names(call: RecipeCall[ScipostParameters], number: int) -> list[str]:
     save = call.parameters.save
     names = [f"{category}_{number:04d}.fits" for category, kind in SAVED_WITH.items() if kind in save]
     endings = (".zarr", ".fits") if wants_fits_of(call) else (".zarr",)
-    for category, kind in ((REDUCED, "individual"), (POSITIONED, "positioned")):
-        names += [f"{category}_{number:04d}{ending}" for ending in endings if kind in save]
-    return names
+    return names + [f"{REDUCED}_{number:04d}{ending}" for ending in endings if "individual" in save]
 
 
-def _write(
-    call: RecipeCall[ScipostParameters],
-    calibrations: ScipostCalibrations,
-    number: int,
-    one: ReducedExposure,
-    done: Reduced,
-) -> None:
-    """Write the products of an exposure."""
+def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposure, done: Reduced) -> None:
+    """Write the products of an exposure: what was found of it, and its rows."""
     save, rows = call.parameters.save, one.rows
+    done.notes += rows.notes
+    for maker in one.makers:
+        if not any(kind in save for kind in SAVED_WITH.values()):
+            break
+        for category, hdus in maker(partial(_header, call, number, rows)).items():
+            if SAVED_WITH[category] in save:
+                path = call.output / f"{category}_{number:04d}.fits"
+                write_hdus(path, hdus, call.overwrite)
+                done.paths.append(path)
+    if call.plots:
+        for draw in one.drawers:
+            done.paths += draw(call.output, f"_{number:04d}", call.overwrite)
+    if "individual" in save:
+        header = _header(call, number, rows, REDUCED, rows.cards)
+        product = replace(rows, header=header).product(workers=call.workers)
+        made = write_product(call, f"{REDUCED}_{number:04d}", product)
+        done.exposures.append(made[0])
+        done.paths += made
+    else:
+        done.exposures.append(rows)
+
+
+def _header(
+    call: RecipeCall[ScipostParameters], number: int, rows: ExposureRows, category: str, cards: Sequence[Card]
+) -> fits.Header:
+    """Primary header of a product of an exposure.
+
+    The reference writes images and masks when only the flux is calibrated, and tables in the end.
+    """
+    name = f"{category}_{number:04d}.fits"
     frames = {**call.frames, TAG: list(rows.paths)}
-
-    def header(category: str, cards: Sequence[Card]):  # type: ignore[no-untyped-def]
-        name = f"{category}_{number:04d}.fits"
-        return exposure_header(RECIPE, rows.header, category, name, frames, call.parameters, cards)
-
-    done.notes += one.notes
-    for product in one.found:
-        if SAVED_WITH[product.category] in save:
-            path = call.output / f"{product.category}_{number:04d}.fits"
-            primary = header(product.category, [*rows.cards, *product.cards])
-            for key in [key for key in primary if key.startswith("ESO DRS MUSE PIXTABLE")]:
-                del primary[key]
-            write_hdus(path, product.hdus(primary), call.overwrite)
-            done.paths.append(path)
-    if not save & FOR_ROWS:
-        return
-    kept = "individual" in save
-    directory = call.output if kept else call.output / WORK
-    directory.mkdir(parents=True, exist_ok=True)
-    reduced = replace(rows, header=header(REDUCED, ())).product(workers=call.workers)
-    store = _store(call, directory / f"{REDUCED}_{number:04d}", reduced, done.paths if kept else None)
-    done.stores.append(store)
-    if "positioned" in save:
-        # from what is written, so that nothing is corrected twice
-        table = open_pixel_table(store)
-        offset = (0.0, 0.0)
-        if calibrations.offsets is not None:
-            row = calibrations.offsets.for_date(rows.observation.date_obs)
-            offset = row.ra_offset, row.dec_offset
-        placed = replace(rows, sources=(table,), header=header(POSITIONED, ()), moved=True)
-        placed = placed.corrected(position(placed.observation, offset))
-        _store(call, call.output / f"{POSITIONED}_{number:04d}", placed.product(workers=call.workers), done.paths)
-
-
-def _store(
-    call: RecipeCall[ScipostParameters], stem: Path, product: PixelTableProduct, paths: list[Path] | None
-) -> Path:
-    """Write a pixel table as a store, and a product (of `paths`) as FITS, too, if that is wanted; returns the store."""
-    store = stem.with_suffix(".zarr")
-    product.write_store(store, call.workers or available_processors(), call.overwrite or paths is None)
-    if paths is not None:
-        paths.append(store)
-        if wants_fits_of(call):
-            product.write_fits(stem.with_suffix(".fits"), call.overwrite)
-            paths.append(stem.with_suffix(".fits"))
-    return store
+    own: list[Card] = list(cards)
+    if category != REDUCED:
+        coloured = any(key == FFCORR for key, _, _ in rows.cards)
+        if category in ("SKY_LINES", "SKY_CONTINUUM"):
+            own = [*(c for c in rows.cards if not c[0].startswith(PIXTABLE)), *own]
+        elif category == "SKY_SPECTRUM":
+            own = [*(c for c in rows.cards if c[0] == "SPECSYS"), *own]
+        elif category != "SKY_MASK" and coloured:
+            own = [("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"), *own]
+    base = rows.header if category == REDUCED else without_pixel_table(rows.header)
+    return exposure_header(RECIPE, base, category, name, frames, call.parameters, own)

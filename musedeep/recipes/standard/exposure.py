@@ -221,7 +221,6 @@ def _header(
     name = _path(call, category, number).name
     kept = fits.Header([c for c in exposure.header.cards if not _OF_ROWS.match(c.keyword)])
     own: list[Card] = [
-        ("ESO PRO SCIENCE", False, "Scientific product if T"),
-        ("SPECSYS", "TOPOCENT", "Spectral reference frame"),
-    ]
+        ("ESO PRO SCIENCE", False, "Scientific product if T"), ("SPECSYS", "TOPOCENT", "Spectral reference frame"),
+    ]  # fmt: skip
     return exposure_header(RECIPE, kept, category, name, frames, call.parameters, [*own, *cards])

@@ -50,7 +50,7 @@ def fluxes_hdus(fluxes: Sequence[StarFluxes], wavelength: NDArray[np.float64]) -
 def star_cards(
     stars: Stars, totals: NDArray[np.float64], chosen: int, select: Literal["flux", "distance"]
 ) -> list[Card]:
-    """The stars of STD_FLUXES: places, fluxes added up over wavelength (-1 where there are none), which is the standard."""
+    """The stars of STD_FLUXES: places, fluxes added up over wavelength (-1: none), and which is the standard."""
     cards: list[Card] = [(_FLUX + "NOBJ", len(stars.stars), "Number of objects detected in standard star cube")]
     for number, (star, total) in enumerate(zip(stars.stars, totals, strict=True), 1):
         key = f"{_FLUX}OBJ{number} "

@@ -11,8 +11,8 @@ class StandardParameters(WavelengthParameters):
 
     profile: Literal["gaussian", "moffat", "smoffat", "circle", "square", "auto"] = parameter(
         "auto",
-        "How fluxes are measured: fitted profiles, Moffat profiles smoothed in wavelength, apertures; auto: smoffat, and "
-        "circle in the narrow-field mode.",
+        "How fluxes are measured: fitted profiles, Moffat profiles smoothed in wavelength, apertures; auto: smoffat, "
+        "and circle in the narrow-field mode.",
     )
     select: Literal["flux", "distance"] = parameter(
         "distance", "Which star is the standard: the brightest, or the nearest to its tabulated place."

@@ -132,8 +132,8 @@ def sensitivity(spectrum: StarSpectrum, star: Standard, extinction: ExtinctionTa
     curve = Curve(wave, values, np.where(np.isfinite(errors), errors, 0.0)).of(used)
     if curve.wavelength.size < 100:
         raise MusedeepError(
-            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths; look at STD_FLUXES and "
-            "DATACUBE_STD, or choose the star otherwise (select)"
+            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths; look at the exposure, "
+            "or choose the star otherwise (select)"
         )
     return curve
 

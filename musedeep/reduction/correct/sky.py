@@ -25,7 +25,7 @@ from musedeep.kernels.sky.subtract import subtract_linear, subtract_tables
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
-from musedeep.reduction.sky.line_spread import slice_profiles
+from musedeep.reduction.sky.line_spread import centres_of_light, slice_profiles
 from musedeep.reduction.sky.model import SkyModel
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
@@ -59,6 +59,7 @@ class SkyTables:
     ----------
     start : first wavelength [Angstrom]
     bins : number of wavelengths, STEP apart
+    places : float64 (n,), where the wavelength calibration puts the lines [Angstrom]
     """
 
     def __init__(self, model: SkyModel, lsfs: Mapping[int, LsfProfile]) -> None:
@@ -66,6 +67,8 @@ class SkyTables:
         ends = model.continuum.wavelength[[0, -1]]
         self.start = float(ends[0]) - EDGE
         self.bins = int(np.ceil((ends[1] + EDGE - self.start) / STEP)) + 1
+        lines = model.lines.wavelength
+        self.places = lines - centres_of_light(lsfs, lines)
         self._tables: dict[int, NDArray[np.float32]] = {}
         self._locks = {ifu: Lock() for ifu in self.lsfs}
 
@@ -77,13 +80,13 @@ class SkyTables:
             return self._tables[ifu]
 
     def _made(self, lsf: LsfProfile) -> NDArray[np.float32]:
-        lines, continuum = self.model.lines, self.model.continuum
+        flux, continuum = self.model.lines.flux, self.model.continuum
         # one knot more at each end
         start, bins = self.start - STEP, self.bins + 2
         common = np.interp(start + STEP * np.arange(bins), continuum.wavelength, continuum.flux)
         spectra = np.tile(common, (N_SLICES, 1))
         for index in range(N_SLICES):
-            add_lines(lines.wavelength, lines.flux, slice_profiles(lsf, index), start, STEP, spectra[index])
+            add_lines(self.places, flux, slice_profiles(lsf, index), start, STEP, spectra[index])
         return np.asarray(spline_filter1d(spectra, 3, axis=1, mode="nearest"), np.float32)
 
 

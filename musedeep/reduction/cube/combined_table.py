@@ -16,6 +16,7 @@ from musedeep.reduction.rows.source import RowsWithin, corrected
 from musedeep.reduction.rows.sums import RowLimits, add_up
 from musedeep.storage.fits.header_cards import Card
 from musedeep.storage.pixel_tables.open_tables import OpenTables
+from musedeep.storage.pixel_tables.table import RowSource
 
 
 def _rejected(work: Path, n_exposures: int) -> list[NDArray[np.int64]]:
@@ -66,6 +67,14 @@ def combined_table(
     return PixelTableProduct(rows, make_header("PIXTABLE_COMBINED", name, cards), flat_field)
 
 
+def placed_rows(number: int, job: Job, tables: OpenTables) -> RowSource:
+    """The rows of one exposure (from 0) relative to its own pointing [deg]; in pixels of the field if they are so."""
+    exposure, geometry = job.exposures[number], job.geometries()[number]
+    table = tables.get(exposure.paths, exposure.identity)
+    rows = RowsWithin(table, job.how.lambda_low, job.how.lambda_high)
+    return corrected(rows, placing(replace(geometry, shift=(0.0, 0.0))))
+
+
 def positioned_table(
     number: int,
     name: str,
@@ -76,10 +85,8 @@ def positioned_table(
 ) -> PixelTableProduct:
     """The pixel table of one exposure (from 0), with positions on the sky; see `combined_table`."""
     exposure = job.exposures[number]
-    geometry, reference = job.geometries()[number], (exposure.ra, exposure.dec)
-    geometry = replace(geometry, shift=(0.0, 0.0))
-    table = tables.get(exposure.paths, exposure.identity)
-    rows = corrected(RowsWithin(table, job.how.lambda_low, job.how.lambda_high), placing(geometry))
+    reference = exposure.ra, exposure.dec
+    rows = placed_rows(number, job, tables)
     limits = RowLimits()
     add_up([rows], [limits])
     cards = [(f"{PIXTABLE}WCS", *POSITIONED), *limits.cards(reference)]

@@ -11,7 +11,7 @@ from musedeep.kernels.cube.reject import ALONG_X, slice_direction
 from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.job import Exposure
-from musedeep.reduction.cube.parameters import CubeParameters
+from musedeep.reduction.cube.parameters import ResamplingParameters
 from musedeep.reduction.cube.row_survey import position_scale
 from musedeep.sky_angles import ra_difference, ra_on_circle
 from musedeep.storage.fits.headers import number_of, number_or_none, text_of, value_of
@@ -184,11 +184,22 @@ def load_exposures(
 
 
 def resampling(
-    parameters: CubeParameters, wavelengths: tuple[float, float], exposures: Sequence[Exposure], rejection: str
+    parameters: ResamplingParameters,
+    exposures: Sequence[Exposure],
+    *,
+    wavelengths: tuple[float, float],
+    save: frozenset[str],
+    keep_weights: bool,
+    rejection: str,
 ) -> Resampling:
-    """The parameters that a box needs; `rejection` is reference or stars.
+    """The parameters that a box needs.
 
-    The weight column of a table counts where the weights are to stay as they are.
+    Parameters
+    ----------
+    wavelengths : limits of the rows that count [Angstrom]
+    save : products that are wanted
+    keep_weights : whether the weight column of a table counts
+    rejection : reference or stars
     """
     direction = ALONG_X if exposures[0].scale == PIXEL else slice_direction(exposures[0].position_angle)
     return Resampling(
@@ -202,7 +213,7 @@ def resampling(
         slice_direction=direction,
         lambda_low=wavelengths[0],
         lambda_high=wavelengths[1],
-        use_weight_column=parameters.weight == "none" and exposures[0].has_weight,
-        exposure_map=bool({"exposures", "zarr"} & parameters.save),
-        list_rejected="combined" in parameters.save,
+        use_weight_column=keep_weights and exposures[0].has_weight,
+        exposure_map=bool({"exposures", "zarr"} & save),
+        list_rejected="combined" in save,
     )

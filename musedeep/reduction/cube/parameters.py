@@ -41,10 +41,13 @@ Listed = Annotated[tuple[str, ...], BeforeValidator(listed)]
 PIXFRAC_HELP = "Shrinking of pixels for drizzle: one value; spatial,spectral; x,y,spectral."
 
 
-class CubeParameters(Parameters):
-    """How the rows of exposures become a cube; a recipe repeats those whose defaults or choices are its own."""
-
+class _SavedProducts(Parameters):
     save: frozenset[str] = parameter("cube", "Products, comma-separated.")
+
+
+class ResamplingParameters(Parameters):
+    """How rows become voxels."""
+
     resample: Literal["nearest", "linear", "quadratic", "renka", "drizzle", "lanczos"] = parameter(
         "drizzle", "How pixels become voxels."
     )
@@ -62,9 +65,18 @@ class CubeParameters(Parameters):
     rc: float = parameter(1.25, "Critical radius of the renka method.", gt=0)
     pixfrac: Fractions = parameter("0.6,0.6", PIXFRAC_HELP)
     ld: int = parameter(1, "Voxels on each side to which a pixel contributes (not for nearest).", ge=1, le=10)
+
+
+class FormatParameters(Parameters):
+    """Of which kind the cube is, and its field images."""
+
     format: Literal["Cube", "Euro3D", "xCube", "xEuro3D", "sdpCube"] = parameter("Cube", "Format of the cube.")
     weight: str = parameter("exptime", "Weights of exposures.")
     filter: Listed = parameter("white", "Filters of the field-of-view images, comma-separated; white is built in.")
+
+
+class CubeParameters(FormatParameters, ResamplingParameters, _SavedProducts):
+    """How the rows of exposures become a cube; a recipe repeats those whose defaults or choices are its own."""
 
 
 class WavelengthParameters(Parameters):

@@ -3,10 +3,10 @@
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError
-from musedeep.instrument import FLUX_UNIT
+from musedeep.instrument import DISPERSION, FLUX_UNIT
 from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.progress import LOG
 from musedeep.reduction.cube.box import Resampling
@@ -24,7 +24,6 @@ from musedeep.reduction.cube.field_grid import FieldGrid
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.headers import product_header
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
-from musedeep.reduction.cube.parameters import CubeParameters, WavelengthParameters
 from musedeep.reduction.cube.quality import source_cards
 from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.cube_fits import (
@@ -46,6 +45,7 @@ from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location
 
 CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
+STACKED, POSITIONED = "OBJECT_RESAMPLED.fits", "PIXTABLE_POSITIONED_{:04d}.fits"
 
 COMBINED_MEMORY = 512 << 20
 """Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
@@ -61,10 +61,9 @@ class CubeProducts:
 
     Attributes
     ----------
-    recipe : Recipe, of which the products are
-    quality : str, the word of the recipe in keywords of quality control; none of them if empty
     pixel_tables : sequence of Path or StoreUrl
     output : Path, directory of the products
+    parameters : of the recipe: `ResamplingParameters`, format and filter of `CubeParameters`
     parameter_texts : sequence of (name, value), the parameters that were given, for the headers
     offset_list, output_wcs, filter_list : Path or None, auxiliary inputs
     combined_format : set of str, how the combined pixel table is written: "store", "fits" or both
@@ -72,14 +71,13 @@ class CubeProducts:
     used : sequence of (file name, tag), all its other inputs, where there are more than the auxiliary ones
     given : sequence of GivenTable, rows that are not in files; then `pixel_tables` is empty
     cards : sequence of (keyword, value, comment), further cards of cubes and images
+    recipe : Recipe, of which the products are
+    quality : str, the word of the recipe in keywords of quality control; none of them if empty
     table_seconds : float, what writing the combined pixel table took, once it is done
     """
 
-    recipe: ClassVar[Recipe[Any]]
-    quality: ClassVar[str] = ""
-
     pixel_tables: Sequence[Location]
-    parameters: CubeParameters
+    parameters: Any
     output: Path
     parameter_texts: Sequence[tuple[str, str]] = ()
     offset_list: Path | None = None
@@ -90,6 +88,8 @@ class CubeProducts:
     used: Sequence[tuple[str, str]] = ()
     given: Sequence[GivenTable] = ()
     cards: Sequence[Card] = ()
+    recipe: Recipe[Any] = field(kw_only=True)
+    quality: str = field(default="", kw_only=True)
     table_seconds: float = field(default=0.0, init=False)
     _filters: Sequence[Filter] = field(default=(), init=False)
     _tables: OpenTables = field(default_factory=OpenTables, init=False)
@@ -113,11 +113,26 @@ class CubeProducts:
     def exposures(self) -> tuple[list[Exposure], list[PixelTable]]:
         """See `CubeRecipe.exposures`."""
         offsets = read_offset_list(self.offset_list) if self.offset_list else None
-        groups = [((one.path,), one) for one in self.given] or group_exposures(self.pixel_tables, self.check)
-        exposures = load_exposures(groups, self.parameters.weight, offsets)
+        groups = self._groups()
+        exposures = load_exposures(groups, self.weight, offsets)
         for exposure, (_, table) in zip(exposures, groups, strict=True):
             self._tables.keep(exposure.paths, table)
         return exposures, [table for _, table in groups]
+
+    def _groups(self) -> Sequence[tuple[tuple[Location, ...], PixelTable]]:
+        for one in self.given:
+            self.check(one)
+        return [((one.path,), one) for one in self.given] or group_exposures(self.pixel_tables, self.check)
+
+    @property
+    def save(self) -> frozenset[str]:
+        """The products that are wanted."""
+        return frozenset(self.parameters.save)
+
+    @property
+    def weight(self) -> str:
+        """How exposures are weighted."""
+        return str(self.parameters.weight)
 
     def check(self, table: PixelTable) -> None:
         """Refuse a pixel table that is of no use (MusedeepError)."""
@@ -126,13 +141,15 @@ class CubeProducts:
     @property
     def wavelengths(self) -> tuple[float, float]:
         """Limits of the rows that count [Angstrom]."""
-        assert isinstance(self.parameters, WavelengthParameters)
         return self.parameters.lambdamin, self.parameters.lambdamax
 
     def resampling(self, exposures: Sequence[Exposure]) -> Resampling:
         """See `CubeRecipe.resampling`."""
         rejection = getattr(self.parameters, "rejection", "reference")
-        return resampling(self.parameters, self.wavelengths, exposures, rejection)
+        return resampling(
+            self.parameters, exposures, wavelengths=self.wavelengths, save=self.save,
+            keep_weights=self.weight == "none", rejection=rejection,
+        )  # fmt: skip
 
     def open_inputs(self) -> None:
         """See `CubeRecipe.open_inputs`."""
@@ -152,7 +169,7 @@ class CubeProducts:
 
     def names(self) -> list[str]:
         """File names of all products."""
-        save = self.parameters.save
+        save = self.save
         names = []
         if "cube" in save:
             names.append(CUBE)
@@ -165,7 +182,15 @@ class CubeProducts:
             names.append(MAP)
         if "zarr" in save:
             names.append(CUBE_STORE)
+        if "stacked" in save:
+            names.append(STACKED)
+        if "positioned" in save:
+            names += [POSITIONED.format(k + 1) for k in range(self._number())]
         return names
+
+    def _number(self) -> int:
+        """Exposures, as far as the files tell."""
+        return len(self._groups())
 
     def check_existing(self, overwrite: bool) -> None:
         """Refuse to start where a product exists, unless it may be replaced (when the new one is whole)."""
@@ -185,8 +210,13 @@ class CubeProducts:
         keep_pixel_table: bool = False,
     ) -> fits.Header:
         used = self.used or [(path.name, tag) for path, tag in self.calibrations]
-        given = dict(self.parameter_texts)
-        return product_header(self.recipe, first, job, category, name, given, extra, keep_pixel_table, used, self.raws)
+        return product_header(
+            self.recipe, first, job, category, name, self._recorded(), extra, keep_pixel_table, used, self.raws
+        )
+
+    def _recorded(self) -> Any:
+        """Parameters as they are recorded in headers."""
+        return dict(self.parameter_texts)
 
     def header_of(self, exposure: Exposure) -> fits.Header:
         """Primary header of an exposure, without the record of this recipe if it has begun with other frames."""
@@ -199,6 +229,11 @@ class CubeProducts:
                 for key in [key for key in header if key.startswith(f"ESO PRO REC{number} ")]:
                     header.remove(key, remove_all=True)
         return header
+
+    def _flat_field(self, exposure: Exposure) -> fits.BinTableHDU | None:
+        """The spectrum of the flat of an exposure whose rows are given."""
+        table = self._tables.get(exposure.paths, exposure.identity)
+        return table.flat_field if isinstance(table, GivenTable) else None
 
     def _first(self, job: Job) -> tuple[fits.Header, str]:
         """Primary header of the first exposure, and its target."""
@@ -232,10 +267,9 @@ class CubeProducts:
     def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
         """Complete all products, then give them their names, one right after the other; see `CubeRecipe.finish`."""
         first, target = self._first(job)
-        save = self.parameters.save
+        save = self.save
         wcs = cube_wcs(job, first)
         ready: list[str] = []
-        cube = CubeFile.reopen(work / CUBE)
         exposure_map = ExposureMapFile.reopen(work / MAP) if job.how.exposure_map else None
         if exposure_map:
             exposure_map.collapse()
@@ -244,7 +278,7 @@ class CubeProducts:
 
             assert isinstance(wcs, CubeWCS)
             LOG.info("writing the cube store")
-            write_cube_store(work / CUBE_STORE, cube, exposure_map, wcs, target)
+            write_cube_store(work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target)
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
             sign(work / MAP)
@@ -253,25 +287,66 @@ class CubeProducts:
             began = time.monotonic()
             ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads)
             self.table_seconds = time.monotonic() - began
+        if "positioned" in save:
+            ready += self._positioned(work, job)
+        if "stacked" in save:
+            ready += self._stacked(work, job, first, memory)
         if "cube" in save:
-            ready += self._cube(work, job, cube, first, target, wcs)
+            ready += self._cube(work, job, CubeFile.reopen(work / CUBE), first, target, wcs)
         for name in ready:
             give_name(work / name, self.output / name)
         return [self.output / name for name in ready]
+
+    def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
+        """What makes the header of a pixel table; it does not record the auxiliary inputs, as in the reference."""
+
+        def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
+            return product_header(
+                self.recipe, first, job, category, name, self._recorded(), cards, True, self.used, self.raws
+            )
+
+        return make_header
+
+    def _positioned(self, work: Path, job: Job) -> list[str]:
+        """Write the pixel table of each exposure, with positions on the sky; returns their names."""
+        from musedeep.reduction.cube.combined_table import positioned_table
+
+        if job.exposures[0].scale == PIXEL:
+            LOG.warning("positions are pixels of the field: no PIXTABLE_POSITIONED is written")
+            return []
+        names = []
+        for number, exposure in enumerate(job.exposures):
+            name = POSITIONED.format(number + 1)
+            make_header = self._pixel_table_header(self.header_of(exposure), job)
+            positioned_table(number, name, job, make_header, self._tables, self._flat_field(exposure)).write_fits(
+                work / name, True
+            )
+            names.append(name)
+        return names
+
+    def _stacked(self, work: Path, job: Job, first: fits.Header, memory: int) -> list[str]:
+        """Write the image of all slices side by side; returns its name."""
+        from musedeep.reduction.cube.combined_table import placed_rows
+        from musedeep.reduction.cube.stacked import STEP, write_stacked
+
+        in_pixels = job.exposures[0].scale == PIXEL
+        width = (self.steps[0] or 1.0) if in_pixels else STEP
+        sources = [placed_rows(number, job, self._tables) for number in range(len(job.exposures))]
+        header = self._header(first, job, "OBJECT_RESAMPLED", STACKED)
+        limits, step = job.limits.wavelength, self.steps[2] or DISPERSION
+        write_stacked(work / STACKED, header, sources, limits, width, self._unit(job), memory, step)
+        return [STACKED]
 
     def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:
         """Write the combined pixel table; returns its names."""
         from musedeep.reduction.cube.combined_table import combined_table
 
         LOG.info("writing the combined pixel table")
-        weighted = self.parameters.weight != "none" or job.how.use_weight_column
-
-        def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
-            # the auxiliary inputs are not recorded, as in the reference
-            given = dict(self.parameter_texts)
-            return product_header(self.recipe, first, job, category, name, given, cards, True, self.used, self.raws)
-
-        table = combined_table(work, COMBINED, job, make_header, weighted, self._tables)
+        weighted = self.weight != "none" or job.how.use_weight_column
+        make_header = self._pixel_table_header(first, job)
+        table = combined_table(
+            work, COMBINED, job, make_header, weighted, self._tables, self._flat_field(job.exposures[0])
+        )
         names = []
         if "store" in self.combined_format:
             table.write_store(work / COMBINED_STORE, threads, True, memory)

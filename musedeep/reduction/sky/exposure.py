@@ -9,7 +9,7 @@ Rows are read three times: for their places, for the image, for the spectrum. No
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,14 @@ from musedeep.reduction.cube.row_survey import survey_rows
 from musedeep.reduction.rows.sums import add_up
 from musedeep.reduction.sky.line_fit import LineFit
 from musedeep.reduction.sky.mask import SkyRegion, choice_bias, darkest, given_region
-from musedeep.reduction.sky.model import SkyModel, sky_model
+from musedeep.reduction.sky.model import SkyModel, noise_share, sky_model
 from musedeep.reduction.sky.spectrum import CLIP, SAMPLING, MeanSpectrum, PlaneLevels, SkySpectrum
 from musedeep.storage.calibrations.filters import WHITE
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_continuum import SkyContinuumTable
 from musedeep.storage.calibrations.sky_lines import SkyLineTable
 from musedeep.storage.calibrations.sky_mask import SkyMask
+from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
 from musedeep.storage.pixel_tables.table import RowSource
 
 PIXFRAC = (0.6, 0.6, 0.6)
@@ -76,6 +77,13 @@ class MeasuredSky:
     region: SkyRegion
     spectrum: MeanSpectrum
     bias: float
+
+    def table(self, choice: SkyChoice) -> SkySpectrumTable:
+        """The spectrum to be subtracted as it is: corrected for the choice of dark pixels, if that is wanted."""
+        table = self.spectrum.table("SKY_SPECTRUM")
+        if not choice.unbiased:
+            return table
+        return replace(table, data=table.data - self.bias * noise_share(self.spectrum)[self.spectrum.good])
 
     def model(
         self,

@@ -52,7 +52,7 @@ class LineFit:
 
     Attributes
     ----------
-    lines : SkyLineTable, at their fitted places and with fluxes of a spaxel
+    lines : SkyLineTable, at their fitted places, where profiles count from, and with fluxes of a spaxel
     table : SkyLineTable, the same lines as they were given
     shift, slope : of the places of the lines [Angstrom], see PIVOT
     spectrum : float64 (bins,), of the lines, in the bins of the spectrum

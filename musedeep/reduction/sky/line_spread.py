@@ -77,6 +77,21 @@ def mean_profiles(lsfs: Mapping[int, LsfProfile], rows: NDArray[np.int64], step:
     return _profiles(first, wide)
 
 
+def centres_of_light(lsfs: Mapping[int, LsfProfile], wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre of light of the mean profile of all slices at wavelengths, relative to that of the line, float64 (n,).
+
+    Wavelengths in SKY_LINES are those of the centres of light, as the ESO pipeline has them. Profiles count from where
+    the wavelength calibration puts a line: for skew ones that is another place. (The ESO pipeline moves the profile of
+    each slice by its own centre; that takes away the differences between slices that the calibration leaves.)
+    """
+    first = next(iter(lsfs.values()))
+    images = [one for lsf in lsfs.values() for one in on_grid(lsf, first) if one.any()]
+    mean = np.mean(images, axis=0) if images else np.zeros(first.images.shape[1:])
+    total = mean.sum(axis=1)
+    centres = np.where(total > 0, mean @ first.offsets / np.where(total > 0, total, 1.0), 0.0)
+    return np.interp(wavelength, first.wavelengths, centres)
+
+
 def on_grid(lsf: LsfProfile, other: LsfProfile) -> NDArray[np.float64]:
     """Profiles on the grid of another IFU's, float64 (48, planes, size)."""
     same = lsf.offsets.shape == other.offsets.shape and lsf.wavelengths.shape == other.wavelengths.shape

@@ -8,14 +8,14 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.reduction.sky.line_fit import LineFit, fit_lines
-from musedeep.reduction.sky.line_spread import mean_profiles
+from musedeep.reduction.sky.line_spread import centres_of_light, mean_profiles
 from musedeep.reduction.sky.spectrum import MeanSpectrum
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_continuum import SkyContinuumTable
@@ -30,7 +30,7 @@ class SkyModel:
 
     Attributes
     ----------
-    lines : SkyLineTable, with fluxes of a spaxel [1e-20 erg/s/cm2]
+    lines : SkyLineTable, with fluxes of a spaxel [1e-20 erg/s/cm2], at their centres of light
     continuum : SkyContinuumTable [1e-20 erg/s/cm2/Angstrom]
     """
 
@@ -66,6 +66,7 @@ def sky_model(
     profiles = mean_profiles(lsfs, spectrum.slices, spectrum.step)
     known = None if continuum is None else np.interp(wavelength, continuum.wavelength, continuum.flux)
     fit = fit_lines(spectrum, table, profiles, known)
+    lines = replace(fit.lines, wavelength=fit.lines.wavelength + centres_of_light(lsfs, fit.lines.wavelength))
     if continuum is None:
         rest = spectrum.data - fit.spectrum - bias * noise_share(spectrum)
         good = spectrum.good
@@ -74,7 +75,7 @@ def sky_model(
             number = int(np.floor((wavelength[-1] - wavelength[0]) / sampling + 1e-6)) + 1
             places = np.asarray(wavelength[0] + sampling * np.arange(number), np.float64)
         continuum = SkyContinuumTable(Path("SKY_CONTINUUM"), places, np.interp(places, wavelength[good], rest[good]))
-    return SkyModel(fit.lines, continuum), fit
+    return SkyModel(lines, continuum), fit
 
 
 def noise_share(spectrum: MeanSpectrum) -> Floats:

@@ -61,7 +61,7 @@ def sky_products(
         ),
     }
     spectrum = measured.spectrum.table("SKY_SPECTRUM")
-    tables = {"SKY_SPECTRUM": (sky_spectrum_hdu(spectrum, unit), [])}
+    tables: dict[str, tuple[fits.BinTableHDU, list[Card]]] = {"SKY_SPECTRUM": (sky_spectrum_hdu(spectrum, unit), [])}
     if model is not None:
         tables["SKY_LINES"] = sky_lines_hdu(model.lines), line_cards(model, quality)
         continuum = model.continuum

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
-from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers, write_hdus
+from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
 from musedeep.storage.fits.header_cards import Card, add
 from musedeep.storage.fits.headers import number_of
 from musedeep.storage.fits.table import Column, table_hdu, tables_with
@@ -65,13 +65,11 @@ class AutocalFactors:
         return table_hdu(COLUMNS, values)
 
 
-def write_autocal_factors(
-    path: str | Path, header: fits.Header, factors: AutocalFactors, overwrite: bool = False
-) -> None:
-    """Write an AUTOCAL_FACTORS; the ranges are added to the primary header. Raises as `whole_file`."""
+def factors_hdus(factors: AutocalFactors, header: fits.Header) -> fits.HDUList:
+    """An AUTOCAL_FACTORS with a primary header, to which the ranges of wavelengths are added."""
     header = header.copy()
     add(header, *factors.cards())
-    write_hdus(Path(path), fits.HDUList([fits.PrimaryHDU(header=header), factors.table()]), overwrite)
+    return fits.HDUList([fits.PrimaryHDU(header=header), factors.table()])
 
 
 def read_autocal_factors(path: str | Path) -> AutocalFactors:

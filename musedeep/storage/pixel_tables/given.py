@@ -18,15 +18,19 @@ class GivenTable(RowReader):
     ----------
     rows : RowSource, of all IFUs
     header : primary header, as it would be in the file
-    path : what to call it
+    path : what to call it; others have other names
+    flat_field : spectrum of the flat
     """
 
     rows_per_read = ROWS_AT_ONCE
     nbytes = 0
 
-    def __init__(self, rows: RowSource, header: fits.Header, path: Location) -> None:
+    def __init__(
+        self, rows: RowSource, header: fits.Header, path: Location, flat_field: fits.BinTableHDU | None = None
+    ) -> None:
         self.rows, self.header, self.path = rows, header, path
         self.n_rows, self.names, self.units = rows.n_rows, rows.names, dict(rows.units)
+        self.flat_field = flat_field
         self.identity = f"given {id(self)}"
 
     @property

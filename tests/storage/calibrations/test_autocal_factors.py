@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.calibrations.autocal_factors import AutocalFactors, read_autocal_factors, write_autocal_factors
+from musedeep.storage.calibrations.autocal_factors import AutocalFactors, factors_hdus, read_autocal_factors
 
 
 def some_factors(ranges=3):
@@ -20,7 +20,7 @@ def some_factors(ranges=3):
 
 @pytest.fixture
 def path(tmp_path):
-    write_autocal_factors(tmp_path / "factors.fits", fits.Header(), some_factors())
+    factors_hdus(some_factors(), fits.Header()).writeto(tmp_path / "factors.fits")
     return tmp_path / "factors.fits"
 
 
@@ -77,7 +77,7 @@ def _card(key, value):
         (_set("corr", 5, -1.0), "no positive factor"),
         (_set("corr", 5, np.inf), "no positive factor"),
         (_set("sli", 7, 49), "not within"),
-        (_set("quad", 7, 1), "more than one row"),
+        (_set("sli", 7, 1), "more than one row"),
         (_card("ESO DRS MUSE LAMBDA2 MIN", None), "LAMBDA2 MIN"),
         (_card("ESO DRS MUSE LAMBDA2 MIN", 5000.0), "do not follow"),
         (

@@ -1,0 +1,1 @@
+"""muse_scipost_combine_pixtables."""
