@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 BRIGHTEST: Final = (80, 40, 20, 10, 5)
 """Sizes of the sets of brightest positions."""
+CERTAIN: Final = -12.0
+"""log10 of a chance below which no other set is tried."""
 WINDOWS: Final = 5
 """Bins of the histogram in which the core is looked for."""
 SURROUNDINGS: Final = 10.0
@@ -58,12 +60,14 @@ def likely_shift(first: Array, second: Array, radius: float, bins: int, core: fl
     """
     most = max(len(first), len(second))
     sizes = [most, *(size for size in BRIGHTEST if size < most)]
-    found = [_voted(first[:size], second[:size], radius, bins, core) for size in sizes]
-    good = [shift for shift in found if shift is not None]
-    if not good:
-        return None
-    best = min(good, key=lambda shift: shift.chance)
-    return best._replace(chance=best.chance + math.log10(len(sizes)))
+    best = None
+    for size in sizes:
+        found = _voted(first[:size], second[:size], radius, bins, core)
+        if found is not None and (best is None or found.chance < best.chance):
+            best = found
+        if best is not None and best.chance < CERTAIN:
+            break
+    return None if best is None else best._replace(chance=best.chance + math.log10(len(sizes)))
 
 
 def _voted(first: Array, second: Array, radius: float, bins: int, core: float) -> Shift | None:

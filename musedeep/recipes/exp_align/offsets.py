@@ -17,15 +17,16 @@ positions are computed again with each offset.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.field.source_pairs import Agreement, Shift, agreement, likely_shift
+from musedeep.kernels.field.source_pairs import Agreement, Shift, agreement, differences, likely_shift
 from musedeep.recipes.exp_align.recipe import ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources
-from musedeep.sky_angles import ra_difference, ra_on_circle
+from musedeep.sky_angles import ra_on_circle
 from musedeep.storage.cubes.field_view import FieldPlane
 
 Array = NDArray[np.float64]
@@ -79,16 +80,21 @@ def find_offsets(planes: Sequence[FieldPlane], sources: Sequence[Sources], param
     radii = parameters.radii
     core = min(CORE * planes[0].scale, radii[-1])
     shifts: dict[tuple[int, int], Shift] = {}
-    for i in range(n):
-        for j in range(i + 1, n):
-            if (shift := _first_shift(planes, sources, i, j, parameters, core)) is not None:
-                shifts[i, j] = shift
+    placed, order = _Placed(planes, sources, np.zeros((n, 2))), [_brightest(one) for one in sources]
+    for i, j in combinations(range(n), 2):
+        first, second = placed.pair(i, j)
+        shift = likely_shift(first[order[i]], second[order[j]], radii[0], parameters.nbins, core)
+        if shift is not None:
+            shifts[i, j] = shift
     group, values = _joined(n, shifts, planes, sources, math.log10(MOST_CHANCE / n), parameters.srcmin)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if group[i] == group[j]]
+    pairs = [(i, j) for i, j in combinations(range(n), 2) if group[i] == group[j]]
+    errors = [one.errors(parameters.fwhm) * plane.scale for one, plane in zip(sources, planes, strict=True)]
     steps = [*radii[1:], *[radii[-1]] * ROUNDS] if len(radii) > 1 else [radii[0]] * ROUNDS
     found: dict[tuple[int, int], Agreement] = {}
     for number, radius in enumerate(steps):
-        found = _agreements(planes, sources, values, pairs, radius, parameters.fwhm)
+        placed = _Placed(planes, sources, values)
+        agreed = {(i, j): agreement(*placed.pair(i, j), (errors[i], errors[j]), radius) for i, j in pairs}
+        found = {pair: one for pair, one in agreed.items() if one is not None}
         change = _solved(n, group, found, planes, parameters.weight)
         values += change
         scale = np.array([[math.cos(math.radians(plane.crval[1])), 1.0] for plane in planes]) * 3600
@@ -112,23 +118,28 @@ def _without(image: int, group: Sequence[int]) -> list[int]:
     return [k if k == image else min(rest) if k in rest else one for k, one in enumerate(group)]
 
 
-def _positions(plane: FieldPlane, sources: Sources, centre: tuple[float, float]) -> Array:
-    """Places of sources east and north of a centre [arcsec], float64 (n, 2).
+class _Placed:
+    """The sources of images on the sky, right ascensions and declinations [deg], after some offsets."""
 
-    Differences in right ascension are those on the circle of the centre's declination.
-    """
-    ra, dec = plane.to_sky(sources.found.x, sources.found.y)
-    east = np.array([ra_difference(value, centre[0]) for value in ra]) * math.cos(math.radians(centre[1]))
-    return np.column_stack([east, dec - centre[1]]) * 3600.0
+    def __init__(self, planes: Sequence[FieldPlane], sources: Sequence[Sources], values: Array) -> None:
+        self.centres = [plane.crval for plane in planes]
+        self.places = [
+            moved(plane, value).to_sky(one.found.x, one.found.y)
+            for plane, one, value in zip(planes, sources, values, strict=True)
+        ]
 
+    def pair(self, i: int, j: int) -> tuple[Array, Array]:
+        """Places of the sources of two images east and north of the centre of the first [arcsec], float64 (n, 2).
 
-def _first_shift(
-    planes: Sequence[FieldPlane], sources: Sequence[Sources], i: int, j: int, parameters: ExpAlignParameters,
-    core: float,
-) -> Shift | None:  # fmt: skip
-    centre = planes[i].crval
-    first, second = (_positions(planes[k], sources[k], centre)[_brightest(sources[k])] for k in (i, j))
-    return likely_shift(first, second, parameters.radii[0], parameters.nbins, core)
+        Differences in right ascension are those on the circle of the centre's declination.
+        """
+        ra, dec = self.centres[i]
+        cosine = math.cos(math.radians(dec))
+        first, second = (
+            np.column_stack([((east - ra + 180.0) % 360.0 - 180.0) * cosine, north - dec]) * 3600.0
+            for east, north in (self.places[k] for k in (i, j))
+        )
+        return first, second
 
 
 def _brightest(sources: Sources) -> NDArray[np.intp]:
@@ -165,20 +176,23 @@ def _joined(
     return group, values
 
 
-def _agreements(
-    planes: Sequence[FieldPlane], sources: Sequence[Sources], values: Array, pairs: Sequence[tuple[int, int]],
-    radius: float, fwhm: float,
-) -> dict[tuple[int, int], Agreement]:  # fmt: skip
-    """What is left of the shifts of pairs after the offsets [arcsec]."""
-    found = {}
-    placed = [moved(plane, value) for plane, value in zip(planes, values, strict=True)]
-    for i, j in pairs:
-        centre = planes[i].crval
-        first, second = (_positions(placed[k], sources[k], centre) for k in (i, j))
-        errors = sources[i].errors(fwhm) * planes[i].scale, sources[j].errors(fwhm) * planes[j].scale
-        if (one := agreement(first, second, errors, radius)) is not None:
-            found[i, j] = one
-    return found
+def pair_differences(
+    planes: Sequence[FieldPlane], sources: Sequence[Sources], offsets: Offsets, radius: float
+) -> tuple[Array, Array]:
+    """Differences of the sources that two images share, before and after their offsets, float64 (n, 2) [arcsec].
+
+    Parameters
+    ----------
+    radius : within which sources belong together [arcsec]
+    """
+    states = [_Placed(planes, sources, values) for values in (np.zeros_like(offsets.values), offsets.values)]
+    both: tuple[list[Array], list[Array]] = ([np.empty((0, 2))], [np.empty((0, 2))])
+    for i, j in zip(*np.nonzero(np.triu(offsets.matches)), strict=True):
+        apart = [differences(*state.pair(i, j)) for state in states]
+        near = np.hypot(*apart[1].T) <= radius
+        for kept, values in zip(both, apart, strict=True):
+            kept.append(values[near])
+    return np.concatenate(both[0]), np.concatenate(both[1])
 
 
 def _solved(
