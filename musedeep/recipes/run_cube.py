@@ -15,12 +15,17 @@ from musedeep.recipes.run_exposures import ExposureRows
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.reduction.cube.exposures import check_any_stage
 from musedeep.reduction.cube.make import make_cube_here
+from musedeep.reduction.cube.parameters import FormatParameters, ResamplingParameters
 from musedeep.reduction.cube.products import CubeProducts
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.rows.source import JoinedRows
 from musedeep.storage.fits.header_cards import add
 from musedeep.storage.pixel_tables.given import GivenTable
 from musedeep.storage.pixel_tables.table import PixelTable
+
+
+class _Defaults(FormatParameters, ResamplingParameters):
+    pass
 
 
 @dataclass
@@ -31,10 +36,12 @@ class ExposureCube(CubeProducts):
     ----------
     saved : products that are wanted: cube, positioned, combined, stacked
     weighted : how exposures are weighted
+    called : parameters of the recipe, for headers and wavelengths, where `parameters` are others
     """
 
     saved: frozenset[str] = frozenset({"cube"})
     weighted: str = "exptime"
+    called: Any = None
 
     @property
     def save(self) -> frozenset[str]:
@@ -50,8 +57,13 @@ class ExposureCube(CubeProducts):
         """See `CubeProducts.check`."""
         check_any_stage(table)
 
+    @property
+    def wavelengths(self) -> tuple[float, float]:
+        """See `CubeProducts.wavelengths`."""
+        return self._recorded().lambdamin, self._recorded().lambdamax
+
     def _recorded(self) -> Any:
-        return self.parameters
+        return self.called or self.parameters
 
 
 def given_table(exposure: ExposureRows) -> GivenTable:
@@ -83,6 +95,8 @@ def cube_of(
     quality : word of the recipe in keywords of quality control; none of them if empty
     cards : further cards of cube and images
     """
+    # a recipe that resamples nothing has no parameters for it
+    parameters = call.parameters if isinstance(call.parameters, ResamplingParameters) else _Defaults()
     raw = next(one.name for one in recipe.inputs if one.raw)
     others = sorted(one.name for one in recipe.inputs if not one.raw)
     auxiliary: dict[str, Any] = {
@@ -91,7 +105,7 @@ def cube_of(
         if call.frames.get(tag)
     }
     return ExposureCube(
-        [one for one in exposures if isinstance(one, Path)], call.parameters, call.output,
+        [one for one in exposures if isinstance(one, Path)], parameters, call.output, called=call.parameters,
         **auxiliary,
         raws=[(Path(path).name, raw) for path in call.frames[raw]],
         used=[(Path(path).name, tag) for tag in others for path in call.frames.get(tag, ())],

@@ -24,8 +24,8 @@ from musedeep.declaration import Recipe
 from musedeep.processors import available_processors
 from musedeep.progress import Progress
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.correct.flat_field import flat_field, merged_spectrum
-from musedeep.reduction.correct.never_twice import PIXTABLE, WCS
+from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, merged_spectrum
+from musedeep.reduction.correct.never_twice import PIXTABLE, WCS, refuse_mixture
 from musedeep.reduction.correct.placing import POSITIONED
 from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
 from musedeep.reduction.headers.cards import Card
@@ -102,6 +102,11 @@ class ExposureRows:
         first, last = self.wavelengths
         return self if low <= first and last <= high else self.corrected((), (low, high))
 
+    @property
+    def has_lamp_colour(self) -> bool:
+        """Whether the colour of the flat's lamp is put back, now or in an earlier step."""
+        return is_corrected(self.observation) or any(key == FFCORR for key, _, _ in self.cards)
+
     def with_lamp_colour(self) -> "ExposureRows":
         """The exposure with the colour of the flat's lamp put back; see `reduction.correct.flat_field`."""
         n_ifus = integer_of(self.header, _MERGED, self.observation.name, len(self.sources))
@@ -167,10 +172,12 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
     Raises
     ------
     MusedeepError
-        A pixel table cannot be read; two hold the same IFU of an exposure; columns or units differ between IFUs.
+        A pixel table cannot be read; two hold the same IFU of an exposure; columns, units or what has been done
+        differ between IFUs.
     """
     exposures = []
     for tables in tables_of_exposures(paths):
+        refuse_mixture(tables)
         joined = JoinedPixelTable(tables)
         levelled = [corrected(one, scaled_flux(f)) for one, f in zip(tables, joined.factors, strict=True)]
         spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
@@ -216,7 +223,7 @@ def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
     Raises
     ------
     MusedeepError
-        Bad input; a product exists and may not be replaced. Nothing is written for the exposure then.
+        Bad input; a product exists and may not be replaced. Nothing is written then.
     """
     tag = next(one.name for one in recipe.inputs if one.raw)
     exposures = exposures_of(call.frames[tag])
@@ -224,16 +231,17 @@ def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
     for name in names:
         for ending in (".zarr", ".fits") if wants_fits_of(call) else (".zarr",):
             refuse_existing(call.output / f"{name}{ending}", call.overwrite)
+    low, high = call.parameters.lambdamin, call.parameters.lambdamax
+    # what is wrong with an exposure is found before anything is written
+    made = [step(call, exposure.within(low, high)) for exposure in exposures]
     outcome = Outcome()
-    for name, exposure in zip(names, exposures, strict=True):
-        low, high = call.parameters.lambdamin, call.parameters.lambdamax
-        corrected_rows = step(call, exposure.within(low, high))
+    for name, exposure in zip(names, made, strict=True):
         frames = {**call.frames, tag: list(exposure.paths)}
         header = exposure_header(
-            recipe, exposure.header, REDUCED, f"{name}.fits", frames, call.parameters, corrected_rows.cards
+            recipe, exposure.header, REDUCED, f"{name}.fits", frames, call.parameters, exposure.cards
         )
-        outcome.notes += corrected_rows.notes
-        outcome.paths += write_product(call, name, replace(corrected_rows, header=header).product())
+        outcome.notes += exposure.notes
+        outcome.paths += write_product(call, name, replace(exposure, header=header).product())
     return outcome
 
 

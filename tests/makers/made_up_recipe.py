@@ -41,7 +41,7 @@ def run(call):
     task = call.output.name
     time.sleep(call.parameters.wait)
     if task in call.parameters.failing.split(","):
-        raise MusedeepError(f"{call.frames['BADPIX_TABLE'][0]}: no light")
+        raise MusedeepError(f"{(call.frames['BADPIX_TABLE'] or ['frame'])[0]}: no light")
     if task in call.parameters.breaking.split(","):
         raise ZeroDivisionError("division by zero")
     digest = hashlib.sha256(f"{call.parameters.order} {call.parameters.losing}".encode())

@@ -8,10 +8,12 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_exposures import exposures_of
+from musedeep.reduction.correct.placing import place, position
 from musedeep.storage.pixel_tables import table as table_module
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import JoinedPixelTable, open_pixel_table
 from musedeep.storage.pixel_tables.table import REQUIRED
+from tests.makers.field_tables import write_field_table
 from tests.makers.pixel_tables import ifu_paths, write_exposure
 from tests.makers.row_sources import Offset, Redshifted
 
@@ -149,3 +151,46 @@ def test_exposures_are_told_apart_and_an_ifu_is_taken_once(files, tmp_path):
     assert len(first.sources) == 1 and len(second.sources) == 4
     with pytest.raises(MusedeepError, match=r"e-05.*: the same exposure as .*e-05.*IFUs 5-5 in both"):
         exposures_of([*files["fits"], files["zarr"][1]])
+
+
+@pytest.fixture
+def field_exposure(tmp_path):
+    """Two IFUs in the field of view, from 4750 to 9350 Angstrom."""
+    paths = [tmp_path / f"f-{ifu:02d}.fits" for ifu in (3, 12)]
+    for path, ifu in zip(paths, (3, 12), strict=True):
+        write_field_table(path, ifu=ifu)
+    return exposures_of(paths)[0]
+
+
+def test_rows_within_wavelengths_are_all_rows_where_none_is_beyond(field_exposure):
+    low, high = field_exposure.wavelengths
+    assert 4750 <= low < 4760 and 9340 < high <= 9350
+    assert field_exposure.within(4000.0, 10000.0) is field_exposure
+    cut = field_exposure.within(5000.0, 10000.0)
+    assert cut.wavelengths == (5000.0, high) and cut.n_rows < field_exposure.n_rows
+    assert cut.within(4000.0, 6000.0).wavelengths == (5000.0, 6000.0)
+
+
+def test_the_colour_of_the_lamp_is_put_back_once(field_exposure):
+    assert not field_exposure.has_lamp_colour
+    coloured = field_exposure.with_lamp_colour()
+    assert coloured.has_lamp_colour
+    assert coloured.product().header["ESO DRS MUSE PIXTABLE FFCORR"] == 2
+    assert coloured.product().flat_field.columns.names == ["lambda", "data", "data_unsm"]
+
+
+def test_limits_on_the_sky_are_not_relative(field_exposure):
+    observation = field_exposure.observation
+    placed = field_exposure.corrected([*place(observation, None), *position(observation)])
+    header = placed.product().header
+    assert abs(header[f"{LIMITS}X LOW"] - observation.ra) < 0.02
+    assert abs(header[f"{LIMITS}Y HIGH"] - observation.dec) < 0.02
+
+
+def test_ifus_from_different_steps_are_refused(tmp_path):
+    write_field_table(tmp_path / "a.fits", ifu=3)
+    write_field_table(tmp_path / "b.fits", ifu=12, ESO_DRS_MUSE_PIXTABLE_DAR_CORRECT=7000.0)
+    with pytest.raises(
+        MusedeepError, match=r"b.fits: .*DAR CORRECT is 7000.0, that of .*a.fits is None; give all IFUs"
+    ):
+        exposures_of([tmp_path / "a.fits", tmp_path / "b.fits"])

@@ -37,6 +37,7 @@ FEWEST: Final = 4
 """Stars without which there is no solution."""
 SCALES: Final = (0.9, 1.1)
 """Limits of the scale; pixels of the detections and of the catalogue are nominally the same."""
+REFINEMENTS: Final = 5
 TURN_TOLERANCE, SCALE_TOLERANCE = np.radians(1.0), 0.02
 """By how much triangles that vote together may differ in angle and scale."""
 DEPTHS: Final = (1.0, 2.0, 4.0, np.inf)
@@ -71,6 +72,8 @@ def match_quadruples(observed: Floats, catalogue: Floats, magnitude: Floats, rad
     magnitude : float64 (m,); not finite: the catalogue is not cut
     radius : within which a detection is a star [pixel]
     """
+    if min(len(observed), len(catalogue)) < FEWEST:
+        return None
     best: Matches | None = None
     figures = _quadruples(observed)
     for chosen in _depths(observed, catalogue, magnitude):
@@ -83,8 +86,8 @@ def match_quadruples(observed: Floats, catalogue: Floats, magnitude: Floats, rad
             if best is None or found.star.size > best.star.size:
                 best = found
             if best.star.size > SHARE * len(observed):
-                return best
-    return best if best is not None and best.star.size >= LEAST_SHARE * len(observed) else None
+                return _completed(observed, catalogue, best)
+    return None if best is None else _completed(observed, catalogue, best)
 
 
 def match_triangles(
@@ -101,6 +104,8 @@ def match_triangles(
     radius : within which a detection is a star, to begin with [pixel]
     accuracy : largest difference of places in two triangles, to begin with [pixel]
     """
+    if min(len(observed), len(catalogue)) < FEWEST:
+        return None
     finer = [accuracy * 0.5**k for k in range(6)]
     coarser = [accuracy * 2.0**k for k in range(1, 20) if accuracy * 2.0**k < radius]
     figures = _triangles(observed)
@@ -113,14 +118,13 @@ def match_triangles(
             if found is not None and found.star.size >= LEAST_SHARE * len(observed):
                 found = _unique(observed, stars, found, radius)
                 if found.star.size >= FEWEST:
-                    return found._replace(star=chosen[found.star], accuracy=tolerance)
+                    found = found._replace(star=chosen[found.star], accuracy=tolerance)
+                    return _completed(observed, catalogue, found)
     return None
 
 
 def _depths(observed: Floats, catalogue: Floats, magnitude: Floats) -> Iterator[Integers]:
     """Numbers of the stars of the catalogue, cut at several magnitudes."""
-    if min(len(observed), len(catalogue)) < FEWEST:
-        return
     order = np.argsort(np.where(np.isfinite(magnitude), magnitude, np.inf), kind="stable").astype(np.int64)
     areas = [float(np.prod(np.maximum(np.ptp(places, axis=0), 1.0))) for places in (catalogue, observed)]
     sizes = []
@@ -287,8 +291,11 @@ def _verified(observed: Floats, stars: Floats, proposal: Floats, radius: float) 
     if detection.size < max(FEWEST, LEAST_SHARE * len(observed)):
         return None
     transformation = proposal
-    for _ in range(3):
-        transformation = _refined(observed[detection], stars[star])
+    for _ in range(REFINEMENTS):
+        # a star that is matched wrongly, at the edge of the radius, must not draw the others to it
+        off = np.hypot(*(observed[detection] @ transformation[:2] + transformation[2] - stars[star]).T)
+        near = off <= max(2.0 * float(np.median(off)), 0.1)
+        transformation = _refined(observed[detection[near]], stars[star[near]])
         detection, star = _nearest(observed, stars, transformation, radius)
         if detection.size < FEWEST:
             return None
@@ -298,6 +305,19 @@ def _verified(observed: Floats, stars: Floats, proposal: Floats, radius: float) 
     if spread > radius / 3.0 or not SCALES[0] < _scale(transformation) < SCALES[1]:
         return None
     return Matches(detection, star, transformation, radius, 0.0)
+
+
+def _completed(observed: Floats, catalogue: Floats, found: Matches) -> Matches:
+    """The matches, and those of other detections with stars of the whole catalogue."""
+    others = np.setdiff1d(np.arange(len(observed)), found.detection)
+    stars = np.setdiff1d(np.arange(len(catalogue)), found.star)
+    if not others.size or not stars.size:
+        return found
+    detection, star = _nearest(observed[others], catalogue[stars], found.transformation, found.radius)
+    detection = np.concatenate([found.detection, others[detection]])
+    star = np.concatenate([found.star, stars[star]])
+    order = np.argsort(detection)
+    return found._replace(detection=detection[order], star=star[order])
 
 
 def _refined(observed: Floats, stars: Floats) -> Floats:

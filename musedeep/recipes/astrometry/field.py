@@ -23,12 +23,19 @@ from musedeep.kernels.field.sources import SQUARE, mean_deviation, sources_above
 from musedeep.recipes.astrometry.recipe import RECIPE, AstrometryParameters
 from musedeep.recipes.astrometry.solution import Solution, solve, stars_near
 from musedeep.recipes.astrometry.stars import find_stars
-from musedeep.recipes.run_exposures import ExposureRows, exposures_of
+from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.reduction.correct.flat_field import FFCORR, is_corrected
 from musedeep.reduction.correct.flux import calibrate_flux
-from musedeep.reduction.correct.never_twice import PIXTABLE, is_flux_calibrated, is_refraction_corrected, refuse_placed
+from musedeep.reduction.correct.never_twice import (
+    DAR_CORRECT,
+    PIXTABLE,
+    is_flux_calibrated,
+    is_refraction_corrected,
+    refuse_placed,
+)
 from musedeep.reduction.correct.refraction import correct_refraction
+from musedeep.reduction.correct.refraction_check import DAR_CHECK, DAR_RESIDUAL
 from musedeep.reduction.cube.field_cube import FieldCube, NamedImage
 from musedeep.reduction.cube.field_grid import field_grid
 from musedeep.reduction.cube.planes import planes_of, resampling
@@ -42,6 +49,7 @@ from musedeep.storage.calibrations.astrometry_wcs import write_astrometry_wcs
 from musedeep.storage.calibrations.extinction import read_extinction
 from musedeep.storage.calibrations.filters import WHITE
 from musedeep.storage.calibrations.response import read_response, read_telluric
+from musedeep.storage.fits.headers import number_of
 from musedeep.storage.outputs import refuse_existing
 
 STEPS: Final = (1.0, 1.0, 50.0)
@@ -90,10 +98,12 @@ def run(call: RecipeCall[AstrometryParameters]) -> Outcome:
     for number in range(1, len(exposures) + 1):
         for category in ("DATACUBE_ASTROMETRY", "ASTROMETRY_WCS"):
             refuse_existing(call.output / f"{category}_{number:04d}.fits", call.overwrite)
+        if call.plots:
+            refuse_existing(call.output / f"ASTROMETRY_WCS_{number:04d}.png", call.overwrite)
     outcome = Outcome()
     for number, exposure in enumerate(exposures, 1):
         try:
-            outcome.paths += _reduce(call, exposure, number)
+            outcome.paths += _reduce(call, exposure, number, outcome.notes)
         except MusedeepError as error:
             outcome.failures[number] = f"exposure {number}: {error}" if len(exposures) > 1 else str(error)
     if not outcome.paths:
@@ -101,7 +111,9 @@ def run(call: RecipeCall[AstrometryParameters]) -> Outcome:
     return outcome
 
 
-def _reduce(call: RecipeCall[AstrometryParameters], exposure: ExposureRows, number: int) -> list[Path]:
+def _reduce(
+    call: RecipeCall[AstrometryParameters], exposure: ExposureRows, number: int, notes: list[str]
+) -> list[Path]:
     """Make and write the products of an exposure."""
     parameters = call.parameters
     observation = exposure.observation
@@ -109,6 +121,7 @@ def _reduce(call: RecipeCall[AstrometryParameters], exposure: ExposureRows, numb
     reference = call.frames["ASTROMETRY_REFERENCE"][0]
     field = stars_near(observation, read_nearest_field(reference, observation.ra, observation.dec), reference)
     corrected = _corrected(call, exposure.within(parameters.lambdamin, parameters.lambdamax))
+    notes += corrected.notes
     workers = call.workers
     call.progress.begin(0, "looking where rows lie")
     survey = survey_rows(corrected.sources, np.radians(observation.dec), workers)
@@ -147,13 +160,17 @@ def _corrected(call: RecipeCall[AstrometryParameters], exposure: ExposureRows) -
     """The rows, corrected as far as they are not yet."""
     parameters, observation = call.parameters, exposure.observation
     corrected = exposure.with_lamp_colour()
-    if not (is_refraction_corrected(observation) or observation.narrow_field):
-        if parameters.lambdaref < 0:
+    lambdaref = parameters.lambdaref
+    if is_refraction_corrected(observation):
+        lambdaref = number_of(exposure.header, DAR_CORRECT, observation.name)
+    elif not observation.narrow_field:
+        if lambdaref < 0:
             raise MusedeepError(
-                f"{observation.name}: its refraction is not corrected, and lambdaref={parameters.lambdaref:g} leaves "
+                f"{observation.name}: its refraction is not corrected, and lambdaref={lambdaref:g} leaves "
                 "it so: stars would be drawn out; give lambdaref=7000"
             )
-        corrected = corrected.corrected(correct_refraction(observation, parameters.lambdaref))
+        corrected = corrected.corrected(correct_refraction(observation, lambdaref))
+    corrected = check_refraction(corrected, parameters.darcheck, lambdaref, call.workers)
     if call.frames.get("STD_RESPONSE") and not is_flux_calibrated(observation):
         if not call.frames.get("EXTINCT_TABLE"):
             raise MusedeepError("muse_astrometry: an STD_RESPONSE needs an EXTINCT_TABLE; add one, or leave both out")
@@ -234,6 +251,7 @@ def _header(
     frames = {**call.frames, RECIPE.raws[0].name: exposure.paths}
     kept = fits.Header([c for c in exposure.header.cards if not _PIXEL_TABLE.match(c.keyword)])
     cards: list[Card] = [("ESO PRO SCIENCE", False, "Scientific product if T"), *extra]
+    cards += [card for card in corrected.cards if card[0] in (DAR_CHECK, DAR_RESIDUAL)]
     if FFCORR in exposure.header or any(keyword == FFCORR for keyword, _, _ in corrected.cards):
         cards.append(("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     return exposure_header(RECIPE, kept, category, path.name, frames, call.parameters, cards)

@@ -25,13 +25,19 @@ def _checked_pixel(text: str) -> str:
     return text
 
 
+def _not_zero(level: float) -> float:
+    if level == 0:
+        raise ValueError("detsigma=0 finds stars in noise; give a level above 0, as in 1.5, or a negative one")
+    return level
+
+
 class _MatchingParameters(Parameters):
     """The parameters before the wavelengths."""
 
     centroid: Literal["gaussian", "moffat", "box"] = parameter(
         "moffat", "How places of stars are measured: fits of Gaussians or Moffat profiles, or centroids in a box."
     )
-    detsigma: float = parameter(
+    detsigma: Annotated[float, AfterValidator(_not_zero)] = parameter(
         1.5,
         "Level above which there are stars, in mean deviations from the median of the image. Negative: levels from its "
         "absolute value down to 1.0 are tried, in steps of 0.1, and the best solution is taken.",

@@ -115,7 +115,8 @@ def solve(
     spread = SPREAD * np.median(np.abs(residuals[kept]), axis=0)
     centre = np.array(pixel_of(parameters.rotcenter))
     axis = field_middle(observation) + centre
-    place = np.array([float(v) for v in sky_position(*(axis @ transformation[:2] + transformation[2]), *pointing)])
+    xi, eta = axis @ transformation[:2] + transformation[2]
+    place = np.array([float(v) for v in sky_position(xi, eta, *pointing)])
     matrix = transformation[:2].T / 3600.0
     columns = stars.columns(matches.detection, field.ra[matches.star], field.dec[matches.star])
     turned_back = turned(matrix, -observation.position_angle)

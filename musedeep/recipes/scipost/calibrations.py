@@ -111,6 +111,8 @@ class ScipostCalibrations:
             needed["SKY_CONTINUUM"] = f"skymethod={method}"
         if self.response is not None:
             needed["EXTINCT_TABLE"] = "the STD_RESPONSE"
+        if self.raman_lines is not None:
+            needed |= dict.fromkeys(("STD_RESPONSE", "LSF_PROFILE"), "the RAMAN_LINES")
         if parameters.autocalib == "user":
             needed["AUTOCAL_FACTORS"] = "autocalib=user"
         for tag, why in needed.items():

@@ -30,6 +30,8 @@ from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.placing import place
+from musedeep.reduction.correct.raman import RamanLight, has_laser, measure_raman, subtract_raman
+from musedeep.reduction.correct.raman_images import raman_hdus
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.correct.sky import (
     check_calibrated,
@@ -106,6 +108,7 @@ def reduce_exposure(
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
     reduced = ReducedExposure(_calibrated(rows, calibrations))
+    reduced = _without_raman(call, calibrations, reduced)
     reduced = _autocalibrated(call, calibrations, reduced)
     reduced = _without_sky(call, calibrations, reduced)
     rows = reduced.rows.corrected(correct_velocity(observation, parameters.rvcorr))
@@ -123,6 +126,31 @@ def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations) -> Exposu
     return rows.corrected(
         calibrate_flux(rows.observation, response, extinction, calibrations.telluric, lamp, rows.wavelengths)
     )
+
+
+def _without_raman(
+    call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, reduced: ReducedExposure
+) -> ReducedExposure:
+    """The exposure without the Raman light of the laser, of a mode that has one and with RAMAN_LINES."""
+    rows, lines = reduced.rows, calibrations.raman_lines
+    if lines is None or not has_laser(rows.observation):
+        return reduced
+    light = measure_raman(
+        rows.sources, rows.observation, lines, _profiles(calibrations, rows), call.parameters.skymodel_fraction,
+        call.parameters.skymodel_ignore, call.parameters.raman_width, _given_mask(calibrations, rows), call.workers,
+    )  # fmt: skip
+    return reduced.corrected(
+        rows.corrected(subtract_raman(rows.observation, rows.sources, light)), partial(_raman_images, light)
+    )
+
+
+def _raman_images(light: RamanLight, header_of: HeaderOf) -> dict[str, fits.HDUList]:
+    return {"RAMAN_IMAGES": raman_hdus(light, header_of("RAMAN_IMAGES", ()))}
+
+
+def _profiles(calibrations: ScipostCalibrations, rows: ExposureRows) -> dict[int, LsfProfile]:
+    """Line-spread functions of the IFUs of an exposure."""
+    return read_lsf_profiles(calibrations.frames["LSF_PROFILE"], ifus_of(rows.header, rows.observation.name))
 
 
 def _autocalibrated(
@@ -181,7 +209,7 @@ def _without_sky(
     lsfs: dict[int, LsfProfile] = {}
     if method != "simple":
         check_calibrated(observation, rows.sources)
-        lsfs = read_lsf_profiles(calibrations.frames["LSF_PROFILE"], ifus_of(rows.header, observation.name))
+        lsfs = _profiles(calibrations, rows)
     if method == "subtract-model":
         assert calibrations.lines is not None and calibrations.continuum is not None
         return reduced.corrected(_less_model(rows, SkyModel(calibrations.lines, calibrations.continuum), lsfs))
@@ -195,7 +223,7 @@ def _without_sky(
     )  # fmt: skip
     unit = rows.sources[0].units.get("data", "")
     if method == "simple":
-        less = rows.corrected(subtract_spectrum(observation, measured.spectrum.table("SKY_SPECTRUM")))
+        less = rows.corrected(subtract_spectrum(observation, measured.table(choice)))
         return reduced.corrected(less, partial(sky_products, measured, None, "SCIPOST", unit))
     assert calibrations.lines is not None
     model, fit = measured.model(calibrations.lines, lsfs, choice, calibrations.continuum)

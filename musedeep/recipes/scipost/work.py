@@ -4,7 +4,7 @@
 2. Each exposure is reduced (`exposure.reduce_exposure`), and what was found of it is written.
 3. Its reduced rows are written if `save` has individual. If not, they are given to 4 as they are: corrected again each
    time that they are read, which costs less than to write them and to read them again.
-4. The cube of all exposures is made (`cube`), if it is wanted, or what else `save` asks for.
+4. The cube of all exposures is made (`run_cube`), if it is wanted, or what else `save` asks for.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from typing import Final
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.recipes.run_cube import cube_of, make
 from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.recipes.scipost import cube
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.exposure import ReducedExposure, reduce_exposure
 from musedeep.recipes.scipost.recipe import RECIPE, ScipostParameters
@@ -26,14 +26,15 @@ from musedeep.reduction.correct.flat_field import FFCORR
 from musedeep.reduction.correct.never_twice import PIXTABLE
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
-from musedeep.reduction.rows.source import JoinedRows
 from musedeep.reduction.sky.products import without_pixel_table
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_tables.given import GivenTable
 
 TAG: Final = "PIXTABLE_OBJECT"
 REDUCED: Final = "PIXTABLE_REDUCED"
+
+OF_ALL: Final = frozenset({"cube", "positioned", "combined", "stacked"})
+"""Values of `save` for what is made of all exposures together."""
 
 SAVED_WITH: Final = {
     "AUTOCAL_MASK": "autocal", "AUTOCAL_FACTORS": "autocal", "RAMAN_IMAGES": "raman", "SKY_IMAGE": "skymodel",
@@ -48,14 +49,12 @@ class Reduced:
 
     Attributes
     ----------
-    stores : reduced pixel table of each exposure, by date, if they are products
-    given : reduced rows of each exposure, if they are no products
+    exposures : reduced rows of each exposure, by date: their store, if it is a product
     paths : products that are written
     notes : what a user should know
     """
 
-    stores: list[Path] = field(default_factory=list)
-    given: list[GivenTable] = field(default_factory=list)
+    exposures: list[ExposureRows | Path] = field(default_factory=list)
     paths: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -78,13 +77,14 @@ def run(call: RecipeCall[ScipostParameters]) -> Outcome:
     for number in range(1, len(exposures) + 1):
         for name in _names(call, number):
             refuse_existing(call.output / name, call.overwrite)
-    if parameters.save & cube.OF_ALL:
-        cube.cube_of(call).check_existing(call.overwrite)
+    of_all = parameters.save & OF_ALL
+    if of_all:
+        cube_of(RECIPE, call, exposures, of_all).check_existing(call.overwrite)
     done = Reduced()
     for number, exposure in enumerate(exposures, 1):
         _write(call, number, reduce_exposure(call, calibrations, exposure), done)
-    if parameters.save & cube.OF_ALL:
-        done.paths += cube.make_products(call, done.stores, done.given)
+    if of_all:
+        done.paths += make(call, cube_of(RECIPE, call, done.exposures, of_all, parameters.weight, "SCIPOST"))
     return Outcome(done.paths, notes=done.notes)
 
 
@@ -112,10 +112,10 @@ def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposur
     """Write the products of an exposure: what was found of it, and its rows."""
     save, rows = call.parameters.save, one.rows
     done.notes += rows.notes
-    for make in one.makers:
+    for maker in one.makers:
         if not any(kind in save for kind in SAVED_WITH.values()):
             break
-        for category, hdus in make(partial(_header, call, number, rows)).items():
+        for category, hdus in maker(partial(_header, call, number, rows)).items():
             if SAVED_WITH[category] in save:
                 path = call.output / f"{category}_{number:04d}.fits"
                 write_hdus(path, hdus, call.overwrite)
@@ -123,14 +123,14 @@ def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposur
     if call.plots:
         for draw in one.drawers:
             done.paths += draw(call.output, f"_{number:04d}", call.overwrite)
-    header = _header(call, number, rows, REDUCED, rows.cards)
-    stem = f"{REDUCED}_{number:04d}"
     if "individual" in save:
-        made = write_product(call, stem, replace(rows, header=header).product(workers=call.workers))
-        done.stores.append(made[0])
+        header = _header(call, number, rows, REDUCED, rows.cards)
+        product = replace(rows, header=header).product(workers=call.workers)
+        made = write_product(call, f"{REDUCED}_{number:04d}", product)
+        done.exposures.append(made[0])
         done.paths += made
-    elif save & cube.OF_ALL:
-        done.given.append(GivenTable(JoinedRows(rows.sources[0].path, rows.sources), header, call.output / stem))
+    else:
+        done.exposures.append(rows)
 
 
 def _header(

@@ -44,8 +44,10 @@ PROFILES: Final = get_args(Profile)
 
 HALF_SIZES: Final = {"circle": 4.0}
 """Half size of the window, radius of the aperture: full widths at half maximum; else 3."""
-BORDER: Final = 5
-"""Pixels around an aperture, or a window of a Gaussian, in which the background is taken."""
+EDGE: Final = 5
+"""Pixels that an aperture, or the window of a Gaussian, keeps from the edge of the field."""
+BORDERS: Final = {"circle": 10, "square": 5}
+"""Pixels around an aperture whose median is the background."""
 SMALLEST: Final = 1.0
 """Half size of a window that is cut by the edge of the field, at least, in full widths."""
 
@@ -129,17 +131,15 @@ def window_of(cube: FieldCube, star: Star, width: float, profile: Profile, name:
     planes, lines, columns = cube.grid.shape
     edge = min(star.x, star.y, columns - 1 - star.x, lines - 1 - star.y)
     half = HALF_SIZES.get(profile, 3.0) * width
-    free = edge if profile in ("moffat", "smoffat") else edge - BORDER
+    free = edge if profile in ("moffat", "smoffat") else edge - EDGE
     if free < SMALLEST * width:
         raise MusedeepError(
             f"{name}: the star at x {star.x + 1:.1f}, y {star.y + 1:.1f} of a field of {columns} x {lines} pixels, "
             f"{width:.1f} wide, is cut by the edge; give the pixel tables of the neighbouring IFUs"
             + ("" if free == edge else ", or profile=smoffat, which needs less room")
         )
-    border = 0
-    if free != edge:
-        half, border = min(half, free), BORDER
-    reach = half + border
+    half = half if free == edge else min(half, free)
+    reach = half + BORDERS.get(profile, 0)
     x0, x1 = max(int(np.ceil(star.x - reach)), 0), min(int(np.floor(star.x + reach)) + 1, columns)
     y0, y1 = max(int(np.ceil(star.y - reach)), 0), min(int(np.floor(star.y + reach)) + 1, lines)
     data, stat = (np.empty((planes, y1 - y0, x1 - x0), np.float32) for _ in range(2))
@@ -173,7 +173,7 @@ def _aperture(window: Window, profile: Profile) -> tuple[Floats, Floats, Floats]
     """Flux and variance within an aperture less the background around it, and no shapes."""
     x, y = _distances(window)
     distance = np.hypot(x, y) if profile == "circle" else np.maximum(x, y)
-    inside, around = distance <= window.half, (distance > window.half) & (distance <= window.half + BORDER)
+    inside, around = distance <= window.half, (distance > window.half) & (distance <= window.half + BORDERS[profile])
     # single missing pixels would make the flux of a plane too low: they take their share of the mean of the others
     data, stat = window.data[:, inside].astype(np.float64), window.stat[:, inside].astype(np.float64)
     share = np.isfinite(data).mean(axis=1)

@@ -8,21 +8,17 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import SPAXEL_NFM, SPAXEL_WFM
-from musedeep.kernels.field.sources import find_sources
+from musedeep.kernels.field.sources import background, find_sources
 from musedeep.kernels.field.tangent import sky_position
 from musedeep.kernels.lines.gaussian_fit import fit_gaussian_2d
 from musedeep.reduction.observation import Observation
 from musedeep.storage.calibrations.std_flux_table import Standard
-from musedeep.storage.fits.headers import number_or_none
 
 THRESHOLD: Final = 5.0
 """Detection threshold, in standard deviations of the background."""
 
 NEAR: Final = 20.0
 """Largest distance of the standard star from its tabulated place, in the wide-field mode [arcsec]."""
-
-SEEING_KEYS: Final = ("ESO OCS SGS FWHM MED", "ESO TEL IA FWHM", "ESO TEL AMBI FWHM START")
-"""Keywords of the seeing, in arcsec, for a star whose width cannot be measured."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +91,20 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
     name = place.observation.name
     if not np.isfinite(image).any():
         raise MusedeepError(f"{name}: the field has no data; look at its flags and wavelengths, or leave it out")
-    sources = find_sources(image, THRESHOLD)
+    level, _ = background(image)
+    # at the edges of the field a source has no width on one side, and is mostly noise
+    sources = [one for one in find_sources(image - np.float32(level), THRESHOLD) if one.valid]
     if not sources:
         raise MusedeepError(
             f"{name}: no star in the field, nothing is {THRESHOLD:g} standard deviations above the background; give "
             "the exposure of a standard star"
         )
-    widths = [0.5 * (one.width_x + one.width_y) for one in sources if one.valid]
-    width = float(np.median(widths)) if widths else _seeing(place)
+    width = float(np.median([0.5 * (one.width_x + one.width_y) for one in sources]))
     stars = []
     for source in sources:
         x, y = _centre(image, source.x, source.y, width)
         stars.append(Star(x, y, *place.sky(x, y)))
     return Stars(tuple(stars), width)
-
-
-def _seeing(place: FieldPlace) -> float:
-    """The seeing that the header tells [pixel], or 0.8 arcsec."""
-    header = place.observation.header
-    found = (number_or_none(header, key) for key in SEEING_KEYS)
-    seeing = next((value for value in found if value and 0.05 < value < 10.0), 0.8)
-    return seeing / place.scale[0]
 
 
 def _centre(image: NDArray[np.float32], x: int, y: int, width: float) -> tuple[float, float]:

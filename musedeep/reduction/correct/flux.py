@@ -34,7 +34,6 @@ from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
 from musedeep.storage.calibrations.extinction import ExtinctionTable
 from musedeep.storage.calibrations.response import Response, Telluric
-from musedeep.storage.fits.units import same_unit
 from musedeep.storage.pixel_tables.table import Rows
 
 STEP: Final = DISPERSION / 8.0
@@ -168,9 +167,3 @@ def _check(observation: Observation, kind: str, curve: Response | Telluric, corr
         f"{observation.name}: the {kind} was made {words[curve.flat_corrected]} the flat-field spectrum (FLUX FFCORR), "
         f"the data are {words[corrected_for_lamp]} it (PIXTABLE FFCORR); give a {kind} of the same kind"
     )
-
-
-def refuse_fluxes(observation: Observation, units: dict[str, str]) -> None:
-    """Raise MusedeepError for data in the unit of fluxes whose header does not say so."""
-    if same_unit(units.get("data", ""), FLUX_UNIT) and not is_flux_calibrated(observation):
-        raise MusedeepError(f"{observation.name}: the data are in {FLUX_UNIT} already; give the counts")

@@ -1,5 +1,6 @@
 """What has been done to a pixel table already, as its header says: nothing is done twice."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from musedeep.errors import MusedeepError
@@ -7,7 +8,7 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
 from musedeep.storage.fits.headers import number_or_none, text_of, value_of
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.pixel_tables.table import PixelTable, Rows
 
 PIXTABLE: Final = "ESO DRS MUSE PIXTABLE "
 
@@ -15,6 +16,7 @@ DAR_CORRECT: Final = PIXTABLE + "DAR CORRECT"
 FLUXCAL: Final = PIXTABLE + "FLUXCAL"
 RVCORR: Final = PIXTABLE + "RVCORR"
 WCS: Final = PIXTABLE + "WCS"
+_STAGES: Final = (DAR_CORRECT, FLUXCAL, RVCORR, WCS, *(PIXTABLE + name for name in ("FFCORR", "SKYSUB", "AUTOCAL")))
 
 
 def is_refraction_corrected(observation: Observation) -> bool:
@@ -55,6 +57,18 @@ def refuse_placed(observation: Observation, what: str) -> None:
             f"{observation.name}: positions are {stage} ({WCS}), {what} needs those in the field of view; give the "
             "pixel table before that step"
         )
+
+
+def refuse_mixture(tables: Sequence[PixelTable]) -> None:
+    """Raise MusedeepError where something was done to some of the pixel tables of an exposure, and not to others."""
+    for key in _STAGES:
+        first = value_of(tables[0].facts, key)
+        for table in tables[1:]:
+            if (own := value_of(table.facts, key)) != first:
+                raise MusedeepError(
+                    f"{table.path}: {key} is {own}, that of {tables[0].path} is {first}; give all IFUs of an exposure "
+                    "from the same step"
+                )
 
 
 class Recorded(Correction):

@@ -67,13 +67,15 @@ class ResamplingParameters(Parameters):
     ld: int = parameter(1, "Voxels on each side to which a pixel contributes (not for nearest).", ge=1, le=10)
 
 
-class _FormatParameters(Parameters):
+class FormatParameters(Parameters):
+    """Of which kind the cube is, and its field images."""
+
     format: Literal["Cube", "Euro3D", "xCube", "xEuro3D", "sdpCube"] = parameter("Cube", "Format of the cube.")
     weight: str = parameter("exptime", "Weights of exposures.")
     filter: Listed = parameter("white", "Filters of the field-of-view images, comma-separated; white is built in.")
 
 
-class CubeParameters(_FormatParameters, ResamplingParameters, _SavedProducts):
+class CubeParameters(FormatParameters, ResamplingParameters, _SavedProducts):
     """How the rows of exposures become a cube; a recipe repeats those whose defaults or choices are its own."""
 
 

@@ -79,3 +79,10 @@ def test_exposures_by_date(tmp_path):
 def test_bad_input(tmp_path, caplog, changed, words):
     write_field_table(tmp_path / "t.fits", **changed)
     refused(RECIPE, tmp_path / "out", [(tmp_path / "t.fits", "PIXTABLE_OBJECT")], words, caplog)
+
+
+def test_nothing_is_written_where_one_exposure_is_bad(tmp_path, caplog):
+    write_field_table(tmp_path / "a.fits")
+    write_field_table(tmp_path / "b.fits", **{"DATE-OBS": "2014-12-10T04:07:12.000", "LST": None})
+    frames = [(tmp_path / f"{name}.fits", "PIXTABLE_OBJECT") for name in "ab"]
+    refused(RECIPE, tmp_path / "out", frames, "b.fits: keyword LST is missing", caplog)
