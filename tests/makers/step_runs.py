@@ -34,9 +34,16 @@ def by_origin(*tables: dict) -> dict:
     return {name: values[order] for name, values in rows.items()}
 
 
-def refused(recipe: str, directory: Path, frames: list[tuple[Path, str]], words: str, caplog: pytest.LogCaptureFixture):
+def refused(
+    recipe: str,
+    directory: Path,
+    frames: list[tuple[Path, str]],
+    words: str,
+    caplog: pytest.LogCaptureFixture,
+    *parameters: str,
+):
     """A recipe ends with one line that has some words, and leaves no product."""
-    status, _ = run_recipe(recipe, directory, frames)
+    status, _ = run_recipe(recipe, directory, frames, *parameters)
     lines = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert status != 0
     assert len(lines) == 1

@@ -30,7 +30,8 @@ from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.placing import place
-from musedeep.reduction.correct.raman import has_laser, measure_raman, subtract_raman
+from musedeep.reduction.correct.raman import RamanLight, has_laser, measure_raman, subtract_raman
+from musedeep.reduction.correct.raman_images import raman_hdus
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.correct.sky import (
     check_calibrated,
@@ -138,7 +139,13 @@ def _without_raman(
         rows.sources, rows.observation, lines, _profiles(calibrations, rows), call.parameters.skymodel_fraction,
         call.parameters.skymodel_ignore, call.parameters.raman_width, _given_mask(calibrations, rows), call.workers,
     )  # fmt: skip
-    return reduced.corrected(rows.corrected(subtract_raman(rows.observation, rows.sources, light)))
+    return reduced.corrected(
+        rows.corrected(subtract_raman(rows.observation, rows.sources, light)), partial(_raman_images, light)
+    )
+
+
+def _raman_images(light: RamanLight, header_of: HeaderOf) -> dict[str, fits.HDUList]:
+    return {"RAMAN_IMAGES": raman_hdus(light, header_of("RAMAN_IMAGES", ()))}
 
 
 def _profiles(calibrations: ScipostCalibrations, rows: ExposureRows) -> dict[int, LsfProfile]:

@@ -5,8 +5,11 @@
 3. It is sky if the pixel of the mask is that is nearest to its place.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_exposures import ExposureRows
@@ -18,6 +21,8 @@ from musedeep.storage.cubes.field_grid import grid_cards
 from musedeep.storage.fits.header_cards import add
 from musedeep.storage.offset_list import OffsetList
 from musedeep.storage.pixel_tables.table import Rows
+
+Floats = NDArray[np.float64]
 
 
 def mask_on_field(mask: SkyMask, rows: ExposureRows, wcs: AstrometryWcs | None, offsets: OffsetList | None) -> SkyMask:
@@ -64,7 +69,9 @@ def mask_on_field(mask: SkyMask, rows: ExposureRows, wcs: AstrometryWcs | None, 
     return SkyMask(mask.path, found, header)
 
 
-def _on_sky(rows: ExposureRows, places, wcs: AstrometryWcs | None, offsets: OffsetList | None):  # type: ignore[no-untyped-def]
+def _on_sky(
+    rows: ExposureRows, places: Sequence[Floats], wcs: AstrometryWcs | None, offsets: OffsetList | None
+) -> tuple[Floats, Floats]:
     """Right ascension and declination of places in the field [deg]."""
     observation = rows.observation
     offset = (0.0, 0.0)

@@ -83,7 +83,7 @@ class MeasuredSky:
         table = self.spectrum.table("SKY_SPECTRUM")
         if not choice.unbiased:
             return table
-        return replace(table, data=table.data - self.bias * noise_share(self.spectrum))
+        return replace(table, data=table.data - self.bias * noise_share(self.spectrum)[self.spectrum.good])
 
     def model(
         self,

@@ -33,7 +33,9 @@ def draw_sky(
         There is no matplotlib, or a file exists and may not be replaced.
     """
     paths = directory / f"SKY_MASK{suffix}.png", directory / f"SKY_SPECTRUM{suffix}.png"
-    draw(lambda figure: _draw_mask(figure, measured), paths[0], overwrite)
+    ny, nx = measured.image.shape
+    size = 11.0, min(2.0 + 9.0 * ny / nx, 10.5)
+    draw(lambda figure: _draw_mask(figure, measured), paths[0], overwrite, size)
     draw(lambda figure: _draw_spectrum(figure, measured, model, fit), paths[1], overwrite, (11.0, 9.0))
     return list(paths)
 

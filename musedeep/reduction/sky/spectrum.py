@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import DISPERSION, DQ
+from musedeep.instrument import DISPERSION
 from musedeep.kernels.rows.row_spectrum import spectrum_of
 from musedeep.kernels.sky.sky_rows import SkyField, add_sky_rows, add_undoubted
 from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
@@ -195,7 +195,7 @@ class MeanSpectrum:
         return np.asarray(np.isfinite(self.data))
 
     def table(self, path: str | Path) -> SkySpectrumTable:
-        """As a SKY_SPECTRUM; bins without data are 0 and have a flag."""
-        bad = ~self.good
-        data, stat = np.where(bad, 0.0, self.data), np.where(bad, 0.0, self.stat)
-        return SkySpectrumTable(Path(path), self.wavelength, data, stat, np.where(bad, int(DQ.MISSING), 0))
+        """As a SKY_SPECTRUM, without the bins that have no data (the notch of the adaptive optics)."""
+        good = self.good
+        flags = np.zeros(int(good.sum()), np.int64)
+        return SkySpectrumTable(Path(path), self.wavelength[good], self.data[good], self.stat[good], flags)
