@@ -158,7 +158,7 @@ def product_header(
         *checksum_cards_of(checksummed, number),
         ("ESO PRO DATANCOM", len(raws) or len(job.exposures), "Number of combined frames"),
     ]
-    if "ESO DRS MUSE PIXTABLE FFCORR" in first:
+    if "ESO DRS MUSE PIXTABLE FFCORR" in first and not (raws and keep_pixel_table):
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     cards += [*applied_cards(job), *extra]
     date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")

@@ -47,6 +47,9 @@ from musedeep.storage.stores.location import Location
 CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
 STACKED, POSITIONED = "OBJECT_RESAMPLED.fits", "PIXTABLE_POSITIONED_{:04d}.fits"
 
+STACKED_MEMORY = 512 << 20
+"""Working memory for the image of all slices side by side, where the limit of the run allows it [bytes]."""
+
 COMBINED_MEMORY = 512 << 20
 """Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
 
@@ -337,7 +340,9 @@ class CubeProducts:
         sources = [placed_rows(number, job, self._tables) for number in range(len(job.exposures))]
         header = self._header(first, job, "OBJECT_RESAMPLED", STACKED)
         limits, step = job.limits.wavelength, self.steps[2] or DISPERSION
-        write_stacked(work / STACKED, header, sources, limits, width, self._unit(job), memory, step)
+        write_stacked(
+            work / STACKED, header, sources, limits, width, self._unit(job), min(memory, STACKED_MEMORY), step
+        )
         return [STACKED]
 
     def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:
