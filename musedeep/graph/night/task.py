@@ -21,6 +21,7 @@ from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.records import peak_memory, worker_name
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.storage.outputs import write_error
+from musedeep.storage.set_of_frames import existing_form
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class TaskCall:
     def recipe(self) -> tuple[Recipe[Any], RecipeCall]:
         """The recipe, and what to call its functions with."""
         recipe = import_module(self.module).RECIPE
-        files = recipe.check_frames(self.frames, self.directory.name)
+        frames = [(existing_form(path), tag) for path, tag in self.frames]
+        files = recipe.check_frames(frames, self.directory.name)
         # exposures are few, and each has work for all processors
         workers = None if recipe.scope in (Scope.EXPOSURE, Scope.EXPOSURES) else 1
         memory = BASE_BYTES + recipe.cost.memory
