@@ -111,6 +111,15 @@ def test_associate_names_what_is_missing_and_writes_the_rest(night, capsys):
     assert sorted(p.name for p in (night / "sof").iterdir())[:2] == ["bias-03.sof", "bias-07.sof"]
 
 
+def test_a_file_is_used_for_a_tag(night, tmp_path, capsys):
+    grid = tmp_path / "grid.fits"
+    grid.touch()
+    assert run(["associate", str(night), "--use", f"OUTPUT_WCS={grid}"]) == 0
+    for name in ("scipost-1", "scipost-2", "exp_combine"):
+        assert f"{grid} OUTPUT_WCS" in (night / "sof" / f"{name}.sof").read_text()
+    assert "OUTPUT_WCS" not in (night / "sof" / "standard.sof").read_text()
+
+
 @pytest.mark.parametrize("command", ["classify", "associate", "reduce"])
 def test_empty_and_missing_directories(command, tmp_path, capsys):
     assert run([command, str(tmp_path)]) == 1
@@ -204,6 +213,10 @@ def test_a_frame_without_a_time_is_told(night, made_up, capsys):
         (["--set", "muse_flat.ordr=3"], 1, "no parameter 'ordr'; did you mean order?"),
         (["--set", "muse_falt.order=3"], 1, "no recipe 'muse_falt' to set a parameter of; did you mean muse_flat?"),
         (["--set", "order=3"], 2, "write RECIPE.PARAMETER=VALUE"),
+        (["--use", "OUTPUT_WCS"], 2, "--use OUTPUT_WCS: write TAG=FILE, as in OUTPUT_WCS=grid.fits"),
+        (["--use", "OUTPUT_WSC=a.fits"], 2, "no recipe takes OUTPUT_WSC; did you mean OUTPUT_WCS?"),
+        (["--use", "OUTPUT_WCS=nowhere.fits"], 2, "no such file; correct the path"),
+        (["--until", "combin"], 2, "no step 'combin'; did you mean combine?"),
         (["--set", "muse_flat.nifu=3"], 2, "the run sets nifu itself"),
         (["--memory", "1MiB"], 1, "give more"),
         (["--memory", "lots"], 2, "not an amount of memory"),
