@@ -91,6 +91,7 @@ NUMBERS_WITHOUT_LIMITS = {
     "crsigma": "0 or less: off",
     "vignmaskedges": "0 or less: off",
     "lambdaref": "below 0: off",
+    "detsigma": "negative: several levels",
     "threshold": "0 or less: in deviations of the background",
 }
 

@@ -8,7 +8,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from musedeep.declaration import Recipe
 from musedeep.recipes.run_exposures import ExposureRows
@@ -22,6 +22,8 @@ from musedeep.reduction.rows.source import JoinedRows
 from musedeep.storage.fits.header_cards import add
 from musedeep.storage.pixel_tables.given import GivenTable
 from musedeep.storage.pixel_tables.table import PixelTable
+
+FILTERS: Final = "FILTER_LIST"
 
 
 class _Defaults(FormatParameters, ResamplingParameters):
@@ -96,19 +98,18 @@ def cube_of(
     cards : further cards of cube and images
     """
     # a recipe that resamples nothing has no parameters for it
-    parameters = call.parameters if isinstance(call.parameters, ResamplingParameters) else _Defaults()
+    parameters: Any = call.parameters if isinstance(call.parameters, ResamplingParameters) else _Defaults()
+    wanted = set(parameters.filter) - {"white"}  # which is built in
     raw = next(one.name for one in recipe.inputs if one.raw)
     others = sorted(one.name for one in recipe.inputs if not one.raw)
     auxiliary: dict[str, Any] = {
-        tag.lower(): Path(call.frames[tag][0])
-        for tag in ("OFFSET_LIST", "OUTPUT_WCS", "FILTER_LIST")
-        if call.frames.get(tag)
+        tag.lower(): Path(call.frames[tag][0]) for tag in ("OFFSET_LIST", "OUTPUT_WCS", FILTERS) if call.frames.get(tag)
     }
     return ExposureCube(
         [one for one in exposures if isinstance(one, Path)], parameters, call.output, called=call.parameters,
         **auxiliary,
         raws=[(Path(path).name, raw) for path in call.frames[raw]],
-        used=[(Path(path).name, tag) for tag in others for path in call.frames.get(tag, ())],
+        used=[(Path(path), tag) for tag in others for path in call.frames.get(tag, ()) if tag != FILTERS or wanted],
         given=[given_table(one) for one in exposures if isinstance(one, ExposureRows)],
         cards=cards, recipe=recipe, quality=quality, saved=saved, weighted=weight,
     )  # fmt: skip

@@ -33,6 +33,10 @@ GOOD_STANDARDS: Final = ("GD71", "GD153", "Feige110", "LTT7987", "EG274", "LTT32
 """White dwarfs and subdwarfs with spectra of Moehler et al. (2014)."""
 STANDARD_FLUENCE: Final = 7e-12
 """Flux density times exposure time of a standard, erg/cm2/Angstrom: 20,000 electrons in its brightest pixel."""
+WIDE: Final = 60.0
+"""Side of the field of view in the wide-field mode, arcsec."""
+SHARP: Final = 0.125
+"""Width of stars in the narrow-field mode over the natural one; the ratio of the spaxels."""
 DITHER: Final = 2.0
 """Radius of the science dithers, arcsec."""
 DAY_START: Final = 0.45
@@ -162,7 +166,7 @@ def _dark_hours(
     rng = stream(seed, SCHEDULE)
     clock = Clock(sunset(night, TWILIGHT_SUN))
     clock.index = before
-    size = 60.0 if mode.startswith("WFM") else 7.5
+    size = WIDE if mode.startswith("WFM") else 7.5
     start = night + MIDNIGHT - 0.5 * counts.objects * (counts.exposure_time + READ_OUT) / SECONDS_PER_DAY - 0.05
 
     def air(temperature: float) -> dict[str, Any]:
@@ -170,7 +174,7 @@ def _dark_hours(
         return {
             "mode": mode,
             "instrument_temperature": temperature,
-            "seeing": round(float(rng.uniform(0.6, 0.9)), 3),
+            "seeing": _seeing(float(rng.uniform(0.6, 0.9)), mode),
             "precipitable_water": round(float(rng.uniform(1.5, 4.0)), 2),
             "temperature": round(temperature - 1.0, 2),
             "humidity": round(float(rng.uniform(8.0, 20.0)), 1),
@@ -209,6 +213,11 @@ def _dark_hours(
             yield shown
         exposure = Exposure(kind="OBJECT", scene=scene, **air(11.2), **clock.take(counts.exposure_time))
         yield replace(exposure, **_placed(scene, number, counts.objects, n_ifus, rng))
+
+
+def _seeing(natural: float, mode: str) -> float:
+    """Width of a star in an instrument mode, arcsec, of the natural one: adaptive optics sharpen the narrow field."""
+    return round(natural, 3) if mode.startswith("WFM") else round(natural * SHARP, 4)
 
 
 def _wait(clock: Clock, scene: Scene, seconds: float) -> None:
@@ -256,7 +265,7 @@ def _calibrators(mjd: float, seed: int, size: float) -> tuple[Scene, Scene]:
     """The standard star (one with a good spectrum) and the astrometric field that stand highest."""
     stars = [load_standard(name) for name in standard_names() if name in GOOD_STANDARDS]
     star = min(stars, key=lambda standard: airmass(standard.ra, standard.dec, mjd)).name
-    fields = {name: load_astrometric_field(name) for name in field_names()}
+    fields = {name: load_astrometric_field(name) for name in field_names(narrow=size < WIDE)}
     field = min(fields, key=lambda name: airmass(fields[name].ra, fields[name].dec, mjd))
     return make_scene(f"standard:{star}", seed=seed, size=size), make_scene(f"astrometry:{field}", seed=seed, size=size)
 

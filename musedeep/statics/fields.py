@@ -44,6 +44,7 @@ class AstrometricField:
     star_ra, star_dec : float64 (n,), degrees
     filter : name of the band of `magnitude`
     magnitude : float64 (n,), Vega
+    scale : distances in it over those of a field for the wide-field mode
     """
 
     name: str
@@ -54,11 +55,17 @@ class AstrometricField:
     star_dec: Floats
     filter: str
     magnitude: Floats
+    scale: float = 1.0
 
 
-def field_names() -> tuple[str, ...]:
-    """The fields there are, by right ascension."""
-    return tuple(str(name) for name in read_table("astrometric_fields")["name"])
+def field_names(narrow: bool | None = None) -> tuple[str, ...]:
+    """The fields there are: all of them, those for the narrow-field mode, or those for the wide-field mode."""
+    table = read_table("astrometric_fields")
+    return tuple(
+        str(name)
+        for name, scale in zip(table["name"], table["scale"], strict=True)
+        if narrow is None or narrow == (scale < 1.0)
+    )
 
 
 @cache
@@ -66,11 +73,14 @@ def load_astrometric_field(name: str) -> AstrometricField:
     """A field by its name; MusedeepError for another name."""
     for row in read_table("astrometric_fields"):
         if str(row["name"]).lower() == name.lower():
-            return synthetic_field(str(row["name"]), float(row["ra"]), float(row["dec"]), int(row["seed"]))
+            place = float(row["ra"]), float(row["dec"])
+            return synthetic_field(str(row["name"]), *place, int(row["seed"]), scale=float(row["scale"]))
     raise MusedeepError(f"astrometric field '{name}' is unknown; the fields are {', '.join(field_names())}")
 
 
-def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 280) -> AstrometricField:
+def synthetic_field(
+    name: str, ra: float, dec: float, seed: int, n_stars: int = 280, scale: float = 1.0
+) -> AstrometricField:
     """A star cluster that is not in the sky, sorted by magnitude; the seed makes its stars.
 
     Surface density 1 / (1 + (r / CORE)^2), as of King's profile (1962, AJ 67, 471) far inside the tidal radius;
@@ -94,17 +104,17 @@ def synthetic_field(name: str, ra: float, dec: float, seed: int, n_stars: int = 
                 xi[kept], eta[kept], rank[kept] = x, y, i
                 kept += 1
                 break
-    star_ra, star_dec = sky_position(xi[:kept], eta[:kept], ra, dec)
+    star_ra, star_dec = sky_position(scale * xi[:kept], scale * eta[:kept], ra, dec)
     source = tuple(f"{name}-{i + 1:03d}" for i in range(kept))
-    return AstrometricField(name, ra, dec, source, star_ra, star_dec, "Johnson_V", magnitude[rank[:kept]])
+    return AstrometricField(name, ra, dec, source, star_ra, star_dec, "Johnson_V", magnitude[rank[:kept]], scale)
 
 
 def strip_of(field: AstrometricField, half_height: float) -> AstrometricField:
-    """The stars of a field that lie within this declination difference (arcsec) of its centre.
+    """The stars of a field that lie within this declination difference (arcsec, times its scale) of its centre.
 
     The reference pipeline matches patterns of stars: a few IFUs see too few of them to be found in the whole field.
     """
-    near = np.abs(field.star_dec - field.dec) * 3600.0 < half_height
+    near = np.abs(field.star_dec - field.dec) * 3600.0 < half_height * field.scale
     source = tuple(name for name, kept in zip(field.source, near, strict=True) if kept)
     places = {name: getattr(field, name)[near] for name in ("star_ra", "star_dec", "magnitude")}
     return replace(field, source=source, **places)

@@ -5,6 +5,7 @@ the image puts them, RA_CORR and DEC_CORR where its offset puts them. The ESO pi
 tells by MJD-OBS of its primary header to which image it belongs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,7 +69,7 @@ def read_source_list(path: str | Path) -> SourceList:
 
 
 def write_source_list(
-    path: str | Path, header: fits.Header, values: dict[str, NDArray[np.floating]], overwrite: bool = False
+    path: str | Path, header: fits.Header, values: Mapping[str, Array], overwrite: bool = False
 ) -> None:
     """Write a SOURCE_LIST; it gets its name when it is whole.
 

@@ -27,7 +27,7 @@ def line_table() -> SkyLineTable:
     """Lines of two groups, some of them blends."""
     wavelength = np.array([6277.0, 6287.5, 6289.0, 6300.3, 6307.0, 6321.5, 6329.9, 6348.0, 6356.2, 6363.8, 6379.0])
     group = np.array([2, 2, 2, 1, 2, 2, 2, 2, 2, 1, 2])
-    flux = np.array([300.0, 900.0, 200.0, 8000.0, 700.0, 350.0, 500.0, 1200.0, 400.0, 2600.0, 250.0])
+    flux = np.array([30.0, 90.0, 20.0, 800.0, 70.0, 35.0, 50.0, 120.0, 40.0, 260.0, 25.0])
     name = np.array([f"line {one:.1f}" for one in wavelength])
     return SkyLineTable(Path("SKY_LINES"), name, group, wavelength, flux)
 

@@ -57,6 +57,7 @@ def files(tmp_path, instrument):
 FORMATS = {
     "LINE_CATALOG": {"lambda": "E", "flux": "E", "ion": "A", "quality": "J", "comment": "A"},
     "SKY_LINES": {"name": "A", "group": "J", "lambda": "D", "flux": "D", "dq": "J"},
+    "RAMAN_LINES": {"name": "A", "group": "J", "lambda": "D", "flux": "D", "dq": "J"},
     "EXTINCT_TABLE": {"lambda": "D", "extinction": "D"},
     "STD_FLUX_TABLE": {"lambda": "D", "flux": "D", "fluxerr": "D"},
     "FILTER_LIST": {"lambda": "D", "throughput": "D"},
@@ -95,7 +96,7 @@ def test_extension_names_keep_their_case(files):
         with fits.open(files[tag]) as hdus:
             return [hdu.header.get("EXTNAME") for hdu in hdus[1:]]
 
-    assert names("SKY_LINES") == ["LINES"]
+    assert names("SKY_LINES") == names("RAMAN_LINES") == ["LINES"]
     assert names("BADPIX_TABLE") == ["CHAN01", "CHAN02", "CHAN24"]
     assert names("STD_FLUX_TABLE") == list(load.standard_names())
     assert "SDSS_g" in names("FILTER_LIST") and "Johnson_V" in names("FILTER_LIST")

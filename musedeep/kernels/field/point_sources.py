@@ -83,8 +83,10 @@ def profile_of(fwhm: float) -> Profile:
     return Profile(np.exp(-0.5 * square / variance), square <= radius**2, line, half, variance)
 
 
-def find_candidates(image: Array, fwhm: float) -> PointSources:
+def find_candidates(image: Array, fwhm: float) -> tuple[PointSources, float]:
     """All places of an image that are brighter than their neighbourhood, whatever their brightness.
+
+    Also returns the noise of their heights: 1.4826 times the median absolute height of all pixels.
 
     Parameters
     ----------
@@ -100,10 +102,12 @@ def find_candidates(image: Array, fwhm: float) -> PointSources:
     height = np.full(image.shape, -np.inf)
     if min(image.shape) > 2 * profile.half:
         _enhance(image, profile.gaussian, profile.inside, height)
+    known = np.abs(height[np.isfinite(height)])
+    noise = 1.4826 * float(np.median(known)) if known.size else 0.0
     rows, columns = np.nonzero(_peaks(height, profile.inside))
     values = np.empty((5, rows.size))
     _measure(image, height, rows, columns, profile, values)
-    return PointSources(*values).chosen(np.isfinite(values).all(0))
+    return PointSources(*values).chosen(np.isfinite(values).all(0)), noise
 
 
 @nb.njit(nogil=True, cache=True)

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 BRIGHTEST: Final = (80, 40, 20, 10, 5)
 """Sizes of the sets of brightest positions."""
+CERTAIN: Final = -12.0
+"""log10 of a chance below which no other set is tried."""
 WINDOWS: Final = 5
 """Bins of the histogram in which the core is looked for."""
 SURROUNDINGS: Final = 10.0
@@ -58,12 +60,14 @@ def likely_shift(first: Array, second: Array, radius: float, bins: int, core: fl
     """
     most = max(len(first), len(second))
     sizes = [most, *(size for size in BRIGHTEST if size < most)]
-    found = [_voted(first[:size], second[:size], radius, bins, core) for size in sizes]
-    good = [shift for shift in found if shift is not None]
-    if not good:
-        return None
-    best = min(good, key=lambda shift: shift.chance)
-    return best._replace(chance=best.chance + math.log10(len(sizes)))
+    best = None
+    for size in sizes:
+        found = _voted(first[:size], second[:size], radius, bins, core)
+        if found is not None and (best is None or found.chance < best.chance):
+            best = found
+        if best is not None and best.chance < CERTAIN:
+            break
+    return None if best is None else best._replace(chance=best.chance + math.log10(len(sizes)))
 
 
 def _voted(first: Array, second: Array, radius: float, bins: int, core: float) -> Shift | None:
@@ -121,25 +125,45 @@ class Agreement(NamedTuple):
     Attributes
     ----------
     shift : float64 (2,), second minus first
-    squares : float64 (2,), sum of the squared deviations from it
+    squares : float64 (2,), sum of the weighted squared deviations from it, in units of the errors of positions
+    weight : float64 (2,), sum of the weights, each one over the square of an error
     matches : pairs
     """
 
     shift: Array
     squares: Array
+    weight: Array
     matches: int
 
 
-def agreement(first: Array, second: Array, radius: float) -> Agreement | None:
-    """The median difference of the pairs within a radius; None if there are none.
+ROBUST: Final = 1.0
+"""Deviation from which on a pair counts less [errors of its positions] (Huber 1964)."""
+STEPS: Final = 20
+"""Of the search for the shift with these weights."""
+
+
+def agreement(first: Array, second: Array, errors: tuple[Array, Array], radius: float) -> Agreement | None:
+    """The difference of the pairs within a radius, weighted by their errors, so that single pairs do not matter.
+
+    It begins with the median; None if there are no pairs.
 
     Parameters
     ----------
     first, second : float64 (n, 2)
+    errors : float64 (n,) each, of the positions
+    radius : within which sources belong together
     """
     apart = differences(first, second)
-    apart = apart[np.hypot(*apart.T) <= radius]
-    if not len(apart):
+    error = np.hypot(errors[0][:, None], errors[1][None, :]).ravel()
+    near = np.hypot(*apart.T) <= radius
+    if not near.any():
         return None
+    apart, error = apart[near], error[near][:, None]
     shift = np.median(apart, axis=0)
-    return Agreement(shift, ((apart - shift) ** 2).sum(0), len(apart))
+    for _ in range(STEPS):
+        relative = np.maximum(np.abs(apart - shift) / error, 1e-12)
+        weight = np.minimum(1.0, ROBUST / relative) / error**2
+        last, shift = shift, (weight * apart).sum(0) / weight.sum(0)
+        if (np.abs(shift - last) < 1e-3 * error.min()).all():
+            break
+    return Agreement(shift, (weight * (apart - shift) ** 2).sum(0), weight.sum(0), len(apart))

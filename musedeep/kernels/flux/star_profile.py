@@ -168,7 +168,7 @@ def fit_planes(kind, values, weights, free, node, guess, parameters, errors, goo
                 # of another plane only the shape is taken: the flux may be far off
                 p[:] = last if attempt == 0 else guess
                 data = kind, values[k], weights[k], free, node, d, e, full
-                _linear(data, p)
+                _linear(kind, values[k], weights[k], free, node, p)
                 status, _ = minimise(MODEL, 8, data, p, arrays, DAMPING)
                 if status == CONVERGED and p[1] > 0.0:
                     good[k] = True
@@ -185,17 +185,37 @@ def fit_planes(kind, values, weights, free, node, guess, parameters, errors, goo
 
 
 @nb.njit(nogil=True, cache=True)
-def _linear(data, p):
-    """Background and flux for the shape of p, put into p; their variances and covariance."""
-    kind, values, weights, free, node, d, e, _ = data
+def _value(kind, p, dx, dy):
+    """The shape at an offset from the centre, without its derivatives."""
+    u, v = dx / p[4], dy / p[5]
+    t = 1.0 - p[6] * p[6]
+    q = (u * u - 2.0 * p[6] * u * v + v * v) / t
+    if kind == 0:
+        return (p[7] - 1.0) / (np.pi * p[4] * p[5] * np.sqrt(t)) * (1.0 + q) ** -p[7]
+    return 1.0 / (2.0 * np.pi * p[4] * p[5] * np.sqrt(t)) * np.exp(-0.5 * q)
+
+
+@nb.njit(nogil=True, cache=True)
+def _linear(kind, values, weights, free, node, p):
+    """Background, if it is free, and flux for the shape of p, put into p; the variance of the flux, 0: it has none."""
     rows, columns = values.shape
     s0 = s1 = s11 = v0 = v1 = 0.0
     for y in range(rows):
+        dy = y - p[3]
         for x in range(columns):
             w = weights[y, x]
             if w == 0.0:
                 continue
-            shape = _mean_shape(kind, p, float(x), float(y), node, d, e)
+            dx = x - p[2]
+            if node == 0.0:
+                shape = _value(kind, p, dx, dy)
+            else:
+                shape = 0.25 * (
+                    _value(kind, p, dx - node, dy - node)
+                    + _value(kind, p, dx + node, dy - node)
+                    + _value(kind, p, dx - node, dy + node)
+                    + _value(kind, p, dx + node, dy + node)
+                )
             s0 += w
             s1 += w * shape
             s11 += w * shape * shape
@@ -220,7 +240,6 @@ def fit_fluxes(kind, values, weights, free, node, parameters, errors, good):
     Arguments as of `fit_planes`; `parameters` holds the shapes and is filled with fluxes and backgrounds.
     """
     for k in nb.prange(values.shape[0]):
-        d, e, full = np.empty(6), np.empty(6), np.empty(8)
-        variance = _linear((kind, values[k], weights[k], free, node, d, e, full), parameters[k])
-        good[k] = variance > 0.0 and parameters[k, 1] > 0.0
+        variance = _linear(kind, values[k], weights[k], free, node, parameters[k])
+        good[k] = variance > 0.0
         errors[k] = np.sqrt(variance) if variance > 0.0 else np.nan

@@ -34,6 +34,16 @@ EXCESS_SHARE: Final = 3.0
 """Multiple of a pixel's excess by which its rows may be brighter without doubt: sources have lines, too."""
 
 
+HALF: Final = 0.3
+"""Half of the width over which a row is spread in the white-light image, pixels (pixfrac 0.6)."""
+
+
+@nb.njit(nogil=True, cache=True)
+def own_share(distance: Any) -> Any:
+    """Share of a row's light that stays in the pixel that it lies in, at a distance from its centre along one axis."""
+    return min(1.0, (0.5 + HALF - abs(distance)) / (2.0 * HALF))
+
+
 @nb.njit(nogil=True, cache=True)
 def add_sky_rows(
     xpos: NDArray[np.float32],
@@ -49,6 +59,7 @@ def add_sky_rows(
     sums: NDArray[np.float64],
     slices: NDArray[np.int64],
     halves: NDArray[np.float64],
+    share: NDArray[np.float64],
     doubtful: NDArray[np.float64],
 ) -> Any:
     """Add rows of the sky to a spectrum, and keep those in doubt; returns their number.
@@ -59,11 +70,13 @@ def add_sky_rows(
     ----------
     xpos, ypos, wavelength, data, stat, dq, origin : (rows,), columns of a pixel table
     start, step : float, centre of the first bin of the spectrum, and width of bins [Angstrom]
-    sums : float64 (5, bins), added to
+    sums : float64 (6, bins), added to
         Of weights, of weighted values, of variances times the squares of weights, of weighted variances, of weighted
-        squares of values.
+        squares of values, of weighted distances from the centre of the bin (in bins).
     slices : int64 (25, 64), rows of each IFU and slice, added to
-    halves : float64 (2, 2, ny, nx), number and sum of rows on even and odd lines of the CCD, added to
+    halves : float64 (2, 2, ny, nx), added to
+        Number of rows on even and odd lines of the CCD, and sum of their differences from what is usual.
+    share : float64 (2,), number of rows, and sum of their shares in the pixel of the image they lie in; added to
     doubtful : float64 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
     """
     n = sums.shape[1]
@@ -91,9 +104,11 @@ def add_sky_rows(
             doubtful[found, 2], doubtful[found, 3] = stat[i], excess
             found += 1
             continue
+        share[0] += 1.0
+        share[1] += own_share(xpos[i] - field.x - kx) * own_share(ypos[i] - field.y - ky)
         half = (origin[i] >> 11) & 1
         halves[half, 0, ky, kx] += 1.0
-        halves[half, 1, ky, kx] += data[i]
+        halves[half, 1, ky, kx] += data[i] - usual
         place = (wavelength[i] - start) / step
         k = int(np.floor(place))
         part = place - k
@@ -104,6 +119,7 @@ def add_sky_rows(
                 sums[2, j] += weight * weight * stat[i]
                 sums[3, j] += weight * stat[i]
                 sums[4, j] += weight * data[i] * data[i]
+                sums[5, j] += weight * (place - j)
     return found
 
 
@@ -143,4 +159,5 @@ def add_undoubted(
                 sums[2, j] += weight * weight * doubtful[i, 2]
                 sums[3, j] += weight * doubtful[i, 2]
                 sums[4, j] += weight * doubtful[i, 1] * doubtful[i, 1]
+                sums[5, j] += weight * (place - j)
     return kept

@@ -100,6 +100,6 @@ RECIPE = Recipe(
     ),
     section=11,
     scope=Scope.FIELD,
-    cost=Cost(900 * MIB, 4.0, memory_per_ifu=4 * MIB),
+    cost=Cost(700 * MIB, 4.0, memory_per_ifu=10 * MIB),
     work="musedeep.recipes.astrometry.field",
 )  # fmt: skip

@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 FARTHEST: Final = 60.0
 """Stars of the catalogue farther from the pointing are beyond the field of view at any angle, and any error of the
 pointing [arcsec]; of the narrow-field mode, an eighth."""
+LARGEST_TURN: Final = 5.0
+"""A solution that is turned more than that against the derotator has matched wrong stars [deg]."""
 SPREAD: Final = 1.48
 """Standard deviation of a normal distribution over its median absolute deviation, as the reference has it."""
 
@@ -92,7 +94,8 @@ def solve(
     Raises
     ------
     MusedeepError
-        Fewer than four stars were found; they match no stars of the catalogue; too few are left in the fit.
+        Fewer than four stars were found; they match no stars of the catalogue; too few are left in the fit; the field
+        is turned against the position angle of the header.
     """
     name, count = observation.name, len(stars.flux)
     if count < FEWEST:
@@ -111,6 +114,12 @@ def solve(
         )
     pixels = stars.places[matches.detection] + start
     transformation, kept = fit_linear(pixels, plane[matches.star], parameters.niter, parameters.rejsigma, name)
+    turn = _turn(transformation[:2].T @ np.linalg.inv(nominal))
+    if abs(turn) > LARGEST_TURN:
+        raise MusedeepError(
+            f"{name}: {kept.sum()} stars fit a field that is turned by {turn:.1f} deg against ESO INS DROT POSANG: "
+            "they are others of the catalogue; try another detsigma, or correct the keyword"
+        )
     residuals = pixels @ transformation[:2] + transformation[2] - plane[matches.star]
     spread = SPREAD * np.median(np.abs(residuals[kept]), axis=0)
     centre = np.array(pixel_of(parameters.rotcenter))
@@ -126,6 +135,11 @@ def solve(
         AstrometryWcs(matrix, axis - start + 1.0, place, errors, observation.mode, {}),
         stars, matches, kept, residuals, spread,
     )  # fmt: skip
+
+
+def _turn(matrix: Floats) -> float:
+    """By how much a matrix (2, 2) turns [deg]."""
+    return float(np.degrees(np.arctan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1])))
 
 
 def _matched(stars: Stars, in_field: Floats, magnitude: Floats, parameters: AstrometryParameters) -> Matches | None:

@@ -13,24 +13,18 @@ a failure; otherwise it is a field of its own, and there is a note.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from musedeep.errors import MusedeepError
-from musedeep.recipes.exp_align.headers import offset_cards, product_header, source_cards, time_cards
-from musedeep.recipes.exp_align.mosaic import mosaic, overlap
-from musedeep.recipes.exp_align.offsets import Offsets, find_offsets, moved
+from musedeep.recipes.exp_align.mosaic import overlap
+from musedeep.recipes.exp_align.offsets import Offsets, find_offsets
+from musedeep.recipes.exp_align.products import Aligned, product_names, write_products
 from musedeep.recipes.exp_align.recipe import RECIPE, ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources, detected, listed
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.headers.cards import Card
-from musedeep.storage.cubes.field_view import FieldView, read_field_view, write_field_view
+from musedeep.storage.cubes.field_view import FieldView, read_field_view
 from musedeep.storage.fits.headers import number_of, text_of
-from musedeep.storage.offset_list import OffsetRow, write_offset_list
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.source_list import SourceList, read_source_list, write_source_list
+from musedeep.storage.source_list import SourceList, read_source_list
 
-OFFSETS, PREVIEW, TIMES = "OFFSET_LIST.fits", "PREVIEW_FOV.fits", "EXPOSURE_MAP.fits"
 SAME_TIME = 1e-6
 """Difference of MJD-OBS within which a source list belongs to an image [d]."""
 SAME_SCALE = 0.01
@@ -47,29 +41,21 @@ def run(call: RecipeCall[ExpAlignParameters]) -> Outcome:
         with sources; a product that exists.
     """
     parameters = call.parameters
-    names = _names(call)
-    for name in names:
+    for name in product_names(call):
         refuse_existing(call.output / name, call.overwrite)
     views = [read_field_view(path) for path in call.frames["IMAGE_FOV"]]
     _check(views)
     outcome = Outcome()
-    lists = call.frames.get("SOURCE_LIST", ())
-    sources = _sources(views, lists, parameters, outcome)
+    sources, lists = _sources(views, call.frames.get("SOURCE_LIST", ()), parameters, outcome)
     usable = [k for k, one in enumerate(sources) if one.number]
     if len(usable) < 2:
         k = next(k for k, one in enumerate(sources) if not one.number)
         raise MusedeepError(f"{views[k].path}: {sources[k].trouble}; {RECIPE.name} needs two images with sources")
     offsets = find_offsets([view.plane for view in views], sources, parameters)
     _report(views, sources, offsets, parameters, outcome)
-    _write(call, views, sources, offsets, outcome)
+    for path in write_products(call, Aligned(views, lists, sources, offsets), outcome.notes):
+        outcome.paths.append(path)
     return outcome
-
-
-def _names(call: RecipeCall[ExpAlignParameters]) -> list[str]:
-    """File names of all products."""
-    n = len(call.frames["IMAGE_FOV"])
-    names = [f"SOURCE_LIST_{k:04d}.fits" for k in range(1, n + 1)] + [PREVIEW]
-    return [*names, *([TIMES] if call.parameters.expmap else []), OFFSETS]
 
 
 def _check(views: Sequence[FieldView]) -> None:
@@ -96,16 +82,16 @@ def _check(views: Sequence[FieldView]) -> None:
 
 def _sources(
     views: Sequence[FieldView], lists: Sequence[str], parameters: ExpAlignParameters, outcome: Outcome
-) -> list[Sources]:
-    """The sources of each image."""
+) -> tuple[list[Sources], list[Path]]:
+    """The sources of each image, and the source list that they are from, if they are."""
     if parameters.override_detection and lists:
         given = _by_image(views, [read_source_list(path) for path in lists])
-        return [listed(one) for one in given]
+        return [listed(one) for one in given], [one.path for one in given]
     if parameters.override_detection:
         outcome.notes.append("override_detection=true without a SOURCE_LIST: sources are looked for in the images")
     elif lists:
         outcome.notes.append("SOURCE_LISTs are only used with override_detection=true: sources are looked for")
-    return [detected(view.data, parameters) for view in views]
+    return [detected(view.data, parameters) for view in views], []
 
 
 def _by_image(views: Sequence[FieldView], lists: Sequence[SourceList]) -> list[SourceList]:
@@ -149,62 +135,3 @@ def _report(
     for first in firsts if len(firsts) > 1 or (firsts and firsts[0] != 0) else []:
         members = ", ".join(view.path.name for k, view in enumerate(views) if offsets.group[k] == first)
         outcome.notes.append(f"{members}: aligned with each other, and with no other image")
-
-
-def _write(
-    call: RecipeCall[ExpAlignParameters], views: Sequence[FieldView], sources: Sequence[Sources], offsets: Offsets,
-    outcome: Outcome,
-) -> None:  # fmt: skip
-    """Write all products."""
-    parameters = call.parameters
-    lists = call.frames.get("SOURCE_LIST", ()) if parameters.override_detection else ()
-    files = [str(view.path) for view in views]
-    planes = [moved(view.plane, value) for view, value in zip(views, offsets.values, strict=True)]
-
-    def write(path: Path) -> Path:
-        outcome.paths.append(path)
-        return path
-
-    for k, view in enumerate(views):
-        path = call.output / f"SOURCE_LIST_{k + 1:04d}.fits"
-        own = [str(path) for path in lists][k : k + 1]
-        header = product_header(
-            view.header, "SOURCE_LIST", path.name, files[k : k + 1], own, parameters, source_cards(sources[k])
-        )
-        found = sources[k].found
-        values: dict[str, NDArray[np.floating]] = {
-            "X": found.x, "Y": found.y, "Flux": found.height, "Sharpness": found.sharpness,
-            "Roundness": found.roundness,
-        }  # fmt: skip
-        values["RA"], values["DEC"] = view.plane.to_sky(found.x, found.y)
-        values["RA_CORR"], values["DEC_CORR"] = planes[k].to_sky(found.x, found.y)
-        write_source_list(path, header, values, call.overwrite)
-        write(path)
-    exptimes = [number_of(view.header, "EXPTIME", view.path, 0.0) for view in views]
-    combined = mosaic([view.data for view in views], planes, exptimes)
-    for k in combined.left_out:
-        outcome.notes.append(f"{files[k]}: too far from the first image; it is not in {PREVIEW}")
-    unit = views[0].unit
-    made: list[tuple[str, NDArray[np.float32], str, list[Card]]] = [(PREVIEW, combined.data, unit, [])]
-    if parameters.expmap:
-        made.append((TIMES, combined.seconds, "s", time_cards(combined.seconds)))
-    for name, data, its_unit, quality in made:
-        header = product_header(
-            views[0].header, Path(name).stem, name, files, [str(p) for p in lists], parameters, quality
-        )
-        write_field_view(call.output / name, header, data, combined.plane, its_unit, call.overwrite)
-        write(call.output / name)
-    rows = [
-        OffsetRow(
-            text_of(view.header, "DATE-OBS", view.path), float(ra), float(dec), None,
-            number_of(view.header, "MJD-OBS", view.path),
-        )
-        for view, (ra, dec) in zip(views, offsets.values, strict=True)
-    ]  # fmt: skip
-    numbers = [one.number for one in sources]
-    header = product_header(
-        views[0].header, "OFFSET_LIST", OFFSETS, files, [str(p) for p in lists], parameters,
-        offset_cards(numbers, offsets.matches, offsets.values),
-    )  # fmt: skip
-    write_offset_list(call.output / OFFSETS, rows, header, call.overwrite)
-    write(call.output / OFFSETS)

@@ -33,7 +33,7 @@ def product_header(
     category: str,
     file_name: str,
     files: Sequence[str],
-    lists: Sequence[str],
+    lists: Sequence[Path],
     parameters: ExpAlignParameters,
     quality: Sequence[Card],
 ) -> fits.Header:
@@ -67,7 +67,7 @@ def product_header(
         ("ESO PRO SCIENCE", False, "Scientific product if T"),
         *recipe_cards(
             RECIPE, number, [(Path(f).name, "IMAGE_FOV") for f in files],
-            [(Path(f).name, "SOURCE_LIST") for f in lists], parameters,
+            [(path.name, "SOURCE_LIST") for path in lists], parameters,
         ),
         ("ESO PRO DATANCOM", len(files), "Number of combined frames"),
         *quality,

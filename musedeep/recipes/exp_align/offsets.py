@@ -5,8 +5,8 @@
 2. Images are joined by the shifts that can be trusted, the most certain ones first, until no more can be joined. The
    images of a group then have first offsets. Those of the group of its first image are 0.
 3. With each of the other radii, sources of two images of a group that are as near to each other as the radius belong
-   together. The median of their differences is the shift of the pair. The offsets are those that agree best with the
-   shifts of all pairs (least squares, weighted by number over variance). This is repeated with the last radius until
+   together. The mean of their differences, weighted by their errors, is the shift of the pair. The offsets are those
+   that agree best with the shifts of all pairs (weighted least squares). This is repeated with the last radius until
    the offsets stay.
 4. An image that is in no group keeps the offset 0, and is said to.
 
@@ -17,15 +17,16 @@ positions are computed again with each offset.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.field.source_pairs import Agreement, Shift, agreement, likely_shift
+from musedeep.kernels.field.source_pairs import Agreement, Shift, agreement, differences, likely_shift
 from musedeep.recipes.exp_align.recipe import ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources
-from musedeep.sky_angles import ra_difference, ra_on_circle
+from musedeep.sky_angles import ra_on_circle
 from musedeep.storage.cubes.field_view import FieldPlane
 
 Array = NDArray[np.float64]
@@ -38,8 +39,6 @@ ROUNDS: Final = 20
 """With the last radius, at most."""
 SMALL: Final = 1e-5
 """Change of offsets at which they stay [arcsec]."""
-LEAST_DEVIATION: Final = 1e-3
-"""Of the positions of sources [arcsec], so that no pair of images decides alone."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,21 @@ def find_offsets(planes: Sequence[FieldPlane], sources: Sequence[Sources], param
     radii = parameters.radii
     core = min(CORE * planes[0].scale, radii[-1])
     shifts: dict[tuple[int, int], Shift] = {}
-    for i in range(n):
-        for j in range(i + 1, n):
-            if (shift := _first_shift(planes, sources, i, j, parameters, core)) is not None:
-                shifts[i, j] = shift
+    placed, order = _Placed(planes, sources, np.zeros((n, 2))), [_brightest(one) for one in sources]
+    for i, j in combinations(range(n), 2):
+        first, second = placed.pair(i, j)
+        shift = likely_shift(first[order[i]], second[order[j]], radii[0], parameters.nbins, core)
+        if shift is not None:
+            shifts[i, j] = shift
     group, values = _joined(n, shifts, planes, sources, math.log10(MOST_CHANCE / n), parameters.srcmin)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n) if group[i] == group[j]]
+    pairs = [(i, j) for i, j in combinations(range(n), 2) if group[i] == group[j]]
+    errors = [one.errors(parameters.fwhm) * plane.scale for one, plane in zip(sources, planes, strict=True)]
     steps = [*radii[1:], *[radii[-1]] * ROUNDS] if len(radii) > 1 else [radii[0]] * ROUNDS
     found: dict[tuple[int, int], Agreement] = {}
     for number, radius in enumerate(steps):
-        found = _agreements(planes, sources, values, pairs, radius)
+        placed = _Placed(planes, sources, values)
+        agreed = {(i, j): agreement(*placed.pair(i, j), (errors[i], errors[j]), radius) for i, j in pairs}
+        found = {pair: one for pair, one in agreed.items() if one is not None}
         change = _solved(n, group, found, planes, parameters.weight)
         values += change
         scale = np.array([[math.cos(math.radians(plane.crval[1])), 1.0] for plane in planes]) * 3600
@@ -114,25 +118,34 @@ def _without(image: int, group: Sequence[int]) -> list[int]:
     return [k if k == image else min(rest) if k in rest else one for k, one in enumerate(group)]
 
 
-def _positions(plane: FieldPlane, sources: Sources, centre: tuple[float, float]) -> Array:
-    """Places of sources east and north of a centre [arcsec], float64 (n, 2), the brightest first.
+class _Placed:
+    """The sources of images on the sky, right ascensions and declinations [deg], after some offsets."""
 
-    Differences in right ascension are those on the circle of the centre's declination.
-    """
-    found = sources.found
-    order = np.argsort(np.where(np.isfinite(found.height), -found.height, 0.0), kind="stable")
-    ra, dec = plane.to_sky(found.x[order], found.y[order])
-    east = np.array([ra_difference(value, centre[0]) for value in ra]) * math.cos(math.radians(centre[1]))
-    return np.column_stack([east, dec - centre[1]]) * 3600.0
+    def __init__(self, planes: Sequence[FieldPlane], sources: Sequence[Sources], values: Array) -> None:
+        self.centres = [plane.crval for plane in planes]
+        self.places = [
+            moved(plane, value).to_sky(one.found.x, one.found.y)
+            for plane, one, value in zip(planes, sources, values, strict=True)
+        ]
+
+    def pair(self, i: int, j: int) -> tuple[Array, Array]:
+        """Places of the sources of two images east and north of the centre of the first [arcsec], float64 (n, 2).
+
+        Differences in right ascension are those on the circle of the centre's declination.
+        """
+        ra, dec = self.centres[i]
+        cosine = math.cos(math.radians(dec))
+        first, second = (
+            np.column_stack([((east - ra + 180.0) % 360.0 - 180.0) * cosine, north - dec]) * 3600.0
+            for east, north in (self.places[k] for k in (i, j))
+        )
+        return first, second
 
 
-def _first_shift(
-    planes: Sequence[FieldPlane], sources: Sequence[Sources], i: int, j: int, parameters: ExpAlignParameters,
-    core: float,
-) -> Shift | None:  # fmt: skip
-    centre = planes[i].crval
-    first, second = (_positions(planes[k], sources[k], centre) for k in (i, j))
-    return likely_shift(first, second, parameters.radii[0], parameters.nbins, core)
+def _brightest(sources: Sources) -> NDArray[np.intp]:
+    """Numbers of the sources, the brightest first; as they come where brightness is not known."""
+    height = sources.found.height
+    return np.argsort(np.where(np.isfinite(height), -height, 0.0), kind="stable")
 
 
 def _joined(
@@ -163,19 +176,23 @@ def _joined(
     return group, values
 
 
-def _agreements(
-    planes: Sequence[FieldPlane], sources: Sequence[Sources], values: Array, pairs: Sequence[tuple[int, int]],
-    radius: float,
-) -> dict[tuple[int, int], Agreement]:  # fmt: skip
-    """What is left of the shifts of pairs after the offsets [arcsec]."""
-    found = {}
-    placed = [moved(plane, value) for plane, value in zip(planes, values, strict=True)]
-    for i, j in pairs:
-        centre = planes[i].crval
-        first, second = (_positions(placed[k], sources[k], centre) for k in (i, j))
-        if (one := agreement(first, second, radius)) is not None:
-            found[i, j] = one
-    return found
+def pair_differences(
+    planes: Sequence[FieldPlane], sources: Sequence[Sources], offsets: Offsets, radius: float
+) -> tuple[Array, Array]:
+    """Differences of the sources that two images share, before and after their offsets, float64 (n, 2) [arcsec].
+
+    Parameters
+    ----------
+    radius : within which sources belong together [arcsec]
+    """
+    states = [_Placed(planes, sources, values) for values in (np.zeros_like(offsets.values), offsets.values)]
+    both: tuple[list[Array], list[Array]] = ([np.empty((0, 2))], [np.empty((0, 2))])
+    for i, j in zip(*np.nonzero(np.triu(offsets.matches)), strict=True):
+        apart = [differences(*state.pair(i, j)) for state in states]
+        near = np.hypot(*apart[1].T) <= radius
+        for kept, values in zip(both, apart, strict=True):
+            kept.append(values[near])
+    return np.concatenate(both[0]), np.concatenate(both[1])
 
 
 def _solved(
@@ -188,15 +205,15 @@ def _solved(
         return change
     column = {k: c for c, k in enumerate(free)}
     matches = np.array([one.matches for one in found.values()])
-    squares = np.array([one.squares for one in found.values()])
-    # the scatter of all pairs supports that of pairs with few sources
+    squares, weights = (np.array([getattr(one, name) for one in found.values()]) for name in ("squares", "weight"))
+    # by how much positions scatter more than their errors say; all pairs support those with few sources
     common = squares.sum(0) / max(int((matches - 1).sum()), 1)
-    variance = np.maximum((squares + common) / matches[:, None], LEAST_DEVIATION**2)
+    excess = np.maximum((squares + common) / matches[:, None], 1.0)
     for axis in (0, 1):
         rows, wanted = np.zeros((len(found), len(free))), np.zeros(len(found))
         for row, ((i, j), one) in enumerate(found.items()):
             scale = math.cos(math.radians(planes[i].crval[1])) if axis == 0 else 1.0
-            root = math.sqrt(matches[row] / variance[row, axis]) if weight else 1.0
+            root = math.sqrt(weights[row, axis] / excess[row, axis]) if weight else 1.0
             wanted[row] = root * one.shift[axis] / 3600.0
             for k, sign in ((j, 1.0), (i, -1.0)):
                 if k in column:

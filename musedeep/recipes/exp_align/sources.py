@@ -1,15 +1,20 @@
 """Sources of an image of the field: background, threshold, limits on the shape, distance to pixels without data."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.field.point_sources import PointSources, find_candidates
+from musedeep.kernels.field.point_sources import SIGMA, PointSources, find_candidates
 from musedeep.recipes.exp_align.recipe import ExpAlignParameters
 from musedeep.storage.source_list import SourceList
 
 Array = NDArray[np.float64]
+
+
+LEAST_ERROR: Final = 0.01
+"""Of the place of a source [pixel]."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Sources:
     origin : "detection", or "catalog" for a list that was given
     median, deviation : of the background, and its median absolute deviation; 0 of a list
     threshold : that was used; 0 of a list
+    noise : of the heights of sources; 0 of a list
     trouble : why there are none, or too few; empty if all is well
     """
 
@@ -30,12 +36,23 @@ class Sources:
     median: float = 0.0
     deviation: float = 0.0
     threshold: float = 0.0
+    noise: float = 0.0
     trouble: str = ""
 
     @property
     def number(self) -> int:
         """How many there are."""
         return len(self.found.x)
+
+    def errors(self, fwhm: float) -> Array:
+        """Errors of the places [pixel], float64 (n,).
+
+        That of a source is the width over its height in units of the noise, but not less than what the shape of the
+        light in its pixels leaves.
+        """
+        if not self.noise:
+            return np.full(self.number, LEAST_ERROR)
+        return np.hypot(LEAST_ERROR, fwhm / SIGMA * self.noise / self.found.height)
 
     def failed(self, why: str) -> "Sources":
         """The same without sources."""
@@ -62,13 +79,13 @@ def detected(data: Array, parameters: ExpAlignParameters) -> Sources:
         return Sources(none, trouble="no pixel has data")
     median, deviation = background(values, parameters.bkgignore, parameters.bkgfraction)
     start = parameters.threshold if parameters.threshold > 0 else median - parameters.threshold * deviation
-    found = find_candidates(data, parameters.fwhm)
+    found, noise = find_candidates(data, parameters.fwhm)
     found = found.chosen(
         (found.sharpness >= parameters.sharpmin) & (found.sharpness <= parameters.sharpmax)
         & (found.roundness >= parameters.roundmin) & (found.roundness <= parameters.roundmax)
     )  # fmt: skip
     level, n = threshold(found.height, start, parameters)
-    sources = Sources(found.chosen(found.height > level), "detection", median, deviation, level)
+    sources = Sources(found.chosen(found.height > level), "detection", median, deviation, level, noise)
     if n < parameters.srcmin:
         return sources.failed(f"{n} sources above {level:g}, at least {parameters.srcmin} are needed (srcmin)")
     if n > parameters.srcmax:

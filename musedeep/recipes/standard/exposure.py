@@ -184,9 +184,9 @@ def _reduce(
         write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=primary[category]), *hdus]), call.overwrite)
         paths.append(path)
     if call.plots:
-        from musedeep.recipes.standard.plots import draw
+        from musedeep.recipes.standard.plots import draw_all
 
-        paths += draw(found, call.output, number)
+        paths += draw_all(found, call.output, number, call.overwrite)
     outcome.paths += paths
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import SPAXEL_NFM, SPAXEL_WFM
-from musedeep.kernels.field.sources import background, find_sources
+from musedeep.kernels.field.sources import Source, background, find_sources
 from musedeep.kernels.field.tangent import sky_position
 from musedeep.kernels.lines.gaussian_fit import fit_gaussian_2d
 from musedeep.reduction.observation import Observation
@@ -16,6 +16,9 @@ from musedeep.storage.calibrations.std_flux_table import Standard
 
 THRESHOLD: Final = 5.0
 """Detection threshold, in standard deviations of the background."""
+
+STEP: Final = 3.0
+"""Ratio of a threshold to the next lower one."""
 
 NEAR: Final = 20.0
 """Largest distance of the standard star from its tabulated place, in the wide-field mode [arcsec]."""
@@ -86,18 +89,16 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
     Raises
     ------
     MusedeepError
-        There is no star, or no data at all.
+        There is no star that is not cut by the edge, or no data at all.
     """
     name = place.observation.name
     if not np.isfinite(image).any():
         raise MusedeepError(f"{name}: the field has no data; look at its flags and wavelengths, or leave it out")
-    level, _ = background(image)
-    # at the edges of the field a source has no width on one side, and is mostly noise
-    sources = [one for one in find_sources(image - np.float32(level), THRESHOLD) if one.valid]
+    sources = _sources(image)
     if not sources:
         raise MusedeepError(
-            f"{name}: no star in the field, nothing is {THRESHOLD:g} standard deviations above the background; give "
-            "the exposure of a standard star"
+            f"{name}: no whole star in the field, {THRESHOLD:g} standard deviations above the background; give the "
+            "exposure of a standard star, with all the IFUs that the star is in"
         )
     width = float(np.median([0.5 * (one.width_x + one.width_y) for one in sources]))
     stars = []
@@ -105,6 +106,27 @@ def find_stars(image: NDArray[np.float32], place: FieldPlace) -> Stars:
         x, y = _centre(image, source.x, source.y, width)
         stars.append(Star(x, y, *place.sky(x, y)))
     return Stars(tuple(stars), width)
+
+
+def _sources(image: NDArray[np.float32]) -> list[Source]:
+    """Sources that have widths, at falling thresholds: what is one region at a low one can be several stars.
+
+    The middle of such a region is no maximum of the image. At the edges of the field a source has no width on one side,
+    and is mostly noise.
+    """
+    level, deviation = background(image)
+    light = image - np.float32(level)
+    if not deviation > 0:
+        return []
+    highest = float(np.nanmax(light)) / deviation / THRESHOLD
+    found: list[Source] = []
+    for step in range(int(np.log(max(highest, 1.0)) / np.log(STEP)), -1, -1):
+        for one in find_sources(light, THRESHOLD * STEP**step):
+            around = light[max(one.y - 2, 0) : one.y + 3, max(one.x - 2, 0) : one.x + 3]
+            far = all(np.hypot(one.x - other.x, one.y - other.y) > 0.7 * other.width_x for other in found)
+            if one.valid and far and light[one.y, one.x] >= 0.8 * np.nanmax(around):
+                found.append(one)
+    return sorted(found, key=lambda one: (one.y, one.x))
 
 
 def _centre(image: NDArray[np.float32], x: int, y: int, width: float) -> tuple[float, float]:

@@ -27,6 +27,7 @@ from astropy.io import fits
 
 from musedeep.declaration import Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
+from musedeep.reduction.headers.product import checksum_cards_of
 from musedeep.storage.fits.header_cards import card
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def product_header(
     keep_pixel_table: bool = False,
     calibrations: Sequence[tuple[str, str]] = (),
     raws: Sequence[tuple[str, str]] = (),
+    checksummed: Sequence[Path] = (),
 ) -> fits.Header:
     """Primary header of a product, with places for DATAMD5, CHECKSUM and DATASUM (filled by `header_cards.sign`).
 
@@ -134,11 +136,13 @@ def product_header(
     keep_pixel_table : keep the cards that describe the pixel table (PIXTABLE_COMBINED)
     calibrations : sequence of (file name, category), auxiliary inputs: OFFSET_LIST, OUTPUT_WCS, FILTER_LIST
     raws : sequence of (file name, category), the frames that the recipe began with; those of the exposures if empty
+    checksummed : files of `calibrations`, if their DATAMD5 is to be recorded
     """
     base = inherited(first, keep_pixel_table)
     if category == "IMAGE_FOV":
         base.remove("SPECSYS", ignore_missing=True)
     numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
+    number = max(numbers, default=0) + 1
     files = list(raws) or [(Path(path).name, "PIXTABLE_REDUCED") for one in job.exposures for path in one.paths]
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
     cards: list[Card] = [("PIPEFILE", file_name, "Filename of data product"), ("DATAMD5", "0" * 32, "MD5 checksum")]
@@ -150,10 +154,11 @@ def product_header(
         ("ESO PRO TYPE", "REDUCED", "Product type"),
         ("ESO PRO TECH", "IFU", "Observation technique"),
         ("ESO PRO SCIENCE", True, "Scientific product if T"),
-        *recipe_cards(recipe, max(numbers, default=0) + 1, files, calibrations, parameters),
+        *recipe_cards(recipe, number, files, calibrations, parameters),
+        *checksum_cards_of(checksummed, number),
         ("ESO PRO DATANCOM", len(raws) or len(job.exposures), "Number of combined frames"),
     ]
-    if "ESO DRS MUSE PIXTABLE FFCORR" in first:
+    if "ESO DRS MUSE PIXTABLE FFCORR" in first and not (raws and keep_pixel_table):
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     cards += [*applied_cards(job), *extra]
     date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")

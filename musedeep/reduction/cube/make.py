@@ -31,6 +31,9 @@ from musedeep.storage.outputs import make_directory, write_error
 LEAST_MEMORY: Final = 64 << 20
 """Working memory where the limit leaves less [bytes]."""
 
+MOST_MEMORY: Final = 1 << 30
+"""Working memory of the bands: with more, hardly any row is saved from being read twice [bytes]."""
+
 BASE_BYTES: Final = 300 << 20
 """Of a process, before any rows are read."""
 
@@ -90,7 +93,7 @@ def make_cube_here(
         try:
             if with_cube:
                 cube.create(work, job)
-                if not _fill(job, surveys, work, room, workers, progress or Silent()):
+                if not _fill(job, surveys, work, min(room, MOST_MEMORY), workers, progress or Silent()):
                     raise nothing_in_cube(grid, limits_all, reference, cube.output_wcs)
             return cube.finish(work, job, room, workers or available_processors())
         except OSError as error:

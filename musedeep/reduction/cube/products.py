@@ -47,6 +47,9 @@ from musedeep.storage.stores.location import Location
 CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
 STACKED, POSITIONED = "OBJECT_RESAMPLED.fits", "PIXTABLE_POSITIONED_{:04d}.fits"
 
+STACKED_MEMORY = 512 << 20
+"""Working memory for the image of all slices side by side, where the limit of the run allows it [bytes]."""
+
 COMBINED_MEMORY = 512 << 20
 """Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
 
@@ -68,7 +71,7 @@ class CubeProducts:
     offset_list, output_wcs, filter_list : Path or None, auxiliary inputs
     combined_format : set of str, how the combined pixel table is written: "store", "fits" or both
     raws : sequence of (file name, tag), the frames that the recipe began with, where they are not `pixel_tables`
-    used : sequence of (file name, tag), all its other inputs, where there are more than the auxiliary ones
+    used : sequence of (Path, tag), all its other inputs, where there are more than the auxiliary ones
     given : sequence of GivenTable, rows that are not in files; then `pixel_tables` is empty
     cards : sequence of (keyword, value, comment), further cards of cubes and images
     recipe : Recipe, of which the products are
@@ -85,7 +88,7 @@ class CubeProducts:
     filter_list: Path | None = None
     combined_format: frozenset[str] = frozenset({"fits"})
     raws: Sequence[tuple[str, str]] = ()
-    used: Sequence[tuple[str, str]] = ()
+    used: Sequence[tuple[Path, str]] = ()
     given: Sequence[GivenTable] = ()
     cards: Sequence[Card] = ()
     recipe: Recipe[Any] = field(kw_only=True)
@@ -209,10 +212,11 @@ class CubeProducts:
         extra: Sequence[Card] = (),
         keep_pixel_table: bool = False,
     ) -> fits.Header:
-        used = self.used or [(path.name, tag) for path, tag in self.calibrations]
+        used = [(path.name, tag) for path, tag in (self.used if self.raws else self.calibrations)]
         return product_header(
-            self.recipe, first, job, category, name, self._recorded(), extra, keep_pixel_table, used, self.raws
-        )
+            self.recipe, first, job, category, name, self._recorded(), extra, keep_pixel_table, used, self.raws,
+            [path for path, _ in self.used],
+        )  # fmt: skip
 
     def _recorded(self) -> Any:
         """Parameters as they are recorded in headers."""
@@ -300,9 +304,11 @@ class CubeProducts:
     def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
         """What makes the header of a pixel table; it does not record the auxiliary inputs, as in the reference."""
 
+        used, files = [(path.name, tag) for path, tag in self.used], [path for path, _ in self.used]
+
         def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
             return product_header(
-                self.recipe, first, job, category, name, self._recorded(), cards, True, self.used, self.raws
+                self.recipe, first, job, category, name, self._recorded(), cards, True, used, self.raws, files
             )
 
         return make_header
@@ -334,7 +340,9 @@ class CubeProducts:
         sources = [placed_rows(number, job, self._tables) for number in range(len(job.exposures))]
         header = self._header(first, job, "OBJECT_RESAMPLED", STACKED)
         limits, step = job.limits.wavelength, self.steps[2] or DISPERSION
-        write_stacked(work / STACKED, header, sources, limits, width, self._unit(job), memory, step)
+        write_stacked(
+            work / STACKED, header, sources, limits, width, self._unit(job), min(memory, STACKED_MEMORY), step
+        )
         return [STACKED]
 
     def _combined(self, work: Path, job: Job, first: fits.Header, memory: int, threads: int) -> list[str]:

@@ -142,4 +142,4 @@ def measure_sky(
     sums = SkySpectrum(field, float(low), bins, choice.sampling)
     add_up(sources, [sums], workers, progress)
     spectrum = sums.finished(choice.crsigma[1])
-    return MeasuredSky(image, grid, region, spectrum, choice_bias(image, region, spectrum.pixel_variance))
+    return MeasuredSky(image, grid, region, spectrum, choice_bias(image, region, spectrum.image_covariance))

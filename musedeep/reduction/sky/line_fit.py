@@ -1,7 +1,8 @@
 """Fluxes of sky lines, fitted to the spectrum of the sky of an exposure (Streicher et al. 2011; manual 9.10).
 
 1. Lines of a group vary together: each group is one template, its lines with the fluxes of the table. A line has the
-   mean line-spread function of the rows of the spectrum, averaged over the rows of a bin as the spectrum is.
+   mean line-spread function of the rows of the spectrum, averaged over the rows of a bin as the spectrum is. Few rows
+   are not spread evenly over a bin: where they lie in the mean, the line is steep.
 2. The continuum is a smooth curve: cubic B-splines with knots each KNOTS Angstrom. It is fitted together with the
    lines, and then forgotten: the continuum of the sky is the spectrum without the lines (`model`). If it is given, it
    is subtracted first.
@@ -146,8 +147,9 @@ class _Turn:
 
     def _of(self, places: Floats, flux: Floats) -> Floats:
         out = np.zeros(self.spectrum.data.size)
-        add_lines(places, flux, self.profiles, self.spectrum.start, self.spectrum.step, out)
-        return out
+        spectrum = self.spectrum
+        add_lines(places, flux, self.profiles, spectrum.start, spectrum.step, out)
+        return np.asarray(out + spectrum.offset * np.gradient(out, spectrum.step))
 
     def templates(self, places: Floats) -> Floats:
         """Spectrum of each group with the fluxes of the table, float64 (bins, groups)."""

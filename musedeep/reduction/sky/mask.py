@@ -5,7 +5,7 @@
    limits were found from its images and masks.
 2. Dark pixels are also those that noise has made dark: the spectrum of the chosen ones is too faint. By how much
    follows from the noise and from the density of values at both limits (`choice_bias`; Robbins 1956, Efron 2011, JASA
-   106, 1602: the mean noise of pixels of a value is -variance d ln(density) / d value, whatever the true values are).
+   106, 1602: the mean noise of pixels of a value is -covariance d ln(density) / d value, whatever the true values are).
 """
 
 from typing import Final, NamedTuple
@@ -18,13 +18,6 @@ from musedeep.storage.calibrations.sky_mask import SkyMask
 
 LARGEST_MOVE: Final = 2.0
 """Largest difference in the place of a given mask and the field that is none, pixels."""
-
-OWN_SHARE: Final = 0.85**2
-"""Share of a pixel of the image that comes from rows nearest to it.
-
-Drizzling spreads a row over 0.6 pixels in x and in y (pixfrac of these images). A row lies anywhere within the pixel;
-0.85 of its light stays there in each direction.
-"""
 
 
 class SkyRegion(NamedTuple):
@@ -107,17 +100,17 @@ def given_region(mask: SkyMask, start: tuple[float, float], shape: tuple[int, in
     return np.asarray(known & mask.mask[np.clip(y, 0, ny - 1)[:, None], np.clip(x, 0, nx - 1)[None, :]])
 
 
-def choice_bias(image: NDArray[np.float32], region: SkyRegion, variance: float) -> float:
+def choice_bias(image: NDArray[np.float32], region: SkyRegion, covariance: float) -> float:
     """How much too bright the sky of a region is by its choice: mean of the noise of its pixels; below 0 if too faint.
 
     Parameters
     ----------
     image : float32 (ny, nx), that the region was chosen by
-    variance : mean variance by noise of the mean of the rows nearest to a pixel
+    covariance : by noise, of the mean of the rows in a pixel and the pixel of the image
     """
     values = np.sort(image[np.isfinite(image)].astype(np.float64))
     n = values.size
-    if n < 100 or not variance > 0:
+    if n < 100 or not covariance > 0:
         return 0.0
     # of the darker half: sources make the other side wide
     spread = float(np.median(values) - values[int(0.16 * n)])
@@ -131,4 +124,4 @@ def choice_bias(image: NDArray[np.float32], region: SkyRegion, variance: float) 
         )
 
     rise = density(region.high, region.high < values[-1]) - density(region.low, region.low > values[0])
-    return float(-OWN_SHARE * variance * rise * n / region.mask.sum())
+    return float(-covariance * rise * n / region.mask.sum())

@@ -84,9 +84,10 @@ class SkySpectrum:
 
     Attributes
     ----------
-    sums : float64 (5, bins), of `sky_rows.add_sky_rows`
+    sums : float64 (6, bins), of `sky_rows.add_sky_rows`
     slices : int64 (25, 64), rows of each IFU and slice
-    halves : float64 (2, 2, ny, nx), number and sum of the rows on even and on odd lines of the CCD
+    halves : float64 (2, 2, ny, nx), of `sky_rows.add_sky_rows`
+    share : float64 (2,), of `sky_rows.add_sky_rows`
     doubtful : list of float64 (rows, 4)
     """
 
@@ -94,9 +95,10 @@ class SkySpectrum:
 
     def __init__(self, field: SkyField, start: float, bins: int, step: float = SAMPLING) -> None:
         self.field, self.start, self.bins, self.step = field, start, bins, step
-        self.sums = np.zeros((5, bins))
+        self.sums = np.zeros((6, bins))
         self.slices = np.zeros((25, 64), np.int64)
         self.halves = np.zeros((2, 2, *field.excess.shape))
+        self.share = np.zeros(2)
         self.doubtful: list[NDArray[np.float64]] = []
 
     def fresh(self) -> "SkySpectrum":
@@ -107,7 +109,9 @@ class SkySpectrum:
         """See `RowSums.add`."""
         doubtful = np.empty((rows["lambda"].size, 4))
         columns = [rows[name] for name in self.columns]
-        found = add_sky_rows(*columns, self.field, self.start, self.step, self.sums, self.slices, self.halves, doubtful)
+        found = add_sky_rows(
+            *columns, self.field, self.start, self.step, self.sums, self.slices, self.halves, self.share, doubtful
+        )
         if found:
             self.doubtful.append(doubtful[:found].copy())
 
@@ -116,6 +120,7 @@ class SkySpectrum:
         self.sums += other.sums
         self.slices += other.slices
         self.halves += other.halves
+        self.share += other.share
         self.doubtful += other.doubtful
 
     def finished(self, sigma: float = CLIP) -> "MeanSpectrum":
@@ -134,21 +139,28 @@ class SkySpectrum:
             raise MusedeepError("no row of the exposure is in the sky mask; give another SKY_MASK, or more wavelengths")
         doubtful = np.concatenate([np.empty((0, 4)), *self.doubtful])
         if doubtful.size:
-            mean, scatter = (_filled(self.sums[k], self.sums[0]) for k in (1, 3))
+            mean, stat, square = (_filled(self.sums[k], self.sums[0]) for k in (1, 3, 4))
+            # in strong lines, slices differ by more than the noise
+            scatter = np.maximum(stat, square - mean**2)
             add_undoubted(doubtful, mean, scatter, sigma if sigma > 0 else np.inf, self.start, self.step, self.sums)
         mean, variance = spectrum_of(self.sums)
         with np.errstate(invalid="ignore", divide="ignore"):
-            stat, scatter = self.sums[3] / self.sums[0], self.sums[4] / self.sums[0] - mean**2
-        pixel = self._pixel_variance()
-        return MeanSpectrum(self.start, self.step, mean, stat, variance, np.maximum(scatter, 0.0), self.slices, pixel)
+            stat, square, offset = (self.sums[k] / self.sums[0] for k in (3, 4, 5))
+        return MeanSpectrum(
+            self.start, self.step, mean, stat, variance, np.maximum(square - mean**2, 0.0),
+            np.nan_to_num(self.step * offset), self.slices, self._image_covariance(),
+        )  # fmt: skip
 
-    def _pixel_variance(self) -> float:
-        """Variance by noise of the mean of a pixel's rows, of the sky; 0 where it is not known."""
+    def _image_covariance(self) -> float:
+        """See `MeanSpectrum.image_covariance`."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = self.halves[:, 1] / self.halves[:, 0]
         half = 0.5 * (means[0] - means[1])
         half = half[np.isfinite(half)]
-        return float((1.4826 * np.median(np.abs(half - np.median(half)))) ** 2) if half.size > 1 else 0.0
+        if half.size < 2 or not self.share[0]:
+            return 0.0
+        variance = (1.4826 * np.median(np.abs(half - np.median(half)))) ** 2
+        return float(variance * self.share[1] / self.share[0])
 
 
 def _filled(values: NDArray[np.float64], number: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,8 +183,11 @@ class MeanSpectrum:
     stat : float64 (bins,), mean of the variances of the rows
     variance : float64 (bins,), of `data`
     scatter : float64 (bins,), variance of the rows as they scatter about `data`, with the noise that `stat` lacks
+    offset : float64 (bins,), mean distance of the rows from the centre of their bin [Angstrom]
     slices : int64 (25, 64), rows of each IFU and slice
-    pixel_variance : float, variance by noise of the mean over all wavelengths of a pixel of the field
+    image_covariance : float
+        Covariance, by noise, of the mean of the rows that lie in a pixel of the field and the pixel of the white-light
+        image, which these rows share with their neighbours.
     """
 
     start: float
@@ -181,8 +196,9 @@ class MeanSpectrum:
     stat: NDArray[np.float64]
     variance: NDArray[np.float64]
     scatter: NDArray[np.float64]
+    offset: NDArray[np.float64]
     slices: NDArray[np.int64]
-    pixel_variance: float = 0.0
+    image_covariance: float = 0.0
 
     @property
     def wavelength(self) -> NDArray[np.float64]:

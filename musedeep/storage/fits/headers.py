@@ -1,6 +1,7 @@
 """FITS headers as they stand in a file: the raw 80-character cards beside the parsed header, and its values."""
 
 import gzip
+import itertools
 import math
 import weakref
 import zlib
@@ -312,17 +313,19 @@ def text_of(header: fits.Header, key: str, path: object, default: str | None = N
 def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     """Primary header of one exposure from those of its per-IFU pixel tables.
 
-    The first header, with the limits of all, the sum of MERGED, and the slice offsets of every IFU; checksums
-    of the single files are dropped.
+    The first header, with the limits of all (those before the correction of the refraction, too), the sum of MERGED, and
+    the slice offsets of every IFU; checksums of the single files are dropped.
     """
     if len(headers) == 1:
         return headers[0]
     merged = headers[0].copy()
     for key in ("DATAMD5", "CHECKSUM", "DATASUM"):
         merged.remove(key, ignore_missing=True)
-    for axis in ("X", "Y", "LAMBDA", "IFU", "SLICE"):
-        for end, choose in (("LOW", min), ("HIGH", max)):
-            key = f"{_PIXTABLE}LIMITS {axis} {end}"
+    limits = [f"LIMITS {axis} {{}}" for axis in ("X", "Y", "LAMBDA", "IFU", "SLICE")]
+    before = [f"PREDAR LIMITS {axis}{{}}" for axis in ("X", "Y")]
+    for keys, ends in ((limits, ("LOW", "HIGH")), (before, ("LO", "HI"))):
+        for pattern, (end, choose) in itertools.product(keys, zip(ends, (min, max), strict=True)):
+            key = _PIXTABLE + pattern.format(end)
             values = [h[key] for h in headers if number_or_none(h, key) is not None]
             if values:
                 merged[_hierarch(key)] = choose(values)

@@ -25,8 +25,9 @@ COLUMN_TYPES = {
     "stat": np.dtype("f4"),
     "origin": np.dtype("i4"),
     "weight": np.dtype("f4"),
+    "orig": np.dtype("f4"),
 }
-"""Columns and their types in memory; `weight` is optional."""
+"""Columns and their types in memory; `weight` and `orig`, the data before a subtraction, are optional."""
 
 REQUIRED = ("xpos", "ypos", "lambda", "data", "dq", "stat", "origin")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musedeep.kernels.rows.row_spectrum import add_rows
-from musedeep.kernels.sky.sky_rows import SkyField, add_sky_rows, add_undoubted
+from musedeep.kernels.sky.sky_rows import SkyField, add_sky_rows, add_undoubted, own_share
 
 FIELD = SkyField(
     np.array([[0.0, np.nan, 5.0]], np.float32),
@@ -25,9 +25,9 @@ def rows_of(x, wavelength, data, dq=0, y=20.0):
 
 
 def add(rows):
-    sums, slices, halves = np.zeros((5, 11)), np.zeros((25, 64), np.int64), np.zeros((2, 2, 1, 3))
+    sums, slices, halves, share = np.zeros((6, 11)), np.zeros((25, 64), np.int64), np.zeros((2, 2, 1, 3)), np.zeros(2)
     doubtful = np.empty((rows[0].size, 4))
-    found = add_sky_rows(*rows, FIELD, 5000.0, 1.0, sums, slices, halves, doubtful)
+    found = add_sky_rows(*rows, FIELD, 5000.0, 1.0, sums, slices, halves, share, doubtful)
     return sums, slices, halves, doubtful[:found]
 
 
@@ -62,7 +62,14 @@ def test_flagged_rows_and_those_beyond_the_field_do_not_count():
 
 def test_rows_in_doubt_are_added_unless_they_are_cosmic_rays():
     doubtful = np.array([[5001.0, 130.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 10.0]])
-    sums = np.zeros((5, 3))
+    sums = np.zeros((6, 3))
     kept = add_undoubted(doubtful, np.full(3, 100.0), np.full(3, 16.0), 15.0, 5000.0, 1.0, sums)
     assert kept == 2
-    assert sums[:, 1].tolist() == [2.0, 300.0, 8.0, 8.0, 130.0**2 + 170.0**2]
+    assert sums[:, 1].tolist() == [2.0, 300.0, 8.0, 8.0, 130.0**2 + 170.0**2, 0.0]
+
+
+def test_the_share_of_a_row_in_its_own_pixel():
+    """It is spread evenly over 0.6 pixels."""
+    inside = lambda d: np.mean(np.abs(d + np.linspace(-0.3, 0.3, 60001)) <= 0.5)  # noqa: E731
+    for distance in (0.0, 0.1, 0.2, 0.35, -0.5):
+        assert own_share(distance) == pytest.approx(inside(distance), abs=1e-4)

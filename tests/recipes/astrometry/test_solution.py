@@ -130,6 +130,12 @@ def test_too_few_stars_and_other_stars():
         solve(observation(), other, stars, START, RECIPE.parse({}))
 
 
+def test_a_field_that_is_turned_against_the_header_is_none():
+    stars, field, _ = exposed(30.0)
+    with pytest.raises(MusedeepError, match=r"turned by 30\.2 deg against ESO INS DROT POSANG"):
+        solve(observation(0.0), field, stars, START, RECIPE.parse({}))
+
+
 def test_stars_on_a_line_make_no_solution():
     pixels = np.stack([np.arange(6.0), 2.0 * np.arange(6.0)], axis=1)
     with pytest.raises(MusedeepError, match="not on a line"):

@@ -42,6 +42,21 @@ def test_places_on_the_sky(tmp_path, solved):
     assert np.abs(found - [ra - header["RA"], dec - header["DEC"]]).max() * 3600.0 < 1e-4
 
 
+def test_middle_of_the_field_is_that_of_all_ifus(tmp_path):
+    """Also where the refraction was corrected IFU by IFU, as the reference's step does it."""
+    frames = []
+    for ifu in (3, 12):
+        write_field_table(tmp_path / f"t-{ifu:02d}.fits", ifu=ifu)
+        status, made = run_recipe("muse_scipost_correct_dar", tmp_path / f"dar-{ifu}",
+                                  [(tmp_path / f"t-{ifu:02d}.fits", "PIXTABLE_OBJECT")])  # fmt: skip
+        assert status == 0
+        frames.append((made / "PIXTABLE_REDUCED_0001.zarr", "PIXTABLE_OBJECT"))
+    status, made = run_recipe(RECIPE, tmp_path / "out", frames)
+    assert status == 0
+    # IFU 3 is centred on y = -114, IFU 12 on -6, each is 12 high
+    assert product(made)[0]["CRPIX2"] == pytest.approx(-60.0, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("changed", "mode", "words"),
     [

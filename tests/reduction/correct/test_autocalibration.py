@@ -72,10 +72,11 @@ def test_factors_are_those_of_the_errors(sources, errors):
     wrong = np.concatenate([errors[ifu] for ifu in IFUS])
     wanted = (1.0 + wrong).mean() / (1.0 + np.array([errors[ifu] for ifu in IFUS]))
     factors = found.factors.factors[[2, 3]]
-    assert np.abs(factors / wanted[:, :, None] - 1.0).max() < 0.003
+    left = factors / wanted[:, :, None] - 1.0
+    assert left.std() < 0.001 and np.abs(left).max() < 0.01
     others = np.delete(found.factors.factors, [2, 3], axis=0)
     assert (others == 1.0).all() and not found.factors.points[0].any()
-    assert found.pixels is not None and not found.pixels.mask[:, ::].all() and found.pixels.mask.mean() > 0.8
+    assert found.pixels is not None and 0.7 < found.pixels.mask.mean() < 1.0
 
 
 def test_slices_are_at_one_level_afterwards(sources, errors):
@@ -156,10 +157,12 @@ def test_outlying_columns_do_not_count():
 def test_the_mask_leaves_objects_out():
     rng = np.random.default_rng(4)
     image = (50.0 + rng.standard_normal((30, 40))).astype(np.float32)
-    image[3:6, 3:6], image[20, 20] = 90.0, np.nan
+    image[10:14, 10:14], image[20, 20], image[0, 30] = 90.0, np.nan, 90.0
     found = sky_pixels(image)
-    assert not found.mask[3:6, 3:6].any() and not found.mask[20, 20]
-    assert found.mask.mean() > 0.97
+    # two pixels around an object; a single one is none, but at the edge
+    assert not found.mask[8:16, 8:16].any() and found.mask[7:17, 7].all() and found.mask[20, 20]
+    assert not found.mask[0, 30] and found.mask[0, 31]
+    assert found.mask.mean() > 0.9
     with pytest.raises(MusedeepError, match="has no data"):
         sky_pixels(np.full((3, 3), np.nan, np.float32))
 

@@ -26,7 +26,7 @@ def spectrum_of(shift=0.02, slope=0.0, noise=0.0, factors=None):
     add_lines(places, flux, PROFILES, start, 0.3125, light)
     data = continuum_of(wavelength) + light + noise * np.random.default_rng(1).standard_normal(n)
     variance = np.full(n, max(noise, 0.1) ** 2)
-    return MeanSpectrum(start, 0.3125, data, variance * 100, variance, variance * 100, ROWS), light
+    return MeanSpectrum(start, 0.3125, data, variance * 100, variance, variance * 100, np.zeros(n), ROWS), light
 
 
 def fluxes(fit):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.reduction.sky.mask import OWN_SHARE, choice_bias, darkest, given_region
+from musedeep.reduction.sky.mask import choice_bias, darkest, given_region
 from musedeep.storage.calibrations.sky_mask import SkyMask
 
 
@@ -91,7 +91,7 @@ def test_noise_of_the_chosen_pixels_is_known(fraction, structure):
     noise = 0.4 * rng.standard_normal(shape)
     image = (truth + noise).astype(np.float32)
     region = darkest(image, fraction, 0.05)
-    bias = choice_bias(image, region, 0.16 / OWN_SHARE)
+    bias = choice_bias(image, region, 0.16)
     assert bias == pytest.approx(noise[region.mask].mean(), abs=0.02)
 
 
