@@ -27,6 +27,7 @@ from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.reduction.correct import flat_field
+from musedeep.reduction.correct.autocal_plot import draw_factors
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.placing import place
@@ -178,7 +179,10 @@ def _autocalibrated(
         maker = (partial(_autocal_mask, found, start, (low, low + step * grid.shape[0])),)
     factors = measure_factors(rows.sources, mask, start, observation.mode, call.workers)
     return reduced.corrected(
-        rows.corrected(calibrate_slices(observation, factors)), *maker, partial(_autocal_factors, factors)
+        rows.corrected(calibrate_slices(observation, factors)),
+        *maker,
+        partial(_autocal_factors, factors),
+        drawers=[partial(draw_factors, factors)],
     )
 
 
