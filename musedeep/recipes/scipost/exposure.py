@@ -21,6 +21,7 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import FLUX_UNIT
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
@@ -193,6 +194,7 @@ def _autocal_mask(
         *WHITE.cards(*covered),
         ("ESO QC SCIPOST LOWLIMIT", found.low, "Low limit in the white light image"),
         ("ESO QC SCIPOST THRESHOLD", found.high, "Threshold in the white light considered as sky"),
+        ("BUNIT", FLUX_UNIT, ""),
     ]
     return {"AUTOCAL_MASK": fits.HDUList([mask_hdu(found.mask, start, header_of("AUTOCAL_MASK", cards))])}
 
