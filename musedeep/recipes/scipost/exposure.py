@@ -23,12 +23,13 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction
 from musedeep.recipes.run_ifus import RecipeCall
-from musedeep.recipes.scipost.calibrations import ScipostCalibrations
+from musedeep.recipes.scipost.calibrations import MODELS, ScipostCalibrations
 from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
+from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
 from musedeep.reduction.correct.placing import place
 from musedeep.reduction.correct.raman import RamanLight, has_laser, measure_raman, subtract_raman
 from musedeep.reduction.correct.raman_images import raman_hdus
@@ -83,6 +84,28 @@ class ReducedExposure:
         return ReducedExposure(rows, (*self.makers, *makers), (*self.drawers, *drawers))
 
 
+def check_exposure(
+    call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, exposure: ExposureRows
+) -> None:
+    """Find out what the header and the calibrations do not allow, before the work.
+
+    Raises
+    ------
+    MusedeepError
+        A correction is made already; a keyword, or the line-spread function of an IFU, is missing or wrong.
+    """
+    observation = exposure.observation
+    check_not_subtracted(observation)
+    correct_refraction(observation, call.parameters.lambdaref)
+    if calibrations.response is not None:
+        refuse(is_flux_calibrated(observation), observation, "its fluxes are calibrated", FLUXCAL)
+    correct_velocity(observation, call.parameters.rvcorr)
+    if call.parameters.astrometry:
+        place(observation, calibrations.astrometry)
+    if call.parameters.skymethod in MODELS:
+        _profiles(calibrations, exposure)
+
+
 def reduce_exposure(
     call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, exposure: ExposureRows
 ) -> ReducedExposure:
@@ -94,7 +117,6 @@ def reduce_exposure(
         A correction is made already, or cannot be made; see its module.
     """
     parameters, observation = call.parameters, exposure.observation
-    check_not_subtracted(observation)
     rows = exposure.within(parameters.lambdamin, parameters.lambdamax)
     if not rows.n_rows:
         low, high = exposure.wavelengths

@@ -20,7 +20,7 @@ from musedeep.recipes.run_cube import cube_of, make
 from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
-from musedeep.recipes.scipost.exposure import ReducedExposure, reduce_exposure
+from musedeep.recipes.scipost.exposure import ReducedExposure, check_exposure, reduce_exposure
 from musedeep.recipes.scipost.recipe import RECIPE, ScipostParameters
 from musedeep.reduction.correct.flat_field import FFCORR
 from musedeep.reduction.correct.never_twice import PIXTABLE
@@ -71,8 +71,9 @@ def run(call: RecipeCall[ScipostParameters]) -> Outcome:
     calibrations.check(parameters)
     exposures = exposures_of(call.frames[TAG])
     check_together(exposures)
-    if calibrations.offsets is not None:
-        for exposure in exposures:
+    for exposure in exposures:
+        check_exposure(call, calibrations, exposure)
+        if calibrations.offsets is not None:
             calibrations.offsets.for_date(exposure.observation.date_obs)
     for number in range(1, len(exposures) + 1):
         for name in _names(call, number):

@@ -163,6 +163,7 @@ def test_nothing_is_done_twice_or_without_what_it_needs(tmp_path, caplog, change
         ((), ("--skymethod=model",), "skymethod=model needs a SKY_LINES, found none; add it, or use skymethod=simple"),
         (("STD_RESPONSE",), ("--skymethod=model",), "skymethod=model needs a STD_RESPONSE"),
         (("EXTINCT_TABLE",), ("--skymethod=none",), "the STD_RESPONSE needs a EXTINCT_TABLE"),
+        ((), ("--skymethod=subtract-model",), "skymethod=subtract-model needs a SKY_LINES"),
         ((), ("--skymethod=none", "--autocalib=user"), "autocalib=user needs a AUTOCAL_FACTORS"),
         ((), ("--skymethod=none", "--lambdamin=9400"), "no row between lambdamin=9400 and lambdamax=10000"),
     ],
@@ -171,6 +172,12 @@ def test_what_parameters_need_is_asked_for_before_the_work(tmp_path, caplog, lef
     frames = [*tables(tmp_path, n=2000), *calibrations(tmp_path)]
     frames = [(path, tag) for path, tag in frames if tag not in left_out]
     refused(RECIPE, tmp_path / "out", frames, words, caplog, *options)
+
+
+def test_the_second_exposure_is_checked_before_the_first_is_reduced(tmp_path, caplog):
+    other = tables(tmp_path, "other", n=2000, ESO_DRS_MUSE_PIXTABLE_RVCORR=-13.0, **SECOND)
+    frames = [*tables(tmp_path, n=2000), *other, *calibrations(tmp_path)]
+    refused(RECIPE, tmp_path / "out", frames, "its velocity is corrected already", caplog, *PLAIN, "--save=individual")
 
 
 def test_exposures_of_several_modes_are_refused(tmp_path, caplog):
