@@ -1,15 +1,21 @@
 """A cube of rows that are corrected when they are read is that of the corrected pixel table."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.errors import MusedeepError
+from musedeep.graph.combine.run import RunOptions, make_cube
 from musedeep.recipes.run_cube import cube_of, make
 from musedeep.recipes.run_exposures import exposures_of
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.recipe import RECIPE
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.storage.pixel_tables.open import open_pixel_table
+from tests.makers.field_rows import write_field
 from tests.makers.pixel_tables import write_dithers
 from tests.makers.row_sources import Offset, Redshifted
 
@@ -79,3 +85,17 @@ def test_rows_of_positioned_and_combined_tables(call):
             np.testing.assert_array_equal(joined[name], own[name])
         assert ((joined["dq"] & 32) != 0).any() and not (own["dq"] & 32).any()
         first += table.n_rows
+
+
+def test_the_graph_makes_the_same_cube_of_reduced_tables_alone(call, tmp_path):
+    paths = [Path(path) for path in call.frames["PIXTABLE_OBJECT"]]
+    make(call, cube_of(RECIPE, call, paths, frozenset({"cube"}), quality="SCIPOST"))
+    there = replace(call, output=tmp_path / "graph")
+    make_cube(cube_of(RECIPE, there, paths, frozenset({"cube"}), quality="SCIPOST"), RunOptions(threads=2))
+    with fits.open(call.output / "DATACUBE_FINAL.fits") as a, fits.open(there.output / "DATACUBE_FINAL.fits") as b:
+        assert list(a[0].header) == list(b[0].header)
+        for name in ("DATA", "STAT"):
+            np.testing.assert_array_equal(a[name].data, b[name].data)
+    pixels = write_field(tmp_path, (12,), wavelength=(7000.0, 7010.0))
+    with pytest.raises(MusedeepError, match="use muse_scipost_make_cube"):
+        make_cube(cube_of(RECIPE, there, pixels, frozenset({"cube"})), RunOptions(threads=2, overwrite=True))

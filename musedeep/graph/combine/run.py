@@ -98,6 +98,10 @@ def survey(
     wcs = read_output_wcs(cube.output_wcs) if cube.output_wcs else None
     exposures, tables = cube.exposures()
     first = exposures[0]
+    if first.scale:
+        raise MusedeepError(
+            f"{first.name}: positions are not those of a reduced pixel table (rad); use muse_scipost_make_cube"
+        )
     reference = (first.ra, first.dec)
     how = cube.resampling(exposures)
     LOG.info(f"{len(exposures)} exposures, {sum(e.n_rows for e in exposures):,} rows; indexing")

@@ -59,6 +59,9 @@ PIXFRAC: Final = (1.0, 1.0, 1.0)
 CRSIGMA: Final = 25.0
 """How it is resampled, and cosmic rays rejected, as the reference does (its log)."""
 
+MEMORY: Final = 900 << 20
+"""Working memory of the cube: with two IFUs no band has to be cut into strips of lines, which takes longer."""
+
 FINEST: Final = 1.0
 LEVEL_STEP: Final = 0.1
 """Lowest level that is tried where detsigma is negative, and the steps between levels."""
@@ -131,9 +134,10 @@ def _reduce(
     cube_path = call.output / f"DATACUBE_ASTROMETRY_{number:04d}.fits"
     wcs_path = call.output / f"ASTROMETRY_WCS_{number:04d}.fits"
     middle = grid.shape[0] // 2
+    memory = min(MEMORY, call.memory // 2)
     with FieldCube(cube_path, grid, target, unit, call.overwrite, [WHITE]) as cube:
         central: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
-        for planes in planes_of(survey, grid, how, workers=workers, progress=call.progress):
+        for planes in planes_of(survey, grid, how, memory=memory, workers=workers, progress=call.progress):
             cube.add(planes)
             for k in range(max(middle - 1 - planes.first, 0), min(middle + 2 - planes.first, planes.data.shape[0])):
                 central.append((planes.data[k].copy(), planes.stat[k].copy()))

@@ -18,6 +18,8 @@ WIDEST: Final = 1.0
 """Distance from the first image beyond which an image is left out [deg]."""
 LARGEST: Final = 50_000_000
 """Pixels of a sum."""
+MOST_PIXELS: Final = 5000
+"""Of an image, that are compared with the box of another."""
 
 
 @dataclass(frozen=True)
@@ -84,26 +86,30 @@ def _corners(image: Array, plane: FieldPlane, first: FieldPlane) -> Array:
     ny, nx = image.shape
     x, y = np.array([0.0, nx - 1.0, 0.0, nx - 1.0]), np.array([0.0, 0.0, ny - 1.0, ny - 1.0])
     ra, dec = plane.to_sky(x, y)
-    apart = np.sin(np.radians(dec)) * np.sin(np.radians(first.crval[1])) + np.cos(np.radians(dec)) * np.cos(
-        np.radians(first.crval[1])
-    ) * np.cos(np.radians(ra - first.crval[0]))
     placed = np.array(first.to_pixels(ra, dec))
-    return np.where(apart > 0.5, placed, np.inf)
+    return np.where(_cosine(ra, dec, first) > 0.5, placed, np.inf)
+
+
+def _cosine(ra: Array, dec: Array, plane: FieldPlane) -> Array:
+    """Cosine of the distance from where a plane touches the sky."""
+    delta, delta_0 = np.radians(dec), np.radians(plane.crval[1])
+    return np.asarray(
+        np.sin(delta) * np.sin(delta_0) + np.cos(delta) * np.cos(delta_0) * np.cos(np.radians(ra - plane.crval[0]))
+    )
 
 
 def overlap(images: Sequence[Array], planes: Sequence[FieldPlane], i: int, j: int, margin: float) -> bool:
     """Whether two images may show the same sky: data of one lie within `margin` [arcsec] of the box of the other."""
-    for one, other in ((i, j), (j, i)):
-        rows, columns = np.nonzero(np.isfinite(images[one]))
-        if not rows.size:
-            return False
-        step = max(rows.size // 5000, 1)
+    places = [np.nonzero(np.isfinite(images[k])) for k in (i, j)]
+    if not all(rows.size for rows, _ in places):
+        return False
+    for (rows, columns), one, other in zip(places, (i, j), (j, i), strict=True):
+        step = max(rows.size // MOST_PIXELS, 1)
         ra, dec = planes[one].to_sky(columns[::step].astype(float), rows[::step].astype(float))
-        with np.errstate(all="ignore"):
-            x, y = planes[other].to_pixels(ra, dec)
-        near = np.cos(np.radians(dec - planes[other].crval[1])) > 0.9
+        x, y = planes[other].to_pixels(ra, dec)
         around = margin / planes[other].scale
         ny, nx = images[other].shape
-        if (near & (x >= -around) & (x < nx + around) & (y >= -around) & (y < ny + around)).any():
+        inside = (x >= -around) & (x < nx + around) & (y >= -around) & (y < ny + around)
+        if (inside & (_cosine(ra, dec, planes[other]) > 0.5)).any():
             return True
     return False

@@ -80,29 +80,29 @@ def find_offsets(planes: Sequence[FieldPlane], sources: Sequence[Sources], param
     radii = parameters.radii
     core = min(CORE * planes[0].scale, radii[-1])
     shifts: dict[tuple[int, int], Shift] = {}
-    placed, order = _Placed(planes, sources, np.zeros((n, 2))), [_brightest(one) for one in sources]
+    placed, order = _Placed(planes, sources, np.zeros((n, 2))), [_brightest(found_in) for found_in in sources]
     for i, j in combinations(range(n), 2):
-        first, second = placed.pair(i, j)
-        shift = likely_shift(first[order[i]], second[order[j]], radii[0], parameters.nbins, core)
+        one, other = placed.pair(i, j)
+        shift = likely_shift(one[order[i]], other[order[j]], radii[0], parameters.nbins, core)
         if shift is not None:
             shifts[i, j] = shift
     group, values = _joined(n, shifts, planes, sources, math.log10(MOST_CHANCE / n), parameters.srcmin)
     pairs = [(i, j) for i, j in combinations(range(n), 2) if group[i] == group[j]]
-    errors = [one.errors(parameters.fwhm) * plane.scale for one, plane in zip(sources, planes, strict=True)]
+    errors = [found_in.errors(parameters.fwhm) * plane.scale for found_in, plane in zip(sources, planes, strict=True)]
     steps = [*radii[1:], *[radii[-1]] * ROUNDS] if len(radii) > 1 else [radii[0]] * ROUNDS
     found: dict[tuple[int, int], Agreement] = {}
     for number, radius in enumerate(steps):
         placed = _Placed(planes, sources, values)
         agreed = {(i, j): agreement(*placed.pair(i, j), (errors[i], errors[j]), radius) for i, j in pairs}
-        found = {pair: one for pair, one in agreed.items() if one is not None}
+        found = {pair: value for pair, value in agreed.items() if value is not None}
         change = _solved(n, group, found, planes, parameters.weight)
         values += change
         scale = np.array([[math.cos(math.radians(plane.crval[1])), 1.0] for plane in planes]) * 3600
         if number >= len(radii) - 1 and np.abs(change * scale).max() < SMALL:
             break
     matches = np.zeros((n, n), np.int64)
-    for (i, j), one in found.items():
-        matches[i, j] = matches[j, i] = one.matches
+    for (i, j), agreed_on in found.items():
+        matches[i, j] = matches[j, i] = agreed_on.matches
     for k in range(n):
         if not matches[k].any():
             group = _without(k, group)

@@ -43,25 +43,27 @@ def draw_offsets(
         left, middle, right = figure.subplots(1, 3)
         alone = np.array([offsets.alone(k) for k in range(len(planes))])
         for chosen, colour, text in ((~alone, ALIGNED, "aligned"), (alone, ALONE, "not aligned")):
-            left.plot(east[chosen], north[chosen], "o", color=colour, label=f"{chosen.sum()} {text}")
+            if chosen.any():
+                left.plot(east[chosen], north[chosen], "o", color=colour, label=f"{chosen.sum()} {text}")
         for k in range(len(planes) if len(planes) <= MOST_NAMES else 0):
             left.annotate(str(k + 1), (east[k], north[k]), (4, 4), textcoords="offset points", fontsize=8, color=FAINT)
         left.legend(loc="best")
         _frame(left, "Offsets", "measured minus reference, numbers of images")
         _scatter(middle, before, "Before", "differences of sources that two images share")
         spread = 1.4826 * np.median(np.abs(after - np.median(after, axis=0)), axis=0) if len(after) else np.zeros(2)
-        _scatter(right, after, "After", f"scatter {spread[0] * 1e3:.0f} mas east, {spread[1] * 1e3:.0f} mas north")
+        detail = f"scatter {spread[0] * 1e3:.1f} mas east, {spread[1] * 1e3:.1f} mas north"
+        _scatter(right, after * 1e3, "After", detail, "mas")
 
     draw(drawing, path, overwrite, size=(13.0, 4.8))
     return path
 
 
-def _scatter(axes: "Axes", differences: Array, text: str, detail: str) -> None:
+def _scatter(axes: "Axes", differences: Array, text: str, detail: str, unit: str = "arcsec") -> None:
     axes.plot(*differences.T, ".", color=INK, ms=4, alpha=0.5)
-    _frame(axes, text, detail)
+    _frame(axes, text, detail, unit)
 
 
-def _frame(axes: "Axes", text: str, detail: str) -> None:
+def _frame(axes: "Axes", text: str, detail: str, unit: str = "arcsec") -> None:
     """Axes of the sky, east to the left, with the place of no difference."""
     axes.axhline(0.0, color=FAINT, linewidth=0.8)
     axes.axvline(0.0, color=FAINT, linewidth=0.8)
@@ -69,6 +71,7 @@ def _frame(axes: "Axes", text: str, detail: str) -> None:
     half = max(float((high - low).max()) / 2, 0.01)
     middle = (low + high) / 2
     axes.set(xlim=(middle[0] + half, middle[0] - half), ylim=(middle[1] - half, middle[1] + half), box_aspect=1)
-    axes.set(xlabel="east [arcsec]", ylabel="north [arcsec]")
+    axes.set(xlabel=f"east [{unit}]", ylabel=f"north [{unit}]")
+    axes.locator_params(nbins=6)
     title(axes, text, detail)
     grid(axes)

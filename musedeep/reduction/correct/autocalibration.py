@@ -21,10 +21,9 @@ The method of Bacon et al. (2017, A&A 608, A1, section 3.1), as muse_scipost rev
 Slices without data have the factor 1. 98 percent of the factors of simulated exposures agree with those of muse_scipost
 2.8.7 within 0.003; with the same mask most of them do so within 3e-6.
 
-How it is called, on an exposure with positions in pixels of the field whose sky is not subtracted:
-`found = deepfield(exposure.sources, observation)`, then `exposure.corrected(calibrate_slices(observation,
-found.factors))`; with factors of the user, the second alone. `found.mask_hdus` and
-`storage.calibrations.autocal_factors.factors_hdus` make the products.
+How it is called, on an exposure with positions in pixels of the field, flux-calibrated, without Raman light, and with
+its sky: `pixels = sky_pixels(white_image(...))`, `factors = measure_factors(exposure.sources, pixels.mask, start,
+mode)`, `exposure.corrected(calibrate_slices(observation, factors))`; with factors of the user, the last alone.
 """
 
 from collections.abc import Sequence
@@ -32,27 +31,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from musedeep.errors import MusedeepError
-from musedeep.instrument import FLUX_UNIT, N_IFUS, N_SLICES
+from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.kernels.rows.slice_flux import CCD_COLUMNS, add_to_columns, scale_slices
-from musedeep.reduction.correct.never_twice import PIXTABLE, refuse, refuse_placed
-from musedeep.reduction.correct.sky import check_calibrated, check_not_subtracted
-from musedeep.reduction.cube.field_cube import white_image
-from musedeep.reduction.cube.field_grid import FieldGrid, field_grid
-from musedeep.reduction.cube.row_survey import survey_rows
+from musedeep.reduction.correct.never_twice import PIXTABLE, refuse
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
 from musedeep.reduction.rows.sums import add_up
-from musedeep.reduction.sky.mask import given_region
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors
-from musedeep.storage.calibrations.filters import WHITE
-from musedeep.storage.calibrations.sky_mask import SkyMask, mask_hdu
-from musedeep.storage.fits.header_cards import add
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 AUTOCAL: Final = PIXTABLE + "AUTOCAL"
@@ -123,76 +113,6 @@ def sky_pixels(image: NDArray[np.float32]) -> SkyPixels:
         # the outermost lines and columns stay, as in the ESO pipeline
         objects[1:-1, 1:-1] = change(objects, np.ones((3, 3)))[1:-1, 1:-1]
     return SkyPixels(~objects, low, high)
-
-
-@dataclass(frozen=True)
-class Deepfield:
-    """The autocalibration of an exposure on its own sky.
-
-    Attributes
-    ----------
-    pixels : SkyPixels, without objects; None where a SKY_MASK was given
-    grid : FieldGrid, of the mask
-    factors : AutocalFactors
-    """
-
-    pixels: SkyPixels | None
-    grid: FieldGrid
-    factors: AutocalFactors
-
-    def mask_hdus(self, header: fits.Header) -> fits.HDUList | None:
-        """AUTOCAL_MASK with a primary header; None where a SKY_MASK was given."""
-        if self.pixels is None:
-            return None
-        header = header.copy()
-        low, step = self.grid.start[2], self.grid.grid.step
-        add(
-            header,
-            ("ESO QC SCIPOST LOWLIMIT", self.pixels.low, "Low limit in the white light image"),
-            ("ESO QC SCIPOST THRESHOLD", self.pixels.high, "Threshold in the white light considered as sky"),
-            *WHITE.cards(low, low + step * self.grid.shape[0]),
-            ("BUNIT", FLUX_UNIT, ""),
-        )
-        return fits.HDUList([mask_hdu(self.pixels.mask, self.grid.start, header)])
-
-
-def deepfield(
-    sources: Sequence[RowSource],
-    observation: Observation,
-    given: SkyMask | None = None,
-    workers: int | None = None,
-) -> Deepfield:
-    """Find the factors of the slices of an exposure on its own sky: autocalib=deepfield.
-
-    Its rows are read three times: for their places, for the white-light image, and for the sums.
-
-    Parameters
-    ----------
-    sources : rows of its IFUs
-        Flux-calibrated and without Raman light, the sky not subtracted; with positions in pixels of the field.
-    given : a SKY_MASK, which takes the place of the mask made of the white-light image
-    workers : threads
-
-    Raises
-    ------
-    MusedeepError
-        Its slices are calibrated, or the sky is subtracted already; it is not flux-calibrated; positions are not in
-        the field of view; a mask of another size or place; the sky of a range of wavelengths is not positive.
-    """
-    refuse(AUTOCAL in observation.header, observation, "its slices are calibrated", AUTOCAL)
-    check_not_subtracted(observation)
-    check_calibrated(observation, sources)
-    refuse_placed(observation, "the autocalibration")
-    pointing = observation.ra, observation.dec
-    survey = survey_rows(sources, float(np.deg2rad(pointing[1])), workers)
-    grid = field_grid(survey, pointing)
-    pixels = None
-    if given is None:
-        pixels = sky_pixels(white_image(survey, grid, workers=workers))
-        mask = pixels.mask
-    else:
-        mask = given_region(given, grid.start[:2], grid.shape[1:])
-    return Deepfield(pixels, grid, measure_factors(sources, mask, grid.start[:2], observation.mode, workers))
 
 
 class ColumnSums:

@@ -27,6 +27,7 @@ from musedeep.storage.pixel_tables.table import (
     clean_ranges,
     cut_ranges,
     empty_rows,
+    read_together,
     row_blocks,
 )
 from musedeep.storage.stores.location import Location
@@ -96,6 +97,16 @@ class Corrected:
         """See `RowSource.path`."""
         return self.source.path
 
+    @property
+    def together(self) -> tuple[tuple[str, ...], ...]:
+        """See `read_together`: columns that one correction changes."""
+        groups = [set(group) for group in read_together(self.source)]
+        for one in self.corrections:
+            changed = set(one.changes)
+            joined = changed.union(*(group for group in groups if group & changed))
+            groups = [group for group in groups if not group & joined] + [joined]
+        return tuple(tuple(name for name in self.names if name in group) for group in groups)
+
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `RowSource.read`; only the corrections of these columns are applied."""
         wanted, applied = set(names), list[Correction]()
@@ -150,7 +161,7 @@ class RowsWithin:
         in_threads(look, len(blocks), READERS)
         self._kept = clean_ranges(np.concatenate([np.empty((0, 2), np.int64), *pieces]), source.n_rows)
         self._seams = np.cumsum([0, *(self._kept[:, 1] - self._kept[:, 0])], dtype=np.int64)
-        self.n_rows = int(self._seams[-1])
+        self.n_rows, self.together = int(self._seams[-1]), read_together(source)
 
     @property
     def path(self) -> Location:
@@ -176,7 +187,7 @@ class JoinedRows:
         self.path, self.sources = path, list(sources)
         self.names, self.units = sources[0].names, sources[0].units
         self._seams = np.cumsum([0, *(source.n_rows for source in sources)], dtype=np.int64)
-        self.n_rows = int(self._seams[-1])
+        self.n_rows, self.together = int(self._seams[-1]), read_together(sources[0])
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `RowSource.read`."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
 from musedeep.storage.fits.hdus import numbers, open_hdus, whole_numbers
-from musedeep.storage.fits.header_cards import Card, add
+from musedeep.storage.fits.header_cards import Card
 from musedeep.storage.fits.headers import number_of
 from musedeep.storage.fits.table import Column, table_hdu, tables_with
 
@@ -63,13 +63,6 @@ class AutocalFactors:
         values["npts"] = self.points.transpose(2, 0, 1).ravel()
         values["corr"], values["corr_orig"] = (a.transpose(2, 0, 1).ravel() for a in (self.factors, self.originals))
         return table_hdu(COLUMNS, values)
-
-
-def factors_hdus(factors: AutocalFactors, header: fits.Header) -> fits.HDUList:
-    """An AUTOCAL_FACTORS with a primary header, to which the ranges of wavelengths are added."""
-    header = header.copy()
-    add(header, *factors.cards())
-    return fits.HDUList([fits.PrimaryHDU(header=header), factors.table()])
 
 
 def read_autocal_factors(path: str | Path) -> AutocalFactors:

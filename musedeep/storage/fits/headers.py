@@ -313,8 +313,8 @@ def text_of(header: fits.Header, key: str, path: object, default: str | None = N
 def merge_headers(headers: Sequence[fits.Header]) -> fits.Header:
     """Primary header of one exposure from those of its per-IFU pixel tables.
 
-    The first header, with the limits of all (those before the correction of the refraction, too), the sum of MERGED, and
-    the slice offsets of every IFU; checksums of the single files are dropped.
+    The first header, with the limits of all (also those before the correction of the refraction), the sum of MERGED,
+    and the slice offsets of every IFU; checksums of the single files are dropped.
     """
     if len(headers) == 1:
         return headers[0]

@@ -28,6 +28,7 @@ from musedeep.storage.pixel_tables.table import (
     RowSource,
     clean_ranges,
     empty_rows,
+    read_together,
     split_ranges,
 )
 from musedeep.storage.stores.checked_store import RecordedStore
@@ -118,6 +119,9 @@ class _StoreWriter:
         block = min(max(memory // (32 * (workers + 1)), 1 << 14), ROWS_PER_BLOCK)
         self.block = block // ROWS_PER_MARK * ROWS_PER_MARK
         marks = -(-table.n_rows // ROWS_PER_MARK)
+        groups = read_together(table)
+        alone = [(name,) for name in table.names if not any(name in group for group in groups)]
+        self.pieces = [*groups, *alone]
         self.bands: NDArray[Any] = np.empty((2, marks), np.int32)
         self.parts: NDArray[Any] = np.empty((2, marks), np.int16)
 
@@ -277,16 +281,20 @@ class _StoreWriter:
             if isinstance(self.table, RowsByOrigin):
                 group.known = self.table.complete(group.known)
 
-            def move(name: str, group: _Group = group) -> NDArray[Any]:
-                values = group.known.get(name)
-                if values is None:
-                    values = self.table.read(group.ranges, (name,))[name][group.order]
-                if name in ("xpos", "ypos"):
-                    self._check(name, values, group.source)
-                columns[name].append(values)
-                return values if name in ("xpos", "ypos", "lambda") else values[:0]
+            def move(names: tuple[str, ...], group: _Group = group) -> Rows:
+                wanted = [name for name in names if name not in group.known]
+                rows = self.table.read(group.ranges, wanted) if wanted else {}
+                kept = {}
+                for name in names:
+                    values = group.known[name] if name in group.known else rows.pop(name)[group.order]
+                    if name in ("xpos", "ypos"):
+                        self._check(name, values, group.source)
+                    columns[name].append(values)
+                    if name in ("xpos", "ypos", "lambda"):
+                        kept[name] = values
+                return kept
 
-            futures = {name: self.pool.submit(move, name) for name in self.table.names}
+            futures = [self.pool.submit(move, names) for names in self.pieces]
             lengths = counts[group.keys.start : group.keys.stop]
             lengths = lengths[lengths > 0]
             starts = np.cumsum(lengths) - lengths
@@ -295,7 +303,7 @@ class _StoreWriter:
             delta[starts] = 0
             columns["order"].append(delta)
             del delta
-            kept = {name: future.result() for name, future in futures.items()}
+            kept = {name: values for future in futures for name, values in future.result().items()}
             inner = segment_edges(lengths)
             box = np.empty((inner.size - 1, 6), np.float32)
             native = same_unit(self.table.units.get("xpos", ""), "rad")

@@ -140,6 +140,12 @@ class PixelTable(RowSource, Protocol):
         ...
 
 
+def read_together(source: RowSource) -> tuple[tuple[str, ...], ...]:
+    """Groups of columns of a source that are best read at once, because they come of the same work; others alone."""
+    found: tuple[tuple[str, ...], ...] = getattr(source, "together", ())
+    return found
+
+
 def row_blocks(n_rows: int, most: int | None = None) -> list[NDArray[np.int64]]:
     """Ranges, int64 (1, 2) each, of at most ROWS_AT_ONCE rows (or fewer: `most`), that cover so many rows in order."""
     size = max(min(ROWS_AT_ONCE, most or ROWS_AT_ONCE), 1)

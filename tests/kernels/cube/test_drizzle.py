@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from musedeep.kernels.cube import resample
 from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights, two_planes_at_most
+from musedeep.kernels.cube.voxels import PIXEL
 from tests.makers.boxes import GRID
 
 
@@ -75,3 +76,31 @@ def test_planes_reached():
     assert not two_planes_at_most(planes[::-1].copy(), size, 0.8, 0.5)
     assert not two_planes_at_most(7000 + 0.6 * np.arange(4), 0.48 * size, 0.8, 0.8)
     assert two_planes_at_most(planes[:1], size[:1], 0.8, 1.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), pixfrac=st.tuples(*[st.sampled_from([0.6, 0.9, 1.0])] * 3))
+def test_same_bits_up_to_whole_pixels_on_straight_axes(seed, pixfrac):
+    rng = np.random.default_rng(seed)
+    shape, n = (5, 6, 9), 5 * 6 * 9
+    counts = rng.poisson(3.0, n)
+    z, y, x = (k.astype(float) for k in np.unravel_index(np.repeat(np.arange(n), counts), shape))
+    px, py, pz = rng.uniform(-0.5, 0.5, (3, z.size))
+    lines, columns = np.mgrid[0:6, 0:9] * PIXEL
+    number, skip = np.zeros(z.size, np.uint16), np.zeros(z.size, np.uint8)
+    where = ((x + px) * PIXEL, (y + py) * PIXEL, 7000 + 1.25 * (z + pz), rng.normal(size=z.size), np.ones(z.size))
+    rows = CellRows(*(v.astype("f4") for v in where), number, skip, np.r_[0, np.cumsum(counts)])
+    units, whole = np.array([1 / PIXEL, 0.8]), ((0, 5), (0, 6))
+    results = []
+    # steeper axes than there are: the same voxels, found by trying all
+    for factor in (1.0, 1.15):
+        voxels = Voxels(
+            shape, *whole, columns, lines, np.ones((6, 9)), 7000 + 1.25 * np.arange(5.0), np.ones(5), units,
+            factor * np.eye(2), np.ones(2),
+        )  # fmt: skip
+        sums = np.zeros((*shape, 3))
+        kernel = resample.Kernel(resample.DRIZZLE, 1, 1.0, np.array(pixfrac))
+        weights = Weights(np.ones(1), np.empty(0, np.float32))
+        resample.accumulate(rows, voxels, weights, kernel, sums, np.zeros((0, 0, 0, 0), np.uint64))
+        results.append(sums)
+    np.testing.assert_array_equal(*results)

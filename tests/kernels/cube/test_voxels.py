@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.cube.voxels import Choice, CubeGrid, PlacedRows, Pointing, TableRows, place_rows
+from musedeep.kernels.cube.voxels import PIXEL, Choice, CubeGrid, PlacedRows, Pointing, TableRows, place_rows
 from musedeep.kernels.rows.projection import spectral_coefficients
 
 SHAPE = (8, 330, 340)
@@ -77,3 +77,35 @@ def test_every_row_is_in_one_box(dec, shift, angle, step, cuts, seed):
     np.testing.assert_array_equal(values[3], 2 * rows["data"][whole])
     with_bad = placed(rows, *options, (0, SHAPE[1]), keep_bad=True)[0]
     np.testing.assert_array_equal(with_bad[np.isin(rows["dq"][with_bad], (0, 32))], whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**31), start=st.tuples(st.floats(-160, 10), st.floats(-160, 140)))
+def test_rows_in_pixels_of_the_field(seed, start):
+    """Each row of positions in pixels is in the cell that its own position says."""
+    rng = np.random.default_rng(seed)
+    n = 2000
+    x, y = (rng.uniform(-3, size + 2, n) + first for size, first in zip((40, 30), start, strict=True))
+    rows = [x, y, rng.uniform(6995, 7055, n), rng.normal(size=n), np.ones(n)]
+    table = TableRows(*(v.astype("f4") for v in rows), np.zeros(n, np.int32))
+    shape, box = np.array([40, 30, 40]), np.array([5, 30, 3, 20])
+    grid = CubeGrid(
+        -start[0] * PIXEL, -start[1] * PIXEL, np.deg2rad(start[1] * PIXEL), np.eye(2) / PIXEL, np.ones(2),
+        spectral_coefficients(0, 1.0, 7000.0, 1.25), shape,
+    )  # fmt: skip
+    columns = [np.empty(n, np.float32) for _ in range(5)]
+    out = PlacedRows(*columns, np.empty(n, np.uint8), np.empty(n, np.int32), np.empty(n, np.int32))
+    kept, _ = place_rows(table, Pointing(0.0, 0.0, 0.0, PIXEL), grid, box, Choice(0.0, 1e4, 1, False), 1.0, out)
+    z, y, x = (
+        (v.astype(float) - first) / step
+        for v, first, step in ((table.wavelength, 7000, 1.25), (table.ypos, start[1], 1), (table.xpos, start[0], 1))
+    )
+    clear = (np.abs(np.stack([x, y, z]) % 1 - 0.5) > 1e-4).all(axis=0)  # not on an edge between two cells
+    iz, iy, ix = (np.floor(v + 0.5).astype(int) for v in (z, y, x))
+    inside = (iz >= 5) & (iz < 30) & (iy >= 3) & (iy < 20) & (ix >= -1) & (ix < 41)
+    found = out.row[:kept]
+    assert set(np.flatnonzero(inside & clear)) == {k for k in found if clear[k]}
+    cell = (iz - 5) * 17 * 40 + (iy - 3) * 40 + np.clip(ix, 0, 39)
+    sure = clear[found]
+    np.testing.assert_array_equal(out.cell[:kept][sure], cell[found][sure])
+    np.testing.assert_array_equal(out.ra[:kept], table.xpos[found] * np.float32(PIXEL))

@@ -2,22 +2,23 @@
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import FLUX_UNIT
 from musedeep.reduction.correct.autocalibration import (
     ColumnSums,
     calibrate_slices,
-    deepfield,
     factors_of,
     measure_factors,
     range_limits,
     sky_pixels,
     slice_sky,
 )
+from musedeep.reduction.cube.field_cube import white_image
+from musedeep.reduction.cube.field_grid import field_grid
+from musedeep.reduction.cube.row_survey import survey_rows
 from musedeep.reduction.rows.source import corrected
-from musedeep.storage.calibrations.autocal_factors import AutocalFactors, factors_hdus, read_autocal_factors
+from musedeep.storage.calibrations.autocal_factors import AutocalFactors
 from tests.makers.field_tables import observation
 from tests.makers.row_sources import RowsInMemory
 
@@ -60,6 +61,14 @@ def sources(errors):
     return [RowsInMemory(sky_rows(ifu, errors[ifu], object_at=(20.0, -110.0)), UNITS) for ifu in IFUS]
 
 
+def deepfield(sources, workers=None):
+    """Mask, its place, and factors of an exposure."""
+    survey = survey_rows(sources, 0.0)
+    grid = field_grid(survey, (53.0, -27.0))
+    pixels = sky_pixels(white_image(survey, grid, workers=workers))
+    return pixels, grid.start[:2], measure_factors(sources, pixels.mask, grid.start[:2], "WFM-NOAO-N", workers)
+
+
 def test_ranges_of_the_modes():
     plain, ao = range_limits("WFM-NOAO-E"), range_limits("WFM-AO-N")
     assert plain.size == 21 and ao.size == 20
@@ -68,21 +77,21 @@ def test_ranges_of_the_modes():
 
 
 def test_factors_are_those_of_the_errors(sources, errors):
-    found = deepfield(sources, observation(), workers=2)
+    pixels, _, found = deepfield(sources, workers=2)
     wrong = np.concatenate([errors[ifu] for ifu in IFUS])
     wanted = (1.0 + wrong).mean() / (1.0 + np.array([errors[ifu] for ifu in IFUS]))
-    factors = found.factors.factors[[2, 3]]
+    factors = found.factors[[2, 3]]
     left = factors / wanted[:, :, None] - 1.0
     assert left.std() < 0.001 and np.abs(left).max() < 0.01
-    others = np.delete(found.factors.factors, [2, 3], axis=0)
-    assert (others == 1.0).all() and not found.factors.points[0].any()
-    assert found.pixels is not None and 0.7 < found.pixels.mask.mean() < 1.0
+    others = np.delete(found.factors, [2, 3], axis=0)
+    assert (others == 1.0).all() and not found.points[0].any()
+    assert 0.7 < pixels.mask.mean() < 1.0
 
 
 def test_slices_are_at_one_level_afterwards(sources, errors):
-    found = deepfield(sources, observation(), workers=1)
-    again = [corrected(one, calibrate_slices(observation(), found.factors)) for one in sources]
-    second = measure_factors(again, found.pixels.mask, found.grid.start[:2], "WFM-NOAO-N")
+    pixels, start, found = deepfield(sources, workers=1)
+    again = [corrected(one, calibrate_slices(observation(), found)) for one in sources]
+    second = measure_factors(again, pixels.mask, start, "WFM-NOAO-N")
     assert np.abs(second.factors - 1.0).max() < 1e-4
     rows = again[0].read(np.array([[0, 1000]]), ("data", "stat"))
     factor = rows["data"] / sources[0].rows["data"][:1000]
@@ -99,16 +108,6 @@ def test_threads_and_blocks_make_no_difference(sources):
             own.add({name: values[first : first + 777_777] for name, values in source.rows.items()})
         sums.merge(own)
     np.testing.assert_array_equal(factors_of(sums).factors, one.factors)
-
-
-def test_products_come_back(sources, tmp_path):
-    found = deepfield(sources, observation())
-    factors_hdus(found.factors, fits.Header()).writeto(tmp_path / "factors.fits")
-    np.testing.assert_array_equal(read_autocal_factors(tmp_path / "factors.fits").factors, found.factors.factors)
-    mask = found.mask_hdus(fits.Header([("OBJECT", "x")]))[0]
-    assert mask.data.dtype == np.uint8 and mask.header["CTYPE1"] == "PIXEL"
-    assert mask.header["ESO QC SCIPOST LOWLIMIT"] < 51.0 < mask.header["ESO QC SCIPOST THRESHOLD"] + 20.0
-    assert mask.header["ESO DRS MUSE FILTER NAME"] == "white"
 
 
 def changed_sums(change):
@@ -165,19 +164,6 @@ def test_the_mask_leaves_objects_out():
     assert found.mask.mean() > 0.9
     with pytest.raises(MusedeepError, match="has no data"):
         sky_pixels(np.full((3, 3), np.nan, np.float32))
-
-
-@pytest.mark.parametrize(
-    ("header", "words"),
-    [
-        ({"ESO_DRS_MUSE_PIXTABLE_AUTOCAL": "slice-median"}, "its slices are calibrated already"),
-        ({"ESO_DRS_MUSE_PIXTABLE_SKYSUB": True}, "the sky is subtracted already"),
-        ({"ESO_DRS_MUSE_PIXTABLE_WCS": "projected (intermediate)"}, "positions are projected"),
-    ],
-)
-def test_bad_input(sources, header, words):
-    with pytest.raises(MusedeepError, match=words):
-        deepfield(sources, observation(**header))
 
 
 def test_a_sky_that_is_subtracted_and_a_mask_beside_the_field(sources):

@@ -18,7 +18,7 @@ from musedeep.reduction.rows.source import (
     scaled_flux,
 )
 from musedeep.storage.pixel_tables import table
-from musedeep.storage.pixel_tables.table import REQUIRED, RowsByOrigin
+from musedeep.storage.pixel_tables.table import REQUIRED, RowsByOrigin, read_together
 from tests.makers.row_sources import Offset, Redshifted, RowsInMemory, WeightOfSlice, random_source
 
 
@@ -124,3 +124,16 @@ def test_sources_are_read_in_blocks(monkeypatch, processors):
 def test_readers_are_few():
     """Each of them has a block of rows in memory, on machines with many processors too."""
     assert 1 <= source_module.READERS <= 8
+
+
+def test_columns_of_one_correction_are_read_together():
+    source = random_source(1, 100)
+    assert read_together(source) == ()
+    shifted = corrected(source, [Offset("xpos", 1), Redshifted(0.001)])
+    assert [set(group) for group in read_together(shifted)] == [{"xpos"}, {"lambda", "data"}]
+    both = corrected(shifted, [Redshifted(0.001), Offset("dq", 1)])
+    assert {frozenset(group) for group in read_together(both)} == {
+        frozenset({"xpos"}), frozenset({"lambda", "data"}), frozenset({"dq"}),
+    }  # fmt: skip
+    for wrapped in (RowsWithin(both, 5000.0, 5500.0), JoinedRows(Path("all"), [both, both])):
+        assert read_together(wrapped) == read_together(both)

@@ -5,7 +5,8 @@ import pytest
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
-from musedeep.storage.calibrations.autocal_factors import AutocalFactors, factors_hdus, read_autocal_factors
+from musedeep.storage.calibrations.autocal_factors import AutocalFactors, read_autocal_factors
+from musedeep.storage.fits.header_cards import header_of
 
 
 def some_factors(ranges=3):
@@ -20,7 +21,9 @@ def some_factors(ranges=3):
 
 @pytest.fixture
 def path(tmp_path):
-    factors_hdus(some_factors(), fits.Header()).writeto(tmp_path / "factors.fits")
+    factors = some_factors()
+    primary = fits.PrimaryHDU(header=header_of(factors.cards()))
+    fits.HDUList([primary, factors.table()]).writeto(tmp_path / "factors.fits")
     return tmp_path / "factors.fits"
 
 
