@@ -35,7 +35,7 @@ from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, w
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
-from musedeep.storage.fits.headers import integer_of, number_of
+from musedeep.storage.fits.headers import integer_of, number_of, text_of
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
 from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
@@ -181,7 +181,8 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
         joined = JoinedPixelTable(tables)
         levelled = [corrected(one, scaled_flux(f)) for one, f in zip(tables, joined.factors, strict=True)]
         spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
-        spectrum = merged_spectrum(spectra, joined.path) if len(spectra) == len(tables) else None
+        mode = text_of(joined.facts, "ESO INS MODE", joined.path, "")
+        spectrum = merged_spectrum(spectra, joined.path, mode) if len(spectra) == len(tables) else None
         header, names = joined.header, tuple(str(table.path) for table in tables)
         if len(tables) > 1:
             header = _merged(header, len(tables))

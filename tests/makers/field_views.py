@@ -41,7 +41,8 @@ def header(number: int) -> fits.Header:
         "EXPTIME": 100.0 * (number + 1), "MJD-OBS": 57002.0 + number / 48,
         "DATE-OBS": f"2014-12-11T{number:02d}:30:00.000", "OBJECT": "field (white)",
         "HIERARCH ESO INS MODE": "WFM-NOAO-N", "HIERARCH ESO QC SCIPOST NDET": 3,
-        "HIERARCH ESO PRO REC1 ID": "muse_scipost", "HIERARCH ESO DRS MUSE FILTER NAME": "white",
+        "HIERARCH ESO PRO REC1 ID": "muse_scipost", "HIERARCH ESO PRO CATG": "IMAGE_FOV",
+        "HIERARCH ESO DRS MUSE FILTER NAME": "white",
     }  # fmt: skip
     return fits.Header([(key, value) for key, value in made.items()])
 

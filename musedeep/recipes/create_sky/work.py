@@ -113,6 +113,8 @@ def _header(
     frames = {**call.frames, "PIXTABLE_SKY": list(exposure.paths)}
     header = exposure.header
     own: list[Card] = [("ESO PRO SCIENCE", False, "Scientific product if T"), *cards]
+    if category == "SKY_IMAGE" and any(key == flat_field.FFCORR for key, _, _ in exposure.cards):
+        own.append(("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     if category in WITH_PIXEL_TABLE:
         own = [*exposure.cards, *own]
     else:

@@ -108,7 +108,7 @@ def _by_image(views: Sequence[FieldView], lists: Sequence[SourceList]) -> list[S
             )
         chosen.append(found[0])
     if len(lists) > len(views):
-        other = next(one for one in lists if one not in chosen)
+        other = next(one for one in lists if all(one is not taken for taken in chosen))
         raise MusedeepError(f"{other.path}: belongs to none of the images (MJD-OBS {other.mjd_obs:.8f}); leave it out")
     return chosen
 

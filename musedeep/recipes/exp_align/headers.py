@@ -1,7 +1,7 @@
 """Primary headers of the products of muse_exp_align, and their quality control.
 
-As the reference writes them: the cards of the primary header of an image, those of the quality control of earlier
-steps only in the sum of the images, and the record of this step. PIPE ID and DRS ID name musedeep.
+As the reference writes them: the cards of the primary header of an image, in tables without its quality control, and
+the record of this step. PIPE ID and DRS ID name musedeep.
 """
 
 import copy
@@ -25,6 +25,11 @@ _DROPPED: Final = re.compile(
     r"ESO DPR .*|ESO PRO (CATG|TYPE|TECH|SCIENCE|DID|DATANCOM)|C(TYPE|UNIT|RPIX|RVAL|SYER|DELT|RDER)\d|CD\d_\d|)$"
 )
 _RECORD: Final = re.compile(r"ESO PRO REC(\d+) ID$")
+_GONE: Final = {
+    "SOURCE_LIST": re.compile("ESO QC "),
+    "OFFSET_LIST": re.compile("ESO QC |ESO DRS MUSE |EXPTIME$"),
+}
+"""Of tables, what describes the image."""
 QC: Final = "ESO QC EXPALIGN "
 
 
@@ -47,12 +52,8 @@ def product_header(
     files, lists : IMAGE_FOV and SOURCE_LIST that it was made from
     quality : cards of the quality control of this step
     """
-    dropped = r"ESO QC " if category != "PREVIEW_FOV" else r"(?!)"
-    kept = [
-        copy.copy(c) for c in first.cards if not _DROPPED.match(c.keyword) and not re.match(dropped, c.keyword)
-    ]  # fmt: skip
-    if category == "OFFSET_LIST":
-        kept = [c for c in kept if c.keyword != "EXPTIME"]
+    gone = _GONE.get(category)
+    kept = [copy.copy(c) for c in first.cards if not _DROPPED.match(c.keyword) and not (gone and gone.match(c.keyword))]
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
         kept.append(card("ESO PRO ANCESTOR", first["ARCFILE"]))
     number = max((int(match[1]) for c in kept if (match := _RECORD.match(c.keyword))), default=0) + 1

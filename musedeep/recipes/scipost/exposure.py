@@ -21,12 +21,14 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import FLUX_UNIT
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.calibrations import MODELS, ScipostCalibrations
 from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.reduction.correct import flat_field
+from musedeep.reduction.correct.autocal_plot import draw_factors
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
@@ -200,7 +202,10 @@ def _autocalibrated(
         maker = (partial(_autocal_mask, found, start, (low, low + step * grid.shape[0])),)
     factors = measure_factors(rows.sources, mask, start, observation.mode, call.workers)
     return reduced.corrected(
-        rows.corrected(calibrate_slices(observation, factors)), *maker, partial(_autocal_factors, factors)
+        rows.corrected(calibrate_slices(observation, factors)),
+        *maker,
+        partial(_autocal_factors, factors),
+        drawers=[partial(draw_factors, factors)],
     )
 
 
@@ -211,6 +216,7 @@ def _autocal_mask(
         *WHITE.cards(*covered),
         ("ESO QC SCIPOST LOWLIMIT", found.low, "Low limit in the white light image"),
         ("ESO QC SCIPOST THRESHOLD", found.high, "Threshold in the white light considered as sky"),
+        ("BUNIT", FLUX_UNIT, ""),
     ]
     return {"AUTOCAL_MASK": fits.HDUList([mask_hdu(found.mask, start, header_of("AUTOCAL_MASK", cards))])}
 

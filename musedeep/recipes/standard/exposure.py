@@ -16,16 +16,16 @@ from typing import Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from musedeep.kernels.field.sources import find_sources
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.standard.products import fluxes_hdus, quality_cards, star_cards
 from musedeep.recipes.standard.recipe import RECIPE, StandardParameters
-from musedeep.recipes.standard.sensitivity import Curve, Seen, StarSpectrum, response_of, sensitivity
+from musedeep.recipes.standard.reduced import Reduced
+from musedeep.recipes.standard.sensitivity import Seen, StarSpectrum, response_of, sensitivity
 from musedeep.recipes.standard.star_fluxes import StarFluxes, measure_all, profile_of
-from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, Stars, choose_star, find_stars
+from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, choose_star, find_stars
 from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse
 from musedeep.reduction.correct.refraction import correct_refraction
@@ -39,8 +39,8 @@ from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.statics.load import load_telluric_regions
 from musedeep.storage.calibrations.extinction import ExtinctionTable, read_extinction
 from musedeep.storage.calibrations.filters import WHITE, Filter, read_filters
-from musedeep.storage.calibrations.response import Response, Telluric, flat_corrected_card, response_hdu, telluric_hdu
-from musedeep.storage.calibrations.std_flux_table import Standard, nearest_standard
+from musedeep.storage.calibrations.response import flat_corrected_card, response_hdu, telluric_hdu
+from musedeep.storage.calibrations.std_flux_table import nearest_standard
 from musedeep.storage.calibrations.telluric_regions import TelluricRegions, read_telluric_regions
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.fits.headers import number_of, text_of
@@ -64,32 +64,6 @@ class Calibrations:
     extinction: ExtinctionTable
     regions: TelluricRegions
     filters: tuple[Filter, ...]
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """All that is found in an exposure, for headers, tables and pictures.
-
-    Attributes
-    ----------
-    standard : the tabulated star
-    stars, fluxes : those in the field
-    chosen : number of the standard star among them, from 0
-    wavelength : float64 (planes,) [Angstrom]
-    curve : sensitivity with the telluric bands
-    response, telluric : the results
-    image : float32 (lines, columns), white image
-    """
-
-    standard: Standard
-    stars: Stars
-    fluxes: tuple[StarFluxes, ...]
-    chosen: int
-    wavelength: NDArray[np.float64]
-    curve: Curve
-    response: Response
-    telluric: Telluric
-    image: NDArray[np.float32]
 
 
 def run(call: RecipeCall[StandardParameters]) -> Outcome:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musedeep.kernels.flux.star_profile import BETA, RHO, WIDTH_X, WIDTH_Y, X, Y
+from musedeep.recipes.standard.reduced import Reduced
 from musedeep.recipes.standard.sensitivity import MAGNITUDE
 from musedeep.reduction.pictures import FAINT, INK, draw, grid, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from musedeep.recipes.standard.exposure import Reduced
-
 LINE, BAND = "#b8121f", "#7aa516"
 
 
-def draw_all(found: "Reduced", output: Path, number: int, overwrite: bool) -> list[Path]:
+def draw_all(found: Reduced, output: Path, number: int, overwrite: bool) -> list[Path]:
     """Draw the pictures of an exposure as PNG files beside its products, and return their paths."""
     drawings: dict[str, Callable[[Figure, Reduced], None]] = {
         f"STD_RESPONSE_{number:04d}.png": _response, f"STD_TELLURIC_{number:04d}.png": _telluric,
@@ -29,7 +28,7 @@ def draw_all(found: "Reduced", output: Path, number: int, overwrite: bool) -> li
     return [output / name for name in drawings]
 
 
-def _response(figure: "Figure", found: "Reduced") -> None:
+def _response(figure: "Figure", found: Reduced) -> None:
     """Sensitivity, response, and throughput over wavelength."""
     response = found.response
     above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=[3, 1, 2])
@@ -51,7 +50,7 @@ def _response(figure: "Figure", found: "Reduced") -> None:
         grid(axes)
 
 
-def _telluric(figure: "Figure", found: "Reduced") -> None:
+def _telluric(figure: "Figure", found: Reduced) -> None:
     """Transmission of the telluric bands for one airmass."""
     axes = figure.subplots()
     wave, values = found.telluric.wavelength, found.telluric.transmission
@@ -64,7 +63,7 @@ def _telluric(figure: "Figure", found: "Reduced") -> None:
     grid(axes)
 
 
-def _star(figure: "Figure", found: "Reduced") -> None:
+def _star(figure: "Figure", found: Reduced) -> None:
     """The field with its stars, the spectrum of the standard, and the fitted shape."""
     star, fluxes = found.stars.stars[found.chosen], found.fluxes[found.chosen]
     field, spectrum, shape = figure.subplots(3, 1, height_ratios=[2, 2, 2])

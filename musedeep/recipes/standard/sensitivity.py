@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
-from musedeep.kernels.flux.curve import fit_clipped, smooth_curve
+from musedeep.kernels.flux.curve import fit_clipped
+from musedeep.reduction.smoothing import smooth_spectrum, smoothed_parts
 from musedeep.storage.calibrations.extinction import ExtinctionTable
 from musedeep.storage.calibrations.response import Response, Telluric
 from musedeep.storage.calibrations.std_flux_table import Standard
@@ -43,10 +44,6 @@ MAGNITUDE: Final = 2.5 / np.log(10.0)
 
 LOWEST: Final = {"WFM-NOAO-N": 4750.0, "WFM-AO-N": 4690.0, "NFM-AO-N": 4690.0}
 """Wavelengths below which there is no sensitivity, by mode [Angstrom]."""
-SMOOTHED_FROM: Final = {"WFM-NOAO-N": 4775.0, "WFM-AO-N": 4700.0, "NFM-AO-N": 4700.0}
-"""Wavelengths below which the sensitivity is not smoothed: the edge of the blocking filter is too steep [Angstrom]."""
-NOTCH: Final = {"WFM-AO-N": (5805.0, 5966.25), "WFM-AO-E": (5755.0, 6008.75), "NFM-AO-N": (5780.0, 6050.0)}
-"""Last and first wavelength on the two sides of the notch filter, by mode [Angstrom]."""
 
 RANGE: Final = (4150.0, 9800.0)
 """To where the response is extrapolated [Angstrom]."""
@@ -57,10 +54,8 @@ END: Final = 15.0
 ERROR_GROWTH: Final = 0.04
 """Of the error, per Angstrom."""
 
-REACH: Final = {"ppoly": 150.0, "median": 15.0}
-"""Half widths of the polynomials and of the median filter [Angstrom]."""
-MEAN_REACH: Final = 15.0
-"""Half width of the running mean [Angstrom]."""
+MEDIAN_REACH: Final = 15.0
+"""Half width of the median filter [Angstrom]."""
 
 TELLURIC_ERROR: Final = (1e-4, 0.1)
 """Limits of the error of the telluric transmission, which else is the absorption itself."""
@@ -210,28 +205,24 @@ def smoothed(curve: Curve, how: Literal["none", "median", "ppoly"], mode: str) -
     """Step 5."""
     if how == "none":
         return curve
-    wave = curve.wavelength
-    values, errors = curve.values.copy(), curve.errors.copy()
-    chosen = wave >= SMOOTHED_FROM.get(mode, 0.0)
-    low, high = NOTCH.get(mode, (np.inf, np.inf))
-    for part in (chosen & (wave <= low), chosen & (wave >= high)):
-        if not part.any():
-            continue
-        smooth, spread = np.empty(int(part.sum())), np.empty(int(part.sum()))
-        if how == "ppoly":
-            smooth_curve(wave[part], curve.values[part], REACH[how], MEAN_REACH, smooth, spread)
-        else:
-            _median(wave[part], curve.values[part], REACH[how], smooth, spread)
-        values[part], errors[part] = smooth, np.hypot(curve.errors[part], spread)
-    return Curve(wave, values, errors)
+    if how == "ppoly":
+        values, spread = smooth_spectrum(curve.wavelength, curve.values, mode)
+    else:
+        values, spread = _running_median(curve, mode)
+    return Curve(curve.wavelength, values, np.hypot(curve.errors, spread))
 
 
-def _median(wave: Floats, values: Floats, reach: float, smooth: Floats, spread: Floats) -> None:
-    """Running median and its spread about it, filled in."""
-    low, high = np.searchsorted(wave, wave - reach), np.searchsorted(wave, wave + reach, side="right")
-    for k, (a, b) in enumerate(zip(low, high, strict=True)):
-        smooth[k] = np.median(values[a:b])
-        spread[k] = np.median(np.abs(values[a:b] - smooth[k]))
+def _running_median(curve: Curve, mode: str) -> tuple[Floats, Floats]:
+    """Running median of the parts that are smoothed, and the median deviation from it."""
+    smooth, spread = curve.values.copy(), np.zeros(curve.values.size)
+    for part in smoothed_parts(curve.wavelength, mode):
+        wave, values = curve.wavelength[part], curve.values[part]
+        low = np.searchsorted(wave, wave - MEDIAN_REACH)
+        high = np.searchsorted(wave, wave + MEDIAN_REACH, side="right")
+        windows = [values[first:last] for first, last in zip(low, high, strict=True)]
+        smooth[part] = [np.median(window) for window in windows]
+        spread[part] = [np.median(np.abs(window - np.median(window))) for window in windows]
+    return smooth, spread
 
 
 def throughput(curve: Curve) -> Floats:

@@ -50,7 +50,7 @@ def _draw(figure: "Figure", factors: AutocalFactors) -> None:
     replaced = np.argwhere(np.isfinite(factors.originals[held]).reshape(values.shape))
     middles = 0.5 * (edges[1:] + edges[:-1])
     if replaced.size:
-        above.plot(middles[replaced[:, 1]], replaced[:, 0] + 0.5, ".", ms=3, color=REPLACED, label="of neighbours")
+        above.plot(middles[replaced[:, 1]], replaced[:, 0] + 0.5, ".", ms=3, color=REPLACED, label="mean of neighbours")
         above.legend(loc="upper right", bbox_to_anchor=(1.0, 1.1))
     above.set_yticks(N_SLICES * (np.arange(held.size) + 0.5), [f"IFU {ifu + 1}" for ifu in held])
     for k in range(1, held.size):

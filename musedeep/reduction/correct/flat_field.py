@@ -6,21 +6,17 @@ star must be treated likewise (FFCORR). As the reference does (found by experime
 
 1. The spectra of the IFUs are brought to one grid of 1.25 Angstrom, multiples of it, where all of them have values,
    interpolated linearly, and averaged.
-2. The mean is smoothed: by a polynomial of second degree in a sliding window of 291 Angstrom, then by a running mean of
-   39 Angstrom, both shorter at the ends. (The reference's smoothing differs by 0.003 % rms from it, by 0.03 % at
-   most, and by up to 0.5 % in the first 120 Angstrom, where the spectrum of a lamp is steep.)
+2. The mean is smoothed (`reduction.smoothing`), apart on the two sides of the notch of the adaptive optics.
 3. Data are multiplied by the smoothed spectrum, which is not normalised, interpolated linearly.
 
 How it is called: `exposure.corrected(flat_field(observation, exposure.flat_spectrum, exposure.n_ifus))`, first of all
 corrections. It gives no correction for a table that has it already, or one without a spectrum.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
@@ -28,24 +24,20 @@ from musedeep.kernels.rows.corrections import multiply_by_wavelength
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.smoothing import smooth_spectrum
 from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
 from musedeep.storage.pixel_tables.table import Rows
-
-WINDOW: Final = 233
-"""Bins of the sliding window of the polynomial."""
-
-RUNNING_MEAN: Final = 31
-"""Bins of the running mean after it."""
 
 FFCORR: Final = "ESO DRS MUSE PIXTABLE FFCORR"
 
 
-def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object) -> FlatSpectrum | None:
+def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object, mode: str = "") -> FlatSpectrum | None:
     """The mean spectrum of the flats of IFUs, and smoothed; None of none. One that is smoothed already stays as it is.
 
     Parameters
     ----------
     name : the exposure, for messages
+    mode : instrument mode
 
     Raises
     ------
@@ -64,37 +56,7 @@ def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object) -> FlatSpectr
     wavelength = np.asarray(DISPERSION * np.arange(first, last + 1), np.float64)
     values = [np.interp(wavelength, one.wavelength, one.values) for one in spectra]
     mean = np.asarray(np.mean(values, axis=0), np.float64)
-    return FlatSpectrum(wavelength, smoothed(mean), mean)
-
-
-def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A spectrum on a regular grid, smoothed, float64 (n,); towards its ends the windows shrink, symmetric to the last.
-
-    So the ends are not moved: the spectrum of a lamp is steep there.
-    """
-    fitted = np.array([_sliding(values, k, WINDOW // 2, _parabola) for k in range(values.size)])
-    return np.array([_sliding(fitted, k, RUNNING_MEAN // 2, _mean) for k in range(values.size)])
-
-
-def _sliding(
-    values: NDArray[np.float64], place: int, half: int, weights: Callable[[int], NDArray[np.float64]]
-) -> float:
-    """Weighted mean about a place, within the values."""
-    half = min(half, place, values.size - 1 - place)
-    return float(values[place - half : place + half + 1] @ weights(half))
-
-
-@cache
-def _parabola(half: int) -> NDArray[np.float64]:
-    """Weights of the values whose mean is that of a fitted parabola in the middle (Savitzky & Golay 1964)."""
-    u = np.arange(-half, half + 1)
-    weights = 3.0 * half * half + 3.0 * half - 1.0 - 5.0 * u * u
-    return np.asarray(weights / weights.sum())
-
-
-@cache
-def _mean(half: int) -> NDArray[np.float64]:
-    return np.full(2 * half + 1, 1.0 / (2 * half + 1))
+    return FlatSpectrum(wavelength, smooth_spectrum(wavelength, mean, mode)[0], mean)
 
 
 class FlatField(Correction):

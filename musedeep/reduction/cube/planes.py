@@ -6,7 +6,7 @@
    the rest resampled. Threads work on one band each.
 4. Bands come in the order of their wavelengths. The bits of a voxel do not depend on bands or threads.
 
-For a part of the field (`around`), only the rows near it are read.
+For a part of the field (`planes_around`), only the rows near it are read.
 """
 
 import math
@@ -44,7 +44,7 @@ THICKNESSES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 EDGE: Final = 4
 """Voxels around a part of the field whose values are not those of the whole field: rows beyond count to the edge."""
 
-BAND_MEMORY: Final = 768 << 20
+BAND_MEMORY: Final = 384 << 20
 """Working memory of all threads together [bytes]."""
 
 
@@ -132,9 +132,12 @@ def planes_around(
     planes: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Planes]:
-    """A part of the field, lines [first, last) and columns [first, last) of the grid, band by band.
+    """A part of the field, band by band. Only rows near it are read; the voxels are those of `planes_of`, bit by bit.
 
-    Only the rows that lie near it are read. The voxels are those of `planes_of`, bit by bit.
+    Parameters
+    ----------
+    survey, grid, how, memory, workers, planes, progress : see `planes_of`; the grid is that of the whole field
+    lines, columns : (first, last), lines first to last - 1 of the grid, and columns
     """
     nz, ny, nx = grid.shape
     (y0, y1), (x0, x1) = lines, columns

@@ -66,7 +66,7 @@ def test_all_products_are_there_the_offset_list_last(aligned):
                     name[11:16] if "_000" in name else ""
                 )
                 assert head["ESO PRO REC2 ID"] == "muse_exp_align" and head["ESO PRO REC1 ID"] == "muse_scipost"
-                assert ("ESO QC SCIPOST NDET" in head) == (name == "PREVIEW_FOV.fits")
+                assert ("ESO QC SCIPOST NDET" in head) == (name in ("PREVIEW_FOV.fits", "EXPOSURE_MAP.fits"))
                 assert ("EXPTIME" in head) == (name != "OFFSET_LIST.fits")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musedeep.errors import MusedeepError
-from musedeep.reduction.correct.flat_field import flat_field, is_corrected, merged_spectrum, smoothed
+from musedeep.reduction.correct.flat_field import flat_field, is_corrected, merged_spectrum
 from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
 from tests.makers.field_tables import field_rows, observation
 
@@ -21,15 +21,6 @@ def test_ifus_are_averaged_where_all_have_values():
     assert merged.unsmoothed == pytest.approx(1.05 * spectrum(4748.75, n=merged.wavelength.size).values, rel=1e-5)
     # a smooth spectrum is hardly changed
     assert merged.values == pytest.approx(merged.unsmoothed, rel=2e-5)
-
-
-def test_smoothing_keeps_parabolas_and_removes_noise():
-    x = np.arange(1000.0)
-    parabola = 3.0 + 0.01 * x - 2e-6 * x * x
-    assert smoothed(parabola)[20:-20] == pytest.approx(parabola[20:-20], rel=2e-4)
-    noise = np.random.default_rng(1).normal(0.0, 0.01, 1000)
-    assert np.std((smoothed(parabola + noise) - parabola)[200:-200]) < 0.002
-    assert smoothed(np.ones(5)).tolist() == [1.0] * 5
 
 
 def test_a_spectrum_that_is_smoothed_stays():

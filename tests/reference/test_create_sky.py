@@ -1,0 +1,104 @@
+"""The sky, against the reference: its products on the same frames, and each other's products in the subtraction."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from musedeep.storage.calibrations.sky_continuum import read_sky_continuum
+from musedeep.storage.calibrations.sky_lines import read_sky_lines
+from musedeep.storage.calibrations.sky_mask import read_sky_mask
+from musedeep.storage.calibrations.sky_spectrum import read_sky_spectrum
+from tests.makers.sky_exposures import write_sky_exposure
+from tests.makers.step_runs import product, run_recipe
+
+pytestmark = pytest.mark.reference
+
+
+@pytest.fixture(scope="module")
+def ours(second_stage):
+    """Our products, without the correction that the reference does not have."""
+    return second_stage.ours("create_sky", "--unbiased=false")
+
+
+def path_of(night, ours, category):
+    return ours / f"{category}.fits", night.product(category)
+
+
+def test_image_and_mask(night, ours):
+    images = [fits.getdata(path, 1) for path in path_of(night, ours, "SKY_IMAGE")]
+    np.testing.assert_allclose(images[0], images[1], rtol=1e-3)
+    one, other = (read_sky_mask(path) for path in path_of(night, ours, "SKY_MASK"))
+    assert (one.mask == other.mask).mean() >= 0.99
+    np.testing.assert_allclose(one.start, other.start, atol=1e-3)
+
+
+def test_spectrum(night, ours):
+    one, other = (read_sky_spectrum(path) for path in path_of(night, ours, "SKY_SPECTRUM"))
+    np.testing.assert_allclose(one.wavelength, other.wavelength, atol=1e-3)
+    relative = np.abs(one.data / other.data - 1.0)
+    assert np.quantile(relative, 0.9) < 2e-3
+    assert np.median(one.stat / other.stat) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_fluxes_of_strong_lines(night, ours):
+    one, other = (read_sky_lines(path) for path in path_of(night, ours, "SKY_LINES"))
+    assert len(one) == len(other)
+    strong = np.argsort(-other.flux)[:60]
+    for k in strong:
+        same = np.flatnonzero(one.name == other.name[k])
+        j = same[np.abs(one.wavelength[same] - other.wavelength[k]).argmin()]
+        assert one.flux[j] == pytest.approx(other.flux[k], rel=0.01)
+        assert one.wavelength[j] == pytest.approx(other.wavelength[k], abs=0.05)
+
+
+def test_continuum(night, ours):
+    one, other = (read_sky_continuum(path) for path in path_of(night, ours, "SKY_CONTINUUM"))
+    piece = ((other.wavelength - other.wavelength[0]) / 25.0).astype(int)
+    flux = np.interp(other.wavelength, one.wavelength, one.flux)
+    ratio = [np.median(flux[piece == k]) / np.median(other.flux[piece == k]) for k in np.unique(piece)]
+    assert np.quantile(np.abs(np.array(ratio) - 1.0), 0.9) < 0.01
+
+
+def test_headers_have_the_keywords_of_the_reference(night, ours):
+    for category in ("SKY_MASK", "SKY_LINES", "SKY_CONTINUUM"):
+        mine, theirs = (fits.getheader(path) for path in path_of(night, ours, category))
+        wanted = {key for key in theirs if key.startswith("ESO QC")}
+        assert wanted <= set(mine)
+
+
+@pytest.mark.parametrize("who", ["ours", "theirs"])
+def test_each_takes_the_products_of_the_other(esorex_recipe, tmp_path, who):
+    """The same products give the same rows, within 2 percent of the noise of 12 in nearly all rows."""
+    frames, _ = write_sky_exposure(tmp_path, cosmics=0.0)
+    extinction = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("lambda", "D", "Angstrom", array=[4000.0, 10000.0]),
+            fits.Column("extinction", "D", array=[0.1, 0.1]),
+        ]
+    )
+    made = tmp_path / "sky"
+    if who == "ours":
+        status, made = run_recipe("muse_create_sky", made, frames)
+        assert status == 0
+    else:
+        fits.HDUList([fits.PrimaryHDU(), extinction]).writeto(tmp_path / "extinction.fits")
+        esorex_recipe(made, "muse_create_sky", frames, {})
+    tag = {"PIXTABLE_SKY": "PIXTABLE_REDUCED"}
+    step = [(path, tag.get(name, name)) for path, name in frames if name != "SKY_LINES"]
+    step += [(made / f"{name}.fits", name) for name in ("SKY_LINES", "SKY_CONTINUUM")]
+    status, mine = run_recipe("muse_scipost_subtract_sky", tmp_path / "mine", step)
+    assert status == 0
+    theirs = esorex_recipe(tmp_path / "theirs", "muse_scipost_subtract_sky", step, {})
+    _, rows, _ = product(mine)
+    found = {}
+    for path in sorted(theirs.glob("PIXTABLE_REDUCED*.fits")):
+        with fits.open(path) as hdus:
+            found |= dict(zip(hdus["origin"].data.ravel().tolist(), hdus["data"].data.ravel().tolist(), strict=True))
+    pairs = [
+        (value, found[key])
+        for key, value in zip(rows["origin"].tolist(), rows["data"].tolist(), strict=True)
+        if key in found
+    ]
+    one, other = np.array(pairs).T
+    assert one.size > 0.98 * rows["origin"].size
+    assert np.quantile(np.abs(one - other), 0.98) < 3.0
