@@ -52,13 +52,13 @@ def test_classify_prints_a_table(night, capsys):
     (line,) = [line.split() for line in out if "T13:12:00" in line]
     assert line[0] == str(night / "raw" / "MUSE.2014-12-09T13:12:00.000.fits")
     assert line[1:6] == ["BIAS", "WFM-NOAO-N", "SCI1.0", "1x1", "3,7"]
-    assert out[-1].startswith("40 files: 9 ARC, ")
+    assert out[-1].startswith("41 files: 9 ARC, ")
 
 
 def test_classify_prints_and_writes_json(night, tmp_path, capsys):
     assert run(["classify", str(night / "raw"), str(night / "static"), "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
-    assert len(entries) == 40
+    assert len(entries) == 41
     first = entries[0]
     assert first["tag"] == "BIAS" and first["ifus"] == [3, 7] and first["mjd"] == pytest.approx(57000.55)
     assert {e["exposure_time"] for e in entries if e["tag"] == "LINE_CATALOG"} == {None}
