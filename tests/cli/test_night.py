@@ -63,7 +63,7 @@ def test_classify_prints_and_writes_json(night, tmp_path, capsys):
     assert first["tag"] == "BIAS" and first["ifus"] == [3, 7] and first["mjd"] == pytest.approx(57000.55)
     assert {e["exposure_time"] for e in entries if e["tag"] == "LINE_CATALOG"} == {None}
     assert run(["classify", str(night), "--output", str(tmp_path / "x.json")]) == 0
-    assert len(json.loads((tmp_path / "x.json").read_text())) == 40
+    assert len(json.loads((tmp_path / "x.json").read_text())) == 41
     assert run(["classify", str(night), "--output", str(tmp_path / "x.json")]) == 1
     assert "--overwrite" in error_lines(capsys)[-1]
 
