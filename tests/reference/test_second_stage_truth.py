@@ -1,0 +1,31 @@
+"""Our recipes after muse_scibasic, each on the products of ours before it, against the truth and beside the reference."""
+
+import pytest
+
+from tests.reference.night.night_files import Figure, Night
+from tests.reference.night.sky_figures import FinalCube, astrometry_figures, response_figures, source_figures
+from tests.reference.second_stage import OurNight
+
+pytestmark = pytest.mark.reference
+
+
+def figures(night: Night) -> dict[str, Figure]:
+    """Response, astrometry, offsets, velocity, and the sources of the combined cube."""
+    found = [*response_figures(night), *astrometry_figures(night), *source_figures(night, FinalCube.of(night))]
+    return {figure.name: figure for figure in found}
+
+
+@pytest.fixture(scope="module")
+def ours(second_stage) -> dict[str, Figure]:
+    return figures(OurNight(second_stage.night.directory, stage=second_stage))
+
+
+@pytest.fixture(scope="module")
+def theirs(second_stage) -> dict[str, Figure]:
+    return figures(second_stage.night)
+
+
+def test_ours_finds_the_truth(ours):
+    assert len(ours) > 20
+    wrong = [f"{f.name}: {f.difference:.4g} {f.unit}, limit {f.limit:g}" for f in ours.values() if not f.passed]
+    assert not wrong, "\n".join(wrong)
