@@ -90,7 +90,7 @@ def _star(figure: "Figure", found: Reduced) -> None:
             shape.plot(found.wavelength, values, lw=0.9, label=label)
     shape.set(xlabel="wavelength [Angstrom]", ylabel="shape [pixel]")
     if shape.lines:
-        shape.legend(ncols=6, loc="upper center", fontsize=8)
+        shape.legend(ncols=6, loc="center", fontsize=8)
     for axes in (spectrum, shape):
         grid(axes)
 
