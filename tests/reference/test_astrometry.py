@@ -138,7 +138,8 @@ def test_the_reference_takes_our_solution(night, ours, esorex_recipe, tmp_path, 
     header = fits.getheader(made / "PIXTABLE_REDUCED_0001.fits")
     wcs = read_astrometry_wcs(ours / f"{WCS}.fits")
     found = [[header[f"CD{i}_{j}"] for j in (1, 2)] for i in (1, 2)]
-    np.testing.assert_allclose(found, wcs.matrix, atol=1e-12)
+    # the reference rebuilds the matrix, with relative changes of 2e-6
+    np.testing.assert_allclose(found, wcs.matrix, rtol=1e-5)
 
 
 def test_the_alternate_coordinates_place_the_stars(ours):

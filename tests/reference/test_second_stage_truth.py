@@ -1,4 +1,4 @@
-"""Our recipes after muse_scibasic, each on the products of ours before it, against the truth and beside the reference."""
+"""Our recipes after muse_scibasic, each on what ours before it made, against the truth and beside the reference."""
 
 import pytest
 
@@ -29,3 +29,13 @@ def test_ours_finds_the_truth(ours):
     assert len(ours) > 20
     wrong = [f"{f.name}: {f.difference:.4g} {f.unit}, limit {f.limit:g}" for f in ours.values() if not f.passed]
     assert not wrong, "\n".join(wrong)
+
+
+def test_ours_is_nearer_to_the_truth(ours, theirs):
+    names = ["scale along y", "offset to the north of exposure 2", "positions of stars, rms"]
+    names += [f"flux of stars at {colour} Angstrom" for colour in (5000, 6000, 7000, 8000, 9000)]
+    for name in names:
+        assert abs(ours[name].difference) < abs(theirs[name].difference), name
+    assert abs(ours["barycentric velocity"].difference) < 1e-3
+    for colour in (5000, 6000, 7000, 8000):
+        assert abs(ours[f"flux of stars at {colour} Angstrom"].difference) < 0.015

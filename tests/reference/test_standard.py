@@ -99,10 +99,11 @@ def test_our_absorption_is_that_of_the_reference(theirs, ours):
 def test_structure_and_keywords(theirs, ours):
     for name in PRODUCTS:
         with fits.open(theirs[name]) as other, fits.open(ours[name]) as mine:
-            assert [hdu.name for hdu in other] == [hdu.name for hdu in mine]
-            missing = {key for key in other[0].header if key and " RAW" not in key} - set(mine[0].header)
+            # ours has the images through further filters
+            assert [hdu.name for hdu in other] == [hdu.name for hdu in mine][: len(other)]
+            missing = {key for key in other[0].header if key and " RAW" not in key} - {*mine[0].header, "COMMENT"}
             assert not missing, name
-            for one, two in zip(other[1:], mine[1:], strict=True):
+            for one, two in zip(other[1:], mine[1 : len(other)], strict=True):
                 if isinstance(one, fits.BinTableHDU):
                     formats = [[(c.name, c.format, c.unit) for c in hdu.columns] for hdu in (one, two)]
                     assert formats[0] == formats[1]
