@@ -10,6 +10,8 @@ from astropy.table import Table
 from tests.reference.night.night_files import Night
 
 REAL = Path(__file__).with_name("real_quality.ecsv")
+NOT_MEASURED = -99.0
+"""Zero points without the image of their filter."""
 
 
 def quality_table(night: Night) -> Table:
@@ -38,6 +40,7 @@ def _values(night: Night, product: str, keyword: str) -> list[float]:
         with fits.open(path) as hdus:
             for hdu in hdus:
                 for name, value in hdu.header.items():
-                    if re.fullmatch("ESO " + keyword, name) and isinstance(value, int | float):
+                    known = isinstance(value, int | float) and value != NOT_MEASURED
+                    if known and re.fullmatch("ESO " + keyword, name):
                         found.append(float(value))
     return found
