@@ -9,7 +9,7 @@ import pytest
 from musedeep.cli.main import run
 from musedeep.cli.report import size_on_disk
 from musedeep.graph.night.disk import products_of
-from musedeep.recipes.registry import named, steps
+from musedeep.recipes.registry import first_stage, named
 from musedeep.selection.night.associate import Wish, associate
 from musedeep.selection.night.classify import classify_files, fits_files
 
@@ -23,7 +23,7 @@ def assert_sizes_are_those_of_the_plan(night, output):
     frames = classify_files(fits_files([night.directory / name for name in ("raw", "static")]))
     expected, found = Counter(), Counter()
     for one in associate(frames, Wish(output, darks=True)).sets:
-        if one.step in steps():
+        if named(one.recipe) in first_stage():
             recipe = named(one.recipe)
             given = {"saveimage": "false"} if one.step == "scibasic" else {}
             expected.update(products_of(one, recipe.parse(given).texts(), False))
