@@ -25,7 +25,7 @@ from musedeep.recipes.astrometry.solution import Solution, solve, stars_near
 from musedeep.recipes.astrometry.stars import find_stars
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.correct.flat_field import FFCORR, is_corrected
+from musedeep.reduction.correct.flat_field import FFCORR
 from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.never_twice import (
     DAR_CORRECT,
@@ -48,7 +48,7 @@ from musedeep.storage.calibrations.astrometry_reference import ReferenceField, r
 from musedeep.storage.calibrations.astrometry_wcs import write_astrometry_wcs
 from musedeep.storage.calibrations.extinction import read_extinction
 from musedeep.storage.calibrations.filters import WHITE
-from musedeep.storage.calibrations.response import read_response, read_telluric
+from musedeep.storage.calibrations.response import flat_corrected_card, read_response, read_telluric
 from musedeep.storage.fits.headers import number_of
 from musedeep.storage.outputs import refuse_existing
 
@@ -183,7 +183,7 @@ def _corrected(call: RecipeCall[AstrometryParameters], exposure: ExposureRows) -
             read_response(call.frames["STD_RESPONSE"][0]),
             read_extinction(call.frames["EXTINCT_TABLE"][0]),
             read_telluric(call.frames["STD_TELLURIC"][0]) if call.frames.get("STD_TELLURIC") else None,
-            exposure.flat_spectrum is not None or is_corrected(observation),
+            corrected.has_lamp_colour,
             exposure.wavelengths,
         )
         corrected = corrected.corrected(calibration)
@@ -257,7 +257,7 @@ def _header(
     cards: list[Card] = [("ESO PRO SCIENCE", False, "Scientific product if T"), *extra]
     cards += [card for card in corrected.cards if card[0] in (DAR_CHECK, DAR_RESIDUAL)]
     if FFCORR in exposure.header or any(keyword == FFCORR for keyword, _, _ in corrected.cards):
-        cards.append(("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
+        cards.append(flat_corrected_card(True))
     return exposure_header(RECIPE, kept, category, path.name, frames, call.parameters, cards)
 
 

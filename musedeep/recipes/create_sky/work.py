@@ -28,7 +28,7 @@ from musedeep.reduction.sky.parameters import crsigma_of
 from musedeep.reduction.sky.products import WITH_PIXEL_TABLE, sky_products, without_pixel_table
 from musedeep.storage.calibrations.extinction import read_extinction
 from musedeep.storage.calibrations.lsf_profile import read_lsf_profiles
-from musedeep.storage.calibrations.response import read_response, read_telluric
+from musedeep.storage.calibrations.response import flat_corrected_card, read_response, read_telluric
 from musedeep.storage.calibrations.sky_continuum import read_sky_continuum
 from musedeep.storage.calibrations.sky_lines import read_sky_lines
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
@@ -97,7 +97,7 @@ def calibrated(call: RecipeCall[CreateSkyParameters], exposure: ExposureRows) ->
         telluric = read_telluric(call.frames["STD_TELLURIC"][0]) if call.frames.get("STD_TELLURIC") else None
         extinction = read_extinction(call.frames["EXTINCT_TABLE"][0])
         coloured = exposure.with_lamp_colour() if response.flat_corrected else exposure
-        lamp = flat_field.is_corrected(observation) or len(coloured.cards) > len(exposure.cards)
+        lamp = coloured.has_lamp_colour
         exposure = coloured.corrected(
             calibrate_flux(observation, response, extinction, telluric, lamp, exposure.wavelengths)
         )
@@ -114,7 +114,7 @@ def _header(
     header = exposure.header
     own: list[Card] = [("ESO PRO SCIENCE", False, "Scientific product if T"), *cards]
     if category == "SKY_IMAGE" and any(key == flat_field.FFCORR for key, _, _ in exposure.cards):
-        own.append(("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
+        own.append(flat_corrected_card(True))
     if category in WITH_PIXEL_TABLE:
         own = [*exposure.cards, *own]
     else:

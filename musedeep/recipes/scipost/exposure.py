@@ -27,7 +27,6 @@ from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.calibrations import MODELS, ScipostCalibrations
 from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
-from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.autocal_plot import draw_factors
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
 from musedeep.reduction.correct.flux import calibrate_flux
@@ -146,10 +145,8 @@ def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations) -> Exposu
     response, extinction = calibrations.response, calibrations.extinction
     if response is None or extinction is None:
         return rows
-    lamp = flat_field.is_corrected(rows.observation) or any(key == flat_field.FFCORR for key, _, _ in rows.cards)
-    return rows.corrected(
-        calibrate_flux(rows.observation, response, extinction, calibrations.telluric, lamp, rows.wavelengths)
-    )
+    telluric, lamp = calibrations.telluric, rows.has_lamp_colour
+    return rows.corrected(calibrate_flux(rows.observation, response, extinction, telluric, lamp, rows.wavelengths))
 
 
 def _without_raman(

@@ -27,6 +27,7 @@ from musedeep.reduction.correct.never_twice import PIXTABLE
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.sky.products import without_pixel_table
+from musedeep.storage.calibrations.response import flat_corrected_card
 from musedeep.storage.fits.hdus import write_hdus
 from musedeep.storage.outputs import refuse_existing
 
@@ -151,6 +152,6 @@ def _header(
         elif category == "SKY_SPECTRUM":
             own = [*(c for c in rows.cards if c[0] == "SPECSYS"), *own]
         elif category != "SKY_MASK" and coloured:
-            own = [("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"), *own]
+            own = [flat_corrected_card(True), *own]
     base = rows.header if category == REDUCED else without_pixel_table(rows.header)
     return exposure_header(RECIPE, base, category, name, frames, call.parameters, own)

@@ -26,7 +26,6 @@ from musedeep.recipes.standard.reduced import Reduced
 from musedeep.recipes.standard.sensitivity import Seen, StarSpectrum, response_of, sensitivity
 from musedeep.recipes.standard.star_fluxes import StarFluxes, measure_all, profile_of
 from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, choose_star, find_stars
-from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.cube.field_cube import FieldCube, PlaneImages
@@ -113,7 +112,7 @@ def _reduce(
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
     outcome.notes += rows.notes
-    flat_corrected = flat_field.is_corrected(observation) or exposure.flat_spectrum is not None
+    flat_corrected = rows.has_lamp_colour
     seen = Seen(observation.mode, observation.exptime, observation.airmass, flat_corrected)
 
     survey = survey_rows(rows.sources, 0.0, call.workers)
