@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
 UNIT   := not (night or reference or slurm)
 
-.PHONY: install check test test-unit test-reference test-slurm fuzz demo docs bench clean
+.PHONY: install check test test-unit test-reference test-slurm fuzz explore demo docs bench clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,10 @@ test-slurm: install
 # two thousand damaged inputs, others each time; make fuzz MUSEDEEP_FUZZ_SEED=7 repeats
 fuzz: install
 	MUSEDEEP_FUZZ=90 MUSEDEEP_FUZZ_SEED=$${MUSEDEEP_FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/fuzz
+
+# property tests with other examples each time
+explore: install
+	MUSEDEEP_HYPOTHESIS=explore $(PYTEST) -m "$(UNIT)" $$(grep -rl "hypothesis" tests --include="test_*.py")
 
 demo: install
 	$(BIN)/python demo/make_exposures.py

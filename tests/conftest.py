@@ -11,8 +11,10 @@ from musedeep.cli import progress
 from musedeep.compiled import COMMAND, QUIET
 
 # the first example of a test compiles kernels, which takes longer than any deadline
-settings.register_profile("musedeep", deadline=None)
-settings.load_profile("musedeep")
+# the same examples in every run, so that a change is judged by what it changes; `make explore` draws others
+settings.register_profile("musedeep", deadline=None, derandomize=True, database=None)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("MUSEDEEP_HYPOTHESIS", "musedeep"))
 
 # nor does what commands say depend on what other tests have had compiled
 os.environ[COMMAND] = QUIET
