@@ -306,6 +306,13 @@ def reduce(
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
+    discard: Annotated[
+        bool,
+        typer.Option(
+            "--discard-pixel-tables",
+            help="Remove pixel tables of muse_scibasic when everything that reads them is done.",
+        ),
+    ] = False,
     plots: Plots = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,
@@ -323,7 +330,7 @@ def reduce(
     choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark", use or [])
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
-        log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots,
+        log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots, discard=discard,
     )  # fmt: skip
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 

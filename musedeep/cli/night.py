@@ -232,6 +232,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
         plots=resources.plots,
+        discard=resources.discard,
         workers=resources.workers,
         threads=resources.threads or available_processors(),
         memory=memory,
@@ -320,5 +321,7 @@ def _print_outcome(outcome: "NightOutcome", request: "NightRequest", peak: int) 
     print(
         f"{len(outcome.plan.tasks)} tasks, {len(outcome.made)} done now, {len(outcome.earlier)} earlier, "
         f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped, in {duration(outcome.seconds)}; "
-        f"{len(outcome.products)} products ({size_text(size)}), peak memory {size_text(peak)}"
+        f"{len(outcome.products)} products ({size_text(size)}), "
+        + (f"{len(outcome.discarded)} pixel tables discarded, " if outcome.discarded else "")
+        + f"peak memory {size_text(peak)}"
     )
