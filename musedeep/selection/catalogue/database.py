@@ -118,6 +118,11 @@ class Catalogue:
 
     def add_exposures(self, exposures: Sequence[Exposure], from_headers: bool = False) -> "Added":
         """Add exposures that tables or headers tell of."""
+        added, _ = self._put_exposures(exposures, from_headers)
+        return added
+
+    def _put_exposures(self, exposures: Sequence[Exposure], from_headers: bool) -> tuple["Added", dict[str, str]]:
+        """Also which exposures are not taken, by name, and why."""
         rows = {}
         for one in exposures:
             row = {key: None if unknown(value) else value for key, value in asdict(one).items()}
@@ -125,12 +130,12 @@ class Catalogue:
         with self._transaction() as connection:
             there = self._rows(connection, tables.EXPOSURES, "name", list(rows))
             new = [row for name, row in rows.items() if name not in there]
-            changed, problems = [], []
+            changed, problems = [], dict[str, str]()
             for name, old in there.items():
                 row = rows[name]
                 differ = next((key for key in SAME if _differ(old[key], row[key])), None)
                 if differ and from_headers and old["headers"]:
-                    problems.append(f"{name}: {differ} is {row[differ]} here and {old[differ]} in the catalogue")
+                    problems[name] = f"{differ} of {name} is {row[differ]} here, and {old[differ]} in the catalogue"
                     continue
                 first, second = (old, row) if from_headers or not old["headers"] else (row, old)
                 merged = first | {key: value for key, value in second.items() if value is not None}
@@ -140,7 +145,8 @@ class Catalogue:
             _insert(connection, tables.EXPOSURES, new)
             for row in changed:
                 connection.execute(update(tables.EXPOSURES).where(tables.EXPOSURES.c.name == row["name"]).values(row))
-        return Added(new=len(new), changed=len(changed), same=len(there) - len(changed), problems=tuple(problems))
+        same = len(there) - len(changed) - len(problems)
+        return Added(len(new), len(changed), same, problems=tuple(problems.values())), problems
 
     def add_files(self, files: Sequence[FileFacts]) -> "Added":
         """Add what headers of files say: exposures and products; other files are counted as foreign."""
@@ -156,12 +162,11 @@ class Catalogue:
                     f"{file.path}: {differ} of {exposure.name} is {getattr(exposure, differ)} here, "
                     f"and {getattr(first, differ)} in another file; remove the wrong one"
                 )
-        added = self.add_exposures(list(unique.values()), from_headers=True)
-        named = {problem.partition(":")[0] for problem in added.problems}
+        added, problems = self._put_exposures(list(unique.values()), from_headers=True)
         clashes += [
-            f"{file.path}: {next(p for p in added.problems if p.startswith(exposure.name))}; remove the wrong one"
+            f"{file.path}: {problems[exposure.name]}; remove the wrong one"
             for file, exposure in raws
-            if exposure.name in named
+            if exposure.name in problems
         ]
         with self._transaction() as connection:
             good = [(file, one) for file, one in raws if not any(c.startswith(f"{file.path}:") for c in clashes)]
@@ -172,7 +177,7 @@ class Catalogue:
         return Added(
             new=added.new,
             changed=added.changed,
-            same=added.same - len(added.problems),
+            same=added.same,
             products=new + changed,
             problems=tuple(clashes),
             foreign=tuple(foreign),
