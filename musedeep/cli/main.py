@@ -422,6 +422,62 @@ def frame(
     simulate_frame_command(kind, directory, choice, number, lamp, exposure_time)
 
 
+catalogue = typer.Typer(name="catalogue", help="Keep exposures of many nights in a database.", no_args_is_help=True)
+app.add_typer(catalogue)
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database", metavar="FILE|URL", envvar="MUSEDEEP_CATALOGUE", help="SQLite file, or URL of a database."
+    ),
+]
+
+
+@catalogue.command("add")
+def catalogue_add(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|FILE...",
+            help="Raw frames, products and night logs, or directories of them; tables of an archive (.csv .ecsv .vot).",
+        ),
+    ],
+    database: Database = "catalogue.sqlite",
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Which column of tables is which fact; default: ESO's.")
+    ] = None,
+    programmes: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Table of programmes (CSV or YAML).")
+    ] = None,
+) -> int | None:
+    """Add exposures, products, night logs and programmes; what is there already stays as it is."""
+    from musedeep.cli.catalogue import add_command
+
+    return add_command(paths, database, columns, programmes or [])
+
+
+@catalogue.command("list")
+def catalogue_list(
+    database: Database = "catalogue.sqlite",
+    where: Annotated[
+        list[str] | None, typer.Argument(metavar="FACT=VALUE...", help="As tag=OBJECT target=UDF-10.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List exposures, with grades and comments of night logs."""
+    from musedeep.cli.catalogue import list_command
+
+    list_command(database, where or [], json)
+
+
+@catalogue.command("info")
+def catalogue_info(database: Database = "catalogue.sqlite") -> None:
+    """Count what a catalogue holds, by type, mode and run."""
+    from musedeep.cli.catalogue import info_command
+
+    info_command(database)
+
+
 def _invoke(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
