@@ -12,10 +12,13 @@ import numba as nb
 import numpy as np
 
 from musedeep.kernels.lines.levenberg import eliminate
+from musedeep.threads import in_threads
 
 CLIP: Final = 3.0
 ROUNDS: Final = 20
 DEGREE: Final = 3
+PIECE: Final = 256
+"""Points that one thread fits at a time."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -82,8 +85,31 @@ def fit_clipped(x, y, used, degree, coefficients):
     return rms
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def smooth_curve(wavelength, values, reach, mean_reach, smooth, spread):
+@nb.njit(nogil=True, cache=True)
+def _fit_locally(wavelength, values, reach, first, last, fitted):
+    """Step 1 for the points [first, last)."""
+    coefficients = np.empty(DEGREE + 1)
+    for k in range(first, last):
+        low = np.searchsorted(wavelength, wavelength[k] - reach)
+        high = np.searchsorted(wavelength, wavelength[k] + reach, side="right")
+        x = (wavelength[low:high] - wavelength[k]) / reach
+        fit_clipped(x, values[low:high], np.ones(high - low, np.bool_), DEGREE, coefficients)
+        fitted[k] = coefficients[0]
+
+
+@nb.njit(nogil=True, cache=True)
+def _running_mean(wavelength, fitted, mean_reach, smooth, spread):
+    """Step 2."""
+    for k in range(wavelength.size):
+        low = np.searchsorted(wavelength, wavelength[k] - mean_reach)
+        high = np.searchsorted(wavelength, wavelength[k] + mean_reach, side="right")
+        side = min(k - low, high - 1 - k)
+        part = fitted[k - side : k + side + 1]
+        smooth[k] = part.mean()
+        spread[k] = np.sqrt(((part - smooth[k]) ** 2).sum() / (2 * side)) if side else 0.0
+
+
+def smooth_curve(wavelength, values, reach, mean_reach, smooth, spread):  # type: ignore[no-untyped-def]
     """Smooth a curve.
 
     Parameters
@@ -96,17 +122,10 @@ def smooth_curve(wavelength, values, reach, mean_reach, smooth, spread):
     """
     n = wavelength.size
     fitted = np.empty(n)
-    for k in nb.prange(n):
-        low = np.searchsorted(wavelength, wavelength[k] - reach)
-        high = np.searchsorted(wavelength, wavelength[k] + reach, side="right")
-        coefficients = np.empty(DEGREE + 1)
-        x = (wavelength[low:high] - wavelength[k]) / reach
-        fit_clipped(x, values[low:high], np.ones(high - low, np.bool_), DEGREE, coefficients)
-        fitted[k] = coefficients[0]
-    for k in range(n):
-        low = np.searchsorted(wavelength, wavelength[k] - mean_reach)
-        high = np.searchsorted(wavelength, wavelength[k] + mean_reach, side="right")
-        side = min(k - low, high - 1 - k)
-        part = fitted[k - side : k + side + 1]
-        smooth[k] = part.mean()
-        spread[k] = np.sqrt(((part - smooth[k]) ** 2).sum() / (2 * side)) if side else 0.0
+
+    def fit(k: int) -> None:
+        _fit_locally(wavelength, values, reach, k * PIECE, min((k + 1) * PIECE, n), fitted)
+
+    # threads of its own: those of numba take longer to start than all this lasts
+    in_threads(fit, -(-n // PIECE))
+    _running_mean(wavelength, fitted, mean_reach, smooth, spread)

@@ -21,6 +21,7 @@ import numba as nb
 import numpy as np
 
 from musedeep.kernels.lines.levenberg import CONVERGED, Damping, Model, eliminate, minimise, space
+from musedeep.threads import in_threads
 
 BACKGROUND, FLUX, X, Y, WIDTH_X, WIDTH_Y, RHO, BETA = range(8)
 """Places of the parameters."""
@@ -138,9 +139,38 @@ def _small(step, p):
 MODEL: Final = Model(_equations, eliminate, _within, _small)
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def fit_planes(kind, values, weights, free, node, guess, parameters, errors, good):
-    """Fit a profile to each plane.
+@nb.njit(nogil=True, cache=True)
+def _fit_run(kind, values, weights, free, node, guess, parameters, errors, good):
+    """Fit a profile to the planes of a run; arguments as of `fit_planes`."""
+    d, e, full = np.empty(6), np.empty(6), np.empty(8)
+    arrays = space(8)
+    work, step = np.empty((8, 8)), np.empty(8)
+    last = guess.copy()
+    for k in range(values.shape[0]):
+        p = parameters[k]
+        good[k] = False
+        for attempt in range(2):
+            # of another plane only the shape is taken: the flux may be far off
+            p[:] = last if attempt == 0 else guess
+            data = kind, values[k], weights[k], free, node, d, e, full
+            _linear(kind, values[k], weights[k], free, node, p)
+            status, _ = minimise(MODEL, 8, data, p, arrays, DAMPING)
+            if status == CONVERGED and p[1] > 0.0:
+                good[k] = True
+                break
+        errors[k] = np.nan
+        if good[k]:
+            last[:] = p
+            unit = np.zeros(8)
+            unit[1] = 1.0
+            if eliminate(arrays[0], unit, 0.0, work, step, 8) and step[1] > 0.0:
+                errors[k] = np.sqrt(step[1])
+        else:
+            p[:] = np.nan
+
+
+def fit_planes(kind, values, weights, free, node, guess, parameters, errors, good):  # type: ignore[no-untyped-def]
+    """Fit a profile to each plane, in threads.
 
     Parameters
     ----------
@@ -154,34 +184,14 @@ def fit_planes(kind, values, weights, free, node, guess, parameters, errors, goo
     errors : float64 (planes,), of the flux
     good : bool (planes,), whether the fit converged to a positive flux
     """
-    planes = values.shape[0]
-    runs = (planes + RUN - 1) // RUN
-    for run in nb.prange(runs):
-        d, e, full = np.empty(6), np.empty(6), np.empty(8)
-        arrays = space(8)
-        work, step = np.empty((8, 8)), np.empty(8)
-        last = guess.copy()
-        for k in range(run * RUN, min((run + 1) * RUN, planes)):
-            p = parameters[k]
-            good[k] = False
-            for attempt in range(2):
-                # of another plane only the shape is taken: the flux may be far off
-                p[:] = last if attempt == 0 else guess
-                data = kind, values[k], weights[k], free, node, d, e, full
-                _linear(kind, values[k], weights[k], free, node, p)
-                status, _ = minimise(MODEL, 8, data, p, arrays, DAMPING)
-                if status == CONVERGED and p[1] > 0.0:
-                    good[k] = True
-                    break
-            errors[k] = np.nan
-            if good[k]:
-                last[:] = p
-                unit = np.zeros(8)
-                unit[1] = 1.0
-                if eliminate(arrays[0], unit, 0.0, work, step, 8) and step[1] > 0.0:
-                    errors[k] = np.sqrt(step[1])
-            else:
-                p[:] = np.nan
+
+    def fit(run: int) -> None:
+        here = slice(run * RUN, (run + 1) * RUN)
+        _fit_run(
+            kind, values[here], weights[here], free, node, guess, parameters[here], errors[here], good[here],
+        )  # fmt: skip
+
+    in_threads(fit, -(-values.shape[0] // RUN))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -233,13 +243,23 @@ def _linear(kind, values, weights, free, node, p):
     return 1.0 / s11
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def fit_fluxes(kind, values, weights, free, node, parameters, errors, good):
+@nb.njit(nogil=True, cache=True)
+def _fit_fluxes(kind, values, weights, free, node, parameters, errors, good):
+    """`fit_fluxes` of some planes."""
+    for k in range(values.shape[0]):
+        variance = _linear(kind, values[k], weights[k], free, node, parameters[k])
+        good[k] = variance > 0.0
+        errors[k] = np.sqrt(variance) if variance > 0.0 else np.nan
+
+
+def fit_fluxes(kind, values, weights, free, node, parameters, errors, good):  # type: ignore[no-untyped-def]
     """Fit flux, and background if it is free, to each plane, with the other parameters given for each plane.
 
     Arguments as of `fit_planes`; `parameters` holds the shapes and is filled with fluxes and backgrounds.
     """
-    for k in nb.prange(values.shape[0]):
-        variance = _linear(kind, values[k], weights[k], free, node, parameters[k])
-        good[k] = variance > 0.0
-        errors[k] = np.sqrt(variance) if variance > 0.0 else np.nan
+
+    def fit(run: int) -> None:
+        here = slice(run * RUN, (run + 1) * RUN)
+        _fit_fluxes(kind, values[here], weights[here], free, node, parameters[here], errors[here], good[here])
+
+    in_threads(fit, -(-values.shape[0] // RUN))
