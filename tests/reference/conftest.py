@@ -15,11 +15,13 @@ from tests.reference.night.night_files import Night
 from tests.reference.second_stage import SecondStage
 
 RECIPE = "muse_exp_combine"
+MODE = os.environ.get("MUSEDEEP_TEST_MODE") or "WFM-NOAO-N"
+"""Instrument mode of the night; `make test-reference-all` takes the others, one after the other."""
 NIGHT = (
     "--ifus=1-2",
     "--small",
     "--seed=1",
-    "--mode=WFM-NOAO-N",
+    f"--mode={MODE}",
     "--scene=deep-field",
     "--exposure-time=600",
     "--masks=0",
@@ -117,6 +119,17 @@ def night(reference_installed):
     """
     with kept("night", key_of(night_sources(), *NIGHT, reference_versions()), make_night) as directory:
         yield Night(directory)
+
+
+@pytest.fixture
+def figure(record_property):
+    """Notes what a test measures, for the tables of docs/validation (`figures.py`); gives the number back."""
+
+    def note(name: str, value: float) -> float:
+        record_property(name, f"{float(value):.4g}")
+        return value
+
+    return note
 
 
 @pytest.fixture(scope="session")
