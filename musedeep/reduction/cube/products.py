@@ -282,7 +282,10 @@ class CubeProducts:
 
             assert isinstance(wcs, CubeWCS)
             LOG.info("writing the cube store")
-            write_cube_store(work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target)
+            write_cube_store(
+                work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target,
+                primary=self._header(first, job, "DATACUBE_FINAL", CUBE_STORE), unit=self._unit(job),
+            )  # fmt: skip
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
             sign(work / MAP)
