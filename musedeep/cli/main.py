@@ -471,6 +471,29 @@ def catalogue_info(database: Database = "catalogue.sqlite") -> None:
     info_command(database)
 
 
+campaign = typer.Typer(name="campaign", help="Deep cubes of many targets: plan and run.", no_args_is_help=True)
+app.add_typer(campaign)
+
+
+@campaign.command("scan")
+def campaign_scan(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan to write, or to bring up to date.")],
+    database: Database = "catalogue.sqlite",
+    name: Annotated[str, typer.Option(help="Of the campaign; default: that of the file.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the plan, as max_inputs=null.")
+    ] = None,
+    today: Annotated[str, typer.Option(hidden=True)] = "",
+) -> int | None:
+    """Group exposures of a catalogue into targets and products, and write a plan that you edit.
+
+    What you have changed in the plan stays; exposures that are new are undecided.
+    """
+    from musedeep.cli.campaign import scan_command
+
+    return scan_command(plan, database, name, set_ or [], today)
+
+
 def _invoke(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
