@@ -387,6 +387,18 @@ def night(
     simulate_night_command(directory, choice, exposures, exposure_time, small, masks, lsf_arcs)
 
 
+@simulate.command("campaign")
+def simulate_campaign(
+    request: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="What it shall hold.", show_default=False)],
+    directory: NewDirectory,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate a campaign of many nights by its headers alone: raw headers, night logs, programmes, and the truth."""
+    from musedeep.cli.simulate import simulate_campaign_command
+
+    simulate_campaign_command(request, directory, overwrite)
+
+
 @simulate.command()
 def frame(
     kind: Annotated[str, typer.Argument(help="Raw tag, for example FLAT (manual, table 6.1).", show_default=False)],
