@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from musedeep.selection.campaign.plan_file import Memory, Plan, Product, Target
-from musedeep.selection.campaign.rejection import HOLD, REJECT, Decision
+from musedeep.selection.campaign.rejection import HOLD, KEEP, REJECT, Decision
 
 PERSON: Final = "plan"
 """Who has decided where a plan was edited and no name given."""
+NEW: Final = "new"
+"""Rule of an exposure that an earlier plan did not have."""
 GONE: Final = "taken out of the plan by hand"
 
 
@@ -24,6 +26,7 @@ class Edits:
     ----------
     known : exposures that the last scan knew
     decisions : of a person, by exposure
+    waiting : exposures that were new in an earlier scan and that nobody has decided on
     targets : the person's targets, by the exposures they hold
     changed : names of keys of targets (method, group_by, name, comment) that were changed, by name of the target
     products : products that a person has made or changed, by name of the target
@@ -32,6 +35,7 @@ class Edits:
 
     known: set[str] = field(default_factory=set)
     decisions: dict[str, Decision] = field(default_factory=dict)
+    waiting: dict[str, Decision] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     changed: dict[str, set[str]] = field(default_factory=dict)
     products: dict[str, list[Product]] = field(default_factory=dict)
@@ -50,6 +54,7 @@ def edits_of(plan: Plan, before: Memory | None) -> Edits:
             edits.decisions[name] = replace(decision, by=PERSON if decision.by == "rule" else decision.by)
         elif there.by != "rule":
             edits.decisions[name] = there
+    edits.waiting = {name: said for name, said in now.items() if said.what == HOLD and said.rule == NEW}
     for name in set(was) - set(now):
         edits.decisions[name] = Decision(REJECT, "plan", GONE, PERSON)
     written = {exposure: target for target in old.targets for exposure in _exposures(target)}
@@ -96,4 +101,9 @@ def _states(plan: Plan) -> dict[str, Decision]:
         for what, remarks in ((HOLD, target.undecided), (REJECT, target.rejected)):
             found |= {one.exposure: Decision(what, one.rule, one.text, one.by) for one in remarks}
         found |= {one: Decision(by="rule") for product in target.products for one in product.inputs}
+        found |= {
+            one.exposure: Decision(KEEP, one.rule, one.text, one.by)
+            for one in target.kept
+            if found.get(one.exposure, Decision(HOLD)).what == KEEP
+        }
     return found

@@ -49,7 +49,7 @@ class Settings(Strict):
 
 
 class Remark(Strict):
-    """An exposure that is in no product, or waits for a decision: which rule, its numbers and words, who decided."""
+    """An exposure that a rule speaks against: which rule, its numbers and words, and who has decided."""
 
     exposure: str
     rule: str = ""
@@ -75,7 +75,7 @@ class Product(Strict):
 
 
 class Target(Strict):
-    """A target: its products, and exposures that are in none."""
+    """A target: its products, exposures that a person keeps against the rules, and those that are in no product."""
 
     name: str
     names: list[str] = []
@@ -87,6 +87,7 @@ class Target(Strict):
     evidence: list[str] = []
     deeper: str = ""
     products: list[Product] = []
+    kept: list[Remark] = []
     rejected: list[Remark] = []
     undecided: list[Remark] = []
 

@@ -12,11 +12,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from math import isfinite
 
 from musedeep.errors import MusedeepError
-from musedeep.selection.campaign.edits import GONE, Edits, edits_of
+from musedeep.selection.campaign.edits import GONE, NEW, Edits, edits_of
 from musedeep.selection.campaign.exposures import Candidate
 from musedeep.selection.campaign.grouping import Evidence, Group, groups_of
 from musedeep.selection.campaign.plan_file import (
@@ -134,12 +135,15 @@ def _target(
     for k, one, ruled in zip(group.members, members, decide(members, rules), strict=True):
         given = edits.decisions.get(one.name)
         if given is not None:
-            decisions[k] = given
+            # a rule that a person does not follow stays in the plan
+            decisions[k] = given if given.what != KEEP else replace(given, rule=ruled.rule, text=ruled.text)
+        elif one.name in edits.waiting and ruled.what != REJECT:
+            decisions[k] = edits.waiting[one.name]
         elif first or one.name in edits.known or ruled.what == REJECT:
             decisions[k] = ruled
         else:
             would = f"new; the rules would {ruled.what} it" + (f": {ruled.text}" if ruled.text else "")
-            decisions[k] = Decision(HOLD, ruled.rule or "new", would)
+            decisions[k] = Decision(HOLD, NEW, would)
             new.append(one)
     mine = next((edits.targets[one.name] for one in members if one.name in edits.targets), None)
     kept_keys = edits.changed.get(mine.name, set()) if mine else set()
@@ -159,11 +163,11 @@ def _target(
     if new:
         seconds = sum(one.exposure.exposure_time for one in new if one.exposure.exposure_time > 0)
         target.deeper = f"{len(new)} new exposures, {seconds:.0f} s: decide on them for a deeper version"
-    for what, remarks in ((REJECT, target.rejected), (HOLD, target.undecided)):
+    for what, remarks in ((KEEP, target.kept), (REJECT, target.rejected), (HOLD, target.undecided)):
         remarks += [
             Remark(exposure=exposures[k].name, rule=said.rule, text=said.text, by=said.by)
             for k, said in decisions.items()
-            if said.what == what
+            if said.what == what and (what != KEEP or (said.by != "rule" and said.rule))
         ]
     fixed = edits.products.get(mine.name, []) if mine else []
     taken = {one for product in fixed for one in product.inputs}
