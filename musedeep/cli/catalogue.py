@@ -26,20 +26,22 @@ NAMED = 5
 
 def open_catalogue(database: str, create: bool = False) -> "Catalogue":
     """Open the catalogue of a command; MusedeepError if SQLAlchemy is not installed or it cannot be opened."""
-    _need_sqlalchemy()
+    need("sqlalchemy")
     from musedeep.selection.catalogue.database import Catalogue
 
     return Catalogue.open(database, create)
 
 
-def _need_sqlalchemy() -> None:
-    if find_spec("sqlalchemy") is None:
-        raise MusedeepError("a catalogue needs SQLAlchemy; install it with pip install 'musedeep[campaign]'")
+def need(*packages: str) -> None:
+    """Raise MusedeepError for a package of the extra `campaign` that is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MusedeepError(f"this needs {package}; install it with pip install 'musedeep[campaign]'")
 
 
 def add_command(paths: Sequence[Path], database: str, columns: Path | None, programmes: Sequence[Path]) -> int:
     """Add to a catalogue; status 1 if something was in doubt."""
-    _need_sqlalchemy()
+    need("sqlalchemy")
     from musedeep.selection.catalogue.collect import collect, kind_of
 
     for path in paths:

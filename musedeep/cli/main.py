@@ -394,6 +394,18 @@ def night(
     simulate_night_command(directory, choice, exposures, exposure_time, small, masks, lsf_arcs)
 
 
+@simulate.command("campaign")
+def simulate_campaign(
+    request: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="What it shall hold.", show_default=False)],
+    directory: NewDirectory,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate a campaign of many nights by its headers alone: raw headers, night logs, programmes, and the truth."""
+    from musedeep.cli.simulate import simulate_campaign_command
+
+    simulate_campaign_command(request, directory, overwrite)
+
+
 @simulate.command()
 def frame(
     kind: Annotated[str, typer.Argument(help="Raw tag, for example FLAT (manual, table 6.1).", show_default=False)],
@@ -476,6 +488,29 @@ def catalogue_info(database: Database = "catalogue.sqlite") -> None:
     from musedeep.cli.catalogue import info_command
 
     info_command(database)
+
+
+campaign = typer.Typer(name="campaign", help="Deep cubes of many targets: plan and run.", no_args_is_help=True)
+app.add_typer(campaign)
+
+
+@campaign.command("scan")
+def campaign_scan(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan to write, or to bring up to date.")],
+    database: Database = "catalogue.sqlite",
+    name: Annotated[str, typer.Option(help="Of the campaign; default: that of the file.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the plan, as max_inputs=null.")
+    ] = None,
+    today: Annotated[str, typer.Option(hidden=True)] = "",
+) -> int | None:
+    """Group exposures of a catalogue into targets and products, and write a plan that you edit.
+
+    What you have changed in the plan stays; exposures that are new are undecided.
+    """
+    from musedeep.cli.campaign import scan_command
+
+    return scan_command(plan, database, name, set_ or [], today)
 
 
 def _invoke(arguments: Sequence[str]) -> int:
