@@ -1,11 +1,13 @@
 """A whole night of 24 IFUs from raw frames to the combined cube: time, memory and disk of each step, and the truth.
 
-    python -m benchmarks.full_night DIRECTORY [--memory 2GiB] [--until combine] [--keep] [--check]
+    python -m benchmarks.full_night DIRECTORY [--memory 2GiB] [--stops flat,combine] [--keep] [--check]
 
 1. The night is simulated in DIRECTORY if it is not there: 3 biases, 3 flats, 9 arcs, 3 twilight flats, standard star,
    astrometric field, blank sky, four OBJECT exposures of the deep field, their ILLUMs, packed as .fits.fz (7 GB).
 2. `musedeep reduce DIRECTORY --until STEP` runs for one step after the other, as a process of its own, so that each
-   has its own figures; unless with --keep, masters and pixel tables go when nobody reads them any more.
+   has its own figures; unless with --keep, masters and pixel tables go when nobody reads them any more. --stops gives
+   other steps to stop at: with `--stops twilight,astrometry,combine` there are three processes. Steps that run in one
+   process need less disk: pixel tables of the standard star go before those of OBJECT exposures are made.
 3. Of each process: wall time, processor time, bytes read from and written to disks (all three as the system accounts
    for its children), peak memory of the process tree (sampled every 20 ms), the largest size of DIRECTORY/reduced
    (every 2 s). `demand` is how many threads ran or waited for a processor, on the average: it tells what bounds a
@@ -34,7 +36,7 @@ import numpy as np
 import psutil
 from astropy.io import fits
 
-from musedeep.graph.night.plan import steps_until
+from musedeep.graph.night.plan import check_step, steps_until
 from musedeep.processors import available_processors
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from tests.reference.night.night_files import Array, Figure, Night, as_markdown, as_table, read_table
@@ -59,6 +61,7 @@ class StepRun:
     """A step as it ran: seconds, MiB, GB."""
 
     step: str
+    until: str
     tasks: int
     wall: float
     processor: float
@@ -139,8 +142,9 @@ def simulate(night: Path) -> None:
     subprocess.run([*command, "--small", "--exposures", "4", "--compress"], check=True)
 
 
-def run_step(night: Path, step: str, memory: str, keep: bool) -> StepRun:
-    """Reduce up to a step, those before it being done."""
+def run_steps(night: Path, steps: list[str], memory: str, keep: bool) -> StepRun:
+    """Reduce some steps, those before them being done."""
+    step = steps[-1]
     reduced = night / "reduced"
     command = [sys.executable, "-m", "musedeep", "reduce", str(night), "--until", step, "--memory", memory]
     command += [] if keep else ["--discard", "pixel-tables,masters"]
@@ -151,7 +155,7 @@ def run_step(night: Path, step: str, memory: str, keep: bool) -> StepRun:
         raise SystemExit(f"{step} ended with status {run.status}:\n{run.text[-3000:]}")
     after = size_of(reduced)
     return StepRun(
-        step, int(done[1]), run.wall, run.processor, run.waited, run.peak, run.read, run.written,
+        ", ".join(steps), step, int(done[1]), run.wall, run.processor, run.waited, run.peak, run.read, run.written,
         max(run.largest, after), after,
     )  # fmt: skip
 
@@ -227,7 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--memory", default="2GiB")
-    parser.add_argument("--until", default="combine")
+    parser.add_argument("--stops", help="last step of each process; default: every step")
     parser.add_argument("--keep", action="store_true", help="discard nothing")
     parser.add_argument("--check", action="store_true", help="compare with the truth at the end")
     given = parser.parse_args()
@@ -235,12 +239,15 @@ def main() -> None:
     path = given.directory / "full-night.json"
     runs = [StepRun(**one) for one in json.loads(path.read_text())] if path.exists() else []
     print(f"{shutil.disk_usage(given.directory).free / 1e9:.1f} GB are free, {os.cpu_count()} processors", flush=True)
-    for step in steps_until(given.until):
-        if step in ABSENT or step in [run.step for run in runs]:
-            continue
-        runs.append(run_step(given.directory, step, given.memory, given.keep))
-        path.write_text(json.dumps([asdict(run) for run in runs], indent=1))
-        print(table_of(runs[-1:]).splitlines()[2], flush=True)
+    steps = [step for step in steps_until("") if step not in ABSENT]
+    stops = [check_step(stop) for stop in given.stops.split(",")] if given.stops else steps
+    begun = steps.index(runs[-1].until) + 1 if runs else 0
+    for stop in stops:
+        if group := steps[begun : steps.index(stop) + 1]:
+            runs.append(run_steps(given.directory, group, given.memory, given.keep))
+            path.write_text(json.dumps([asdict(run) for run in runs], indent=1))
+            print(table_of(runs[-1:]).splitlines()[2], flush=True)
+            begun += len(group)
     print(table_of(runs))
     if given.check:
         check(given.directory)
