@@ -307,12 +307,12 @@ def reduce(
     ] = None,
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
     discard: Annotated[
-        bool,
+        str,
         typer.Option(
-            "--discard-pixel-tables",
-            help="Remove pixel tables of muse_scibasic when everything that reads them is done.",
+            metavar="KINDS",
+            help="Remove pixel-tables (of muse_scibasic), masters, or both, when everything that reads them is done.",
         ),
-    ] = False,
+    ] = "",
     plots: Plots = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,

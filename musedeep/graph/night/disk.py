@@ -66,26 +66,27 @@ def disk_of(
     """What sets-of-frames that are to be reduced take on disk; what is free there is not looked up.
 
     `replaced` gives the bytes that are there already, of a task and of products with one of these parts in their names;
-    `parallel` is the number of tasks at once. `readers` has the readers of the pixel tables that are discarded after
+    `parallel` is the number of tasks at once. `readers` has the readers of the products that are discarded after
     them, as of `discards.readers_of`.
     """
     disk, sizes = Disk(), []
-    tables: dict[str, dict[str, int]] = {}
+    passing: dict[str, dict[str, int]] = {}
     for one, settings in todo:
         parameters = settings.texts()
         made = products_of(one, parameters, save_fits)
         total = sum(made.values())
         disk.by_step[one.step] = disk.by_step.get(one.step, 0) + total
         sizes.append((total, replaced(one.name, list(made))))
-        paths = [path for path in one.products if path in (readers or {})]
-        whole = sum(nbytes for part, nbytes in made.items() if part.startswith("PIXTABLE_"))
-        tables[one.name] = {path: whole // len(paths) for path in paths}
+        passing[one.name] = {}
+        for part, nbytes in made.items():
+            paths = [path for path in one.products if path in (readers or {}) and part in path]
+            passing[one.name] |= {path: nbytes // len(paths) for path in paths}
         for name in unasked(declared()[one.recipe]):
             if parameters.get(name) is False:
                 more = sum(products_of(one, {**parameters, name: True}, save_fits).values()) - total
                 disk.images[f"{one.recipe}.{name}"] = disk.images.get(f"{one.recipe}.{name}", 0) + more
-    freed = freed_by(tables, readers or {})
-    disk.need = needed(sizes, parallel, [freed.get(name, 0) for name in tables])
+    freed = freed_by(passing, readers or {})
+    disk.need = needed(sizes, parallel, [freed.get(name, 0) for name in passing])
     return disk
 
 
@@ -96,7 +97,7 @@ def check_room(output: Path, disk: Disk) -> None:
         raise MusedeepError(
             f"{output}: {disk.free} bytes are free, but about {disk.need} bytes are needed ({steps}); free "
             f"{disk.need - disk.free} bytes, or give another --output-dir, fewer --ifus, an earlier --until, "
-            "--discard-pixel-tables, or a --save-fits or --set less"
+            "--discard pixel-tables,masters, or a --save-fits or --set less"
         )
 
 

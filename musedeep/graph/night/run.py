@@ -47,7 +47,7 @@ class NightRequest:
     until : last step
     save_fits : write pixel tables as FITS files, too
     plots : draw pictures beside the products
-    discard : remove pixel tables of muse_scibasic when all that reads them is done
+    discard : kinds of products to remove when all that reads them is done, of `discards.KINDS`
     workers, threads, memory, scheduler, cluster : as in `executor.Resources`
     """
 
@@ -59,7 +59,7 @@ class NightRequest:
     overwrite: bool = False
     save_fits: bool = False
     plots: bool = False
-    discard: bool = False
+    discard: Sequence[str] = ()
     workers: int | None = None
     threads: int = 1
     memory: int = 4 * 2**30
@@ -79,7 +79,7 @@ class NightOutcome:
     skipped : the tasks that each would have needed, by task
     lost : what tasks of all IFUs went on without, by task
     products : made now
-    discarded : pixel tables that were removed
+    discarded : products that were removed
     seconds : of this start
     took : seconds of each task made now
     """
@@ -273,8 +273,7 @@ class _Run:
         todo = [task for task in self.plan.tasks if reasons[task.name]]
         sets = [(task.frames, self._settings(task)) for task in todo]
         save_fits = self.request.save_fits or wants_fits()
-        readers = self.discards.readers if self.request.discard else None
-        self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel, readers)
+        self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel, self.discards.readers)
         self.outcome.disk.free = free_bytes(self.request.output)
         for reason in dict.fromkeys(reasons.values()):
             names = [task.name for task in todo if reasons[task.name] == reason != NEW]
@@ -382,7 +381,7 @@ class _Run:
         try:
             gone = self.discards.ended(task, frames, lacking)
         except MusedeepError as error:  # the products of the task are there
-            LOG.warning(f"pixel tables are not discarded: {error}")
+            LOG.warning(f"nothing is discarded after {task.name}: {error}")
             return
         self.outcome.discarded += gone
         self.outcome.products = [path for path in self.outcome.products if path not in gone]

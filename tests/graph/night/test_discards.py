@@ -22,7 +22,7 @@ def sets_of(night, output):
     return [one for one in all_sets_of(night, output, files=files) if one.step in STEPS]
 
 
-def reduced(night, output, until="exp_combine", discard=True, dry_run=False, **parameters):
+def reduced(night, output, until="exp_combine", discard=("pixel-tables",), dry_run=False, **parameters):
     given = {f"muse_{step}": parameters.get(step, {}) for step in STEPS}
     request = NightRequest(sets_of(night, output), output, MODULES, given, until, discard=discard)
     return reduce_night(request, Silent(), dry_run)
@@ -36,13 +36,13 @@ def tables(output, kind="OBJECT"):
 def kept(night, tmp_path_factory):
     """All products."""
     output = tmp_path_factory.mktemp("kept") / "reduced"
-    outcome = reduced(night, output, discard=False)
+    outcome = reduced(night, output, discard=())
     assert not outcome.failed and not outcome.discarded and len(tables(output)) == 6
     return contents(output)
 
 
 def test_readers(night, tmp_path):
-    readers = readers_of(sets_of(night, tmp_path))
+    readers = readers_of(sets_of(night, tmp_path), ["pixel-tables"])
     assert {
         str(tmp_path / f"PIXTABLE_OBJECT_000{k}-0{ifu}.fits"): (f"scipost-{k}",) for k in (1, 2, 3) for ifu in (3, 7)
     } == readers
@@ -65,7 +65,7 @@ def test_the_same_products_without_the_tables(night, kept, tmp_path):
     assert tables(output, "STD")
     gone = {path.name for path in outcome.discarded}
     assert contents(output) == {name: text for name, text in kept.items() if name not in gone}
-    for discard in (True, False):
+    for discard in (("pixel-tables",), ()):
         again = reduced(night, output, discard=discard)
         assert not again.made and len(again.earlier) == len(outcome.plan.tasks) and not again.discarded
     # a cube that is lost needs no table
@@ -75,7 +75,7 @@ def test_the_same_products_without_the_tables(night, kept, tmp_path):
 
 def test_a_later_start_discards_what_an_earlier_one_has_kept(night, kept, tmp_path):
     output = tmp_path / "reduced"
-    reduced(night, output, discard=False)
+    reduced(night, output, discard=())
     outcome = reduced(night, output)
     assert not outcome.made and not tables(output) and len(outcome.discarded) == 6
 
@@ -89,10 +89,10 @@ def test_tables_that_are_needed_again_are_made_again(night, kept, tmp_path):
     scibasic = [f"scibasic-OBJECT-0{ifu}" for ifu in (3, 7)]
     later = ["scipost-1", "scipost-2", "scipost-3", "exp_align", "exp_combine"]
     assert sorted(outcome.made) == sorted(plan.made) == sorted([*scibasic, *later]) and not tables(output)
-    assert f"done again, discarded pixel tables are needed again: {', '.join(scibasic)}" in lines
+    assert f"done again, discarded products are needed again: {', '.join(scibasic)}" in lines
     # one exposure is gone: its tables are made again, and with them those of the others, which nobody reads now
     (output / "scipost-2" / "PIXTABLE_REDUCED_0001.fits").unlink()
-    outcome = reduced(night, output, discard=False, scipost={"order": "4"})
+    outcome = reduced(night, output, discard=(), scipost={"order": "4"})
     assert sorted(outcome.made) == [*scibasic, "scipost-2"] and len(tables(output)) == 6
     outcome = reduced(night, output)
     assert set(outcome.made) == set(later) and not tables(output)
@@ -118,3 +118,27 @@ def test_tables_stay_where_an_ifu_is_missing_and_will_be_tried_again(night, tmp_
     assert not again.made
     last = reduced(night, output, wavecal={"failing": ""})
     assert "scipost-1" in last.made and not last.failed and not tables(output)
+
+
+def test_masters_go_too_and_come_back_with_what_needs_them(night, kept, tmp_path):
+    output = tmp_path / "reduced"
+    both = ("pixel-tables", "masters")
+    outcome = reduced(night, output, discard=both)
+    # of two IFUs: bias, dark, flat, and three exposures; STD, SKY and ASTROMETRY have no readers here
+    assert len(outcome.discarded) == 12 and not list(output.glob("MASTER_*")) and list(output.glob("TRACE_TABLE-*"))
+    assert contents(output).items() <= kept.items()
+    assert not reduced(night, output, discard=both).made
+    (output / "scipost-2" / "PIXTABLE_REDUCED_0001.fits").unlink()
+    outcome = reduced(night, output, discard=both)
+    again = {f"{step}-0{ifu}" for step in ("bias", "dark", "flat", "scibasic-OBJECT") for ifu in (3, 7)}
+    assert set(outcome.made) == {*again, "scipost-2"} and not list(output.glob("MASTER_*")) and not tables(output)
+    assert contents(output).items() <= kept.items()
+
+
+def test_the_plan_reckons_with_what_goes(night, tmp_path):
+    output = tmp_path / "reduced"
+    needs = [
+        reduced(night, output, discard=kinds, dry_run=True).disk.need
+        for kinds in ((), ("pixel-tables",), ("pixel-tables", "masters"))
+    ]
+    assert needs[0] > needs[1] > needs[2]
