@@ -205,6 +205,8 @@ class _Run:
         self.parallel = parallel
         self.journal = Journal(request.output)
         self.discards = Discards(plan, request.sets, self.journal, request.discard)
+        # of this start alone: a job that outlives a killed start may still write into those of its own
+        self.work_directory = request.output.absolute() / WORK / f"start-{time.time_ns():x}"
         self.outcome = NightOutcome(plan)
         self.recorder = Recorder()
         self.keys: dict[str, str] = {}
@@ -417,7 +419,7 @@ class _Run:
             self.outcome.lost[task.name] = f"{', '.join(left_out)}, which could not be made"
             LOG.warning(f"{task.name} goes on without {self.outcome.lost[task.name]}")
         module = self.request.modules[task.frames.recipe]
-        directory = self.request.output.absolute() / WORK / task.name
+        directory = self.work_directory / task.name
         call = TaskCall(
             module, list(frames), self._settings(task), str(directory), self.request.save_fits, self.request.plots
         )
@@ -458,9 +460,9 @@ class _Run:
         for note in result.notes:
             LOG.warning(f"{task.name}: {note}")
         if not failure:
-            source = self.request.output / WORK / task.name
+            source, below = self.work_directory / task.name, task.frames.directory
             try:
-                made = self.journal.keep(task.name, key, source, task.frames.directory, self.request.overwrite)
+                made = self.journal.keep(task.name, key, source, below, self.request.overwrite)
                 self.outcome.products += made
             except MusedeepError as error:
                 failure = str(error)

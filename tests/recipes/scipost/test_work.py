@@ -5,26 +5,15 @@ import pytest
 from astropy.io import fits
 
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors
-from musedeep.storage.calibrations.extinction import extinction_hdus
-from musedeep.storage.calibrations.response import FLAT_CORRECTED, Response, response_hdu
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
 from tests.makers.field_tables import write_field_table
+from tests.makers.scipost_frames import calibrations
 from tests.makers.step_runs import product, refused, run_recipe
 
 RECIPE = "muse_scipost"
 RANGE = "--lambdamin=7000", "--lambdamax=7040"
 PLAIN = *RANGE, "--skymethod=none", "--rvcorr=none"
 SECOND = {"DATE-OBS": "2014-12-10T03:20:12.000"}
-
-
-def calibrations(directory, mode="WFM-NOAO-N"):
-    """A response of constant magnitude, and air that takes nothing."""
-    grid = np.arange(4150.0, 9801.25, 1.25)
-    header = fits.Header([("HIERARCH ESO INS MODE", mode), (f"HIERARCH {FLAT_CORRECTED}", True)])
-    table = response_hdu(Response(grid, np.full(grid.size, 38.0), np.full(grid.size, 0.01)))
-    fits.HDUList([fits.PrimaryHDU(header=header), table]).writeto(directory / "response.fits")
-    extinction_hdus(np.array([4000.0, 10000.0]), np.array([0.0, 0.0])).writeto(directory / "extinction.fits")
-    return [(directory / "response.fits", "STD_RESPONSE"), (directory / "extinction.fits", "EXTINCT_TABLE")]
 
 
 def tables(directory, name="t", ifus=(11, 12), n=200_000, **changed):
