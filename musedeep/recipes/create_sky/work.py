@@ -99,7 +99,9 @@ def calibrated(call: RecipeCall[CreateSkyParameters], exposure: ExposureRows) ->
         coloured = exposure.with_lamp_colour() if response.flat_corrected else exposure
         lamp = coloured.has_lamp_colour
         exposure = coloured.corrected(
-            calibrate_flux(observation, response, extinction, telluric, lamp, exposure.wavelengths)
+            calibrate_flux(
+                observation, response, extinction, telluric, lamp, exposure.wavelengths, call.parameters.water
+            )
         )
     if not is_refraction_corrected(observation):
         exposure = exposure.corrected(correct_refraction(observation, call.parameters.lambdaref))

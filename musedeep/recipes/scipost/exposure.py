@@ -130,7 +130,7 @@ def reduce_exposure(
         rows = rows.with_lamp_colour()
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
-    reduced = ReducedExposure(_calibrated(rows, calibrations))
+    reduced = ReducedExposure(_calibrated(rows, calibrations, parameters.water))
     reduced = _without_raman(call, calibrations, reduced)
     reduced = _autocalibrated(call, calibrations, reduced)
     reduced = _without_sky(call, calibrations, reduced)
@@ -140,13 +140,15 @@ def reduce_exposure(
     return reduced.corrected(rows)
 
 
-def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations) -> ExposureRows:
+def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations, water: bool) -> ExposureRows:
     """The rows as fluxes, if there is a response."""
     response, extinction = calibrations.response, calibrations.extinction
     if response is None or extinction is None:
         return rows
     telluric, lamp = calibrations.telluric, rows.has_lamp_colour
-    return rows.corrected(calibrate_flux(rows.observation, response, extinction, telluric, lamp, rows.wavelengths))
+    return rows.corrected(
+        calibrate_flux(rows.observation, response, extinction, telluric, lamp, rows.wavelengths, water)
+    )
 
 
 def _without_raman(

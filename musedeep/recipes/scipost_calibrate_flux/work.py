@@ -19,6 +19,9 @@ def run(call: RecipeCall[FluxParameters]) -> Outcome:
         # the colour of the lamp is put back where the standard star had it
         rows = exposure.with_lamp_colour() if response.flat_corrected else exposure
         colour, wavelengths = rows.has_lamp_colour, exposure.wavelengths
-        return rows.corrected(calibrate_flux(exposure.observation, response, extinction, telluric, colour, wavelengths))
+        water = call.parameters.water
+        return rows.corrected(
+            calibrate_flux(exposure.observation, response, extinction, telluric, colour, wavelengths, water)
+        )
 
     return run_step(RECIPE, step, call)

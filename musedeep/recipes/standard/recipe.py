@@ -22,6 +22,12 @@ class StandardParameters(WavelengthParameters):
         "Smoothing of the response: none, running median of 30 Angstrom, or cubic polynomials in 300 Angstrom with a "
         "running mean of 30.",
     )
+    telluric: Literal["model", "bridge"] = parameter(
+        "model",
+        "How telluric absorption is found: a model of water and oxygen fitted with a smooth response, or polynomials "
+        "that bridge the bands.",
+        neutral="bridge",
+    )
     lambdamin: float = parameter(4000.0, "Shortest wavelength used [Angstrom].", ge=0)
     lambdamax: float = parameter(10000.0, "Longest wavelength used [Angstrom].", ge=0)
     lambdaref: float = parameter(
