@@ -94,6 +94,12 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
         "Correct the continuum of the sky for the choice of dark spaxels, which noise has made dark, too.",
         neutral=False,
     )
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
