@@ -51,7 +51,9 @@ class FluxCalibrations:
     def calibrated(self, rows: ExposureRows, water: bool = False) -> ExposureRows:
         """The rows as fluxes; as they are where STD_RESPONSE or EXTINCT_TABLE are missing.
 
-        With `water` the absorption of water is scaled with its amount, not with the airmass alone. Raises MusedeepError as `reduction.correct.flux.calibrate_flux`.
+        With `water` the absorption of water is scaled with its amount, not with the airmass alone.
+
+        Raises MusedeepError as `reduction.correct.flux.calibrate_flux`.
         """
         if self.response is None or self.extinction is None:
             return rows

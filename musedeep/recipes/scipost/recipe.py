@@ -100,6 +100,12 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
         "airmass alone.",
         neutral=False,
     )
+    reduced: Literal["rows", "corrections"] = parameter(
+        "rows",
+        "What a store PIXTABLE_REDUCED holds: rows, or the corrections alone, which are made when rows of the "
+        "PIXTABLE_OBJECTs are read; these must stay then. For save=individual.",
+        neutral="rows",
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
