@@ -85,8 +85,8 @@ class OurNight(Night):
             return super().product(name, ifu)
         return self.made(step) / f"{stem}.fits"
 
-    def made(self, step: str) -> Path:
-        """Directory of the products of a step."""
+    def made(self, step: str, *parameters: str) -> Path:
+        """Directory of the products of a step, with parameters beside its own."""
         frames = []
         for path, tag in self.stage.frames(step):
             name = str(Path(path).relative_to(self.directory)) if Path(path).is_relative_to(self.directory) else path
@@ -95,4 +95,4 @@ class OurNight(Night):
                 (str(self.product(name.removeprefix("reduced/").removesuffix(".fits"))) if inside else path, tag)
             )
         kind = re.sub(r"-[0-9]+$", "", step)
-        return self.stage.ours(step, *SAVE.get(kind, ()), frames=frames)
+        return self.stage.ours(step, *SAVE.get(kind, ()), *parameters, frames=frames)
