@@ -28,15 +28,14 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, FLUX_UNIT, VARIANCE_UNIT
-from musedeep.kernels.rows.corrections import multiply_by_wavelength
 from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
 from musedeep.reduction.correct.water import absorption_powers
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.storage.calibrations.extinction import ExtinctionTable
 from musedeep.storage.calibrations.response import Response, Telluric
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.pixel_tables.row_steps import Multiply
 
 STEP: Final = DISPERSION / 8.0
 """Of the grid of factors [Angstrom]; its nodes lie at multiples of it, as those of the tables do."""
@@ -52,7 +51,7 @@ MAGNITUDE: Final = 0.4 * np.log(10.0)
 Floats = NDArray[np.float64]
 
 
-class FluxCalibration(Correction):
+class FluxCalibration(Stepped):
     """Counts become fluxes.
 
     Parameters
@@ -61,16 +60,10 @@ class FluxCalibration(Correction):
     curve : float64 (nodes, 2), factor [1e-20 erg/s/cm2/Angstrom per count], and its relative variance
     """
 
-    reads = ("lambda", "data", "stat")
-    changes = ("data", "stat")
     units = MappingProxyType({"data": FLUX_UNIT, "stat": VARIANCE_UNIT})
 
     def __init__(self, start: float, curve: Floats) -> None:
-        self.start, self.curve = start, curve
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        multiply_by_wavelength(rows["data"], rows["stat"], rows["lambda"], self.curve, self.start, STEP)
+        super().__init__(Multiply(curve, start, STEP))
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
