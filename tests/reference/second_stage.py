@@ -96,7 +96,7 @@ class OurNight(Night):
             )
         return found
 
-    def made(self, step: str) -> Path:
-        """Directory of the products of a step."""
+    def made(self, step: str, *parameters: str) -> Path:
+        """Directory of the products of a step, with parameters beside its own."""
         kind = re.sub(r"-[0-9]+$", "", step)
-        return self.stage.ours(step, *SAVE.get(kind, ()), frames=self.frames(step))
+        return self.stage.ours(step, *SAVE.get(kind, ()), *parameters, frames=self.frames(step))
