@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from musedeep import __version__
 from musedeep.errors import MusedeepError
-from musedeep.progress import Progress, Silent
+from musedeep.progress import LOG, Progress, Silent
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.layout import Layout, Place
 from musedeep.reduction.cube.piece import WAVELENGTHS
@@ -35,6 +35,9 @@ from musedeep.storage.fits.streamed import StreamedFits
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
 _DROPPED: Final = re.compile(r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|)$")
+_OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
+"""Keywords of science data products that are measured on the whole cube."""
+
 _QUALITY: Final = re.compile(r"ESO QC (\w+) NDET$")
 
 
@@ -225,12 +228,32 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
             cards.append((key, text, first.cube.primary.comments[key]))
     for word in words:
         cards += source_cards(cube, _grid(layout), word)
+    if "WAVELMIN" in first.cube.primary:
+        kept = [c for c in kept if c.keyword not in _OF_WHOLE]
+        cards += _science_cards(layout)
     header = ordered([*kept, *(card(*c) for c in cards)])
     header["HISTORY"] = f"{tool} (musedeep {__version__}): joined of {len(layout.pieces)} pieces"
     for place in layout.places:
         path = layout.pieces[place.piece].path
         header["HISTORY"] = f"planes {place.target[0] + 1} to {place.end[0]}: {path.name}"
     return header
+
+
+def _science_cards(layout: Layout) -> list[Card]:
+    """The wavelengths of a science data product; its depth is not measured again."""
+    from musedeep.reduction.cube.science_product import resolving_power
+
+    LOG.info(f"{', '.join(_OF_WHOLE)} of the pieces are left out: those of the joined cube are not known")
+    waves = layout.axes.wavelengths(layout.shape[0])
+    return [
+        ("WAVELMIN", float(waves[0]) / 10.0, "[nm] Minimum wavelength"),
+        ("WAVELMAX", float(waves[-1]) / 10.0, "[nm] Maximum wavelength"),
+        (
+            "SPEC_RES",
+            resolving_power(0.5 * float(waves[0] + waves[-1])),
+            "Spectral resolving power at central wavelength",
+        ),
+    ]
 
 
 def _grid(layout: Layout) -> Grid:
