@@ -5,7 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,10 @@ from musedeep.storage.fits.parts import reserve
 from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
 from musedeep.storage.pixel_tables.fits import swap_bytes, write_ranges
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, row_count
-from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
 from musedeep.storage.stores.location import Location, location
+
+if TYPE_CHECKING:
+    from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
 
 BYTES_PER_ROW = 110
 """Working memory a row in work: row numbers and ranges, columns of two threads."""
@@ -61,6 +63,8 @@ def export(
     """
     path = Path(path)
     refuse_existing(path, overwrite)
+    from musedeep.storage.pixel_tables.zarr import ZarrPixelTable  # zarr takes a tenth of a second to load
+
     table = ZarrPixelTable(location(store))
     partial = partial_name(path)
     size = 0
@@ -114,7 +118,7 @@ class Part(HeaderUnit):
     item: int
 
 
-def stored_parts(table: ZarrPixelTable) -> list[Part]:
+def stored_parts(table: "ZarrPixelTable") -> list[Part]:
     """The HDUs of the FITS file that a store was made from."""
     parts: list[Part] = []
     for hdu in table.attributes()["hdus"]:
@@ -124,7 +128,7 @@ def stored_parts(table: ZarrPixelTable) -> list[Part]:
     return parts
 
 
-def stored_items(table: ZarrPixelTable, part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
+def stored_items(table: "ZarrPixelTable", part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Items of a FITS file from the columns of a store."""
     if part.role != "rows":
         words = table.read(ranges, (part.role,))[part.role].view(np.uint32)
@@ -138,7 +142,7 @@ def stored_items(table: ZarrPixelTable, part: Part, ranges: NDArray[np.int64]) -
     return record.view(np.uint8)
 
 
-def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.int64]:
+def row_numbers(table: "ZarrPixelTable", runs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers in the FITS table of the rows of some runs (of the index) without gaps between them."""
     start = runs[:, 3] - runs[0, 3]
     steps = np.cumsum(table.order(int(runs[0, 3]), int(runs[-1, 4])), dtype=np.int64)
@@ -146,7 +150,12 @@ def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _export_rows(
-    table: ZarrPixelTable, parts: list[Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
+    table: "ZarrPixelTable",
+    parts: list[Part],
+    descriptor: int,
+    pool: ThreadPoolExecutor,
+    memory: int,
+    progress: Progress,
 ) -> None:
     """Write the rows to their places, as many runs at a time as memory allows."""
     runs = table.whole("index/runs")
