@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Memory of the cube tools with cubes of 1 and 60 GB, and their speed beside that of `cp`.
 
-    cube_tools.py DIRECTORY [--sizes 1,60] [--copy 1.0] [--rounds 3] [--only memory|speed] [--tools combine,filter]
+    cube_tools.py DIRECTORY [--sizes 1,60] [--tools combine,filter] [--copy 1.0] [--rounds 3]
+                  [--only memory|stores|speed]
 
 Memory: sparse cubes, which take no space on the disk but are read like others; a joined cube of theirs is sparse too.
 Peak memory and times are those of whole processes. Speed: two pieces of random values, of --copy GB together, joined
@@ -11,6 +12,7 @@ are flushed to the disk. Prints Markdown tables for benchmarks/RESULTS.md. Needs
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -111,6 +113,36 @@ def memory(directory: Path, sizes: Sequence[float], tools: Sequence[str]) -> Non
             path.unlink()
 
 
+def stores(directory: Path, gigabytes: float) -> None:
+    """Peak memory of what reads or writes stores, with planes as large as those of a cube of some size; few of them.
+
+    Memory depends on the size of the planes.
+    """
+    _, ny, nx = shape_of(gigabytes)
+    half = 48, ny, nx
+    cut = cube_pieces.FIRST + half[0] * cube_pieces.STEP
+    parts = [
+        cube_file(directory / "part-0.fits", half, 4000.0, cut + 10, fill=True),
+        cube_file(directory / "part-1.fits", half, cut - 10, 20000.0, half[0], fill=True),
+    ]
+    store, out = directory / "out.zarr", directory / "out.fits"
+    print("\n| tool | planes | peak memory [MiB] | seconds | processor seconds |\n|---|---|---|---|---|")
+    for name, what, words in (
+        ("muse_cube_concatenate", "FITS to store", (store, *parts)),
+        ("muse_cube_concatenate", "store and FITS to FITS", (out, store, directory / "part-2.fits")),
+        ("muse_cube_filter", "of a store", (store,)),
+    ):
+        if what.startswith("store"):
+            end = cube_pieces.FIRST + 2 * half[0] * cube_pieces.STEP
+            last = cube_file(directory / "part-2.fits", (1, ny, nx), end - 10, 20000.0, 2 * half[0])
+            parts.append(last)
+        seconds, processor, peak = tool(name, *words)
+        print(f"| `{name}`, {what} | {ny} x {nx} | {peak:.0f} | {seconds:.0f} | {processor:.0f} |", flush=True)
+    for path in (*parts, out, directory / "out_white.fits"):
+        path.unlink()
+    shutil.rmtree(store)
+
+
 def speed(directory: Path, gigabytes: float, rounds: int) -> None:
     """Joining beside copying."""
     shape = shape_of(gigabytes / 2, 400)
@@ -149,13 +181,16 @@ def main() -> None:
     parser.add_argument("--sizes", default="1,60")
     parser.add_argument("--copy", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("memory", "speed"))
+    parser.add_argument("--only", choices=("memory", "stores", "speed"))
     parser.add_argument("--tools", default="combine,concatenate,filter,append", help="of which memory is measured")
     given = parser.parse_args()
     given.directory.mkdir(parents=True, exist_ok=True)
-    if given.only != "speed":
-        memory(given.directory, [float(size) for size in given.sizes.split(",")], given.tools.split(","))
-    if given.only != "memory":
+    sizes = [float(size) for size in given.sizes.split(",")]
+    if given.only in (None, "memory"):
+        memory(given.directory, sizes, given.tools.split(","))
+    if given.only in (None, "stores"):
+        stores(given.directory, max(sizes))
+    if given.only in (None, "speed"):
         speed(given.directory, given.copy, given.rounds)
 
 

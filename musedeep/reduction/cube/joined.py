@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG, Progress, Silent
-from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.layout import Layout, Place
 from musedeep.reduction.cube.piece import WAVELENGTHS
-from musedeep.reduction.cube.quality import source_cards
 from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
@@ -226,8 +224,8 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
             texts = [p.record.parameters[parameter] for p in layout.pieces if p.record]
             text = next(text for text in texts if float(text) == limit)
             cards.append((key, text, first.cube.primary.comments[key]))
-    for word in words:
-        cards += source_cards(cube, _grid(layout), word)
+    if words:
+        cards += _quality_cards(cube, words)
     if "WAVELMIN" in first.cube.primary:
         kept = [c for c in kept if c.keyword not in _OF_WHOLE]
         cards += _science_cards(layout)
@@ -256,9 +254,15 @@ def _science_cards(layout: Layout) -> list[Card]:
     ]
 
 
-def _grid(layout: Layout) -> Grid:
-    axes = layout.axes
-    return Grid(layout.shape, axes.crpix, axes.crval, axes.cd, axes.step, axes.types[2])
+def _quality_cards(cube: JoinedCube, words: Sequence[str]) -> list[Card]:
+    """Sources in the joined cube, for each recipe that has listed those of a piece."""
+    # loads numba, which joining without sources does not need
+    from musedeep.reduction.cube.grid import Grid
+    from musedeep.reduction.cube.quality import source_cards
+
+    axes = cube.layout.axes
+    grid = Grid(cube.shape, axes.crpix, axes.crval, axes.cd, axes.step, axes.types[2])
+    return [one for word in words for one in source_cards(cube, grid, word)]
 
 
 def write_joined(
