@@ -48,14 +48,22 @@ class FluxCalibrations:
         """The rows with the colour of the flat's lamp put back, unless the standard star did not have it."""
         return rows if self.response and not self.response.flat_corrected else rows.with_lamp_colour()
 
-    def calibrated(self, rows: ExposureRows) -> ExposureRows:
+    def calibrated(self, rows: ExposureRows, water: bool = False) -> ExposureRows:
         """The rows as fluxes; as they are where STD_RESPONSE or EXTINCT_TABLE are missing.
+
+        With `water` the absorption of water is scaled with its amount, not with the airmass alone.
 
         Raises MusedeepError as `reduction.correct.flux.calibrate_flux`.
         """
         if self.response is None or self.extinction is None:
             return rows
         corrections = calibrate_flux(
-            rows.observation, self.response, self.extinction, self.telluric, rows.has_lamp_colour, rows.wavelengths
+            rows.observation,
+            self.response,
+            self.extinction,
+            self.telluric,
+            rows.has_lamp_colour,
+            rows.wavelengths,
+            water,
         )
         return rows.corrected(corrections)

@@ -33,6 +33,7 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation, observation_of
 from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
+from musedeep.reduction.rows.recorded import RecordedRows, index_rows
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
@@ -142,7 +143,13 @@ class ExposureRows:
         """Add all rows, as corrected so far, to the sums; see `reduction.rows.sums.add_up`."""
         add_up(self.sources, sums, workers, progress)
 
-    def product(self, cards: Sequence[Card] = (), workers: int | None = None) -> PixelTableProduct:
+    def recorded(self, workers: int | None = None) -> RecordedRows:
+        """The corrections instead of the corrected rows; positions and wavelengths of all rows are read once."""
+        return index_rows(self.sources, workers)
+
+    def product(
+        self, cards: Sequence[Card] = (), workers: int | None = None, limits: RowLimits | None = None
+    ) -> PixelTableProduct:
         """The pixel table of all IFUs, to be written; its limits are found first where they have changed.
 
         Parameters
@@ -150,11 +157,13 @@ class ExposureRows:
         cards : sequence of (keyword without HIERARCH, value, comment)
             For the primary header, each in the place of an earlier one.
         workers : threads
+        limits : of all rows, if they are known
         """
         header = self.header.copy()
-        limits = RowLimits()
         if self.moved and self.n_rows:
-            self.add_up([limits], workers)
+            if limits is None:
+                limits = RowLimits()
+                self.add_up([limits], workers)
             add(header, *limits.cards(self._zero))
         add(header, *self.cards, *cards)
         flat = self.flat_spectrum.hdu() if self.flat_spectrum else None
@@ -262,10 +271,18 @@ def wants_fits_of(call: RecipeCall[Any]) -> bool:
     return call.save_fits or wants_fits()
 
 
-def write_product(call: RecipeCall[Any], name: str, product: PixelTableProduct) -> list[Path]:
-    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written."""
+def write_product(
+    call: RecipeCall[Any], name: str, product: PixelTableProduct, corrections: RecordedRows | None = None
+) -> list[Path]:
+    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written.
+
+    With its corrections, the store has these instead of the rows.
+    """
     store = call.output / f"{name}.zarr"
-    product.write_store(store, call.workers or available_processors(), call.overwrite)
+    if corrections is None:
+        product.write_store(store, call.workers or available_processors(), call.overwrite)
+    else:
+        corrections.write(store, product, call.overwrite)
     if not wants_fits_of(call):
         return [store]
     product.write_fits(store.with_suffix(".fits"), call.overwrite)

@@ -39,6 +39,12 @@ class CreateSkyParameters(WavelengthParameters, _ChoiceParameters):
         "Correct the continuum for the choice of dark pixels, which noise has made dark, too.",
         neutral=False,
     )
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
 
 
 RECIPE = Recipe(

@@ -49,7 +49,7 @@ def run(call: RecipeCall[CreateSkyParameters]) -> Outcome:
     given = exposures_of(frames["PIXTABLE_SKY"])
     check_one_mode(given)
     calibrations = FluxCalibrations(frames)
-    exposures = [calibrated(one.within(p.lambdamin, p.lambdamax), calibrations, p.lambdaref) for one in given]
+    exposures = [calibrated(one.within(p.lambdamin, p.lambdamax), calibrations, p.lambdaref, p.water) for one in given]
     ifus = {ifu for one in exposures for ifu in ifus_of(one.header, one.observation.name)}
     lsfs = read_lsf_profiles(frames["LSF_PROFILE"], sorted(ifus))
     choice = SkyChoice(p.fraction, p.ignore, p.sampling, p.csampling, crsigma_of(p.crsigma), p.unbiased)
@@ -80,8 +80,12 @@ def run(call: RecipeCall[CreateSkyParameters]) -> Outcome:
     return outcome
 
 
-def calibrated(exposure: ExposureRows, calibrations: FluxCalibrations, lambdaref: float) -> ExposureRows:
+def calibrated(
+    exposure: ExposureRows, calibrations: FluxCalibrations, lambdaref: float, water: bool = False
+) -> ExposureRows:
     """The exposure with fluxes calibrated and positions corrected for refraction.
+
+    With `water` the absorption of water is scaled with its amount, not with the airmass alone.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def calibrated(exposure: ExposureRows, calibrations: FluxCalibrations, lambdaref
                 f"{observation.name}: the data are counts, which {' and '.join(missing)} turn into fluxes; add "
                 f"{'it' if len(missing) == 1 else 'them'}, or give a flux-calibrated pixel table"
             )
-        exposure = calibrations.calibrated(calibrations.lamp_colour(exposure))
+        exposure = calibrations.calibrated(calibrations.lamp_colour(exposure), water)
     if not is_refraction_corrected(observation):
         exposure = exposure.corrected(correct_refraction(observation, lambdaref))
     return exposure

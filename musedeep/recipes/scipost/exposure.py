@@ -126,7 +126,7 @@ def reduce_exposure(
         )
     rows = calibrations.lamp_colour(rows).corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
-    reduced = ReducedExposure(calibrations.calibrated(rows))
+    reduced = ReducedExposure(calibrations.calibrated(rows, parameters.water))
     reduced = _without_raman(call, calibrations, reduced)
     reduced = _autocalibrated(call, calibrations, reduced)
     reduced = _without_sky(call, calibrations, reduced)

@@ -94,6 +94,18 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
         "Correct the continuum of the sky for the choice of dark spaxels, which noise has made dark, too.",
         neutral=False,
     )
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
+    reduced: Literal["rows", "corrections"] = parameter(
+        "rows",
+        "What a store PIXTABLE_REDUCED holds: rows, or the corrections alone, which are made when rows of the "
+        "PIXTABLE_OBJECTs are read; these must stay then. For save=individual.",
+        neutral="rows",
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

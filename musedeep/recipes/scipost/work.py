@@ -114,8 +114,10 @@ def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposur
             done.paths += draw(call.output, f"_{number:04d}", call.overwrite)
     if "individual" in save:
         header = _header(call, number, rows, REDUCED, rows.cards)
-        product = replace(rows, header=header).product(workers=call.workers)
-        made = write_product(call, f"{REDUCED}_{number:04d}", product)
+        reduced = replace(rows, header=header)
+        corrections = reduced.recorded(call.workers) if call.parameters.reduced == "corrections" else None
+        product = reduced.product(workers=call.workers, limits=corrections.limits if corrections else None)
+        made = write_product(call, f"{REDUCED}_{number:04d}", product, corrections)
         done.exposures.append(made[0])
         done.paths += made
     else:

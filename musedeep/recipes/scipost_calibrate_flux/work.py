@@ -11,6 +11,6 @@ def run(call: RecipeCall[FluxParameters]) -> Outcome:
     calibrations = FluxCalibrations(call.frames)
 
     def step(call: RecipeCall[FluxParameters], exposure: ExposureRows) -> ExposureRows:
-        return calibrations.calibrated(calibrations.lamp_colour(exposure))
+        return calibrations.calibrated(calibrations.lamp_colour(exposure), call.parameters.water)
 
     return run_step(RECIPE, step, call)

@@ -22,6 +22,12 @@ class _StarParameters(Parameters):
         "Smoothing of the response: none, running median of 30 Angstrom, or cubic polynomials in 300 Angstrom with a "
         "running mean of 30.",
     )
+    telluric: Literal["model", "bridge"] = parameter(
+        "model",
+        "How telluric absorption is found: a model of water and oxygen fitted with a smooth response, or polynomials "
+        "that bridge the bands.",
+        neutral="bridge",
+    )
 
 
 class StandardParameters(WavelengthParameters, _StarParameters):

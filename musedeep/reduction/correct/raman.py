@@ -34,7 +34,6 @@ from musedeep.kernels.sky.raman import (
     SPATIAL,
     BandTables,
     add_raman_rows,
-    subtract_raman_rows,
 )
 from musedeep.reduction.correct.never_twice import PIXTABLE, refuse, refuse_placed
 from musedeep.reduction.correct.sky import check_calibrated, check_not_subtracted
@@ -43,7 +42,7 @@ from musedeep.reduction.cube.field_grid import FieldGrid, field_grid
 from musedeep.reduction.cube.row_survey import survey_rows
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction, RowsWithin
+from musedeep.reduction.rows.source import Correction, RowsWithin, Stepped
 from musedeep.reduction.rows.sums import add_up
 from musedeep.reduction.sky.line_spread import slice_profiles
 from musedeep.reduction.sky.mask import darkest, given_region
@@ -51,6 +50,7 @@ from musedeep.statics.load import load_sky_lines
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_lines import SkyLineTable
 from musedeep.storage.calibrations.sky_mask import SkyMask
+from musedeep.storage.pixel_tables.row_steps import SubtractRaman, Table
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 RAMAN: Final = PIXTABLE + "RAMAN"
@@ -376,29 +376,19 @@ def _common(systems: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return factors, field
 
 
-class RamanSubtraction(Correction):
+class RamanSubtraction(Stepped):
     """Data less the Raman light; the tables of an IFU are made when the first of its rows is read."""
-
-    reads = ("xpos", "ypos", "lambda", "origin", "data")
-    changes = ("data",)
 
     def __init__(self, light: RamanLight) -> None:
         self.light = light
         self.start = float(light.lines.wavelength.min()) - REACH
         self.bins = int((light.lines.wavelength.max() + REACH - self.start) / STEP) + 1
         self._spectra: dict[int, NDArray[np.float32]] = {}
+        tables = {ifu: self._table(ifu) for ifu in light.lsfs}
+        super().__init__(SubtractRaman(self.start, STEP, self.bins, tables, light.field))
 
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`; raises MusedeepError for rows of an IFU without line-spread functions."""
-        wavelength = rows["lambda"]
-        if not wavelength.size or wavelength.max() < self.start or wavelength.min() > self.start + STEP * self.bins:
-            return
-        origin = rows["origin"]
-        for ifu in np.flatnonzero(np.bincount(origin >> 6 & 31)).tolist():
-            subtract_raman_rows(
-                rows["xpos"], rows["ypos"], wavelength, origin, ifu, self._of_ifu(ifu), self.start, STEP,
-                self.light.field, rows["data"],
-            )  # fmt: skip
+    def _table(self, ifu: int) -> Table:
+        return lambda first, last: self._of_ifu(ifu)
 
     def _of_ifu(self, ifu: int) -> NDArray[np.float32]:
         # two threads may make the same tables: they are equal
