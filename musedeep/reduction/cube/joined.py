@@ -61,7 +61,7 @@ class JoinedArray:
 
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_box`."""
-        return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="))
+        return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="), copy=False)
 
     def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_stored`; what no piece has is NaN, or 0 of integers."""
@@ -79,12 +79,13 @@ class JoinedArray:
             read = array.read_stored(zs[0] + dz, zs[1] + dz, ys[0] + dy, ys[1] + dy)[..., xs[0] + dx : xs[1] + dx]
             if tuple(boxes) == wanted:
                 return read
-            if out is None:
-                shape = tuple(high - low for low, high in wanted)
-                out = np.full(shape, np.nan if self.dtype.kind == "f" else 0, self.dtype)
+            out = self._empty(wanted) if out is None else out
             out[zs[0] - z0 : zs[1] - z0, ys[0] - y0 : ys[1] - y0, xs[0] : xs[1]] = read
-        assert out is not None
-        return out
+        return self._empty(wanted) if out is None else out
+
+    def _empty(self, box: Sequence[tuple[int, int]]) -> NDArray[Any]:
+        shape = tuple(high - low for low, high in box)
+        return np.full(shape, np.nan if self.dtype.kind == "f" else 0, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -319,9 +320,9 @@ def copy_planes(array: Voxels, write: Callable[[NDArray[Any]], None], progress: 
             write(band)
         else:
             # turned plane by plane: a band of a store is large
-            for plane in band:
-                write(plane.astype(stored))
-        del band
+            for k in range(band.shape[0]):
+                write(band[k].astype(stored))
+        del band  # before the next one is read
         progress.advance(z1 - z0)
 
 
