@@ -21,15 +21,15 @@ from scipy.ndimage import spline_filter1d
 from musedeep.errors import MusedeepError
 from musedeep.instrument import FLUX_UNIT, N_SLICES
 from musedeep.kernels.sky.line_spectrum import add_lines
-from musedeep.kernels.sky.subtract import subtract_linear, subtract_tables
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.reduction.sky.line_spread import centres_of_light, slice_profiles
 from musedeep.reduction.sky.model import SkyModel
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.row_steps import SubtractSky, SubtractSpectrum, Table
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 STEP: Final = 0.3125
@@ -79,6 +79,10 @@ class SkyTables:
                 self._tables[ifu] = self._made(self.lsfs[ifu])
             return self._tables[ifu]
 
+    def table(self, ifu: int) -> Table:
+        """The same when it is needed, whatever part is asked for."""
+        return lambda first, last: self.of_ifu(ifu)
+
     def _made(self, lsf: LsfProfile) -> NDArray[np.float32]:
         flux, continuum = self.model.lines.flux, self.model.continuum
         # one knot more at each end
@@ -90,10 +94,8 @@ class SkyTables:
         return np.asarray(spline_filter1d(spectra, 3, axis=1, mode="nearest"), np.float32)
 
 
-class _Subtraction(Correction):
+class _Subtraction(Stepped):
     """Data less the sky."""
-
-    changes = ("data",)
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
@@ -103,32 +105,15 @@ class _Subtraction(Correction):
 class ModelSubtraction(_Subtraction):
     """Data less the lines and the continuum of a model."""
 
-    reads = ("lambda", "origin", "data")
-
     def __init__(self, tables: SkyTables) -> None:
-        self.tables = tables
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`; raises MusedeepError for rows of an IFU without line-spread functions."""
-        origin = rows["origin"]
-        for ifu in np.flatnonzero(np.bincount(origin >> 6 & 31)).tolist():
-            if ifu not in self.tables.lsfs:
-                raise MusedeepError(f"rows of IFU {ifu}, of which there is no LSF_PROFILE; give it")
-            tables = self.tables.of_ifu(ifu)
-            subtract_tables(rows["lambda"], origin, ifu, tables, self.tables.start, STEP, rows["data"])
+        super().__init__(SubtractSky(tables.start, STEP, tables.bins, {k: tables.table(k) for k in tables.lsfs}))
 
 
 class SpectrumSubtraction(_Subtraction):
     """Data less one spectrum, linear between its nodes (float64 (n,) each)."""
 
-    reads = ("lambda", "data")
-
     def __init__(self, wavelength: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        self.wavelength, self.values = wavelength, values
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        subtract_linear(rows["lambda"], self.wavelength, self.values, rows["data"])
+        super().__init__(SubtractSpectrum(wavelength, values))
 
 
 class Original(Correction):

@@ -6,6 +6,7 @@ from astropy.io import fits
 
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
+from musedeep.storage.pixel_tables.export import export
 from tests.makers.field_tables import write_field_table
 from tests.makers.scipost_frames import calibrations
 from tests.makers.step_runs import product, refused, run_recipe
@@ -72,11 +73,16 @@ def test_exposures_are_numbered_by_date_and_combined(frames, tmp_path):
     save = "--save=cube,individual,positioned,combined"
     status, made = run_recipe(RECIPE, tmp_path / "out", both, *PLAIN, save, "--save-fits")
     assert status == 0
-    stores = [f"PIXTABLE_REDUCED_000{k}.{ending}" for k in (1, 2) for ending in ("fits", "zarr")]
-    assert set(names(made)) == {
-        "DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", "PIXTABLE_COMBINED.fits", "PIXTABLE_POSITIONED_0001.fits",
-        "PIXTABLE_POSITIONED_0002.fits", *stores,
-    }  # fmt: skip
+    stems = [f"PIXTABLE_{kind}_000{k}" for k in (1, 2) for kind in ("REDUCED", "POSITIONED")]
+    in_both_forms = {f"{stem}.{ending}" for stem in (*stems, "PIXTABLE_COMBINED") for ending in ("fits", "zarr")}
+    assert set(names(made)) == {"DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", *in_both_forms}
+    for stem in (stems[1], "PIXTABLE_COMBINED"):
+        with fits.open(made / f"{stem}.fits") as hdus:
+            assert hdus[-1].name == "PIXTABLE_FLAT_FIELD" and hdus[-1].columns.names[-1] == "data_unsm"
+            assert "ESO DRS MUSE FLUX FFCORR" not in hdus[0].header
+        export(made / f"{stem}.zarr", tmp_path / "back.fits", overwrite=True)
+        changing = {"ignore_keywords": ["CHECKSUM"], "ignore_comments": ["DATASUM"]}
+        assert fits.FITSDiff(made / f"{stem}.fits", tmp_path / "back.fits", **changing).identical
     headers = [product(made, k)[0] for k in (1, 2)]
     assert [h["DATE-OBS"] for h in headers] == ["2014-12-10T03:07:12.000", SECOND["DATE-OBS"]]
     combined = fits.getheader(made / "DATACUBE_FINAL.fits")
