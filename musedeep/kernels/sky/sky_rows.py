@@ -60,7 +60,7 @@ def add_sky_rows(
     slices: NDArray[np.int64],
     halves: NDArray[np.float64],
     share: NDArray[np.float64],
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
 ) -> Any:
     """Add rows of the sky to a spectrum, and keep those in doubt; returns their number.
 
@@ -77,7 +77,7 @@ def add_sky_rows(
     halves : float64 (2, 2, ny, nx), added to
         Number of rows on even and odd lines of the CCD, and sum of their differences from what is usual.
     share : float64 (2,), number of rows, and sum of their shares in the pixel of the image they lie in; added to
-    doubtful : float64 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
+    doubtful : float32 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
     """
     n = sums.shape[1]
     n_levels = field.level.size
@@ -125,7 +125,7 @@ def add_sky_rows(
 
 @nb.njit(nogil=True, cache=True)
 def add_undoubted(
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
     spectrum: NDArray[np.float64],
     scatter: NDArray[np.float64],
     sigma: Any,
@@ -137,27 +137,29 @@ def add_undoubted(
 
     Parameters
     ----------
-    doubtful : float64 (rows, 4), of `add_sky_rows`
+    doubtful : float32 (rows, 4), of `add_sky_rows`
     spectrum, scatter : float64 (bins,), mean value and mean variance of the rows without doubt
     start, step, sums : as there
     """
     n = spectrum.size
     kept = 0
     for i in range(doubtful.shape[0]):
-        place = min(max((doubtful[i, 0] - start) / step, 0.0), n - 1.0)
+        wavelength, value = np.float64(doubtful[i, 0]), np.float64(doubtful[i, 1])
+        variance, excess = np.float64(doubtful[i, 2]), np.float64(doubtful[i, 3])
+        place = min(max((wavelength - start) / step, 0.0), n - 1.0)
         k = min(int(place), n - 2)
         part = place - k
-        residual = doubtful[i, 1] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
+        residual = value - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
         deviation = np.sqrt(max((1.0 - part) * scatter[k] + part * scatter[k + 1], 0.0))
-        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * doubtful[i, 3]:
+        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * excess:
             continue
         kept += 1
         for j, weight in ((k, 1.0 - part), (k + 1, part)):
             if weight > 0.0:
                 sums[0, j] += weight
-                sums[1, j] += weight * doubtful[i, 1]
-                sums[2, j] += weight * weight * doubtful[i, 2]
-                sums[3, j] += weight * doubtful[i, 2]
-                sums[4, j] += weight * doubtful[i, 1] * doubtful[i, 1]
+                sums[1, j] += weight * value
+                sums[2, j] += weight * weight * variance
+                sums[3, j] += weight * variance
+                sums[4, j] += weight * value * value
                 sums[5, j] += weight * (place - j)
     return kept

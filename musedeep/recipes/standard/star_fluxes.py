@@ -217,13 +217,11 @@ def _profile(window: Window, width: float, profile: Profile, wavelength: Floats)
         if parameters is None:
             empty = np.full(wavelength.size, np.nan)
             return empty, empty, np.full((wavelength.size, PARAMETERS), np.nan)
-        fit = fit_fluxes
     else:
         parameters = np.empty((wavelength.size, PARAMETERS))
-        fit = fit_planes
     errors, good = np.empty(wavelength.size), np.empty(wavelength.size, bool)
     values, weights = np.where(np.isfinite(data), data, 0.0).astype(np.float32), _weights(data, stat)
-    if fit is fit_fluxes:
+    if profile == "smoffat":
         fit_fluxes(kind, values, weights, free, node, parameters, errors, good)
     else:
         fit_planes(kind, values, weights, free, node, guess, parameters, errors, good)

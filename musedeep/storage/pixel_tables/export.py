@@ -150,7 +150,12 @@ def row_numbers(table: "ZarrPixelTable", runs: NDArray[np.int64]) -> NDArray[np.
 
 
 def _export_rows(
-    table: "ZarrPixelTable", parts: list[Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
+    table: "ZarrPixelTable",
+    parts: list[Part],
+    descriptor: int,
+    pool: ThreadPoolExecutor,
+    memory: int,
+    progress: Progress,
 ) -> None:
     """Write the rows to their places, as many runs at a time as memory allows."""
     runs = table.whole("index/runs")
