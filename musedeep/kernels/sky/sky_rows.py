@@ -62,7 +62,7 @@ def add_sky_rows(
     slices: NDArray[np.int64],
     halves: NDArray[np.float64],
     share: NDArray[np.float64],
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
 ) -> Any:
     """Add rows of the sky to a spectrum, and keep those in doubt; returns their number.
 
@@ -77,7 +77,7 @@ def add_sky_rows(
     halves : float64 (2, 2, ny, nx), added to
         Number of rows on even and odd lines of the CCD, and sum of their differences from what is usual.
     share : float64 (2,), number of rows, and sum of their shares in the pixel of the image they lie in; added to
-    doubtful : float64 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
+    doubtful : float32 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
     """
     n_levels = field.level.size
     ny, nx = field.excess.shape
@@ -114,7 +114,7 @@ def add_sky_rows(
 
 @nb.njit(nogil=True, cache=True)
 def add_undoubted(
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
     spectrum: NDArray[np.float64],
     scatter: NDArray[np.float64],
     sigma: Any,
@@ -126,20 +126,22 @@ def add_undoubted(
 
     Parameters
     ----------
-    doubtful : float64 (rows, 4), of `add_sky_rows`
+    doubtful : float32 (rows, 4), of `add_sky_rows`
     spectrum, scatter : float64 (bins,), mean value and mean variance of the rows without doubt
     start, step, sums : as there
     """
     n = spectrum.size
     kept = 0
     for i in range(doubtful.shape[0]):
-        place = min(max((doubtful[i, 0] - start) / step, 0.0), n - 1.0)
+        wavelength, value = np.float64(doubtful[i, 0]), np.float64(doubtful[i, 1])
+        variance, excess = np.float64(doubtful[i, 2]), np.float64(doubtful[i, 3])
+        place = min(max((wavelength - start) / step, 0.0), n - 1.0)
         k = min(int(place), n - 2)
         part = place - k
-        residual = doubtful[i, 1] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
+        residual = value - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
         deviation = np.sqrt(max((1.0 - part) * scatter[k] + part * scatter[k + 1], 0.0))
-        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * doubtful[i, 3]:
+        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * excess:
             continue
         kept += 1
-        share_row(place, doubtful[i, 1], doubtful[i, 2], sums)
+        share_row(place, value, variance, sums)
     return kept

@@ -218,13 +218,12 @@ def _without_sky(
     method, observation = parameters.skymethod, rows.observation
     if method == "none":
         return reduced
-    lsfs: dict[int, LsfProfile] = {}
     if method != "simple":
         check_calibrated(observation, rows.sources)
-        lsfs = _profiles(calibrations, rows)
     if method == "subtract-model":
         assert calibrations.lines is not None and calibrations.continuum is not None
-        return reduced.corrected(_less_model(rows, SkyModel(calibrations.lines, calibrations.continuum), lsfs))
+        model = SkyModel(calibrations.lines, calibrations.continuum)
+        return reduced.corrected(_less_model(rows, model, _profiles(calibrations, rows)))
     choice = SkyChoice(
         parameters.skymodel_fraction, parameters.skymodel_ignore, parameters.skymodel_sampling,
         parameters.skymodel_csampling, parameters.sky_crsigma, parameters.unbiased,
@@ -238,6 +237,7 @@ def _without_sky(
         less = rows.corrected(subtract_spectrum(observation, measured.table(choice)))
         return reduced.corrected(less, partial(sky_products, measured, None, "SCIPOST", unit))
     assert calibrations.lines is not None
+    lsfs = _profiles(calibrations, rows)  # only now: they take memory that the image needs
     model, fit = measured.model(calibrations.lines, lsfs, choice, calibrations.continuum)
     return reduced.corrected(
         _less_model(rows, model, lsfs),

@@ -61,23 +61,26 @@ class SkyTables:
     start : first wavelength [Angstrom]
     bins : number of wavelengths, STEP apart
     places : float64 (n,), where the wavelength calibration puts the lines [Angstrom]
+    ifus : frozenset of int
     """
 
     def __init__(self, model: SkyModel, lsfs: Mapping[int, LsfProfile]) -> None:
-        self.model, self.lsfs = model, dict(lsfs)
+        self.model, self.ifus = model, frozenset(lsfs)
         ends = model.continuum.wavelength[[0, -1]]
         self.start = float(ends[0]) - EDGE
         self.bins = int(np.ceil((ends[1] + EDGE - self.start) / STEP)) + 1
         lines = model.lines.wavelength
         self.places = lines - centres_of_light(lsfs, lines)
+        self._lsfs = dict(lsfs)
         self._tables: dict[int, NDArray[np.float32]] = {}
-        self._locks = {ifu: Lock() for ifu in self.lsfs}
+        self._locks = {ifu: Lock() for ifu in lsfs}
 
     def of_ifu(self, ifu: int) -> NDArray[np.float32]:
         """Coefficients of the splines of an IFU, float32 (48, bins + 2): the first knot is one step before `start`."""
         with self._locks[ifu]:
             if ifu not in self._tables:
-                self._tables[ifu] = self._made(self.lsfs[ifu])
+                self._tables[ifu] = self._made(self._lsfs[ifu])
+                del self._lsfs[ifu]  # of 24 IFUs, 40 MB
             return self._tables[ifu]
 
     def table(self, ifu: int) -> Table:
@@ -107,7 +110,7 @@ class ModelSubtraction(_Subtraction):
     """Data less the lines and the continuum of a model."""
 
     def __init__(self, tables: SkyTables) -> None:
-        super().__init__(SubtractSky(tables.start, STEP, tables.bins, {k: tables.table(k) for k in tables.lsfs}))
+        super().__init__(SubtractSky(tables.start, STEP, tables.bins, {k: tables.table(k) for k in tables.ifus}))
 
 
 class SpectrumSubtraction(_Subtraction):
