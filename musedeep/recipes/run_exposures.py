@@ -21,10 +21,11 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.declaration import Recipe
+from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 from musedeep.progress import Progress
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, merged_spectrum
+from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, spectrum_of_ifus
 from musedeep.reduction.correct.never_twice import PIXTABLE, WCS, refuse_mixture
 from musedeep.reduction.correct.placing import POSITIONED
 from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
@@ -38,7 +39,7 @@ from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
 from musedeep.storage.fits.headers import integer_of, number_of, text_of
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
+from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
 from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.storage.stores.location import Location
@@ -189,9 +190,7 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
         refuse_mixture(tables)
         joined = JoinedPixelTable(tables)
         levelled = [corrected(one, scaled_flux(f)) for one, f in zip(tables, joined.factors, strict=True)]
-        spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
-        mode = text_of(joined.facts, "ESO INS MODE", joined.path, "")
-        spectrum = merged_spectrum(spectra, joined.path, mode) if len(spectra) == len(tables) else None
+        spectrum = spectrum_of_ifus(tables, joined.path, text_of(joined.facts, "ESO INS MODE", joined.path, ""))
         header, names = joined.header, tuple(str(table.path) for table in tables)
         if len(tables) > 1:
             header = _merged(header, len(tables))
@@ -205,6 +204,18 @@ def _merged(header: fits.Header, n_ifus: int) -> fits.Header:
     if _MERGED not in kept:
         add(kept, (_MERGED, n_ifus, "Merged IFUs that went into this pixel table"))
     return kept
+
+
+def check_one_mode(exposures: Sequence[ExposureRows]) -> None:
+    """Refuse exposures of different instrument modes (MusedeepError)."""
+    first = exposures[0].observation
+    for exposure in exposures[1:]:
+        own = exposure.observation
+        if own.mode != first.mode:
+            raise MusedeepError(
+                f"{own.name}: INS MODE is {own.mode}, that of {first.name} is {first.mode}; reduce exposures of one "
+                "mode at a time"
+            )
 
 
 def check_refraction(exposure: ExposureRows, darcheck: str, lambdaref: float, workers: int | None) -> ExposureRows:

@@ -85,14 +85,18 @@ class OurNight(Night):
             return super().product(name, ifu)
         return self.made(step) / f"{stem}.fits"
 
-    def made(self, step: str) -> Path:
-        """Directory of the products of a step."""
-        frames = []
+    def frames(self, step: str) -> list[tuple[str, str]]:
+        """Set-of-frames of a step; what a recipe of ours makes of it is made now."""
+        found = []
         for path, tag in self.stage.frames(step):
             name = str(Path(path).relative_to(self.directory)) if Path(path).is_relative_to(self.directory) else path
             inside = Path(name).parts[:1] == ("reduced",)
-            frames.append(
+            found.append(
                 (str(self.product(name.removeprefix("reduced/").removesuffix(".fits"))) if inside else path, tag)
             )
+        return found
+
+    def made(self, step: str) -> Path:
+        """Directory of the products of a step."""
         kind = re.sub(r"-[0-9]+$", "", step)
-        return self.stage.ours(step, *SAVE.get(kind, ()), frames=frames)
+        return self.stage.ours(step, *SAVE.get(kind, ()), frames=self.frames(step))

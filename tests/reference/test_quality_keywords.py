@@ -5,7 +5,7 @@ import pytest
 from musedeep.recipes.registry import named
 from tests.makers.quality_keywords import differences, keywords
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.modes]
 
 STEPS = {
     "standard": ("standard", ["STANDARD ZP"]),

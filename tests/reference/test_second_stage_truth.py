@@ -6,7 +6,7 @@ from tests.reference.night.night_files import Figure, Night
 from tests.reference.night.sky_figures import FinalCube, astrometry_figures, response_figures, source_figures
 from tests.reference.second_stage import OurNight
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.modes]
 
 
 def figures(night: Night) -> dict[str, Figure]:
@@ -25,7 +25,10 @@ def theirs(second_stage) -> dict[str, Figure]:
     return figures(second_stage.night)
 
 
-def test_ours_finds_the_truth(ours):
+def test_ours_finds_the_truth(ours, theirs, figure):
+    for of, found in (("ours", ours), ("reference", theirs)):
+        for one in found.values():
+            figure(f"{one.name}, {of} [{one.unit}]", one.difference)
     assert len(ours) > 20
     wrong = [f"{f.name}: {f.difference:.4g} {f.unit}, limit {f.limit:g}" for f in ours.values() if not f.passed]
     assert not wrong, "\n".join(wrong)

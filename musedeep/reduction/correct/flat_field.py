@@ -24,8 +24,9 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.reduction.smoothing import smooth_spectrum
-from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
+from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
 from musedeep.storage.pixel_tables.row_steps import Multiply
+from musedeep.storage.pixel_tables.table import PixelTable
 
 FFCORR: Final = "ESO DRS MUSE PIXTABLE FFCORR"
 
@@ -56,6 +57,15 @@ def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object, mode: str = "
     values = [np.interp(wavelength, one.wavelength, one.values) for one in spectra]
     mean = np.asarray(np.mean(values, axis=0), np.float64)
     return FlatSpectrum(wavelength, smooth_spectrum(wavelength, mean, mode)[0], mean)
+
+
+def spectrum_of_ifus(tables: Sequence[PixelTable], name: object, mode: str = "") -> FlatSpectrum | None:
+    """The spectrum of the flats of the pixel tables of an exposure, merged; None where one of them has none.
+
+    Raises MusedeepError as `merged_spectrum` and `read_flat_spectrum`.
+    """
+    spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
+    return merged_spectrum(spectra, name, mode) if len(spectra) == len(tables) else None
 
 
 class FlatField(Stepped):

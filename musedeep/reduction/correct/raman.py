@@ -157,6 +157,7 @@ def measure_raman(
     width: float = WIDTH,
     given: SkyMask | None = None,
     workers: int | None = None,
+    crsigma: float = 15.0,
 ) -> RamanLight:
     """Measure the Raman light of an exposure.
 
@@ -169,6 +170,7 @@ def measure_raman(
     width : of the images [Angstrom]
     given : a SKY_MASK, in which the sky is looked for
     workers : threads
+    crsigma : limit for cosmic rays in the images, in standard deviations; 0 or less: none
 
     Raises
     ------
@@ -186,7 +188,7 @@ def measure_raman(
                 "RAMAN_LINES with those of O2 in group 0 and of N2 in group 1"
             )
         rows = [RowsWithin(source, low, high) for source in sources]
-        band = _image(name, low, high, rows, observation, (fraction, ignore), given, workers)
+        band = _image(name, low, high, rows, observation, (fraction, ignore), given, workers, crsigma)
         bands.append(band)
         systems.append(_system(rows, band, lines.chosen(lines.group == group), lsfs, workers))
     factors, field = _common(systems)
@@ -222,6 +224,7 @@ def _image(
     shares: tuple[float, float],
     given: SkyMask | None,
     workers: int | None,
+    crsigma: float,
 ) -> RamanBand:
     """Image and sky of a band."""
     if not any(source.n_rows for source in rows):
@@ -232,7 +235,7 @@ def _image(
     pointing = observation.ra, observation.dec
     survey = survey_rows([source for source in rows if source.n_rows], float(np.deg2rad(pointing[1])), workers)
     grid = field_grid(survey, pointing)
-    image = white_image(survey, grid, workers=workers)
+    image = white_image(survey, grid, crsigma=crsigma, workers=workers)
     inside = None if given is None else given_region(given, grid.start[:2], grid.shape[1:])
     region = darkest(image, *shares, inside)
     return RamanBand(name, low, high, image, grid, region.mask)

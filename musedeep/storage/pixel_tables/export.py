@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from musedeep.storage.outputs import partial_name, refuse_existing, write_at, wr
 from musedeep.storage.pixel_tables.fits import swap_bytes, write_ranges
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, row_blocks, row_count
-from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable
 from musedeep.storage.stores.location import Location, location
+
+if TYPE_CHECKING:
+    from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable
 
 BYTES_PER_ROW = 110
 """Working memory a row in work: row numbers and ranges, columns of two threads."""
@@ -93,8 +95,10 @@ def export(
     return path
 
 
-def _opened(where: Location) -> StoreOfRows:
+def _opened(where: Location) -> "StoreOfRows":
     """The table of a store."""
+    from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable  # a tenth of a second to load
+
     opened = open_pixel_table(where) if not isinstance(where, Path) or where.is_dir() else None
     # raises for what is no store
     return opened if isinstance(opened, StoreOfRows) else ZarrPixelTable(where)
@@ -124,7 +128,7 @@ class Part(HeaderUnit):
     item: int
 
 
-def stored_parts(table: StoreOfRows) -> list[Part]:
+def stored_parts(table: "StoreOfRows") -> list[Part]:
     """The HDUs of the FITS file that a store was made from."""
     parts: list[Part] = []
     for hdu in table.attributes()["hdus"]:
@@ -134,7 +138,7 @@ def stored_parts(table: StoreOfRows) -> list[Part]:
     return parts
 
 
-def stored_items(table: StoreOfRows, part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
+def stored_items(table: "StoreOfRows", part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Items of a FITS file from the columns of a store."""
     if part.role != "rows":
         words = table.read(ranges, (part.role,))[part.role].view(np.uint32)
@@ -148,7 +152,7 @@ def stored_items(table: StoreOfRows, part: Part, ranges: NDArray[np.int64]) -> N
     return record.view(np.uint8)
 
 
-def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.int64]:
+def row_numbers(table: "ZarrPixelTable", runs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers in the FITS table of the rows of some runs (of the index) without gaps between them."""
     start = runs[:, 3] - runs[0, 3]
     steps = np.cumsum(table.order(int(runs[0, 3]), int(runs[-1, 4])), dtype=np.int64)
@@ -156,7 +160,12 @@ def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _export_rows(
-    table: StoreOfRows, parts: list[Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
+    table: "StoreOfRows",
+    parts: list[Part],
+    descriptor: int,
+    pool: ThreadPoolExecutor,
+    memory: int,
+    progress: Progress,
 ) -> None:
     """Write the rows to their places, as many runs at a time as memory allows."""
     progress.begin(table.n_rows, "rows")
@@ -173,8 +182,10 @@ def _export_rows(
         progress.advance(b - a, rows=b - a)
 
 
-def _pieces(table: StoreOfRows, most: int) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+def _pieces(table: "StoreOfRows", most: int) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
     """Rows of a store, some at a time: the first, the one after the last, and their places in the FITS table."""
+    from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
+
     if not isinstance(table, ZarrPixelTable):
         for here in row_blocks(table.n_rows, most):
             yield int(here[0, 0]), int(here[0, 1]), here

@@ -60,6 +60,16 @@ def test_what_is_replaced_goes_only_when_the_new_product_is_there():
     assert needed([], 4) == 0
 
 
+def test_discarded_tables_make_room_for_what_follows():
+    sizes = [(10, 0), (10, 0), (1, 0), (12, 0), (12, 0)]
+    assert needed(sizes, 1) == 45
+    assert needed(sizes, 1, [0, 0, 0, 10, 10]) == 35
+    assert needed(sizes, 2, [0, 0, 0, 10, 10]) == 45
+    assert needed(sizes, 1, [0, 0, 20, 0, 0]) == 25
+    # what was there before is in the table of what is free
+    assert needed([(10, 10), (12, 0)], 1, [0, 10]) == 22
+
+
 def test_room_is_that_of_the_file_system_where_the_output_will_be(tmp_path, monkeypatch):
     asked = []
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from musedeep.declaration import MIB
 from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import FrameSet, at_once, plan_night, remaining_frames
-from musedeep.recipes.registry import steps
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.recipes.registry import night_recipes, steps
 
 
 def frame_set(name, *inputs, products=(), step=None, recipe=None):
@@ -93,3 +94,8 @@ def test_memory_bounds_the_tasks_at_once():
 def test_a_task_of_all_ifus_is_expected_to_need_more_with_more():
     small, large = (plan_night(night(range(1, n + 1))).by_name()["twilight"].cost for n in (2, 24))
     assert large.seconds > small.seconds
+
+
+@pytest.mark.parametrize("recipe", night_recipes(), ids=lambda recipe: recipe.step)
+def test_each_task_of_all_ifus_fits_two_gibibytes(recipe):
+    assert BASE_BYTES + recipe.cost.memory + 24 * recipe.cost.memory_per_ifu <= 2048 * MIB
