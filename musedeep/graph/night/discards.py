@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from musedeep.declaration import Parameters
+from musedeep.errors import MusedeepError
 from musedeep.graph.night.journal import Journal
 from musedeep.graph.night.plan import Frames, FrameSet, NightPlan, Task
 from musedeep.storage.set_of_frames import other_form
@@ -29,6 +31,26 @@ def readers_of(sets: Sequence[FrameSet], kinds: Collection[str] = tuple(KINDS)) 
         for path in dict.fromkeys(path for path, _ in one.frames if path in made):
             readers.setdefault(path, []).append(one.name)
     return {path: tuple(names) for path, names in readers.items()}
+
+
+def check_not_needed(kinds: Collection[str], parameters: Mapping[str, Parameters]) -> None:
+    """Refuse to discard pixel tables that reduced ones are the corrections of.
+
+    Parameters
+    ----------
+    parameters : of the recipes of the night, by name
+
+    Raises
+    ------
+    MusedeepError
+        A recipe writes stores of corrections, and pixel tables are to be discarded.
+    """
+    for name, one in parameters.items():
+        if "pixel-tables" in kinds and getattr(one, "reduced", "rows") == "corrections":
+            raise MusedeepError(
+                f"--discard pixel-tables: {name} with reduced=corrections needs them as long as its products are used; "
+                "leave one of the two out"
+            )
 
 
 class Discards:

@@ -50,7 +50,7 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
         if product.nbytes and product.made_with(given):
             number = n_ifus(one) * (n_exposures(one) if product.each else 1)
             part = max(re.split(r"TAG|eeee|kkkk|-nn|\.", product.name), key=len)
-            sizes[part] = sizes.get(part, 0) + int(number * product.nbytes * planes)
+            sizes[part] = sizes.get(part, 0) + int(number * product.size_with(given) * planes)
     if recipe.cost.work_per_exposure:
         sizes["raw frames"] = n_exposures(one) * recipe.cost.work_per_exposure
     return sizes

@@ -16,7 +16,7 @@ from typing import Any
 
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError, nearest
-from musedeep.graph.night.discards import Discards
+from musedeep.graph.night.discards import Discards, check_not_needed
 from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes
 from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
 from musedeep.graph.night.plan import Frames, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
@@ -140,6 +140,7 @@ def reduce_night(
     """
     began = time.monotonic()
     plan, parameters = prepare(request)
+    check_not_needed(request.discard, parameters)
     workers = request.workers or 1
     apart = workers > 1
     parallel = workers if apart else request.threads

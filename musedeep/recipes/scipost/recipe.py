@@ -147,7 +147,7 @@ RECIPE = Recipe(
         Product("OBJECT_RESAMPLED.fits", "Rows stacked: pseudo-spatial position and wavelength",
                 Format.PLANE, 0, {"save": "stacked"}),
         Product("PIXTABLE_REDUCED_kkkk.zarr", "Reduced pixel table of exposure kkkk, a store",
-                Format.STORE, 190_000_000, {"save": "individual"}),
+                Format.STORE, 190_000_000, {"save": "individual"}, other_size=({"reduced": "corrections"}, 3_500_000)),
         Product("PIXTABLE_REDUCED_kkkk.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 380_000_000,
                 {"save": "individual", SAVE_FITS: True}),
         Product("PIXTABLE_POSITIONED_kkkk.zarr", "The same in right ascension and declination",

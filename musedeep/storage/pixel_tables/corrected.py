@@ -13,7 +13,8 @@ attributes          header cards and units as in a store of rows; `tables`: of e
                     rows, its identity, and its steps; `steps`: of each step its kind and numbers
 ==================  ========================================================================================
 
-1. When it is opened, so are the pixel tables. They are looked for where they were, and beside the store.
+1. When it is opened, so are the pixel tables. They are looked for where they were; if they are not there, beside the
+   store, and beside the directory that it is in.
 2. Rows are read from the pixel tables, and corrected. Their order is that of the pixel tables, one after the other.
 3. A pixel table with another identity than it had is refused.
 """
@@ -154,11 +155,13 @@ class CorrectedTable(StoreOfRows):
 
     def _opened(self, one: Mapping[str, Any], opener: Opener) -> PixelTable:
         where = location(one["path"])
-        if isinstance(where, Path) and not where.exists() and isinstance(self.path, Path):
-            where = self.path.resolve().parent / where.name
         gone = f"{self.path}: the pixel table {one['path']}, which it corrects, is"
-        if isinstance(where, Path) and not where.exists():
-            raise MusedeepError(f"{gone} gone; put it there or beside the store, or reduce the exposure again")
+        if isinstance(where, Path):
+            near = self.path.resolve().parents[:2] if isinstance(self.path, Path) else ()
+            found = next((path for path in (where, *(place / where.name for place in near)) if path.exists()), None)
+            if found is None:
+                raise MusedeepError(f"{gone} gone; put it there or beside the store, or reduce the exposure again")
+            where = found
         table = opener(where)
         if table.identity != one["identity"]:
             raise MusedeepError(f"{gone} another than it was; reduce the exposure again")

@@ -2,9 +2,11 @@
 
 import pytest
 
-from musedeep.graph.night.discards import freed_by, readers_of
+from musedeep.errors import MusedeepError
+from musedeep.graph.night.discards import check_not_needed, freed_by, readers_of
 from musedeep.graph.night.run import NightRequest, reduce_night
 from musedeep.progress import Silent
+from musedeep.recipes.registry import declared
 from tests.graph.night.test_run import MODULES, all_sets_of, contents, logged
 from tests.makers.tiny_nights import make_tiny_night
 
@@ -142,3 +144,12 @@ def test_the_plan_reckons_with_what_goes(night, tmp_path):
         for kinds in ((), ("pixel-tables",), ("pixel-tables", "masters"))
     ]
     assert needs[0] > needs[1] > needs[2]
+
+
+def test_pixel_tables_that_are_corrected_later_have_to_stay():
+    recipe = declared()["muse_scipost"]
+    rows, corrections = (recipe.parse({"reduced": kind}) for kind in ("rows", "corrections"))
+    check_not_needed(("pixel-tables", "masters"), {"muse_scipost": rows})
+    check_not_needed(("masters",), {"muse_scipost": corrections})
+    with pytest.raises(MusedeepError, match="--discard pixel-tables: muse_scipost with reduced=corrections needs them"):
+        check_not_needed(("pixel-tables",), {"muse_scipost": corrections})

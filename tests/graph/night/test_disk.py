@@ -42,6 +42,11 @@ def test_products_count_by_exposures_ifus_and_parameters():
         ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
         ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
     ]
+    science = frame_set("muse_scipost", 0, 1)
+    sizes = [
+        products_of(science, {"save": ("individual",), "reduced": kind}, False) for kind in ("rows", "corrections")
+    ]
+    assert sizes[0]["PIXTABLE_REDUCED_"] > 50 * sizes[1]["PIXTABLE_REDUCED_"] > 0
     masks = products_of(frame_set("muse_geometry", 0, 60, biases=2), {"saveimage": True}, False)
     # raw frames are uncompressed for one IFU after the other
     assert masks["MASK_REDUCED_"] == 120 * IMAGE and masks["raw frames"] == 60 * 36_000_000
