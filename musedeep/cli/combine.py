@@ -1,6 +1,8 @@
-"""`musedeep combine`: from a selection file to a run, and what the user sees of it."""
+"""`musedeep combine`, `musedeep stitch`: from a selection file to a run or many, and what the user sees of it."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +11,33 @@ from musedeep.cli.resources import Resources
 
 if TYPE_CHECKING:
     from musedeep.cli.run_log import RunLog
-    from musedeep.graph.combine.exp_combine import Request
+    from musedeep.graph.combine.exp_combine import PieceRequest, Request
+    from musedeep.reduction.cube.share import Share
 
 LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
 
 
-def combine_selection(selection: Path, resources: Resources, output: Path | None, dry_run: bool) -> None:
-    """Combine what a selection file names."""
+def shares_of(piece: str | None, pieces: int | None) -> "list[Share] | None":
+    """The pieces that --piece or --pieces ask for; None for the whole cube."""
+    if piece is None and pieces is None:
+        return None
+    if piece is not None and pieces is not None:
+        raise UsageProblem("--piece and --pieces: give one of them")
+    from musedeep.reduction.cube.share import Share
+
+    if pieces is not None:
+        return [Share(number, pieces) for number in range(1, pieces + 1)]
+    try:
+        return [Share.parse(str(piece))]
+    except ValueError:
+        raise UsageProblem(f"--piece {piece}: not a piece; give it as in 2/8, the second of eight") from None
+
+
+def combine_selection(
+    selection: Path, resources: Resources, output: Path | None, dry_run: bool, shares: "Sequence[Share] | None" = None
+) -> None:
+    """Combine what a selection file names; with `shares`, these pieces of it, one after the other."""
     memory, scratch_bytes = resources.memory_bytes(), resources.scratch_bytes()
     if scratch_bytes and not resources.scratch:
         raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
@@ -24,29 +45,56 @@ def combine_selection(selection: Path, resources: Resources, output: Path | None
     from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)
-    from musedeep.graph.combine.exp_combine import Request
+    from musedeep.graph.combine.exp_combine import PieceRequest, Request
 
-    run_request(
-        Request(
-            pixel_tables=chosen.exposures,
-            parameters=chosen.parameters,
-            parameter_texts=chosen.parameter_texts,
-            output=output or chosen.output,
-            offset_list=chosen.offset_list,
-            output_wcs=chosen.output_wcs,
-            filter_list=chosen.filter_list,
-            memory=memory,
-            combined_format=chosen.combined_format,
-            scratch=resources.scratch,
-            scratch_bytes=scratch_bytes,
-        ),
-        resources,
-        dry_run,
-        log_by_default=True,
+    whole = Request(
+        pixel_tables=chosen.exposures,
+        parameters=chosen.parameters,
+        parameter_texts=chosen.parameter_texts,
+        output=output or chosen.output,
+        offset_list=chosen.offset_list,
+        output_wcs=chosen.output_wcs,
+        filter_list=chosen.filter_list,
+        memory=memory,
+        combined_format=chosen.combined_format,
+        scratch=resources.scratch,
+        scratch_bytes=scratch_bytes,
     )
+    if shares is None:
+        run_request(whole, resources, dry_run, log_by_default=True)
+        return
+    given = {one.name: getattr(whole, one.name) for one in fields(whole) if one.init}
+    for share in shares:
+        one = PieceRequest(**given | {"output": whole.output / share.name, "share": share})
+        if not resources.overwrite and one.finished():
+            print(f"{one.output}: {share} is there already")
+        else:
+            run_request(one, resources, dry_run, log_by_default=True)
 
 
-def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_default: bool) -> "RunLog | None":
+def stitch_pieces(
+    paths: Sequence[Path], output: Path | None, memory: str, threads: int | None, overwrite: bool
+) -> None:
+    """Join pieces into the products of one run, and say what was made."""
+    from musedeep.cli.progress import TerminalProgress
+    from musedeep.cli.report import print_facts, size_on_disk
+    from musedeep.cli.resources import parse_amount
+    from musedeep.cli.text import size_text
+    from musedeep.processors import available_processors
+    from musedeep.recipes.exp_combine.stitch import stitch
+
+    limit = parse_amount("--memory", memory, " of memory")
+    with TerminalProgress(limit) as progress:
+        made = stitch(
+            paths, output, overwrite=overwrite, memory=limit, threads=threads or available_processors(),
+            progress=progress,
+        )  # fmt: skip
+    print_facts(f"{made[0].parent}:", [(path.name, size_text(size_on_disk(path))) for path in made])
+
+
+def _opened_log(
+    request: "Request | PieceRequest", resources: Resources, dry_run: bool, by_default: bool
+) -> "RunLog | None":
     """The log of the run: where it was asked for, or beside the products; none of a plan."""
     from musedeep.cli.run_log import RunLog
 
@@ -59,7 +107,9 @@ def _opened_log(request: "Request", resources: Resources, dry_run: bool, by_defa
     return RunLog(request.output / LOG, late=True)
 
 
-def run_request(request: "Request", resources: Resources, dry_run: bool, log_by_default: bool = False) -> None:
+def run_request(
+    request: "Request | PieceRequest", resources: Resources, dry_run: bool, log_by_default: bool = False
+) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
     from musedeep.cli.report import plan_facts, print_facts, print_outcome

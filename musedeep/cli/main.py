@@ -89,12 +89,18 @@ def combine(
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write dask's performance report.")] = None,
     log: Log = None,
     no_log: Annotated[bool, typer.Option("--no-log", help="Write no log beside the products.")] = False,
+    pieces: Annotated[
+        int | None, typer.Option(min=1, max=999_999, metavar="N", help="Make N pieces, one after the other.")
+    ] = None,
+    piece: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Make one of N pieces, for example 2/8; see `musedeep stitch`.")
+    ] = None,
 ) -> None:
     """Combine the exposures of a selection file into a cube.
 
     The same command resumes a run that was interrupted.
     """
-    from musedeep.cli.combine import combine_selection
+    from musedeep.cli.combine import combine_selection, shares_of
     from musedeep.cli.resources import Resources
 
     resources = Resources(
@@ -102,7 +108,29 @@ def combine(
         scratch=scratch, scratch_size=scratch_size, report=report, log=log, no_log=no_log,
         cluster=cluster, cluster_profile=cluster_profile,
     )  # fmt: skip
-    combine_selection(selection, resources, output_dir, dry_run)
+    combine_selection(selection, resources, output_dir, dry_run, shares_of(piece, pieces))
+
+
+@app.command()
+def stitch(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PIECE...", help="Directories of pieces, or the one that they are in."),
+    ],
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Directory of the products; default: the one that the pieces are in.")
+    ] = None,
+    memory: Memory = "4GiB",
+    threads: IngestWorkers = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Join the pieces that `musedeep combine --piece` has made into the products of one run.
+
+    Where pieces are missing, the same command goes on when they are there.
+    """
+    from musedeep.cli.combine import stitch_pieces
+
+    stitch_pieces(paths, output_dir, memory, threads, overwrite)
 
 
 Storage = Annotated[

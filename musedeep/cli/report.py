@@ -56,8 +56,9 @@ def print_table(table: Table, width: int) -> None:
 def plan_facts(outcome: "Outcome", memory: int) -> Facts:
     """A plan, line by line."""
     plan, job = outcome.plan, outcome.job
-    nz, ny, nx = job.grid.shape
-    waves = job.grid.wavelengths()
+    nz, ny, nx = job.shape
+    waves = job.grid.wavelengths()[job.first_plane :][:nz]
+    part = f", {job.first_plane + 1} to {job.first_plane + nz} of {job.grid.shape[0]}" if job.planes else ""
     boxes = [t.box for t in plan.tasks]
     planes = sorted({b.z1 - b.z0 for b in boxes})
     lines = sorted({b.y1 - b.y0 for b in boxes})
@@ -69,7 +70,7 @@ def plan_facts(outcome: "Outcome", memory: int) -> Facts:
     return [
         ("exposures", f"{len(job.exposures)}, {sum(e.exptime for e in job.exposures):,.0f} s in all"),
         ("rows", f"{plan.rows:,} in the cube; {plan.rows_processed / max(plan.rows, 1):.2f} times that with margins"),
-        ("cube", f"{nx} x {ny} spaxels, {nz} planes"),
+        ("cube", f"{nx} x {ny} spaxels, {nz} planes{part}"),
         ("spaxel", f"{abs(job.grid.cd[0]) * 3600:.4g} x {abs(job.grid.cd[3]) * 3600:.4g} arcsec"),
         ("wavelength", f"{waves[0]:.2f} to {waves[-1]:.2f} Angstrom, {job.grid.ctype3}, step {job.grid.step:g}"),
         ("cube on disk", f"{size_text(plan.cube_bytes)} (DATA and STAT)"),

@@ -1,4 +1,4 @@
-"""muse_exp_combine, run box by box."""
+"""muse_exp_combine, run box by box: the whole cube, or a piece of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 from musedeep.graph.combine.run import Outcome, RunOptions, make_cube
 from musedeep.progress import Progress
+from musedeep.recipes.exp_combine.piece import ExpCombinePiece
 from musedeep.recipes.exp_combine.products import ExpCombine, fields_of
 from musedeep.recipes.exp_combine.recipe import ExpCombineParameters
 
@@ -16,8 +17,13 @@ class Request(ExpCombine, RunOptions):
     """A combination, and what its run may use."""
 
 
-def combine(request: Request, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
-    """Combine exposures into a cube.
+@dataclass
+class PieceRequest(ExpCombinePiece, RunOptions):
+    """A piece of a combination, and what its run may use."""
+
+
+def combine(request: Request | PieceRequest, progress: Progress | None = None, dry_run: bool = False) -> Outcome:
+    """Combine exposures into a cube, or a piece of one.
 
     Raises
     ------

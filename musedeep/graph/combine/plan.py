@@ -117,6 +117,7 @@ def make_plan(
     processes: int = 1,
     box_bytes: int = BOX_BYTES,
     *,
+    planes: tuple[int, int] | None = None,
     advice: Callable[[int], str] = memory_advice,
 ) -> Plan:
     """Divide the cube into boxes.
@@ -130,6 +131,7 @@ def make_plan(
     parallel : int, boxes in work at once, in all processes
     processes : int, worker processes (the memory of an idle process counts for each)
     box_bytes : int, peak memory of a box at most, where the limit allows more
+    planes : (int, int), optional, first plane of a piece and the one after its last; only these are divided
     advice : callable, what to do, where a limit of so many bytes would do
 
     Raises
@@ -145,24 +147,27 @@ def make_plan(
     """
     nz, ny, nx = grid.shape
     field = Field(density, grid, how, n_exposures)
-    total = float(field.sums[-1, -1])
+    first, last = planes or (0, nz)
+    number = last - first
+    total = float(field.rows_below(first, last)[-1])
     base = BASE_BYTES * (processes + (1 if processes > 1 else 0))
     budget = (memory - base) / parallel
-    per_line = total / (nz * ny)
-    everything = field.bytes(total, grid.n_voxels)
+    per_line = total / (number * ny)
+    everything = field.bytes(total, number * ny * nx)
     target = min(0.9 * budget, box_bytes, max(everything / (BOXES_PER_PROCESSOR * parallel), LEAST_BOX_BYTES))
     margin = how.margin
     choices = []
-    for planes in sorted({min(p, nz) for p in (*PLANES, nz if nz <= 256 else 1)}):
-        thick = min(planes + 2 * margin, nz)
+    for slab in sorted({min(p, number) for p in (*PLANES, number if number <= 256 else 1)}):
+        thick = min(slab + 2 * margin, nz)
         height = min(int(target / max(field.bytes(per_line * thick, thick * nx), 1)) - 2 * margin, ny)
         if height >= 1:
-            z_cost = sum(min(nz, z + planes + margin) - max(0, z - margin) for z in range(0, nz, planes)) / nz
+            slabs = range(first, last, slab)
+            z_cost = sum(min(nz, min(last, z + slab) + margin) - max(0, z - margin) for z in slabs) / number
             y_cost = sum(min(ny, y + height + margin) - max(0, y - margin) for y in range(0, ny, height)) / ny
-            choices.append((z_cost * y_cost, planes))
+            choices.append((z_cost * y_cost, slab))
     tasks: list[BoxTask] = []
-    for _, planes in [*sorted(choices), (0.0, 1)]:
-        tasks = _slabs(field, planes, target, parallel)
+    for _, slab in [*sorted(choices), (0.0, 1)]:
+        tasks = _slabs(field, (first, last), slab, target, parallel)
         need = max(task.peak_bytes for task in tasks)
         if need <= budget:
             break
@@ -170,7 +175,7 @@ def make_plan(
         would_do = need * parallel + base + 2 * 2**20
         raise MusedeepError(
             f"memory limit {memory / 2**20:.0f} MiB is too small for {parallel} boxes of one plane at once "
-            f"({total / nz:.3g} rows a plane); {advice(would_do)}"
+            f"({total / number:.3g} rows a plane); {advice(would_do)}"
         )
     largest = sorted((t.peak_bytes for t in tasks), reverse=True)[:parallel]
     return Plan(
@@ -179,18 +184,18 @@ def make_plan(
         rows_processed=sum(t.rows_with_margin for t in tasks),
         peak_bytes=base + sum(largest),
         parallel=parallel,
-        cube_bytes=grid.n_voxels * 8,
+        cube_bytes=number * ny * nx * 8,
     )
 
 
-def _slabs(field: Field, planes: int, limit: float, parallel: int) -> list[BoxTask]:
-    """Cut the cube into slabs of so many planes, and these into strips that fit the limit.
+def _slabs(field: Field, ends: tuple[int, int], planes: int, limit: float, parallel: int) -> list[BoxTask]:
+    """Cut the planes between two ends into slabs of so many, and these into strips that fit the limit.
 
     The number of strips is a multiple of `parallel` where it is larger, so that nobody waits for the last one; where
     it is much larger, that does not matter.
     """
-    nz = field.grid.shape[0]
-    edges = [(z0, min(nz, z0 + planes)) for z0 in range(0, nz, planes)]
+    first, last = ends
+    edges = [(z0, min(last, z0 + planes)) for z0 in range(first, last, planes)]
     slabs = [_strips(field, *edge, limit) for edge in edges]
     number = sum(len(slab) for slab in slabs)
     if parallel < number < FEW_PER_PROCESSOR * parallel:

@@ -8,6 +8,7 @@ their names when they are complete. A lock keeps other runs away from the output
 
 import errno
 import hashlib
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,7 @@ def survey(
     narrow = first.mode.startswith("NFM")
     apart = farthest(exposures)
     grid = grid_on_sky(limits_all, reference, cube.steps, narrow, wcs, apart)
-    job = Job(tuple(exposures), reference, limits_all, grid, how)
+    job = Job(tuple(exposures), reference, limits_all, grid, how, cube.planes(grid))
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
@@ -166,7 +167,7 @@ def prepare(
         boxes = {"box_bytes": options.box_bytes} if options.box_bytes else {}
         plan = make_plan(
             density, job.grid, job.how, len(job.exposures), executor.memory or options.memory, executor.parallel,
-            executor.processes,
+            executor.processes, planes=job.planes,
             advice=_profile_advice(options.cluster, executor.processes) if options.cluster else memory_advice,
             **boxes,
         )  # fmt: skip
@@ -281,7 +282,7 @@ def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: P
             with recorder.stage(BOXES), _scratch(cube.output, options, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
             progress.stop()
-        if not values:
+        if not values and not job.planes:  # a piece may lie where there are no data
             shutil.rmtree(work)
             raise nothing_in_cube(job.grid, job.limits, job.reference, cube.output_wcs)
         recorded = journal.recorded(work)
@@ -300,7 +301,7 @@ def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: P
             shutil.rmtree(work)
             progress.stop()
             took = time.monotonic() - began
-            details = {"voxels": job.grid.n_voxels, "combined_seconds": cube.table_seconds}
+            details = {"voxels": math.prod(job.shape), "combined_seconds": cube.table_seconds}
             work_done = Work(rows if cube.table_seconds else 0, plan.cube_bytes, 0, details)
             recorder.task(COMPLETION, "products", Measured(made, work_done, time.time(), took, peak_memory(), ""))
         recorder.event("end", seconds=round(recorder.seconds, 3), rows=rows, rejected=rejected)
@@ -340,7 +341,7 @@ def _scratch(output: Path, options: RunOptions, executor: Executor, job: Job) ->
 
 
 def _record_plan(recorder: Recorder, job: Job, plan: Plan, resumed: int) -> None:
-    nz, ny, nx = job.grid.shape
+    nz, ny, nx = job.shape
     recorder.event(
         "plan", seconds=round(recorder.seconds, 3), exposures=len(job.exposures), boxes=len(plan.tasks),
         resumed=resumed, rows=plan.rows, rows_processed=plan.rows_processed, planes=nz, lines=ny, columns=nx,

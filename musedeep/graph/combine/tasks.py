@@ -164,9 +164,10 @@ def compute_box(
         box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace())
     )
     try:
-        CubeFile.reopen(cube_path(work)).write_box(box.z0, box.y0, result.data, result.stat)
+        plane = box.z0 - job.first_plane
+        CubeFile.reopen(cube_path(work)).write_box(plane, box.y0, result.data, result.stat)
         if result.number is not None and result.seconds is not None:
-            ExposureMapFile.reopen(map_path(work)).write_box(box.z0, box.y0, result.number, result.seconds)
+            ExposureMapFile.reopen(map_path(work)).write_box(plane, box.y0, result.number, result.seconds)
         if result.rejected is not None:
             _save(rejected_path(work, corners), partial(np.save, arr=result.rejected))
     except OSError as error:

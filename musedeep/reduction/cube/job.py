@@ -98,6 +98,8 @@ class Job:
     ----------
     reference : (float, float), position of the first exposure, to which rows are relative [deg]
     limits : Limits, of all rows, relative to `reference`
+    grid : Grid, of the whole cube
+    planes : (int, int) or None, first plane of a piece and the one after its last; None for the whole cube
     """
 
     exposures: tuple[Exposure, ...]
@@ -105,6 +107,18 @@ class Job:
     limits: Limits
     grid: Grid
     how: Resampling
+    planes: tuple[int, int] | None = None
+
+    @property
+    def first_plane(self) -> int:
+        """First plane of the grid that is made."""
+        return self.planes[0] if self.planes else 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes that are made, lines, columns."""
+        nz, ny, nx = self.grid.shape
+        return (self.planes[1] - self.planes[0] if self.planes else nz), ny, nx
 
     def geometries(self) -> list[ExposureGeometry]:
         """The exposures as the projection sees them."""
@@ -128,6 +142,7 @@ class Job:
             limits=Limits(**fields(raw["limits"])),
             grid=Grid(**fields(raw["grid"])),
             how=Resampling(**fields(raw["how"])),
+            planes=tuple(raw["planes"]) if raw["planes"] else None,
         )
 
     def fingerprint(self) -> str:
@@ -167,6 +182,10 @@ class CubeRecipe(Protocol):
 
     def resampling(self, exposures: Sequence[Exposure]) -> Resampling:
         """How their rows become voxels."""
+        ...
+
+    def planes(self, grid: Grid) -> tuple[int, int] | None:
+        """First plane of the piece to make and the one after its last; None to make the whole cube."""
         ...
 
     def check_existing(self, overwrite: bool) -> None:

@@ -32,7 +32,9 @@ from musedeep.storage.fits.parts import header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
-_DROPPED: Final = re.compile(r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|)$")
+_DROPPED: Final = re.compile(
+    r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|ESO DRS MUSE PIECE .*|)$"
+)
 _OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
 """Keywords of science data products that are measured on the whole cube."""
 

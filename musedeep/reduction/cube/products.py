@@ -164,6 +164,10 @@ class CubeProducts:
             keep_weights=self.weight == "none", rejection=rejection,
         )  # fmt: skip
 
+    def planes(self, grid: Grid) -> tuple[int, int] | None:
+        """See `CubeRecipe.planes`."""
+        return None
+
     def open_inputs(self) -> None:
         """See `CubeRecipe.open_inputs`."""
         self._filters, missing = read_filters(self.filter_list, self.parameters.filter)
@@ -274,14 +278,14 @@ class CubeProducts:
                 "cannot say; use format=Cube, or apply the astrometry first"
             )
         CubeFile.create(
-            work / CUBE, job.grid.shape, self._header(first, job, "DATACUBE_FINAL", CUBE),
+            work / CUBE, job.shape, self._header(first, job, "DATACUBE_FINAL", CUBE),
             extension_header("DATA", target, wcs, False, science=self.science, unit=unit),
             extension_header("STAT", target, wcs, True, science=self.science, unit=unit),
         )  # fmt: skip
         if job.how.exposure_map:
             assert isinstance(wcs, CubeWCS)
             header = self._header(first, job, "EXPOSURE_MAP", MAP)
-            ExposureMapFile.create(work / MAP, job.grid.shape, header, wcs)
+            ExposureMapFile.create(work / MAP, job.shape, header, wcs)
 
     def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
         """Complete all products, then give them their names, one right after the other; see `CubeRecipe.finish`."""
@@ -450,7 +454,9 @@ def cube_wcs(job: Job, first: fits.Header) -> CubeWCS | PixelWCS:
         return FieldGrid(grid, PIXEL).pixel_wcs()
     x, y = number_or_none(first, "CSYER1"), number_or_none(first, "CSYER2")
     given = (x, y) if x is not None and y is not None else None
-    return CubeWCS(grid.crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
+    # a piece begins at another plane of the same grid
+    crpix = grid.crpix[0], grid.crpix[1], grid.crpix[2] - job.first_plane
+    return CubeWCS(crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
 
 
 def _covered(grid: Grid) -> tuple[float, float]:

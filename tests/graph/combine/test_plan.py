@@ -15,11 +15,11 @@ from tests.makers.boxes import how
 MIB = 2**20
 
 
-def plan_for(shape, rows_per_plane, memory, parallel=2, exposures=10, crsigma=10.0):
+def plan_for(shape, rows_per_plane, memory, parallel=2, exposures=10, crsigma=10.0, planes=None):
     grid = Grid(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
     bins = -(-shape[1] // LINES_PER_BIN)
     density = np.full((shape[0], bins), rows_per_plane / bins, np.float32)
-    return grid, make_plan(density, grid, how(crsigma=crsigma), exposures, memory, parallel)
+    return grid, make_plan(density, grid, how(crsigma=crsigma), exposures, memory, parallel, planes=planes)
 
 
 @given(
@@ -42,6 +42,21 @@ def test_boxes_cover_the_cube_once_within_memory(nz, ny, rows, memory):
     assert (seen == 1).all()
     assert plan.peak_bytes <= memory * MIB
     assert plan.rows == pytest.approx(rows * nz, rel=0.01, abs=1)
+
+
+@given(nz=st.integers(1, 60), ends=st.tuples(st.floats(0, 1), st.floats(0, 1)), rows=st.floats(0, 1e6))
+@settings(deadline=None, max_examples=40)
+def test_boxes_of_a_piece_cover_its_planes_once(nz, ends, rows):
+    first = int(min(ends) * (nz - 1))
+    last = max(first + 1, round(max(ends) * nz))
+    grid, plan = plan_for((nz, 100, 300), rows, 2000 * MIB, planes=(first, last))
+    seen = np.zeros(grid.shape[:2], int)
+    for task in plan.tasks:
+        seen[task.box.z0 : task.box.z1, task.box.y0 : task.box.y1] += 1
+    assert (seen[first:last] == 1).all()
+    assert seen.sum() == (last - first) * 100
+    assert plan.peak_bytes <= 2000 * MIB
+    assert plan.rows == pytest.approx(rows * (last - first), rel=0.01, abs=1)
 
 
 def test_the_limit_that_would_do_does():
