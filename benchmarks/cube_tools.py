@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Memory of the cube tools with cubes of 1 and 60 GB, and their speed beside that of `cp`.
 
-    cube_tools.py DIRECTORY [--sizes 1,60] [--copy 1.0] [--rounds 3] [--only memory|speed]
+    cube_tools.py DIRECTORY [--sizes 1,60] [--tools combine,filter] [--copy 1.0] [--rounds 3]
+                  [--only memory|stores|speed]
 
 Memory: sparse cubes, which take no space on the disk but are read like others; a joined cube of theirs is sparse too.
 Peak memory and times are those of whole processes. Speed: two pieces of random values, of --copy GB together, joined
@@ -11,6 +12,7 @@ are flushed to the disk. Prints Markdown tables for benchmarks/RESULTS.md. Needs
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -80,7 +82,7 @@ def shape_of(gigabytes: float, planes: int = PLANES) -> tuple[int, int, int]:
     return planes, side, side
 
 
-def memory(directory: Path, sizes: Sequence[float]) -> None:
+def memory(directory: Path, sizes: Sequence[float], tools: Sequence[str]) -> None:
     """Peak memory of each tool for cubes of some sizes."""
     print("| tool | cube [GB] | peak memory [MiB] | seconds | processor seconds |\n|---|---|---|---|---|")
     for size in sizes:
@@ -93,20 +95,52 @@ def memory(directory: Path, sizes: Sequence[float]) -> None:
             cube_file(directory / "part-0.fits", half, 4000.0, cut + 10),
             cube_file(directory / "part-1.fits", rest, cut - 10, 20000.0, half[0]),
         ]
-        out = directory / "out.fits"
-        runs = (
-            ("muse_cube_combine", (out, *made)),
-            ("muse_cube_concatenate", ("--overwrite", out, *parts)),
-            ("muse_cube_filter", ("--overwrite", made[0])),
-            ("muse_cube_filter -x", ("-x", out)),
-        )
-        for name, words in runs:
+        out, appended = directory / "out.fits", directory / "appended.fits"
+        if "append" in tools:
+            cube_file(appended, shape, *LIMITS[0])
+        runs = {
+            "combine": ("muse_cube_combine", (out, *made)),
+            "concatenate": ("muse_cube_concatenate", ("--overwrite", out, *parts)),
+            "filter": ("muse_cube_filter", ("--overwrite", made[0])),
+            "append": ("muse_cube_filter -x", ("-x", appended)),
+        }
+        for name, words in (runs[key] for key in tools):
             seconds, processor, peak = tool(name.split()[0], *words)
             print(f"| `{name}` | {size:g} | {peak:.0f} | {seconds:.0f} | {processor:.0f} |", flush=True)
-        for path in (*made, *parts, out):
-            path.unlink()
+        for path in (*made, *parts, out, appended):
+            path.unlink(missing_ok=True)
         for path in directory.glob("over-0_*.fits"):
             path.unlink()
+
+
+def stores(directory: Path, gigabytes: float) -> None:
+    """Peak memory of what reads or writes stores, with planes as large as those of a cube of some size; few of them.
+
+    Memory depends on the size of the planes.
+    """
+    _, ny, nx = shape_of(gigabytes)
+    half = 48, ny, nx
+    cut = cube_pieces.FIRST + half[0] * cube_pieces.STEP
+    parts = [
+        cube_file(directory / "part-0.fits", half, 4000.0, cut + 10, fill=True),
+        cube_file(directory / "part-1.fits", half, cut - 10, 20000.0, half[0], fill=True),
+    ]
+    store, out = directory / "out.zarr", directory / "out.fits"
+    print("\n| tool | planes | peak memory [MiB] | seconds | processor seconds |\n|---|---|---|---|---|")
+    for name, what, words in (
+        ("muse_cube_concatenate", "FITS to store", (store, *parts)),
+        ("muse_cube_concatenate", "store and FITS to FITS", (out, store, directory / "part-2.fits")),
+        ("muse_cube_filter", "of a store", (store,)),
+    ):
+        if what.startswith("store"):
+            end = cube_pieces.FIRST + 2 * half[0] * cube_pieces.STEP
+            last = cube_file(directory / "part-2.fits", (1, ny, nx), end - 10, 20000.0, 2 * half[0])
+            parts.append(last)
+        seconds, processor, peak = tool(name, *words)
+        print(f"| `{name}`, {what} | {ny} x {nx} | {peak:.0f} | {seconds:.0f} | {processor:.0f} |", flush=True)
+    for path in (*parts, out, directory / "out_white.fits"):
+        path.unlink()
+    shutil.rmtree(store)
 
 
 def speed(directory: Path, gigabytes: float, rounds: int) -> None:
@@ -147,12 +181,16 @@ def main() -> None:
     parser.add_argument("--sizes", default="1,60")
     parser.add_argument("--copy", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("memory", "speed"))
+    parser.add_argument("--only", choices=("memory", "stores", "speed"))
+    parser.add_argument("--tools", default="combine,concatenate,filter,append", help="of which memory is measured")
     given = parser.parse_args()
     given.directory.mkdir(parents=True, exist_ok=True)
-    if given.only != "speed":
-        memory(given.directory, [float(size) for size in given.sizes.split(",")])
-    if given.only != "memory":
+    sizes = [float(size) for size in given.sizes.split(",")]
+    if given.only in (None, "memory"):
+        memory(given.directory, sizes, given.tools.split(","))
+    if given.only in (None, "stores"):
+        stores(given.directory, max(sizes))
+    if given.only in (None, "speed"):
         speed(given.directory, given.copy, given.rounds)
 
 

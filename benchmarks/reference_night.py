@@ -54,13 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Reduce the night; a line for each kind of step goes to standard output."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("night", type=Path)
-    parser.add_argument("--until", default=RECIPES[-1][0], choices=[kind for kind, _ in RECIPES])
+    # of scibasic there are several kinds
+    kinds = [kind.partition("-")[0] for kind, _ in RECIPES]
+    parser.add_argument("--until", default=kinds[-1], choices=dict.fromkeys(kinds))
     given = parser.parse_args(arguments)
-    kinds, night = [kind for kind, _ in RECIPES], given.night.resolve()
-    last = max(k for k, kind in enumerate(kinds) if kind.startswith(given.until))
+    night, wanted = given.night.resolve(), kinds[: len(kinds) - kinds[::-1].index(given.until)]
     for kind, group in groupby(steps(night), key=lambda step: step.kind):
         these = list(group)
-        if kinds.index(kind) > last or (kind == "geometry" and not survives(these[0])):
+        if kind.partition("-")[0] not in wanted or (kind == "geometry" and not survives(these[0])):
             continue
         began = time.perf_counter()
         apart = these[0].recipe in BY_IFU and len(these) > 1

@@ -12,10 +12,16 @@ def write_celestial_mask(path: Path, ra: float, dec: float) -> None:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval, wcs.wcs.crpix = [ra, dec], [250.5, 250.5]
-    wcs.wcs.cdelt = [-0.2 / 3600.0, 0.2 / 3600.0]
+    # the reference reads CDi_j, and no CDELT
+    wcs.wcs.cd = np.diag([-0.2 / 3600.0, 0.2 / 3600.0])
     mask = np.zeros((500, 500), np.int32)
     mask[:, 250:] = 1
-    fits.PrimaryHDU(mask, wcs.to_header()).writeto(path)
+    header = wcs.to_header()
+    for key in ("CDELT1", "CDELT2", "PC1_1", "PC2_2"):
+        header.remove(key, ignore_missing=True)
+    for i, j in np.ndindex(2, 2):
+        header[f"CD{i + 1}_{j + 1}"] = wcs.wcs.cd[i, j]
+    fits.PrimaryHDU(mask, header).writeto(path)
 
 
 def west_of_middle(start, shape, middle, position_angle: float):

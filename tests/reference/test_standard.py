@@ -7,6 +7,7 @@ from astropy.io import fits
 from musedeep.recipes.standard.products import zero_point
 from musedeep.recipes.standard.sensitivity import Seen, StarSpectrum, band_throughputs, response_of, sensitivity
 from musedeep.reduction.observation import observation_of
+from musedeep.reduction.rows.sodium import NOTCH
 from musedeep.storage.calibrations.extinction import read_extinction
 from musedeep.storage.calibrations.filters import read_filters
 from musedeep.storage.calibrations.response import read_response, read_telluric
@@ -83,6 +84,9 @@ def test_our_response_is_that_of_the_reference_but_for_its_fits(theirs, ours, fi
     # the reference's Moffat fits give several per cent too much light; the shape over wavelength is alike
     mine, other = read_response(ours["STD_RESPONSE"]), read_response(theirs["STD_RESPONSE"])
     wavelength = np.arange(4800.0, 8850.0, 5.0)
+    low, high = NOTCH.get(mine.mode, (np.inf, np.inf))
+    # what the notch filter lets pass is too little to compare, and at its edges the response is steep
+    wavelength = wavelength[(wavelength < low - 15.0) | (wavelength > high + 15.0)]
     off = np.interp(wavelength, mine.wavelength, mine.response) - np.interp(
         wavelength, other.wavelength, other.response
     )

@@ -78,7 +78,7 @@ def freed_by(todo: Mapping[str, Mapping[str, int]], readers: Mapping[str, Sequen
 
     Parameters
     ----------
-    todo : bytes of such products that tasks make, by path, by task, in the order of the plan
+    todo : bytes of such products that tasks make, by path, by task, in the order in which they run
     readers : as of `readers_of`
     """
     place = {name: k for k, name in enumerate(todo)}

@@ -273,7 +273,7 @@ class _Run:
     def _measure(self, reasons: Mapping[str, str]) -> None:
         """What the tasks that are to be done take on disk; a line for each reason why some are done again."""
         todo = [task for task in self.plan.tasks if reasons[task.name]]
-        sets = [(task.frames, self._settings(task)) for task in todo]
+        sets = [(task.frames, self._settings(task)) for task in self.plan.order_of_work() if reasons[task.name]]
         save_fits = self.request.save_fits or wants_fits()
         self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel, self.discards.readers)
         self.outcome.disk.free = free_bytes(self.request.output)

@@ -22,7 +22,7 @@ from musedeep.recipes.sky_mask import mask_on_field
 from musedeep.reduction.correct import flat_field
 from musedeep.reduction.correct.never_twice import is_flux_calibrated, is_refraction_corrected, refuse_placed
 from musedeep.reduction.correct.refraction import correct_refraction
-from musedeep.reduction.correct.sky import check_not_subtracted
+from musedeep.reduction.correct.sky import check_has_sky
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.sky.exposure import SkyChoice, measure_sky
@@ -93,7 +93,7 @@ def calibrated(
         The sky is subtracted already, or positions are on the sky; counts, and no STD_RESPONSE or EXTINCT_TABLE.
     """
     observation = exposure.observation
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     refuse_placed(observation, "the mask of the sky")
     if not is_flux_calibrated(observation):
         missing = [tag for tag in ("STD_RESPONSE", "EXTINCT_TABLE") if not calibrations.path(tag)]

@@ -36,7 +36,7 @@ from musedeep.reduction.correct.raman_images import raman_hdus
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.correct.sky import (
     check_calibrated,
-    check_not_subtracted,
+    check_has_sky,
     sky_range,
     subtract_model,
     subtract_spectrum,
@@ -95,7 +95,7 @@ def check_exposure(
         A correction is made already; a keyword, or the line-spread function of an IFU, is missing or wrong.
     """
     observation = exposure.observation
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     correct_refraction(observation, call.parameters.lambdaref)
     if calibrations.response is not None:
         refuse(is_flux_calibrated(observation), observation, "its fluxes are calibrated", FLUXCAL)

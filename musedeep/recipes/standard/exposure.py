@@ -26,7 +26,7 @@ from musedeep.recipes.standard.reduced import Reduced
 from musedeep.recipes.standard.sensitivity import Seen, StarSpectrum, response_of, sensitivity
 from musedeep.recipes.standard.star_fluxes import StarFluxes, measure_all, profile_of
 from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, choose_star, find_stars
-from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse
+from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse, refuse_velocity
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.cube.field_cube import FieldCube, PlaneImages
 from musedeep.reduction.cube.field_grid import field_grid
@@ -107,6 +107,7 @@ def _reduce(
     """Reduce one exposure and write its products."""
     parameters, observation = call.parameters, exposure.observation
     refuse(is_flux_calibrated(observation), observation, "its flux is calibrated", FLUXCAL)
+    refuse_velocity(observation)
     standard = nearest_standard(call.frames["STD_FLUX_TABLE"], observation.ra, observation.dec)
     rows = exposure.within(parameters.lambdamin, parameters.lambdamax).with_lamp_colour()
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))

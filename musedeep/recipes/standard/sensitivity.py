@@ -61,6 +61,9 @@ MEDIAN_REACH: Final = 15.0
 TELLURIC_ERROR: Final = (1e-4, 0.1)
 """Limits of the error of the telluric transmission, which else is the absorption itself."""
 
+LEAST: Final = 100
+"""Wavelengths at which the star has to have a positive flux, for a response."""
+
 BANDS: Final = (5000.0, 6000.0, 7000.0, 8000.0, 9000.0)
 BAND: Final = 100.0
 """Middles and half width of the bands of QC THRU [Angstrom]."""
@@ -113,10 +116,10 @@ def sensitivity(spectrum: StarSpectrum, star: Standard, extinction: ExtinctionTa
         values = 2.5 * np.log10(spectrum.flux / (seen.seconds * DISPERSION * tabulated)) + absorbed
         errors = MAGNITUDE * np.hypot(spectrum.error / spectrum.flux, error / tabulated)
     curve = Curve(wave, values, np.where(np.isfinite(errors), errors, 0.0)).of(used)
-    if curve.wavelength.size < 100:
+    if curve.wavelength.size < LEAST:
         raise MusedeepError(
-            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths; look at the exposure, "
-            "or choose the star otherwise (select)"
+            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths, expected {LEAST} at "
+            "least; look at the exposure, widen lambdamin and lambdamax, or choose the star otherwise (select)"
         )
     return curve
 

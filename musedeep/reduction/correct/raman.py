@@ -36,7 +36,7 @@ from musedeep.kernels.sky.raman import (
     add_raman_rows,
 )
 from musedeep.reduction.correct.never_twice import PIXTABLE, refuse, refuse_placed
-from musedeep.reduction.correct.sky import check_calibrated, check_not_subtracted
+from musedeep.reduction.correct.sky import check_calibrated, check_has_sky
 from musedeep.reduction.cube.field_cube import white_image
 from musedeep.reduction.cube.field_grid import FieldGrid, field_grid
 from musedeep.reduction.cube.row_survey import survey_rows
@@ -210,7 +210,7 @@ def check_raman(observation: Observation, sources: Sequence[RowSource]) -> None:
             "RAMAN_LINES out"
         )
     refuse(RAMAN in observation.header, observation, "Raman light is subtracted", RAMAN)
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     check_calibrated(observation, sources)
     refuse_placed(observation, "the subtraction of Raman light")
 

@@ -7,7 +7,7 @@
    lines (`subtract_model`).
 3. Without a model, a spectrum of the sky can be subtracted, which is the same for all slices (`subtract_spectrum`).
 
-Variances stay. A pixel table from which the sky is subtracted already is refused.
+Variances stay. A pixel table from which the sky is subtracted already, or whose velocity is corrected, is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from scipy.ndimage import spline_filter1d
 from musedeep.errors import MusedeepError
 from musedeep.instrument import FLUX_UNIT, N_SLICES
 from musedeep.kernels.sky.line_spectrum import add_lines
+from musedeep.reduction.correct.never_twice import refuse, refuse_velocity
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction, Stepped
@@ -147,7 +148,7 @@ def subtract_model(
     MusedeepError
         The sky is subtracted already, or the exposure is not flux-calibrated.
     """
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     check_calibrated(observation, sources)
     return [ModelSubtraction(SkyTables(model, lsfs))]
 
@@ -160,18 +161,15 @@ def subtract_spectrum(observation: Observation, spectrum: SkySpectrumTable) -> l
     MusedeepError
         The sky is subtracted already.
     """
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     good = spectrum.dq == 0
     return [SpectrumSubtraction(spectrum.wavelength[good], spectrum.data[good])]
 
 
-def check_not_subtracted(observation: Observation) -> None:
-    """Refuse an exposure from which the sky is subtracted."""
-    if observation.header.get(SKY_SUBTRACTED, False):
-        raise MusedeepError(
-            f"{observation.name}: the sky is subtracted already ({SKY_SUBTRACTED}); give the table before that, or "
-            "skymethod=none"
-        )
+def check_has_sky(observation: Observation) -> None:
+    """Refuse an exposure from which the sky is subtracted, or whose velocity is corrected: sky lines are elsewhere."""
+    refuse(bool(observation.header.get(SKY_SUBTRACTED, False)), observation, "the sky is subtracted", SKY_SUBTRACTED)
+    refuse_velocity(observation)
 
 
 def check_calibrated(observation: Observation, sources: Sequence[RowSource]) -> None:

@@ -19,7 +19,7 @@ a comment that says what it is; PIXTABLE RVCORR MJD the time that it is for.
 
 from typing import Final
 
-from musedeep.reduction.correct.never_twice import RVCORR, Recorded, is_velocity_corrected, refuse
+from musedeep.reduction.correct.never_twice import RVCORR, Recorded, refuse_velocity
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction, Stepped
@@ -70,8 +70,7 @@ def correct_velocity(observation: Observation, rvcorr: str) -> list[Correction]:
     MusedeepError
         It is corrected already; a keyword that it needs is missing or wrong.
     """
-    done = RVCORR if RVCORR in observation.header else "SPECSYS"
-    refuse(is_velocity_corrected(observation), observation, "its velocity is corrected", done)
+    refuse_velocity(observation)
     frame, name = FRAMES[rvcorr]
     cards: list[Card] = [("SPECSYS", frame, "Spectral reference frame")]
     if rvcorr == "none":

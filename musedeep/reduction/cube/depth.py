@@ -62,6 +62,7 @@ def collapse_cube(
             add_planes(data, weight[first:last], total, norm)
         if count_variances:
             count_values(cube.stat.read_box(first, last), VARIANCE_BIN, LARGEST_VARIANCE, variances)
+        del data  # before the next band is read
     images = []
     for total, norm in sums:
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from musedeep import __version__
 from musedeep.errors import MusedeepError
-from musedeep.progress import Progress, Silent
-from musedeep.reduction.cube.grid import Grid
+from musedeep.progress import LOG, Progress, Silent
 from musedeep.reduction.cube.layout import Layout, Place
 from musedeep.reduction.cube.piece import WAVELENGTHS
-from musedeep.reduction.cube.quality import source_cards
 from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
@@ -35,6 +33,9 @@ from musedeep.storage.fits.streamed import StreamedFits
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
 _DROPPED: Final = re.compile(r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|)$")
+_OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
+"""Keywords of science data products that are measured on the whole cube."""
+
 _QUALITY: Final = re.compile(r"ESO QC (\w+) NDET$")
 
 
@@ -60,7 +61,7 @@ class JoinedArray:
 
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_box`."""
-        return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="))
+        return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="), copy=False)
 
     def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_stored`; what no piece has is NaN, or 0 of integers."""
@@ -78,12 +79,13 @@ class JoinedArray:
             read = array.read_stored(zs[0] + dz, zs[1] + dz, ys[0] + dy, ys[1] + dy)[..., xs[0] + dx : xs[1] + dx]
             if tuple(boxes) == wanted:
                 return read
-            if out is None:
-                shape = tuple(high - low for low, high in wanted)
-                out = np.full(shape, np.nan if self.dtype.kind == "f" else 0, self.dtype)
+            out = self._empty(wanted) if out is None else out
             out[zs[0] - z0 : zs[1] - z0, ys[0] - y0 : ys[1] - y0, xs[0] : xs[1]] = read
-        assert out is not None
-        return out
+        return self._empty(wanted) if out is None else out
+
+    def _empty(self, box: Sequence[tuple[int, int]]) -> NDArray[Any]:
+        shape = tuple(high - low for low, high in box)
+        return np.full(shape, np.nan if self.dtype.kind == "f" else 0, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -223,8 +225,11 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
             texts = [p.record.parameters[parameter] for p in layout.pieces if p.record]
             text = next(text for text in texts if float(text) == limit)
             cards.append((key, text, first.cube.primary.comments[key]))
-    for word in words:
-        cards += source_cards(cube, _grid(layout), word)
+    if words:
+        cards += _quality_cards(cube, words)
+    if "WAVELMIN" in first.cube.primary:
+        kept = [c for c in kept if c.keyword not in _OF_WHOLE]
+        cards += _science_cards(layout)
     header = ordered([*kept, *(card(*c) for c in cards)])
     header["HISTORY"] = f"{tool} (musedeep {__version__}): joined of {len(layout.pieces)} pieces"
     for place in layout.places:
@@ -233,9 +238,32 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
     return header
 
 
-def _grid(layout: Layout) -> Grid:
-    axes = layout.axes
-    return Grid(layout.shape, axes.crpix, axes.crval, axes.cd, axes.step, axes.types[2])
+def _science_cards(layout: Layout) -> list[Card]:
+    """The wavelengths of a science data product; its depth is not measured again."""
+    from musedeep.reduction.cube.science_product import resolving_power
+
+    LOG.info(f"{', '.join(_OF_WHOLE)} of the pieces are left out: those of the joined cube are not known")
+    waves = layout.axes.wavelengths(layout.shape[0])
+    return [
+        ("WAVELMIN", float(waves[0]) / 10.0, "[nm] Minimum wavelength"),
+        ("WAVELMAX", float(waves[-1]) / 10.0, "[nm] Maximum wavelength"),
+        (
+            "SPEC_RES",
+            resolving_power(0.5 * float(waves[0] + waves[-1])),
+            "Spectral resolving power at central wavelength",
+        ),
+    ]
+
+
+def _quality_cards(cube: JoinedCube, words: Sequence[str]) -> list[Card]:
+    """Sources in the joined cube, for each recipe that has listed those of a piece."""
+    # loads numba, which joining without sources does not need
+    from musedeep.reduction.cube.grid import Grid
+    from musedeep.reduction.cube.quality import source_cards
+
+    axes = cube.layout.axes
+    grid = Grid(cube.shape, axes.crpix, axes.crval, axes.cd, axes.step, axes.types[2])
+    return [one for word in words for one in source_cards(cube, grid, word)]
 
 
 def write_joined(
@@ -292,9 +320,9 @@ def copy_planes(array: Voxels, write: Callable[[NDArray[Any]], None], progress: 
             write(band)
         else:
             # turned plane by plane: a band of a store is large
-            for plane in band:
-                write(plane.astype(stored))
-        del band
+            for k in range(band.shape[0]):
+                write(band[k].astype(stored))
+        del band  # before the next one is read
         progress.advance(z1 - z0)
 
 

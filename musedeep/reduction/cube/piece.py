@@ -114,7 +114,7 @@ class Piece:
 
     def limit_keyword(self, name: str) -> str:
         """The keyword of a limit, for messages."""
-        return f"{name}, {self.record.keywords[name]}" if self.record and name in self.record.keywords else name
+        return self.record.keywords.get(name, name) if self.record else name
 
     def reach(self, rejection: bool = True) -> float | None:
         """See `reach_of`; None if the header does not say."""

@@ -102,9 +102,10 @@ def write_cube_store(
         else:
             partial.rename(path)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         reason = error.strerror or error
         raise MusedeepError(f"{path}: cannot be written ({reason}); free space and start again") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,8 +153,15 @@ class StoreArray:
 
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_box`."""
+        y1 = self.shape[1] if y1 is None else y1
+        out = np.empty((z1 - z0, y1 - y0, self.shape[2]), self.dtype)
+        # shard by shard along y: zarr decodes whole shards beside what it returns
+        lines = int((self._array.shards or self._array.chunks)[1])
+        ends = [y0, *range((y0 // lines + 1) * lines, y1, lines), y1]
         try:
-            return np.asarray(self._array[z0:z1, y0:y1])
+            for first, last in pairwise(ends):
+                out[:, first - y0 : last - y0] = self._array[z0:z1, first:last]
+            return out
         except Exception as error:
             # zarr and its codecs raise whatever they meet in damaged bytes
             raise MusedeepError(

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-BAND_BYTES: Final = 64 << 20
+BAND_BYTES: Final = 16 << 20
 """Of the planes of one array that are in memory at a time, unless a single plane is larger."""
 
 CHUNK_BYTES: Final = 288 << 20

@@ -81,6 +81,16 @@ def test_tasks_of_all_ifus_go_on_without_one_that_failed():
     assert remaining_frames(plan, tasks["scibasic-OBJECT-2"], {"twilight"}) is None
 
 
+def test_the_order_of_work_is_that_of_urgency_and_needs():
+    plan = plan_night(night([1, 2]))
+    order = plan.order_of_work()
+    assert sorted(task.name for task in order) == sorted(task.name for task in plan.tasks)
+    for k, task in enumerate(order):
+        over = {one.name for one in order[:k]}
+        assert over.issuperset(task.needs)
+        assert all(one.urgency <= task.urgency for one in order[k:] if over.issuperset(one.needs))
+
+
 def test_memory_bounds_the_tasks_at_once():
     plan = plan_night(night([1, 2]))
     largest = max(task.cost.memory for task in plan.tasks)

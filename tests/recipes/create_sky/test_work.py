@@ -149,6 +149,7 @@ def test_bad_input(exposure, tmp_path, caplog):
     ("changed", "words"),
     [
         ({"ESO_DRS_MUSE_PIXTABLE_SKYSUB": True}, "the sky is subtracted already"),
+        ({"ESO_DRS_MUSE_PIXTABLE_RVCORR": -13.0}, "its velocity is corrected already"),
         (
             {"ESO_DRS_MUSE_PIXTABLE_FLUXCAL": None},
             "the data are counts, which STD_RESPONSE and EXTINCT_TABLE turn into",

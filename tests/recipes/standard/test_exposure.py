@@ -120,6 +120,7 @@ def test_two_exposures_are_reduced_by_date(tmp_path):
         ({"place": (0.0, 13.0)}, ("--profile=circle",), "is cut by the edge"),
         ({"nan": True}, (), "has no data"),
         ({"ESO_DRS_MUSE_PIXTABLE_FLUXCAL": True}, (), "its flux is calibrated already"),
+        ({"ESO_DRS_MUSE_PIXTABLE_RVCORR": -13.0}, (), "its velocity is corrected already"),
         ({"ESO_DRS_MUSE_PIXTABLE_DAR_CORRECT": 7000.0}, (), "its refraction is corrected already"),
         ({}, ("--lambdamin=7000", "--lambdamax=6000"), "is not below lambdamax"),
         ({}, ("--lambdamin=9400",), ""),

@@ -52,6 +52,12 @@ def test_a_missing_tile(tmp_path, truth):
     np.testing.assert_array_equal(cube.data.read_box(0, 24), expected)
     with pytest.raises(MusedeepError, match="EXPTIME is"):
         adjacent(made)
+    cube = join(adjacent([made[1], made[2]], spatial=True, gaps=True))
+    assert np.isnan(cube.data.read_box(0, 24, 0, 3)[..., :4]).all()
+    paths = cube_pieces.adjacent(tmp_path, *truth, (0, 8, 16, 24))
+    cube = join(adjacent([read_piece(paths[0]), read_piece(paths[2])], gaps=True))
+    assert np.isnan(cube.data.read_box(9, 15)).all()
+    np.testing.assert_array_equal(cube.data.read_box(16, 24), truth[0][16:])
 
 
 def test_tiles_that_overlap(tmp_path, truth):

@@ -8,12 +8,14 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from musedeep.reduction.rows.sodium import NOTCH
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
 from musedeep.simulate.pointing import SCALE, WOBBLE, field_to_sky
 from musedeep.statics.telluric import telluric_transmission
 from tests.reference.night.night_files import Array, Figure, Night, alone, compared, deviation, read_table
 
 COLOURS = (5000, 6000, 7000, 8000, 9000)
+"""Wavelengths at which fluxes are measured, Angstrom; those that the notch filter blocks are left out."""
 APERTURE = 6.0
 """Radius of the apertures, spaxels."""
 EDGE = 7.0
@@ -173,7 +175,10 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
     """Fluxes and positions of isolated stars."""
     stars = cube.isolated_stars()
     figures = []
+    low, high = NOTCH.get(night.mode, (np.inf, np.inf))
     for colour in COLOURS:
+        if low - 20.0 < colour < high + 20.0:
+            continue
         image = cube.image(colour)
         ratios = []
         for index in stars:
