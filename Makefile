@@ -6,14 +6,17 @@ BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
 UNIT   := not (night or reference or slurm)
 
-.PHONY: install check test test-unit test-reference test-slurm fuzz explore demo docs bench clean
+# instrument modes of the ESO pipeline's nights beside that of test-reference
+MODES  := WFM-AO-N NFM-AO-N WFM-NOAO-E WFM-AO-E
+
+.PHONY: install check test test-unit test-reference test-reference-all test-slurm fuzz explore demo docs bench clean
 
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,cluster]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,cluster,campaign]'
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed
@@ -35,6 +38,13 @@ test-unit: install
 
 test-reference: install
 	$(PYTEST) -m "night or reference"
+
+# the second stage on a night of every other mode, one after the other; their figures go to build/figures
+test-reference-all: $(MODES:%=test-reference-%)
+
+test-reference-%: install
+	mkdir -p build/figures
+	MUSEDEEP_TEST_MODE=$* $(PYTEST) -m modes --junitxml=build/figures/$*.xml
 
 test-slurm: install
 	$(PYTEST) -m slurm

@@ -36,6 +36,7 @@ class Resources:
     cluster: str | None = None
     cluster_profile: Path | None = None
     plots: bool = False
+    discard: str = ""
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""

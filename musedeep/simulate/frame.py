@@ -76,7 +76,7 @@ def expected_light(
 
 
 def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:
-    """The air of an exposure, in its middle."""
+    """The air of an exposure, in its middle; the optics of the narrow-field mode correct its refraction."""
     return Atmosphere(
         airmass=airmass(exposure.ra, exposure.dec, middle(exposure)) if exposure.kind in SCENE_KINDS else 1.0,
         seeing=exposure.seeing,
@@ -87,7 +87,7 @@ def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:
         pressure_hpa=exposure.pressure,
         with_extinction=effects.extinction,
         with_telluric=effects.telluric,
-        with_refraction=effects.refraction,
+        with_refraction=effects.refraction and not exposure.mode.startswith("NFM"),
     )
 
 

@@ -13,10 +13,9 @@ from musedeep.simulate.pointing import DISTORTION, WOBBLE, field_to_sky
 from musedeep.statics.fields import load_astrometric_field
 from musedeep.storage.calibrations.astrometry_wcs import read_astrometry_wcs
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.modes]
 
 WCS, CUBE = "ASTROMETRY_WCS_0001", "DATACUBE_ASTROMETRY_0001"
-SPAXEL = 0.2
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +29,7 @@ class TrueField:
 
     def __init__(self, night):
         row = night.exposures_of("ASTROMETRY")[0]
+        self.spaxel = night.spaxel
         field = load_astrometric_field(str(row["scene"]).rpartition(":")[2])
         self.centre = field.ra, field.dec
         self.aim = np.array(yaml.safe_load((night.directory / "truth" / "night.yaml").read_text())["aim"])
@@ -41,7 +41,7 @@ class TrueField:
 
     def plane(self, pixels):
         """Of pixels (n, 2) of the field of view."""
-        at = np.asarray(pixels) * SPAXEL
+        at = np.asarray(pixels) * self.spaxel
         stretched = at * (1.0 + DISTORTION * (at**2).sum(axis=1, keepdims=True))
         return (stretched - self.aim) @ self.matrix.T + self.place
 
@@ -62,41 +62,45 @@ def limits_of(night):
     ]
 
 
-def test_the_same_stars(night, ours):
+def test_the_same_stars(night, ours, figure):
     theirs, mine = (read_astrometry_wcs(path).sources for path in (night.product(WCS), ours / f"{WCS}.fits"))
     assert set(mine["RA"]) == set(theirs["RA"])
     for axis in ("XPOS", "YPOS"):
         by_star = [dict(zip(one["RA"], one[axis], strict=True)) for one in (theirs, mine)]
         # the fits of the reference are off by up to 0.5 pixel where stars are faint
-        assert max(abs(by_star[0][ra] - by_star[1][ra]) for ra in by_star[0]) < 0.6
+        off = max(abs(by_star[0][ra] - by_star[1][ra]) for ra in by_star[0])
+        assert figure(f"{axis} of stars, largest difference [pixel]", off) < 0.6
 
 
-def test_ours_is_nearer_to_the_truth(night, ours):
+def test_ours_is_nearer_to_the_truth(night, ours, figure):
     truth, limits = TrueField(night), limits_of(night)
     mine, theirs = (
         np.hypot(*truth.errors(read_astrometry_wcs(path), limits).T)
         for path in (ours / f"{WCS}.fits", night.product(WCS))
     )
-    assert np.median(mine) < 0.0025
-    assert np.sqrt(np.mean(mine**2)) < 0.004
+    for name, errors in (("ours", mine), ("reference", theirs)):
+        figure(f"error over the field, median, {name} [arcsec]", np.median(errors))
+        figure(f"error over the field, rms, {name} [arcsec]", np.sqrt(np.mean(errors**2)))
+    assert np.median(mine) < 0.0125 * night.spaxel
+    assert np.sqrt(np.mean(mine**2)) < 0.02 * night.spaxel
     assert np.median(mine) < np.median(theirs)
 
 
-def test_places_of_stars_are_true(night, ours):
+def test_places_of_stars_are_true(night, ours, figure):
     truth, sources = TrueField(night), read_astrometry_wcs(ours / f"{WCS}.fits").sources
     header = fits.getheader(ours / f"{CUBE}.fits", "DATA")
     pixels = np.stack([sources[f"{a}POS"] - 1.0 + header[f"CRVAL{k}"] for k, a in ((1, "X"), (2, "Y"))], axis=1)
     plane = np.stack(tangent_offsets(sources["RA"], sources["DEC"], *truth.centre), axis=1)
     errors = truth.plane(pixels) - plane
     errors -= np.median(errors, axis=0)
-    assert np.median(np.hypot(*errors.T)) < 0.003
-    assert np.hypot(*errors.T).max() < 0.012
+    assert np.median(np.hypot(*errors.T)) < 0.015 * night.spaxel
+    assert figure("place of a star, largest error, ours [arcsec]", np.hypot(*errors.T).max()) < 0.06 * night.spaxel
 
 
-def test_scales_along_the_strip_agree(night, ours):
+def test_scales_along_the_strip_agree(night, ours, figure):
     # along y the reference is off by 1 %, as its places are
     mine, theirs = (read_astrometry_wcs(path).scales[0] for path in (ours / f"{WCS}.fits", night.product(WCS)))
-    assert mine == pytest.approx(theirs, rel=2e-4)
+    assert abs(figure("scale along x, difference", mine / theirs - 1.0)) < 2e-4
 
 
 def test_of_its_places_our_fit_is_that_of_the_reference(night):

@@ -11,7 +11,7 @@ from musedeep.storage.offset_list import read_offset_list
 from tests.makers.field_views import CENTRE, stars, write_views
 from tests.reference.night.sky_figures import true_offset
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.modes]
 
 ERRORS = [(0.0, 0.0), (1.31, -0.64), (-0.47, 0.92)]
 COSINE = np.cos(np.radians(CENTRE[1]))
@@ -96,16 +96,18 @@ def test_each_takes_the_lists_of_the_other(both, images, esorex_recipe, tmp_path
     np.testing.assert_allclose(offsets(tmp_path / "ours"), offsets(other), atol=0.002)
 
 
-def test_the_images_of_the_night(second_stage):
+def test_the_images_of_the_night(second_stage, figure):
     """Strips of two IFUs; PA 0 and 180, which share their sky."""
     frames = second_stage.frames("exp_align")
     mine = second_stage.ours("exp_align")
     other = second_stage.night.product("exp_align/OFFSET_LIST").parent
-    np.testing.assert_allclose(offsets(mine), offsets(other), atol=0.005)
+    spaxel = second_stage.night.spaxel
+    off = figure("offsets, largest difference [arcsec]", np.abs(offsets(mine) - offsets(other)).max())
+    assert off < 0.025 * spaxel
     exposures = second_stage.night.exposures_of("OBJECT")
     dates = [row.date_obs for row in read_offset_list(mine / "OFFSET_LIST.fits").rows]
     assert len(dates) == len(frames)
     for found, date in zip(offsets(mine), dates, strict=True):
         k = [str(row["date_obs"]) for row in exposures].index(date)
         # across the strip the axis of rotation is known less well
-        assert np.abs(found - true_offset(exposures, k)).max() < 0.03
+        assert np.abs(found - true_offset(exposures, k)).max() < 0.15 * spaxel

@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from tests.makers.step_runs import run_recipe
 
-pytestmark = pytest.mark.reference
+pytestmark = [pytest.mark.reference, pytest.mark.modes]
 
 RANGE = {"lambdamin": 7000, "lambdamax": 7100}
 

@@ -212,7 +212,8 @@ def _profile(window: Window, width: float, profile: Profile, wavelength: Floats)
     free = np.ones(PARAMETERS, bool)
     free[BETA] = kind == MOFFAT
     guess = _guess(window, width, kind)
-    if profile == "smoffat":
+    smooth = profile == "smoffat"
+    if smooth:
         parameters = _smooth_shapes(data, stat, free, node, guess, wavelength)
         if parameters is None:
             empty = np.full(wavelength.size, np.nan)
@@ -221,7 +222,7 @@ def _profile(window: Window, width: float, profile: Profile, wavelength: Floats)
         parameters = np.empty((wavelength.size, PARAMETERS))
     errors, good = np.empty(wavelength.size), np.empty(wavelength.size, bool)
     values, weights = np.where(np.isfinite(data), data, 0.0).astype(np.float32), _weights(data, stat)
-    if profile == "smoffat":
+    if smooth:
         fit_fluxes(kind, values, weights, free, node, parameters, errors, good)
     else:
         fit_planes(kind, values, weights, free, node, guess, parameters, errors, good)

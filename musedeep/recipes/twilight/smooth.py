@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from musedeep.kernels.field.twilight_fit import (
     upper_edge,
 )
 from musedeep.storage.calibrations.twilight_cube import Extension
+
+LINES_PER_COEFFICIENT: Final = 2
+"""Lines of the narrow field beside the vignetted ones, at least: the polynomials are extrapolated from them."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +105,15 @@ def smooth_cube(
     Raises
     ------
     MusedeepError
-        A plane has too little light to fit.
+        A plane has too little light to fit; too little of the narrow field is not vignetted.
     """
     filled = np.flatnonzero(np.isfinite(data).any(axis=(1, 2)))
     n_planes = int(filled[-1]) + 1 if filled.size else 0
     lit = illuminated(white)
     area = vignetting.area(white.shape)
     left_out = np.zeros(white.shape, np.bool_) if area is None else area
+    if vignetting.mask is None:
+        _check_lines(int((lit & ~left_out).any(axis=1).sum()), vignetting.height, orders[1])
 
     def one(k: int) -> tuple[Image, Mask]:
         try:
@@ -149,3 +155,13 @@ def smooth_cube(
         text = "white image corrected by vignetting fit"
         images.append(Extension("white_cor", text, (divided / factor).astype(np.float32), "count", ~used, False))
     return [Extension("DATA", target, smooth.astype(np.float32), "count"), *images]
+
+
+def _check_lines(left: int, height: int, order: int) -> None:
+    """Raise MusedeepError if so few lines of the field are not vignetted that the polynomials would run away."""
+    needed = LINES_PER_COEFFICIENT * (order + 1)
+    if height and left < needed:
+        raise MusedeepError(
+            f"muse_twilight: vignnfmmask={height} leaves {left} lines of the field for a polynomial of order {order} "
+            f"in y, which needs {needed}; give a smaller one, as in vignnfmmask=5, or all IFUs"
+        )

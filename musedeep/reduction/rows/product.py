@@ -69,14 +69,17 @@ class PixelTableProduct:
         # a seventh of a second, which muse_scibasic lets pass beside other work
         from musedeep.storage.pixel_tables.store_writer import write_store
 
+        write_store(self.rows, path, self.layout(), workers=workers, memory=memory, overwrite=overwrite)
+
+    def layout(self) -> dict[str, Any]:
+        """What a store needs to know to become the FITS file (`store_writer.write_store`)."""
         hdus: list[dict[str, Any]] = [
             {"cards": list(raw_cards(head)), "role": role} for role, head in self._headers.items()
         ]
         if self._flat_field:
             head, data = self._flat_field
             hdus.append({"cards": list(raw_cards(head)), "role": "other", "raw": data})
-        layout = {"format": "table" if self.as_table else "image", "hdus": hdus, "unsigned": True}
-        write_store(self.rows, path, layout, workers=workers, memory=memory, overwrite=overwrite)
+        return {"format": "table" if self.as_table else "image", "hdus": hdus, "unsigned": True}
 
     def write_fits(self, path: Path, overwrite: bool) -> None:
         """Write the FITS file.

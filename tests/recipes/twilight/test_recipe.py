@@ -219,7 +219,7 @@ def test_pixels_that_are_hit_in_all_frames(directory, tmp_path):
     assert left > 200 and rejected < 0.1 * left
 
 
-def test_narrow_field_mode(directory, tmp_path):
+def test_narrow_field_mode(directory, tmp_path, capsys):
     """What the notch blocks changes neither cube nor flux; a vignetting mask is not for this mode."""
     flats = [tmp_path / f"MASTER_FLAT-0{ifu}.fits" for ifu in (1, 2)]
     for path in flats:
@@ -236,7 +236,8 @@ def test_narrow_field_mode(directory, tmp_path):
         lines = [*(f"{path} MASTER_FLAT" for path in flats), f"{directory}/VIGNETTING_MASK.fits VIGNETTING_MASK"]
         lines += [f"{tmp_path}/{name}{k}.fits SKYFLAT" for k in range(3)]
         out = tmp_path / name
-        reduced(frames(directory, out, *lines, without=("MASTER_FLAT-01", "MASTER_FLAT-02"), n=0), out)
+        sof = frames(directory, out, *lines, without=("MASTER_FLAT-01", "MASTER_FLAT-02"), n=0)
+        reduced(sof, out, "--vignnfmmask=5")
         cubes.append(fits.getdata(out / "DATACUBE_SKYFLAT.fits", "DATA"))
         headers.append(fits.getheader(out / "TWILIGHT_CUBE.fits"))
     # noise is not the same in both
@@ -250,6 +251,8 @@ def test_narrow_field_mode(directory, tmp_path):
     assert "VIGNETTING_MASK" not in [card.value for card in headers[0].cards]
     with fits.open(tmp_path / "clean" / "TWILIGHT_CUBE.fits") as hdus:
         assert "vign_fit" in hdus and "white_div_global_excl_edges" not in hdus
+    # of two IFUs the default leaves one line, from which polynomials would run away
+    assert "vignnfmmask=22 leaves 1 lines" in failure(capsys, 1, sof, "--overwrite")
 
 
 @pytest.mark.parametrize("method", ["drizzle", "nearest"])

@@ -13,6 +13,8 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from musedeep.simulate.optics import PIXEL_SCALE
+
 Array = NDArray[np.float64]
 
 
@@ -118,6 +120,21 @@ class Night:
         """Seed, mode, scene, IFUs and effects of the night."""
         loaded: dict[str, Any] = yaml.safe_load((self.directory / "truth" / "night.yaml").read_text())
         return loaded
+
+    @property
+    def mode(self) -> str:
+        """INS MODE, as WFM-NOAO-N."""
+        return str(self.settings["mode"])
+
+    @property
+    def narrow(self) -> bool:
+        """Whether it is of the narrow-field mode."""
+        return self.mode.startswith("NFM")
+
+    @property
+    def spaxel(self) -> float:
+        """Nominal side of a spaxel, arcsec."""
+        return PIXEL_SCALE[self.mode[:3]]
 
     @cached_property
     def exposures(self) -> Table:

@@ -1,6 +1,6 @@
 """Drive the reference pipeline over a simulated night: raw frames and sets of frames in, products out.
 
-    python -m tests.reference.night.reduce NIGHT [--until STEP] [--ifus 1,2]
+    python -m tests.reference.night.reduce NIGHT [--since STEP] [--until STEP] [--ifus 1,2]
 
 NIGHT is what `musedeep simulate night NIGHT` wrote.  Products go to NIGHT/reduced, a log and a record of time and
 memory of each step to NIGHT/reduced/log.  Steps that are done are skipped: an interrupted run goes on where it was.
@@ -169,11 +169,16 @@ def run_step(night: Path, step: Step, threads: int = 2) -> Cost:
 
 
 def reduce_night(
-    night: Path, until: str | None = None, ifus: Sequence[int] | None = None, together: int = 1
+    night: Path,
+    until: str | None = None,
+    ifus: Sequence[int] | None = None,
+    together: int = 1,
+    since: str | None = None,
 ) -> list[Cost]:
     """Run all steps of a night up to and including a kind (as "twilight"); progress goes to stdout.
 
-    The steps of several IFUs run `together` at a time, where a recipe takes one IFU.
+    With `since` the products of the kinds before it are there already, whoever made them. The steps of several IFUs run
+    `together` at a time, where a recipe takes one IFU.
 
     Raises
     ------
@@ -181,12 +186,15 @@ def reduce_night(
         As `run_step`; what came before stays, and is skipped the next time.
     """
     kinds = [kind for kind, _ in RECIPES]
-    if until is not None and until not in kinds:
-        raise StepFailed(f"step '{until}' is unknown; the steps are {', '.join(kinds)}")
+    for end in (since, until):
+        if end is not None and end not in kinds:
+            raise StepFailed(f"step '{end}' is unknown; the steps are {', '.join(kinds)}")
     costs = []
     for kind, group in groupby(steps(night, ifus), key=lambda step: step.kind):
         if until is not None and kinds.index(kind) > kinds.index(until):
             break
+        if since is not None and kinds.index(kind) < kinds.index(since):
+            continue
         these = list(group)
         if kind == "geometry" and not survives(these[0]):
             print("geometry  left out: the recipe crashes on an IFU without data after one with data", flush=True)
@@ -220,12 +228,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: 0, or 1 with a message when a step failed."""
     parser = argparse.ArgumentParser(description="Reduce a simulated night with the reference pipeline.")
     parser.add_argument("night", type=Path, help="directory that `musedeep simulate night` wrote")
+    parser.add_argument("--since", help="first kind of step; the products of those before it are there")
     parser.add_argument("--until", help="last kind of step, as twilight")
     parser.add_argument("--ifus", help="numbers with commas; all that there are if not given")
     given = parser.parse_args(arguments)
     ifus = [int(number) for number in given.ifus.split(",")] if given.ifus else None
     try:
-        costs = reduce_night(given.night, given.until, ifus)
+        costs = reduce_night(given.night, given.until, ifus, since=given.since)
     except StepFailed as failed:
         print(f"error: {failed}", file=sys.stderr)
         return 1

@@ -1,22 +1,27 @@
 """Response, absorption, illumination, astrometry, offsets, velocity, sky, and the sources of the final cube."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT, PIXEL_SCALE
+from musedeep.reduction.rows.sodium import NOTCH
+from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, DRIFT
 from musedeep.simulate.pointing import SCALE, WOBBLE, field_to_sky
 from musedeep.statics.telluric import telluric_transmission
 from tests.reference.night.night_files import Array, Figure, Night, alone, compared, deviation, read_table
 
 COLOURS = (5000, 6000, 7000, 8000, 9000)
-APERTURE = 1.2
-"""Radius of the apertures, arcsec."""
-EDGE = 1.4
-"""Sources nearer to the cube's edge than this have lost light, arcsec."""
+"""Wavelengths at which fluxes are measured, Angstrom; those that the notch filter blocks are left out."""
+APERTURE = 6.0
+"""Radius of the apertures, spaxels."""
+EDGE = 7.0
+"""Sources nearer to the cube's edge than this have lost light, spaxels."""
+APART = 15.0
+"""Sources nearer to each other than this are no isolated ones, spaxels."""
 MOFFAT_EXPONENT = 2.8
 UNIT = 1e-20
 
@@ -76,7 +81,7 @@ def astrometry_figures(night: Night) -> list[Figure]:
     header = fits.getheader(night.product("ASTROMETRY_WCS_0001"))
     figures = []
     for axis, factor, limit in (("X", SCALE[0], 0.01), ("Y", SCALE[1], 0.06)):
-        truth = PIXEL_SCALE["WFM"] * factor
+        truth = night.spaxel * factor
         found = float(header[f"ESO QC ASTRO SCALE {axis}"])
         note = f"{header['ESO QC ASTRO NSTARS']} stars" + ("; the strip is short in y" if axis == "Y" else "")
         figures.append(
@@ -84,14 +89,15 @@ def astrometry_figures(night: Night) -> list[Figure]:
         )
     offsets = read_table(night.product("exp_align/OFFSET_LIST"))
     cosine = float(np.cos(np.radians(night.exposures_of("OBJECT")["dec"][0])))
+    limit = 0.3 * night.spaxel
     for k, row in enumerate(offsets):
         if k == 0:
             continue
         east, north = true_offset(night.exposures_of("OBJECT"), k)
         found_east, found_north = row["RA_OFFSET"] * 3600.0 * cosine, row["DEC_OFFSET"] * 3600.0
         figures += [
-            compared(f"offset to the east of exposure {k + 1}", "arcsec", east, float(found_east), 0.06),
-            compared(f"offset to the north of exposure {k + 1}", "arcsec", north, float(found_north), 0.06),
+            compared(f"offset to the east of exposure {k + 1}", "arcsec", east, float(found_east), limit),
+            compared(f"offset to the north of exposure {k + 1}", "arcsec", north, float(found_north), limit),
         ]
     pixel_table = fits.getheader(night.product("scipost-1/PIXTABLE_REDUCED_0001"))
     velocity = float(night.exposures_of("OBJECT")["barycentric_velocity"][0])
@@ -114,7 +120,7 @@ def true_offset(exposures: Table, k: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class FinalCube:
-    """The combined cube and where the true sources are in it."""
+    """The combined cube and where the true sources are in it, with spaxels of `spaxel` arcsec."""
 
     wavelength: Array
     data: Array
@@ -122,17 +128,23 @@ class FinalCube:
     x: Array
     y: Array
     sources: Table
+    spaxel: float
 
     @classmethod
     def of(cls, night: Night) -> "FinalCube":
         """The cube that muse_exp_combine made."""
-        with fits.open(night.product("exp_combine/DATACUBE_FINAL")) as hdus:
+        return cls.read(night.product("exp_combine/DATACUBE_FINAL"), night)
+
+    @classmethod
+    def read(cls, path: Path, night: Night) -> "FinalCube":
+        """Another cube of the night."""
+        with fits.open(path) as hdus:
             header = hdus["DATA"].header
             data, variance = np.asarray(hdus["DATA"].data), np.asarray(hdus["STAT"].data)
         sources = night.truth("sources")
         x, y = WCS(header).celestial.all_world2pix(sources["ra"], sources["dec"], 0)
         wavelength = header["CRVAL3"] + header["CD3_3"] * np.arange(data.shape[0])
-        return cls(wavelength, data, variance, np.asarray(x), np.asarray(y), sources)
+        return cls(wavelength, data, variance, np.asarray(x), np.asarray(y), sources, night.spaxel)
 
     def image(self, wavelength: float, half_width: float = 15.0) -> Array:
         """Median image around a wavelength."""
@@ -141,9 +153,9 @@ class FinalCube:
             return np.asarray(np.median(self.data[chosen], axis=0), np.float64)
 
     def distance(self, index: int) -> Array:
-        """Distance of every spaxel from a source, arcsec."""
+        """Distance of every spaxel from a source, spaxels."""
         yy, xx = np.indices(self.data.shape[1:])
-        return np.asarray(0.2 * np.hypot(xx - self.x[index], yy - self.y[index]))
+        return np.asarray(np.hypot(xx - self.x[index], yy - self.y[index]))
 
     def isolated_stars(self) -> list[int]:
         """Stars well inside the cube, bright, and without a neighbour that matters."""
@@ -152,9 +164,9 @@ class FinalCube:
         chosen = []
         for index in np.flatnonzero((np.asarray(self.sources["kind"]) == "point") & (flux > 2e-18)):
             margin = min(self.x[index], nx - 1 - self.x[index], self.y[index], ny - 1 - self.y[index])
-            apart = 0.2 * np.hypot(self.x - self.x[index], self.y - self.y[index])
-            crowded = (apart > 0.0) & (apart < 3.0) & (flux > 0.02 * flux[index])
-            if margin * 0.2 > EDGE and not crowded.any():
+            apart = np.hypot(self.x - self.x[index], self.y - self.y[index])
+            crowded = (apart > 0.0) & (apart < APART) & (flux > 0.02 * flux[index])
+            if margin > EDGE and not crowded.any():
                 chosen.append(int(index))
         return chosen
 
@@ -163,7 +175,10 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
     """Fluxes and positions of isolated stars."""
     stars = cube.isolated_stars()
     figures = []
+    low, high = NOTCH.get(night.mode, (np.inf, np.inf))
     for colour in COLOURS:
+        if low - 20.0 < colour < high + 20.0:
+            continue
         image = cube.image(colour)
         ratios = []
         for index in stars:
@@ -172,7 +187,7 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
             ratios.append(flux / float(cube.sources[f"flux_{colour}"][index]) - 1.0)
         excess = standard_excess(night, colour)
         ratio = float(np.median(ratios))
-        note = f"{len(ratios)} stars, aperture of {APERTURE} arcsec"
+        note = f"{len(ratios)} stars, aperture of {APERTURE * night.spaxel:g} arcsec"
         figures.append(alone(f"flux of stars at {colour} Angstrom", "ratio - 1", ratio, 0.15, note))
         profile = f"its fitted profile holds {excess:.3f} of that"
         note = f"the same, with the flux of the standard from an aperture too: {profile}"
@@ -182,12 +197,17 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
     shifts = np.array([_centroid(white, cube, index) for index in stars])
     shared = np.median(shifts, axis=0)
     note = f"after a shared shift of {shared[0]:.3f}, {shared[1]:.3f}"
-    figures += deviation("positions of stars", "arcsec", shifts - shared, 0.05, 0.15, note)
-    blue, red = (_centroids(cube, stars, wave) for wave in (5000.0, 9000.0))
-    difference = np.median(blue - red, axis=0)
-    left = float(np.hypot(*difference))
-    figures.append(alone("refraction left between 5000 and 9000 Angstrom", "arcsec", left, 0.06))
+    limits = 0.25 * night.spaxel, 0.75 * night.spaxel
+    figures += deviation("positions of stars", "arcsec", shifts - shared, *limits, note)
+    name = "refraction left between 5000 and 9000 Angstrom"
+    figures.append(alone(name, "arcsec", refraction_left(cube), 0.3 * night.spaxel))
     return figures
+
+
+def refraction_left(cube: FinalCube) -> float:
+    """How far stars are from each other at 5000 and 9000 Angstrom, median of the isolated stars, arcsec."""
+    blue, red = (_centroids(cube, cube.isolated_stars(), wave) for wave in (5000.0, 9000.0))
+    return float(np.hypot(*np.median(blue - red, axis=0)))
 
 
 def standard_excess(night: Night, colour: float) -> float:
@@ -209,7 +229,7 @@ def standard_excess(night: Night, colour: float) -> float:
     for _ in range(5):
         weight = np.where(np.hypot(xx - x, yy - y) < 5.0, np.nan_to_num(image), 0.0)
         x, y = (weight * xx).sum() / weight.sum(), (weight * yy).sum() / weight.sum()
-    inside = 0.2 * np.hypot(xx - x, yy - y) < APERTURE
+    inside = np.hypot(xx - x, yy - y) < APERTURE
     return float(fitted / (np.nansum(image[inside]) / encircled(night, colour, "STD")))
 
 
@@ -218,20 +238,20 @@ def encircled(night: Night, wavelength: float, kind: str = "OBJECT") -> float:
     shares = []
     for row in night.exposures_of(kind):
         fwhm = float(row["seeing"]) * float(row["airmass"]) ** 0.6 * (wavelength / 5000.0) ** -0.2
-        fwhm = np.hypot(fwhm, 0.68 * 0.2)
+        fwhm = np.hypot(fwhm / night.spaxel, 0.68)
         radius = 0.5 * fwhm / np.sqrt(2.0 ** (1.0 / MOFFAT_EXPONENT) - 1.0)
         shares.append(1.0 - (1.0 + (APERTURE / radius) ** 2) ** (1.0 - MOFFAT_EXPONENT))
     return float(np.mean(shares))
 
 
 def _centroid(image: Array, cube: FinalCube, index: int) -> tuple[float, float]:
-    """Centre of light within 0.8 arcsec minus the true place, arcsec along x and y."""
+    """Centre of light within four spaxels minus the true place, arcsec along x and y."""
     yy, xx = np.indices(image.shape)
     x, y = cube.x[index], cube.y[index]
     for _ in range(5):
         weight = np.where(np.hypot(xx - x, yy - y) < 4.0, np.nan_to_num(np.clip(image, 0.0, None)), 0.0)
         x, y = float((weight * xx).sum() / weight.sum()), float((weight * yy).sum() / weight.sum())
-    return 0.2 * (x - cube.x[index]), 0.2 * (y - cube.y[index])
+    return cube.spaxel * (x - cube.x[index]), cube.spaxel * (y - cube.y[index])
 
 
 def _centroids(cube: FinalCube, stars: list[int], wavelength: float) -> Array:
@@ -245,7 +265,7 @@ def noise_figures(cube: FinalCube) -> list[Figure]:
     flux = np.asarray(cube.sources["flux_7000"])
     empty = np.isfinite(cube.image(7000.0))
     for index in np.flatnonzero(flux > 2e-21):
-        empty &= cube.distance(index) > 1.5 + 0.4 * max(np.log10(flux[index] / 1e-19), 0.0)
+        empty &= cube.distance(index) > 7.5 + 2.0 * max(np.log10(flux[index] / 1e-19), 0.0)
     empty[:3], empty[-3:] = False, False
     spectra, variances = cube.data[:, empty], cube.variance[:, empty]
     figures = []
