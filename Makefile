@@ -16,7 +16,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,cluster]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,plot,cluster,campaign]'
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.installed

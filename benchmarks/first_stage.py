@@ -1,14 +1,12 @@
 """Recipes on raw frames beside the reference, on the same sets-of-frames of a night and the same two processors.
 
     python -m benchmarks.first_stage NIGHT... [--recipes bias,flat] [--rounds 2]
-    python -m benchmarks.first_stage NIGHT --end-to-end
 
 NIGHT is what `musedeep simulate night NIGHT` wrote and `tests/reference/night/reduce.py` reduced: calibrations are the
 reference's, for both. Each recipe runs by turns, as a whole process: start, raw frames in, products out. Wall time is
-the median of the rounds; peak memory is that of the whole process tree, sampled every 20 ms. `--end-to-end` makes
-everything from bias to scibasic afresh, for all IFUs: every esorex call, one after the other, and `musedeep reduce`.
-Prints a markdown table. Of several NIGHTs, a set is measured where it is found first (one with MASK frames need not be
-the one with the rest).
+the median of the rounds; peak memory is that of the whole process tree, sampled every 20 ms. Prints a markdown table.
+Of several NIGHTs, a set is measured where it is found first (one with MASK frames need not be the one with the rest).
+Whole nights are measured by `benchmarks.whole_night`.
 """
 
 import argparse
@@ -23,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.run import measure
-from tests.reference.night.reduce import BY_IFU, RECIPES, steps, survives
+from tests.reference.night.reduce import RECIPES, steps, survives
 
 FIRST_STAGE = tuple(dict.fromkeys(recipe for _, recipe in RECIPES))[:8]
 """muse_bias to muse_scibasic."""
@@ -98,31 +96,6 @@ def row(name: str, theirs: list[tuple[float, float]], ours: list[tuple[float, fl
     return f"| {name} | {a:.1f} | {x:.0f} | {b:.2f} | {y:.0f} | {a / b:.1f} | {y / x:.2f} |"
 
 
-def end_to_end(night: Path, scratch: Path) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Time and memory of a whole night, to the pixel tables: of the reference, and of musedeep."""
-    fresh = scratch / "reference"
-    fresh.mkdir(parents=True)
-    for name in ("raw", "static"):
-        (fresh / name).symlink_to((night / name).resolve())
-    measure([*MUSEDEEP, "associate", str(fresh.absolute())], scratch / "associate")
-    seconds = peak = 0.0
-    reduced = fresh / "reduced"
-    reduced.mkdir()
-    for step in steps(fresh):
-        if step.recipe not in FIRST_STAGE or (step.kind == "geometry" and not survives(step)):
-            continue
-        call = Call(step.name, step.recipe, step.sof.resolve(), step.ifu)
-        command = [*ESOREX, call.recipe, *call.options, str(call.sof)]
-        took, memory = measure(command, reduced if step.recipe in BY_IFU else reduced / step.directory, call.threads,
-                               call.accepted)  # fmt: skip
-        seconds, peak = seconds + took, max(peak, memory)
-    shutil.rmtree(reduced)
-    command = [*MUSEDEEP, "reduce", str(fresh.absolute()), "--output-dir", str((scratch / "out").absolute())]
-    ours = measure(command, scratch / "musedeep")
-    shutil.rmtree(scratch)
-    return (seconds, peak), ours
-
-
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,17 +104,11 @@ def main() -> None:
     parser.add_argument("--ifu", type=int)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=Path("build/first-stage"))
-    parser.add_argument("--end-to-end", action="store_true")
     options = parser.parse_args()
     recipes = [name if name.startswith("muse_") else f"muse_{name}" for name in options.recipes.split(",")]
     print("| set | reference [s] | MiB | musedeep [s] | MiB | times as fast | memory |")
     print("|---|---|---|---|---|---|---|")
     shutil.rmtree(options.scratch, ignore_errors=True)
-    if options.end_to_end:
-        for night in options.nights:
-            theirs, ours = end_to_end(night, options.scratch)
-            print(row(f"{night.name}, bias to scibasic", [theirs], [ours]), flush=True)
-        return
     for call in calls(options.nights, recipes, options.ifu):
         run_ours(call, options.scratch)  # compiled kernels, page cache
         theirs, ours = [], []

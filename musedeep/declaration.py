@@ -214,6 +214,7 @@ class Product:
     description : one line
     nbytes : on disk, as measured on full-size frames: of one IFU, and of one exposure where there is one for each
     when, or_when : parameters with which it is written, and others with which it is written, too
+    other_size : parameters with which it is of another size, and that size
     """
 
     name: str
@@ -222,6 +223,7 @@ class Product:
     nbytes: int = 0
     when: Mapping[str, Value] = field(default_factory=dict)
     or_when: Mapping[str, Value] | None = None
+    other_size: tuple[Mapping[str, Value], int] | None = None
 
     @property
     def category(self) -> str:
@@ -242,6 +244,12 @@ class Product:
         """Whether it is written with these parameters."""
         choices = [self.when] if self.or_when is None else [self.when, self.or_when]
         return any(all(_is(parameters.get(name), value) for name, value in choice.items()) for choice in choices)
+
+    def size_with(self, parameters: Mapping[str, Any]) -> int:
+        """Bytes on disk with these parameters, see `nbytes`."""
+        if self.other_size and all(_is(parameters.get(name), value) for name, value in self.other_size[0].items()):
+            return self.other_size[1]
+        return self.nbytes
 
     def stem(self, ifu: int) -> str:
         """File name without its ending, for an IFU; of several exposures or filters that of the first."""

@@ -76,6 +76,12 @@ def _store(path: Path) -> tuple[str, Facts]:
         raise MusedeepError(f"{path}: a damaged or foreign zarr store ({reason(error)}); make it again") from error
     if "xpos" in arrays:
         return "pixel-table store", pixel_table_facts(path)
+    if isinstance(group, zarr.Group) and "steps" in group.attrs:
+        said: Any = group.attrs
+        facts = [("corrects", str(one["path"])) for one in said["tables"]]
+        kinds = [str(said["steps"][number]["kind"]) for number in said["tables"][-1]["steps"]]
+        facts.append(("corrections", ", ".join(kinds)))
+        return "store of corrections", [*pixel_table_facts(path), *facts]
     data = arrays.get("data")
     if data is None or data.ndim != 3:
         raise MusedeepError(f"{path}: a zarr store, but neither a pixel table nor a cube of musedeep")

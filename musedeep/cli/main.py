@@ -306,6 +306,13 @@ def reduce(
         list[str] | None, typer.Option("--set", metavar="RECIPE.PARAMETER=VALUE", help="A parameter of a recipe.")
     ] = None,
     save_fits: Annotated[bool, typer.Option("--save-fits", help="Write pixel tables as FITS files, too.")] = False,
+    discard: Annotated[
+        str,
+        typer.Option(
+            metavar="KINDS",
+            help="Remove pixel-tables (of muse_scibasic), masters, or both, when everything that reads them is done.",
+        ),
+    ] = "",
     plots: Plots = False,
     output_dir: Annotated[Path | None, typer.Option(help="Of the products; default: reduced/ in the first.")] = None,
     overwrite: Overwrite = False,
@@ -323,7 +330,7 @@ def reduce(
     choice = NightChoice(directories, output_dir, mode, night, ifus, darks or until == "dark", use or [])
     resources = Resources(
         workers, threads, memory, scheduler, overwrite, save_fits,
-        log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots,
+        log=log, cluster=cluster, cluster_profile=cluster_profile, plots=plots, discard=discard,
     )  # fmt: skip
     return reduce_command(choice, resources, until, set_ or [], dry_run)
 
@@ -387,6 +394,18 @@ def night(
     simulate_night_command(directory, choice, exposures, exposure_time, small, masks, lsf_arcs)
 
 
+@simulate.command("campaign")
+def simulate_campaign(
+    request: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="What it shall hold.", show_default=False)],
+    directory: NewDirectory,
+    overwrite: Overwrite = False,
+) -> None:
+    """Simulate a campaign of many nights by its headers alone: raw headers, night logs, programmes, and the truth."""
+    from musedeep.cli.simulate import simulate_campaign_command
+
+    simulate_campaign_command(request, directory, overwrite)
+
+
 @simulate.command()
 def frame(
     kind: Annotated[str, typer.Argument(help="Raw tag, for example FLAT (manual, table 6.1).", show_default=False)],
@@ -413,6 +432,85 @@ def frame(
 
     choice = Choice(ifus, seed, mode, scene, ra, dec, fill_nan, without, compress, workers, overwrite)
     simulate_frame_command(kind, directory, choice, number, lamp, exposure_time)
+
+
+catalogue = typer.Typer(name="catalogue", help="Keep exposures of many nights in a database.", no_args_is_help=True)
+app.add_typer(catalogue)
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database", metavar="FILE|URL", envvar="MUSEDEEP_CATALOGUE", help="SQLite file, or URL of a database."
+    ),
+]
+
+
+@catalogue.command("add")
+def catalogue_add(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR|FILE...",
+            help="Raw frames, products and night logs, or directories of them; tables of an archive (.csv .ecsv .vot).",
+        ),
+    ],
+    database: Database = "catalogue.sqlite",
+    columns: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Which column of tables is which fact; default: ESO's.")
+    ] = None,
+    programmes: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Table of programmes (CSV or YAML).")
+    ] = None,
+) -> int | None:
+    """Add exposures, products, night logs and programmes; what is there already stays as it is."""
+    from musedeep.cli.catalogue import add_command
+
+    return add_command(paths, database, columns, programmes or [])
+
+
+@catalogue.command("list")
+def catalogue_list(
+    database: Database = "catalogue.sqlite",
+    where: Annotated[
+        list[str] | None, typer.Argument(metavar="FACT=VALUE...", help="As tag=OBJECT target=UDF-10.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List exposures, with grades and comments of night logs."""
+    from musedeep.cli.catalogue import list_command
+
+    list_command(database, where or [], json)
+
+
+@catalogue.command("info")
+def catalogue_info(database: Database = "catalogue.sqlite") -> None:
+    """Count what a catalogue holds, by type, mode and run."""
+    from musedeep.cli.catalogue import info_command
+
+    info_command(database)
+
+
+campaign = typer.Typer(name="campaign", help="Deep cubes of many targets: plan and run.", no_args_is_help=True)
+app.add_typer(campaign)
+
+
+@campaign.command("scan")
+def campaign_scan(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan to write, or to bring up to date.")],
+    database: Database = "catalogue.sqlite",
+    name: Annotated[str, typer.Option(help="Of the campaign; default: that of the file.")] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the plan, as max_inputs=null.")
+    ] = None,
+    today: Annotated[str, typer.Option(hidden=True)] = "",
+) -> int | None:
+    """Group exposures of a catalogue into targets and products, and write a plan that you edit.
+
+    What you have changed in the plan stays; exposures that are new are undecided.
+    """
+    from musedeep.cli.campaign import scan_command
+
+    return scan_command(plan, database, name, set_ or [], today)
 
 
 def _invoke(arguments: Sequence[str]) -> int:

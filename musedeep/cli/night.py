@@ -201,6 +201,19 @@ def _given_parameters(words: Sequence[str]) -> dict[str, dict[str, str]]:
     return given
 
 
+def _kinds(given: str) -> tuple[str, ...]:
+    """Kinds of products to be discarded."""
+    from musedeep.graph.night.discards import KINDS
+
+    kinds = tuple(filter(None, given.split(",")))
+    for kind in kinds:
+        if kind not in KINDS:
+            near = nearest(kind, list(KINDS))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(KINDS)}"
+            raise UsageProblem(f"--discard {kind}: {hint}")
+    return kinds
+
+
 def reduce_command(choice: NightChoice, resources: Resources, until: str, words: Sequence[str], dry_run: bool) -> int:
     """Reduce a night; status 1 if a task failed."""
     from musedeep.graph.night.plan import check_step, steps_until
@@ -232,6 +245,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         overwrite=resources.overwrite,
         save_fits=resources.save_fits,
         plots=resources.plots,
+        discard=_kinds(resources.discard),
         workers=resources.workers,
         threads=resources.threads or available_processors(),
         memory=memory,
@@ -320,5 +334,7 @@ def _print_outcome(outcome: "NightOutcome", request: "NightRequest", peak: int) 
     print(
         f"{len(outcome.plan.tasks)} tasks, {len(outcome.made)} done now, {len(outcome.earlier)} earlier, "
         f"{len(outcome.failed)} failed, {len(outcome.skipped)} skipped, in {duration(outcome.seconds)}; "
-        f"{len(outcome.products)} products ({size_text(size)}), peak memory {size_text(peak)}"
+        f"{len(outcome.products)} products ({size_text(size)}), "
+        + (f"{len(outcome.discarded)} products discarded, " if outcome.discarded else "")
+        + f"peak memory {size_text(peak)}"
     )

@@ -109,3 +109,16 @@ def _made(progress: TerminalProgress) -> str:
     """What an interrupted simulation leaves."""
     made = f"{progress.done} of {progress.total} frames are made; " if progress.total else ""
     return f"{made}the same command goes on"
+
+
+def simulate_campaign_command(request: Path, directory: Path, overwrite: bool) -> None:
+    """Simulate the headers of a campaign and say what there is."""
+    from musedeep.simulate.campaign.layout import campaign_obs
+    from musedeep.simulate.campaign.request import read_campaign
+    from musedeep.simulate.campaign.write import write_campaign
+
+    obs = campaign_obs(read_campaign(request))
+    with TerminalProgress() as progress:
+        number = write_campaign(directory, obs, overwrite, progress)
+    nights = len({int(one.mjd - 0.5) for ob in obs for one in ob.exposures})
+    print(f"{directory}: {number} headers of {len(obs)} OBs in {nights} nights in raw/; programmes.csv, truth/")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from musedeep.declaration import Recipe
-from musedeep.recipes.run_exposures import ExposureRows
+from musedeep.recipes.run_exposures import ExposureRows, wants_fits_of
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.reduction.cube.exposures import check_any_stage
 from musedeep.reduction.cube.make import make_cube_here
@@ -112,6 +112,7 @@ def cube_of(
         used=[(Path(path), tag) for tag in others for path in call.frames.get(tag, ()) if tag != FILTERS or wanted],
         given=[given_table(one) for one in exposures if isinstance(one, ExposureRows)],
         cards=cards, recipe=recipe, quality=quality, saved=saved, weighted=weight,
+        combined_format=frozenset({"store", "fits"} if wants_fits_of(call) else {"store"}),
     )  # fmt: skip
 
 

@@ -21,10 +21,11 @@ import numpy as np
 from astropy.io import fits
 
 from musedeep.declaration import Recipe
+from musedeep.errors import MusedeepError
 from musedeep.processors import available_processors
 from musedeep.progress import Progress
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, merged_spectrum
+from musedeep.reduction.correct.flat_field import FFCORR, flat_field, is_corrected, spectrum_of_ifus
 from musedeep.reduction.correct.never_twice import PIXTABLE, WCS, refuse_mixture
 from musedeep.reduction.correct.placing import POSITIONED
 from musedeep.reduction.correct.refraction_check import measure_refraction, residual_refraction
@@ -32,12 +33,13 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation, observation_of
 from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
+from musedeep.reduction.rows.recorded import RecordedRows, index_rows
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
 from musedeep.storage.fits.headers import integer_of, number_of, text_of
 from musedeep.storage.outputs import refuse_existing
-from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
+from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
 from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.storage.stores.location import Location
@@ -141,7 +143,13 @@ class ExposureRows:
         """Add all rows, as corrected so far, to the sums; see `reduction.rows.sums.add_up`."""
         add_up(self.sources, sums, workers, progress)
 
-    def product(self, cards: Sequence[Card] = (), workers: int | None = None) -> PixelTableProduct:
+    def recorded(self, workers: int | None = None) -> RecordedRows:
+        """The corrections instead of the corrected rows; positions and wavelengths of all rows are read once."""
+        return index_rows(self.sources, workers)
+
+    def product(
+        self, cards: Sequence[Card] = (), workers: int | None = None, limits: RowLimits | None = None
+    ) -> PixelTableProduct:
         """The pixel table of all IFUs, to be written; its limits are found first where they have changed.
 
         Parameters
@@ -149,11 +157,13 @@ class ExposureRows:
         cards : sequence of (keyword without HIERARCH, value, comment)
             For the primary header, each in the place of an earlier one.
         workers : threads
+        limits : of all rows, if they are known
         """
         header = self.header.copy()
-        limits = RowLimits()
         if self.moved and self.n_rows:
-            self.add_up([limits], workers)
+            if limits is None:
+                limits = RowLimits()
+                self.add_up([limits], workers)
             add(header, *limits.cards(self._zero))
         add(header, *self.cards, *cards)
         flat = self.flat_spectrum.hdu() if self.flat_spectrum else None
@@ -180,9 +190,7 @@ def exposures_of(paths: Sequence[str | Location]) -> list[ExposureRows]:
         refuse_mixture(tables)
         joined = JoinedPixelTable(tables)
         levelled = [corrected(one, scaled_flux(f)) for one, f in zip(tables, joined.factors, strict=True)]
-        spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
-        mode = text_of(joined.facts, "ESO INS MODE", joined.path, "")
-        spectrum = merged_spectrum(spectra, joined.path, mode) if len(spectra) == len(tables) else None
+        spectrum = spectrum_of_ifus(tables, joined.path, text_of(joined.facts, "ESO INS MODE", joined.path, ""))
         header, names = joined.header, tuple(str(table.path) for table in tables)
         if len(tables) > 1:
             header = _merged(header, len(tables))
@@ -196,6 +204,18 @@ def _merged(header: fits.Header, n_ifus: int) -> fits.Header:
     if _MERGED not in kept:
         add(kept, (_MERGED, n_ifus, "Merged IFUs that went into this pixel table"))
     return kept
+
+
+def check_one_mode(exposures: Sequence[ExposureRows]) -> None:
+    """Refuse exposures of different instrument modes (MusedeepError)."""
+    first = exposures[0].observation
+    for exposure in exposures[1:]:
+        own = exposure.observation
+        if own.mode != first.mode:
+            raise MusedeepError(
+                f"{own.name}: INS MODE is {own.mode}, that of {first.name} is {first.mode}; reduce exposures of one "
+                "mode at a time"
+            )
 
 
 def check_refraction(exposure: ExposureRows, darcheck: str, lambdaref: float, workers: int | None) -> ExposureRows:
@@ -251,10 +271,18 @@ def wants_fits_of(call: RecipeCall[Any]) -> bool:
     return call.save_fits or wants_fits()
 
 
-def write_product(call: RecipeCall[Any], name: str, product: PixelTableProduct) -> list[Path]:
-    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written."""
+def write_product(
+    call: RecipeCall[Any], name: str, product: PixelTableProduct, corrections: RecordedRows | None = None
+) -> list[Path]:
+    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written.
+
+    With its corrections, the store has these instead of the rows.
+    """
     store = call.output / f"{name}.zarr"
-    product.write_store(store, call.workers or available_processors(), call.overwrite)
+    if corrections is None:
+        product.write_store(store, call.workers or available_processors(), call.overwrite)
+    else:
+        corrections.write(store, product, call.overwrite)
     if not wants_fits_of(call):
         return [store]
     product.write_fits(store.with_suffix(".fits"), call.overwrite)

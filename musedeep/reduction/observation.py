@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
-from musedeep.storage.fits.headers import number_of, number_or_none, text_of, value_of
+from musedeep.storage.fits.headers import WATER, mean_of_ends, number_of, number_or_none, text_of, value_of
 
 LST_TOLERANCE: Final = 120.0
 """Largest difference of LST from the sidereal time at MJD-OBS [s]; it moves a field at airmass 1.8 by half a degree."""
@@ -185,6 +185,11 @@ class Observation:
         keys = [f"ESO TEL AMBI PRES {end}" for end in ("START", "END")]
         found = [self._number(key, low=300.0, high=1100.0) for key in keys if value_of(self.header, key) is not None]
         return sum(found) / len(found) if found else self._number(keys[0])
+
+    @property
+    def water(self) -> float | None:
+        """Precipitable water at the zenith [mm], if the header has it."""
+        return mean_of_ends(self.header, WATER)
 
 
 def observation_of(header: fits.Header, name: object) -> Observation:

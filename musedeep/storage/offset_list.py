@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.hdus import column, open_hdus, write_hdus
+from musedeep.storage.fits.table import binary_table
 
 COLUMNS = ("DATE_OBS", "RA_OFFSET", "DEC_OFFSET")
 """Columns without which a table is no OFFSET_LIST."""
@@ -121,5 +122,5 @@ def write_offset_list(
     ]
     if header is None:
         header = fits.Header([("HIERARCH ESO PRO CATG", "OFFSET_LIST")])
-    hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU.from_columns(columns)])
+    hdus = fits.HDUList([fits.PrimaryHDU(header=header), binary_table(columns)])
     write_hdus(Path(path), hdus, overwrite)

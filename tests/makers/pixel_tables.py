@@ -230,7 +230,10 @@ def write_rows(
             hdus.append(fits.BinTableHDU.from_columns(columns))
         if flat_field:
             wavelength = np.arange(4650.0, 9300.0, 50.0)
-            curve = [fits.Column("lambda", "1D", array=wavelength), fits.Column("data", "1D", array=np.sin(wavelength))]
+            curve = [
+                fits.Column("lambda", "1D", array=wavelength),
+                fits.Column("data", "1D", array=1.5 + np.sin(wavelength)),
+            ]
             hdus.append(fits.BinTableHDU.from_columns(curve, name="PIXTABLE_FLAT_FIELD"))
         fits.HDUList(hdus).writeto(path, overwrite=True)
 

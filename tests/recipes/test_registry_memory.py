@@ -1,4 +1,7 @@
-"""Each recipe, in a process of its own on full-size frames, takes at most the memory that it declares."""
+"""Each recipe, in a process of its own on full-size frames, takes at most the memory that it declares.
+
+Those after muse_scibasic: `tests/reference/test_second_stage_memory.py`.
+"""
 
 import pytest
 

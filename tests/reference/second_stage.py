@@ -6,8 +6,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from musedeep.cli.main import run
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.recipes.registry import recipes
+from tests.makers.peak_memory import peak_memory_of
 from tests.reference.night.night_files import Night
+
+PEAK = "peak-memory"
+"""File beside products: the peak memory of the process that made them [bytes]."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class SecondStage:
         return [(line.split()[0], line.split()[1]) for line in lines if line.strip()]
 
     def ours(self, step: str, *parameters: str, recipe: str = "", frames: list[tuple[str, str]] | None = None) -> Path:
-        """Directory of the products of a recipe of ours; made once per session.
+        """Directory of the products of a recipe of ours; made once per session, in the memory that a night gives it.
 
         Parameters
         ----------
@@ -48,10 +53,20 @@ class SecondStage:
                 made.mkdir(exist_ok=True)
                 sof = made / "in.sof"
                 sof.write_text("".join(f"{path} {tag}\n" for path, tag in frames))
-                status = run(["recipe", recipe, "--overwrite", f"--output-dir={made}", *parameters, str(sof)])
-                assert status == 0, f"{recipe} ended with status {status}"
+                memory = f"--memory={(BASE_BYTES + declared_memory(recipe, frames)) >> 20}MiB"
+                peak = peak_memory_of(
+                    "recipe", recipe, "--overwrite", f"--output-dir={made}", memory, *parameters, str(sof)
+                )
+                (made / PEAK).write_text(str(peak))
                 (made / "done").touch()
         return made
+
+
+def declared_memory(recipe: str, frames: list[tuple[str, str]]) -> int:
+    """Memory that a recipe declares for a set-of-frames, beyond that of its process [bytes]."""
+    cost = recipes()[recipe].cost
+    ifus = {m[1] for path, tag in frames if "PIXTABLE" in tag and (m := re.search(r"-(\d\d)\.", path))}
+    return cost.memory + len(ifus) * cost.memory_per_ifu
 
 
 SAVE = {
@@ -96,11 +111,11 @@ class OurNight(Night):
             )
         return found
 
-    def made(self, step: str) -> Path:
-        """Directory of the products of a step."""
+    def made(self, step: str, *parameters: str) -> Path:
+        """Directory of the products of a step, with parameters beside its own."""
         kind = re.sub(r"-[0-9]+$", "", step)
-        options = SAVE.get(kind, ())
+        own = SAVE.get(kind, ())
         if kind == "standard" and self.narrow:
             # the aperture of this mode takes 32 pixels and more; in a strip of 24 it loses a fifth of the light
-            options = ("--profile=smoffat",)
-        return self.stage.ours(step, *options, frames=self.frames(step))
+            own = ("--profile=smoffat",)
+        return self.stage.ours(step, *own, *parameters, frames=self.frames(step))

@@ -31,7 +31,7 @@ def theirs(frames, esorex_recipe, tmp_path_factory):
 @pytest.fixture(scope="module")
 def ours(second_stage, frames):
     """Directory of our products."""
-    given = PLAIN | {"autocalib": "deepfield", "save": "autocal"}
+    given = PLAIN | {"autocalib": "deepfield", "save": "autocal", "water": "false"}
     return second_stage.ours("scipost-1", *(f"--{name}={value}" for name, value in given.items()), frames=frames)
 
 
@@ -80,7 +80,7 @@ def test_factors_are_exchanged(second_stage, frames, ours, theirs, esorex_recipe
     given = PLAIN | {"autocalib": "user", "save": "individual"}
     made = esorex_recipe(tmp_path / "user", "muse_scipost", [*frames, (ours / FACTORS, "AUTOCAL_FACTORS")], given)
     mine = second_stage.ours(
-        "scipost-1", "--save-fits", *(f"--{name}={value}" for name, value in given.items()),
+        "scipost-1", "--save-fits", "--water=false", *(f"--{name}={value}" for name, value in given.items()),
         frames=[*frames, (str(theirs / FACTORS), "AUTOCAL_FACTORS")],
     )  # fmt: skip
     values = []

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.reference, pytest.mark.modes]
 @pytest.fixture(scope="module")
 def ours(second_stage):
     """Our products, without the correction that the reference does not have."""
-    return second_stage.ours("create_sky", "--unbiased=false")
+    return second_stage.ours("create_sky", "--unbiased=false", "--water=false")
 
 
 def path_of(night, ours, category):

@@ -18,7 +18,7 @@ STRONG = ((5570.0, 5584.0), (5885.0, 5897.0), (6297.0, 6304.0), (6360.0, 6367.0)
 @pytest.fixture(scope="module")
 def ours(second_stage):
     """Our products, without the correction for the choice of dark spaxels, which the reference does not have."""
-    return second_stage.ours("scipost-1", "--save=cube,skymodel,individual", "--unbiased=false")
+    return second_stage.ours("scipost-1", "--save=cube,skymodel,individual", "--unbiased=false", "--water=false")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.recipes.registry import named
 from tests.makers.step_runs import product, run_recipe
 
 pytestmark = [pytest.mark.reference, pytest.mark.modes]
@@ -52,7 +53,10 @@ def both(esorex_recipe, tmp_path):
 
     def run(recipe, frames, name="PIXTABLE_REDUCED_0001-00.fits", **parameters):
         made = esorex_recipe(tmp_path / "theirs", recipe, frames, parameters)
-        status, ours = run_recipe(recipe, tmp_path / "ours", frames, *(f"--{k}={v}" for k, v in parameters.items()))
+        # parameters that the reference does not have, as it behaves
+        own = {p.name: str(p.neutral).lower() for p in named(recipe).parameters if p.neutral is not None}
+        given = [f"--{k}={v}" for k, v in (own | parameters).items()]
+        status, ours = run_recipe(recipe, tmp_path / "ours", frames, *given)
         assert status == 0
         header, rows, _ = product(ours)
         return *theirs(made / name), header, rows
@@ -140,7 +144,7 @@ def test_chain_of_steps_is_what_scipost_does(night, esorex_recipe, tmp_path):
     frames = tables
     for step, given, further in steps:
         given = frames if given is None else given
-        options = ["--rvcorr=none"] if step == "correct_rv" else []
+        options = {"correct_rv": ["--rvcorr=none"], "calibrate_flux": ["--water=false"]}.get(step, [])
         status, ours = run_recipe(f"muse_scipost_{step}", tmp_path / step, [*given, *further], *options)
         assert status == 0
         frames = [(ours / "PIXTABLE_REDUCED_0001.zarr", "PIXTABLE_OBJECT")]

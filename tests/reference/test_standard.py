@@ -29,7 +29,7 @@ def theirs(second_stage):
 @pytest.fixture(scope="module")
 def ours(second_stage):
     """Paths of our products by category."""
-    made = second_stage.ours("standard", "--filter=white,Johnson_V,Cousins_R,Cousins_I")
+    made = second_stage.ours("standard", "--filter=white,Johnson_V,Cousins_R,Cousins_I", "--telluric=bridge")
     return {name: made / f"{name}_0001.fits" for name in PRODUCTS}
 
 
@@ -47,7 +47,8 @@ def from_their_fluxes(second_stage, theirs):
     spectrum = StarSpectrum(wavelength, flux, np.sqrt(variance))
     curve = sensitivity(spectrum, star, read_extinction(frames["EXTINCT_TABLE"]), seen)
     regions = read_telluric_regions(frames["TELLURIC_REGIONS"])
-    return (*response_of(curve, regions, "ppoly", seen), star, frames["FILTER_LIST"])
+    response, absorption, _ = response_of(curve, regions, "ppoly", seen, "bridge")
+    return response, absorption, star, frames["FILTER_LIST"]
 
 
 def test_the_response_of_the_same_fluxes(theirs, from_their_fluxes, figure):

@@ -9,6 +9,7 @@ from musedeep.statics import load
 from musedeep.statics.telluric import telluric_transmission
 
 TABLES = (
+    "absorption",
     "arc_lines",
     "astrometric_fields",
     "extinction",

@@ -9,6 +9,7 @@ from typing import Any
 
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError
+from musedeep.graph.night.discards import freed_by
 from musedeep.graph.night.plan import FrameSet, n_exposures, n_ifus
 from musedeep.recipes.registry import declared
 from musedeep.reduction.parameters import SAVE_FITS
@@ -49,7 +50,7 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
         if product.nbytes and product.made_with(given):
             number = n_ifus(one) * (n_exposures(one) if product.each else 1)
             part = max(re.split(r"TAG|eeee|kkkk|-nn|\.", product.name), key=len)
-            sizes[part] = sizes.get(part, 0) + int(number * product.nbytes * planes)
+            sizes[part] = sizes.get(part, 0) + int(number * product.size_with(given) * planes)
     if recipe.cost.work_per_exposure:
         sizes["raw frames"] = n_exposures(one) * recipe.cost.work_per_exposure
     return sizes
@@ -60,24 +61,32 @@ def disk_of(
     save_fits: bool,
     replaced: Callable[[str, Sequence[str]], int],
     parallel: int,
+    readers: Mapping[str, Sequence[str]] | None = None,
 ) -> Disk:
     """What sets-of-frames that are to be reduced take on disk; what is free there is not looked up.
 
     `replaced` gives the bytes that are there already, of a task and of products with one of these parts in their names;
-    `parallel` is the number of tasks at once.
+    `parallel` is the number of tasks at once. `readers` has the readers of the products that are discarded after
+    them, as of `discards.readers_of`.
     """
     disk, sizes = Disk(), []
+    passing: dict[str, dict[str, int]] = {}
     for one, settings in todo:
         parameters = settings.texts()
         made = products_of(one, parameters, save_fits)
         total = sum(made.values())
         disk.by_step[one.step] = disk.by_step.get(one.step, 0) + total
         sizes.append((total, replaced(one.name, list(made))))
+        passing[one.name] = {}
+        for part, nbytes in made.items():
+            paths = [path for path in one.products if path in (readers or {}) and part in path]
+            passing[one.name] |= {path: nbytes // len(paths) for path in paths}
         for name in unasked(declared()[one.recipe]):
             if parameters.get(name) is False:
                 more = sum(products_of(one, {**parameters, name: True}, save_fits).values()) - total
                 disk.images[f"{one.recipe}.{name}"] = disk.images.get(f"{one.recipe}.{name}", 0) + more
-    disk.need = needed(sizes, parallel)
+    freed = freed_by(passing, readers or {})
+    disk.need = needed(sizes, parallel, [freed.get(name, 0) for name in passing])
     return disk
 
 
@@ -87,8 +96,8 @@ def check_room(output: Path, disk: Disk) -> None:
         steps = ", ".join(f"{step} {nbytes / 1e9:.3g} GB" for step, nbytes in disk.by_step.items() if nbytes)
         raise MusedeepError(
             f"{output}: {disk.free} bytes are free, but about {disk.need} bytes are needed ({steps}); free "
-            f"{disk.need - disk.free} bytes, or give another --output-dir, fewer --ifus, an earlier --until, or a "
-            "--save-fits or --set less"
+            f"{disk.need - disk.free} bytes, or give another --output-dir, fewer --ifus, an earlier --until, "
+            "--discard pixel-tables,masters, or a --save-fits or --set less"
         )
 
 
@@ -98,11 +107,15 @@ def free_bytes(output: Path) -> int:
     return shutil.disk_usage(there).free
 
 
-def needed(tasks: Iterable[tuple[int, int]], parallel: int) -> int:
+def needed(tasks: Iterable[tuple[int, int]], parallel: int, freed: Sequence[int] = ()) -> int:
     """Bytes that are needed to make tasks, `parallel` at once.
 
-    A task has its own bytes, and those of what it replaces, which goes only when the new products are there.
+    A task has its own bytes, and those of what it replaces, which goes only when the new products are there. `freed`
+    has the bytes of other products that go when each task has ended, in the same order.
     """
     pairs = list(tasks)
+    new, after = [size for size, _ in pairs], [*freed] or [0] * len(pairs)
     replaced = sorted((old for _, old in pairs), reverse=True)
-    return max(sum(new for new, _ in pairs) - sum(replaced) + sum(replaced[:parallel]), 0)
+    # before the end of task k, with what is made beside it
+    largest = max((sum(new[: k + parallel]) - sum(after[:k]) for k in range(len(new))), default=0)
+    return max(largest - sum(replaced) + sum(replaced[:parallel]), 0)

@@ -101,6 +101,7 @@ class Journal:
         self.output = output
         self.path = output / WORK / "done.jsonl"
         self.records: dict[str, Record] = {}
+        self.discarded: set[str] = set()
         self._ours: set[str] = set()
         try:
             content = self.path.read_bytes()
@@ -119,6 +120,8 @@ class Journal:
             entry = json.loads(line)
             if "making" in entry:
                 self._ours.update(entry["making"])
+            elif "discarded" in entry:
+                self.discarded.update(entry["discarded"])
             else:
                 products = {
                     name: (int(size), when if isinstance(when, str) else int(when))
@@ -126,6 +129,7 @@ class Journal:
                 }
                 self.records[entry["task"]] = Record(entry["key"], products, entry.get("code", ""))
                 self._ours.difference_update(products)
+                self.discarded.difference_update(products)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return  # a line that a full disk has cut: its task is done again
 
@@ -142,7 +146,10 @@ class Journal:
         self._torn = False
 
     def why(self, task: str, key: str) -> str:
-        """Why a task is to be done; empty if it was, with this key and code, and its products are as it left them."""
+        """Why a task is to be done; empty if it was, with this key and code, and its products are as it left them.
+
+        Those that `discard` has removed need not be there.
+        """
         record = self.records.get(task)
         if record is None:
             return NEW
@@ -150,13 +157,37 @@ class Journal:
             return OTHER_VERSION
         if record.key != key:
             return INCOMPLETE if record.key.startswith(key + _WITHOUT) else CHANGED
-        return "" if all(self._unchanged(record, name) for name in record.products) else GONE
+        return "" if all(self.lacks(name) or self._unchanged(record, name) for name in record.products) else GONE
+
+    def lacks(self, name: str) -> bool:
+        """Whether a product was discarded, and is not there."""
+        return name in self.discarded and not os.path.lexists(self.output / name)
 
     def _unchanged(self, record: Record, name: str) -> bool:
         try:
             return _stamp(self.output / name) == record.products[name]
         except MusedeepError:
             return False
+
+    def discard(self, names: Iterable[str]) -> list[Path]:
+        """Remove those of some products that are there and were made here, and record that they were there.
+
+        Nobody sees half a store. Raises MusedeepError if they cannot be recorded or removed.
+        """
+        found = [name for name in names if os.path.lexists(self.output / name) and self.ours(name)]
+        if not found:
+            return []
+        try:
+            self._write({"discarded": found})
+            self.discarded.update(found)
+            rubbish = self.output / WORK / "discarded"
+            rubbish.mkdir(exist_ok=True)
+            for k, name in enumerate(found):
+                os.replace(self.output / name, rubbish / str(k))
+            shutil.rmtree(rubbish)
+        except OSError as error:
+            raise write_error(Path(error.filename or self.path), error, 0) from error
+        return [self.output / name for name in found]
 
     def replaced(self, task: str, kinds: Sequence[str]) -> int:
         """Bytes of the products that an earlier start has made of a task, of those in whose names one of these is."""
@@ -216,5 +247,6 @@ class Journal:
         self._write({"task": task, "key": key, "products": stamps, "code": code_state()})
         self.records[task] = Record(key, stamps, code_state())
         self._ours.difference_update(names)
+        self.discarded.difference_update(names)
         shutil.rmtree(source)
         return [self.output / name for name in names]

@@ -72,6 +72,16 @@ class NightPlan:
         """Tasks by name."""
         return {task.name: task for task in self.tasks}
 
+    def order_of_work(self) -> list[Task]:
+        """The tasks as they begin where one runs at a time: always the most urgent whose needs are over."""
+        waiting, over, order = sorted(self.tasks, key=lambda task: -task.urgency), set[str](), list[Task]()
+        while waiting:
+            task = next(one for one in waiting if over.issuperset(one.needs))
+            waiting.remove(task)
+            over.add(task.name)
+            order.append(task)
+        return order
+
 
 SHORT: Final = {"align": "exp_align", "combine": "exp_combine"}
 """Short names of steps."""

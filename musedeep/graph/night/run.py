@@ -16,10 +16,12 @@ from typing import Any
 
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError, nearest
+from musedeep.graph.night.discards import Discards, check_not_needed
 from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes
 from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
-from musedeep.graph.night.plan import FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
+from musedeep.graph.night.plan import Frames, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
+from musedeep.graph.night.task_steps import TaskAtWork, TaskStep
 from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, open_executor
 from musedeep.graph.workers.memory import BASE_BYTES
@@ -45,6 +47,7 @@ class NightRequest:
     until : last step
     save_fits : write pixel tables as FITS files, too
     plots : draw pictures beside the products
+    discard : kinds of products to remove when all that reads them is done, of `discards.KINDS`
     workers, threads, memory, scheduler, cluster : as in `executor.Resources`
     """
 
@@ -56,6 +59,7 @@ class NightRequest:
     overwrite: bool = False
     save_fits: bool = False
     plots: bool = False
+    discard: Sequence[str] = ()
     workers: int | None = None
     threads: int = 1
     memory: int = 4 * 2**30
@@ -75,6 +79,7 @@ class NightOutcome:
     skipped : the tasks that each would have needed, by task
     lost : what tasks of all IFUs went on without, by task
     products : made now
+    discarded : products that were removed
     seconds : of this start
     took : seconds of each task made now
     """
@@ -86,6 +91,7 @@ class NightOutcome:
     skipped: dict[str, list[str]] = field(default_factory=dict)
     lost: dict[str, str] = field(default_factory=dict)
     products: list[Path] = field(default_factory=list)
+    discarded: list[Path] = field(default_factory=list)
     seconds: float = 0.0
     took: dict[str, float] = field(default_factory=dict)
     disk: Disk = field(default_factory=Disk)
@@ -134,6 +140,7 @@ def reduce_night(
     """
     began = time.monotonic()
     plan, parameters = prepare(request)
+    check_not_needed(request.discard, parameters)
     workers = request.workers or 1
     apart = workers > 1
     parallel = workers if apart else request.threads
@@ -183,27 +190,6 @@ def _remove_scratch(output: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@dataclass
-class _Work:
-    """A task at work: what workers have to know, when it began, pieces that are not over, what went wrong."""
-
-    task: Task
-    call: TaskCall
-    began: float
-    left: int = 0
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A call for a worker: of a whole task, or of a part of it."""
-
-    work: _Work
-    function: Callable[..., TaskResult]
-    memory: int
-    ifu: tuple[int, ...] = ()
-
-
 class _Run:
     """One start: which tasks wait, run, and are over."""
 
@@ -219,6 +205,9 @@ class _Run:
         self.executor: Executor | None = None
         self.parallel = parallel
         self.journal = Journal(request.output)
+        self.discards = Discards(plan, request.sets, self.journal, request.discard)
+        # of this start alone: a job that outlives a killed start may still write into those of its own
+        self.work_directory = request.output.absolute() / WORK / f"start-{time.time_ns():x}"
         self.outcome = NightOutcome(plan)
         self.recorder = Recorder()
         self.keys: dict[str, str] = {}
@@ -229,7 +218,7 @@ class _Run:
         # products that tasks have not made, though they made others
         self.absent: set[str] = set()
         # parts of tasks that have begun
-        self.ready: deque[_Step] = deque()
+        self.ready: deque[TaskStep] = deque()
 
     @property
     def over(self) -> set[str]:
@@ -279,14 +268,15 @@ class _Run:
                 continue
             keys.update(dict.fromkeys(task.frames.products, key))
             reasons[task.name] = self.journal.why(task.name, key)
+        self.discards.ask_again(reasons)
         return reasons
 
     def _measure(self, reasons: Mapping[str, str]) -> None:
         """What the tasks that are to be done take on disk; a line for each reason why some are done again."""
         todo = [task for task in self.plan.tasks if reasons[task.name]]
-        sets = [(task.frames, self._settings(task)) for task in todo]
+        sets = [(task.frames, self._settings(task)) for task in self.plan.order_of_work() if reasons[task.name]]
         save_fits = self.request.save_fits or wants_fits()
-        self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel)
+        self.outcome.disk = disk_of(sets, save_fits, self.journal.replaced, self.parallel, self.discards.readers)
         self.outcome.disk.free = free_bytes(self.request.output)
         for reason in dict.fromkeys(reasons.values()):
             names = [task.name for task in todo if reasons[task.name] == reason != NEW]
@@ -304,14 +294,14 @@ class _Run:
         assert self.executor is not None
         executor = self.executor
         self.progress.begin(len(self.plan.tasks), "tasks", cost=self.plan.seconds)
-        running: dict[Any, _Step] = {}
+        running: dict[Any, TaskStep] = {}
         memory = (executor.memory or self.request.memory) - BASE_BYTES
 
         def fits(need: int) -> bool:
             used = sum(step.memory for step in running.values())
             return not running or (len(running) < self.parallel and used + need <= memory)
 
-        def submit(step: _Step) -> None:
+        def submit(step: TaskStep) -> None:
             running[executor.submit(step.function, step.work.call, *step.ifu, memory=step.memory)] = step
 
         def launch() -> None:
@@ -381,12 +371,23 @@ class _Run:
         except MusedeepError as error:
             self._fail(task, str(error))
             return True
-        if not self.journal.why(task.name, key):
+        if task.name not in self.discards.again and not self.journal.why(task.name, key):
             self._know(task, key)
             self.outcome.earlier.append(task.name)
             self.progress.advance(cost=task.cost.seconds, made=False)
+            self._discard(task, frames)
             return True
         return False
+
+    def _discard(self, task: Task, frames: Frames, lacking: bool = False) -> None:
+        """Remove what nobody reads after a task."""
+        try:
+            gone = self.discards.ended(task, frames, lacking)
+        except MusedeepError as error:  # the products of the task are there
+            LOG.warning(f"nothing is discarded after {task.name}: {error}")
+            return
+        self.outcome.discarded += gone
+        self.outcome.products = [path for path in self.outcome.products if path not in gone]
 
     def _settings(self, task: Task) -> Parameters:
         settings = self.parameters[task.frames.recipe]
@@ -403,7 +404,7 @@ class _Run:
         self.keys[task.name] = key
         self.key_of_path.update(dict.fromkeys(task.frames.products, key))
 
-    def _begin(self, task: Task) -> _Step | None:
+    def _begin(self, task: Task) -> TaskStep | None:
         """The first call of a task; None if it cannot begin."""
         self.waiting.remove(task)
         frames = self._frames(task)
@@ -419,21 +420,21 @@ class _Run:
             self.outcome.lost[task.name] = f"{', '.join(left_out)}, which could not be made"
             LOG.warning(f"{task.name} goes on without {self.outcome.lost[task.name]}")
         module = self.request.modules[task.frames.recipe]
-        directory = self.request.output.absolute() / WORK / task.name
+        directory = self.work_directory / task.name
         call = TaskCall(
             module, list(frames), self._settings(task), str(directory), self.request.save_fits, self.request.plots
         )
-        work = _Work(task, call, time.monotonic())
+        work = TaskAtWork(task, call, time.monotonic())
         if task.cost.piece and hasattr(import_module(module).RECIPE.load(), "piece"):
-            return _Step(work, look_task, task.cost.piece)
-        return _Step(work, run_task, task.cost.memory)
+            return TaskStep(work, look_task, task.cost.piece)
+        return TaskStep(work, run_task, task.cost.memory)
 
-    def _go_on(self, step: _Step, result: TaskResult) -> None:
+    def _go_on(self, step: TaskStep, result: TaskResult) -> None:
         """What follows a call: the pieces of its task, what puts them together, or the end of the task."""
         work, task = step.work, step.work.task
         if step.function is look_task and not result.failure:
             work.left = len(result.pieces)
-            self.ready.extend(_Step(work, piece_task, task.cost.piece, (ifu,)) for ifu in result.pieces)
+            self.ready.extend(TaskStep(work, piece_task, task.cost.piece, (ifu,)) for ifu in result.pieces)
             return
         if step.function is piece_task:
             work.left -= 1
@@ -441,7 +442,7 @@ class _Run:
             if work.left:
                 return
             if not work.failure:
-                self.ready.append(_Step(work, finish_task, task.cost.memory))
+                self.ready.append(TaskStep(work, finish_task, task.cost.memory))
                 return
             result = replace(result, failure=work.failure)
         if step.function is not run_task:
@@ -460,9 +461,9 @@ class _Run:
         for note in result.notes:
             LOG.warning(f"{task.name}: {note}")
         if not failure:
-            source = self.request.output / WORK / task.name
+            source, below = self.work_directory / task.name, task.frames.directory
             try:
-                made = self.journal.keep(task.name, key, source, task.frames.directory, self.request.overwrite)
+                made = self.journal.keep(task.name, key, source, below, self.request.overwrite)
                 self.outcome.products += made
             except MusedeepError as error:
                 failure = str(error)
@@ -482,6 +483,7 @@ class _Run:
         took = Measured(None, Work(), result.ended, result.seconds, result.peak_memory, result.worker)
         self.recorder.task(task.frames.step, task.name, took, {"frames": len(task.frames.frames)})
         self.progress.advance(cost=task.cost.seconds)
+        self._discard(task, self._frames(task), bool(result.lost))
 
     def _wanted(self, task: Task) -> list[str]:
         """Products of a task that have to be there; of a recipe on single exposures those that another task takes."""

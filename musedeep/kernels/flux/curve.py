@@ -10,12 +10,18 @@ from typing import Final
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from musedeep.kernels.lines.levenberg import eliminate
+from musedeep.threads import in_threads
+
+Floats = NDArray[np.float64]
 
 CLIP: Final = 3.0
 ROUNDS: Final = 20
 DEGREE: Final = 3
+POINTS: Final = 256
+"""Points that a thread fits at a time."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -45,7 +51,8 @@ def fit_polynomial(x, y, used, degree, coefficients):
     for i in range(m):
         for j in range(m):
             normal[i, j] = sums[i + j]
-    coefficients[:] = 0.0
+    for i in range(coefficients.size):
+        coefficients[i] = 0.0
     if eliminate(normal, right, 0.0, work, step, m):
         for i in range(m):
             coefficients[i] = step[i]
@@ -56,7 +63,7 @@ def fit_polynomial(x, y, used, degree, coefficients):
     return np.sqrt(squares / number)
 
 
-@nb.njit(nogil=True, inline="always")
+@nb.njit(nogil=True, cache=True)
 def polynomial(x, coefficients):
     """Value of a polynomial of rising powers."""
     value = 0.0
@@ -70,20 +77,59 @@ def fit_clipped(x, y, used, degree, coefficients):
     """The same without the points that are off by more than CLIP times the rms, which `used` loses; the rms."""
     rms = fit_polynomial(x, y, used, degree, coefficients)
     for _ in range(ROUNDS):
-        changed = False
+        changed, left = False, 0
         for i in range(x.size):
             # the rounding of an exact polynomial is no reason
             if used[i] and abs(y[i] - polynomial(x[i], coefficients)) > CLIP * rms + 1e-12 * abs(y[i]):
                 used[i] = False
                 changed = True
-        if not changed or used.sum() <= degree + 1:
+            left += used[i]
+        if not changed or left <= degree + 1:
             break
         rms = fit_polynomial(x, y, used, degree, coefficients)
     return rms
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def smooth_curve(wavelength, values, reach, mean_reach, smooth, spread):
+@nb.njit(nogil=True, cache=True)
+def _fit_around(wavelength, values, reach, begin, end, fitted):
+    """Values of the polynomials at the points begin to end - 1."""
+    coefficients = np.empty(DEGREE + 1)
+    x, used = np.empty(wavelength.size), np.empty(wavelength.size, np.bool_)
+    low, high = np.int64(0), np.int64(0)
+    for k in range(begin, end):
+        while wavelength[low] < wavelength[k] - reach:
+            low += 1
+        while high < wavelength.size and wavelength[high] <= wavelength[k] + reach:
+            high += 1
+        for i in range(low, high):
+            x[i], used[i] = (wavelength[i] - wavelength[k]) / reach, True
+        fit_clipped(x[low:high], values[low:high], used[low:high], DEGREE, coefficients)
+        fitted[k] = coefficients[0]
+
+
+@nb.njit(nogil=True, cache=True)
+def _running_mean(wavelength, fitted, reach, smooth, spread):
+    """The running mean, and the standard deviation of what it averages."""
+    n = wavelength.size
+    low, high = np.int64(0), np.int64(0)
+    for k in range(n):
+        while wavelength[low] < wavelength[k] - reach:
+            low += 1
+        while high < n and wavelength[high] <= wavelength[k] + reach:
+            high += 1
+        side = min(k - low, high - 1 - k)
+        total = squares = 0.0
+        for i in range(k - side, k + side + 1):
+            total += fitted[i]
+        smooth[k] = total / (2 * side + 1)
+        for i in range(k - side, k + side + 1):
+            squares += (fitted[i] - smooth[k]) ** 2
+        spread[k] = np.sqrt(squares / (2 * side)) if side else 0.0
+
+
+def smooth_curve(
+    wavelength: Floats, values: Floats, reach: float, mean_reach: float, smooth: Floats, spread: Floats
+) -> None:
     """Smooth a curve.
 
     Parameters
@@ -96,17 +142,9 @@ def smooth_curve(wavelength, values, reach, mean_reach, smooth, spread):
     """
     n = wavelength.size
     fitted = np.empty(n)
-    for k in nb.prange(n):
-        low = np.searchsorted(wavelength, wavelength[k] - reach)
-        high = np.searchsorted(wavelength, wavelength[k] + reach, side="right")
-        coefficients = np.empty(DEGREE + 1)
-        x = (wavelength[low:high] - wavelength[k]) / reach
-        fit_clipped(x, values[low:high], np.ones(high - low, np.bool_), DEGREE, coefficients)
-        fitted[k] = coefficients[0]
-    for k in range(n):
-        low = np.searchsorted(wavelength, wavelength[k] - mean_reach)
-        high = np.searchsorted(wavelength, wavelength[k] + mean_reach, side="right")
-        side = min(k - low, high - 1 - k)
-        part = fitted[k - side : k + side + 1]
-        smooth[k] = part.mean()
-        spread[k] = np.sqrt(((part - smooth[k]) ** 2).sum() / (2 * side)) if side else 0.0
+
+    def fit(number: int) -> None:
+        _fit_around(wavelength, values, reach, number * POINTS, min((number + 1) * POINTS, n), fitted)
+
+    in_threads(fit, -(-n // POINTS))
+    _running_mean(wavelength, fitted, mean_reach, smooth, spread)

@@ -19,8 +19,13 @@ from typing import Final
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from musedeep.kernels.lines.levenberg import CONVERGED, Damping, Model, eliminate, minimise, space
+from musedeep.threads import in_threads
+
+Floats = NDArray[np.float64]
+Cube = NDArray[np.float32]
 
 BACKGROUND, FLUX, X, Y, WIDTH_X, WIDTH_Y, RHO, BETA = range(8)
 """Places of the parameters."""
@@ -70,7 +75,8 @@ def _mean_shape(kind, p, x, y, node, d, e):
     if node == 0.0:
         return _shape(kind, p, dx, dy, d)
     total = 0.0
-    d[:] = 0.0
+    for i in range(6):
+        d[i] = 0.0
     for k in range(4):
         total += 0.25 * _shape(kind, p, dx + node * (2 * (k & 1) - 1), dy + node * ((k & 2) - 1), e)
         for i in range(6):
@@ -82,8 +88,10 @@ def _mean_shape(kind, p, x, y, node, d, e):
 def _equations(data, p, normal, gradient):
     """Sum of weighted squared residuals, and the normal equations of the eight parameters."""
     kind, values, weights, free, node, d, e, full = data
-    normal[:] = 0.0
-    gradient[:] = 0.0
+    for i in range(8):
+        gradient[i] = 0.0
+        for j in range(8):
+            normal[i, j] = 0.0
     total = 0.0
     rows, columns = values.shape
     for y in range(rows):
@@ -138,8 +146,49 @@ def _small(step, p):
 MODEL: Final = Model(_equations, eliminate, _within, _small)
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def fit_planes(kind, values, weights, free, node, guess, parameters, errors, good):
+@nb.njit(nogil=True, cache=True)
+def _fit_run(kind, values, weights, free, node, guess, parameters, errors, good, begin, end):
+    """Fit the planes begin to end - 1, one after the other."""
+    d, e, full = np.empty(6), np.empty(6), np.empty(8)
+    arrays = space(8)
+    work, step, last, unit = np.empty((8, 8)), np.empty(8), np.empty(8), np.empty(8)
+    for i in range(8):
+        last[i] = guess[i]
+        unit[i] = i == 1
+    for k in range(begin, end):
+        p = parameters[k]
+        good[k] = False
+        for attempt in range(2):
+            # of another plane only the shape is taken: the flux may be far off
+            for i in range(8):
+                p[i] = last[i] if attempt == 0 else guess[i]
+            data = kind, values[k], weights[k], free, node, d, e, full
+            _linear(kind, values[k], weights[k], free, node, p)
+            status, _ = minimise(MODEL, 8, data, p, arrays, DAMPING)
+            if status == CONVERGED and p[1] > 0.0:
+                good[k] = True
+                break
+        errors[k] = np.nan
+        if good[k] and eliminate(arrays[0], unit, 0.0, work, step, 8) and step[1] > 0.0:
+            errors[k] = np.sqrt(step[1])
+        for i in range(8):
+            if good[k]:
+                last[i] = p[i]
+            else:
+                p[i] = np.nan
+
+
+def fit_planes(
+    kind: int,
+    values: Cube,
+    weights: Cube,
+    free: NDArray[np.bool_],
+    node: float,
+    guess: Floats,
+    parameters: Floats,
+    errors: Floats,
+    good: NDArray[np.bool_],
+) -> None:
     """Fit a profile to each plane.
 
     Parameters
@@ -155,33 +204,12 @@ def fit_planes(kind, values, weights, free, node, guess, parameters, errors, goo
     good : bool (planes,), whether the fit converged to a positive flux
     """
     planes = values.shape[0]
-    runs = (planes + RUN - 1) // RUN
-    for run in nb.prange(runs):
-        d, e, full = np.empty(6), np.empty(6), np.empty(8)
-        arrays = space(8)
-        work, step = np.empty((8, 8)), np.empty(8)
-        last = guess.copy()
-        for k in range(run * RUN, min((run + 1) * RUN, planes)):
-            p = parameters[k]
-            good[k] = False
-            for attempt in range(2):
-                # of another plane only the shape is taken: the flux may be far off
-                p[:] = last if attempt == 0 else guess
-                data = kind, values[k], weights[k], free, node, d, e, full
-                _linear(kind, values[k], weights[k], free, node, p)
-                status, _ = minimise(MODEL, 8, data, p, arrays, DAMPING)
-                if status == CONVERGED and p[1] > 0.0:
-                    good[k] = True
-                    break
-            errors[k] = np.nan
-            if good[k]:
-                last[:] = p
-                unit = np.zeros(8)
-                unit[1] = 1.0
-                if eliminate(arrays[0], unit, 0.0, work, step, 8) and step[1] > 0.0:
-                    errors[k] = np.sqrt(step[1])
-            else:
-                p[:] = np.nan
+
+    def fit(number: int) -> None:
+        begin, end = number * RUN, min((number + 1) * RUN, planes)
+        _fit_run(kind, values, weights, free, node, guess, parameters, errors, good, begin, end)
+
+    in_threads(fit, -(-planes // RUN))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -233,13 +261,33 @@ def _linear(kind, values, weights, free, node, p):
     return 1.0 / s11
 
 
-@nb.njit(nogil=True, parallel=True, cache=True)
-def fit_fluxes(kind, values, weights, free, node, parameters, errors, good):
+@nb.njit(nogil=True, cache=True)
+def _flux_run(kind, values, weights, free, node, parameters, errors, good, begin, end):
+    """Fluxes of the planes begin to end - 1."""
+    for k in range(begin, end):
+        variance = _linear(kind, values[k], weights[k], free, node, parameters[k])
+        good[k] = variance > 0.0
+        errors[k] = np.sqrt(variance) if variance > 0.0 else np.nan
+
+
+def fit_fluxes(
+    kind: int,
+    values: Cube,
+    weights: Cube,
+    free: NDArray[np.bool_],
+    node: float,
+    parameters: Floats,
+    errors: Floats,
+    good: NDArray[np.bool_],
+) -> None:
     """Fit flux, and background if it is free, to each plane, with the other parameters given for each plane.
 
     Arguments as of `fit_planes`; `parameters` holds the shapes and is filled with fluxes and backgrounds.
     """
-    for k in nb.prange(values.shape[0]):
-        variance = _linear(kind, values[k], weights[k], free, node, parameters[k])
-        good[k] = variance > 0.0
-        errors[k] = np.sqrt(variance) if variance > 0.0 else np.nan
+    planes = values.shape[0]
+
+    def fit(number: int) -> None:
+        begin, end = number * RUN, min((number + 1) * RUN, planes)
+        _flux_run(kind, values, weights, free, node, parameters, errors, good, begin, end)
+
+    in_threads(fit, -(-planes // RUN))

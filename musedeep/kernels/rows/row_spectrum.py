@@ -8,6 +8,31 @@ from numpy.typing import NDArray
 
 
 @nb.njit(nogil=True, cache=True)
+def share_row(place: Any, data: Any, stat: Any, sums: NDArray[np.float64]) -> None:
+    """Add a row to the sums of a spectrum, shared among the two nearest bins by its nearness to their centres.
+
+    Parameters
+    ----------
+    place : float, of the row, in bins from the centre of the first
+    data, stat : float
+    sums : float64 (4 or 6, bins), added to
+        Of weights, of weighted values, of variances times the squares of weights, of weighted variances; and of
+        weighted squares of values, of weighted distances from the centre of the bin (in bins).
+    """
+    k = int(np.floor(place))
+    part = place - k
+    for j, weight in ((k, 1.0 - part), (k + 1, part)):
+        if 0 <= j < sums.shape[1] and weight > 0.0:
+            sums[0, j] += weight
+            sums[1, j] += weight * data
+            sums[2, j] += weight * weight * stat
+            sums[3, j] += weight * stat
+            if sums.shape[0] > 4:
+                sums[4, j] += weight * data * data
+                sums[5, j] += weight * (place - j)
+
+
+@nb.njit(nogil=True, cache=True)
 def add_rows(
     wavelength: NDArray[np.float32],
     data: NDArray[np.float32],
@@ -24,22 +49,11 @@ def add_rows(
     wavelength, data, stat : float32 (rows,)
     use : bool (rows,)
     start, step : float, centre of the first bin, and width of bins [Angstrom]
-    sums : float64 (4, bins), added to
-        Of weights, of weighted values, of variances times the squares of weights, of weighted variances.
+    sums : float64 (4, bins), added to; see `share_row`
     """
-    n = sums.shape[1]
     for i in range(wavelength.size):
-        if not use[i]:
-            continue
-        place = (wavelength[i] - start) / step
-        k = int(np.floor(place))
-        part = place - k
-        for j, weight in ((k, 1.0 - part), (k + 1, part)):
-            if 0 <= j < n and weight > 0.0:
-                sums[0, j] += weight
-                sums[1, j] += weight * data[i]
-                sums[2, j] += weight * weight * stat[i]
-                sums[3, j] += weight * stat[i]
+        if use[i]:
+            share_row((wavelength[i] - start) / step, data[i], stat[i], sums)
 
 
 @nb.njit(nogil=True, cache=True)

@@ -6,6 +6,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.kernels.rows.row_spectrum import share_row
+
 
 class SkyField(NamedTuple):
     """Where rows count to the sky, and which of them may be cosmic rays.
@@ -60,7 +62,7 @@ def add_sky_rows(
     slices: NDArray[np.int64],
     halves: NDArray[np.float64],
     share: NDArray[np.float64],
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
 ) -> Any:
     """Add rows of the sky to a spectrum, and keep those in doubt; returns their number.
 
@@ -70,16 +72,13 @@ def add_sky_rows(
     ----------
     xpos, ypos, wavelength, data, stat, dq, origin : (rows,), columns of a pixel table
     start, step : float, centre of the first bin of the spectrum, and width of bins [Angstrom]
-    sums : float64 (6, bins), added to
-        Of weights, of weighted values, of variances times the squares of weights, of weighted variances, of weighted
-        squares of values, of weighted distances from the centre of the bin (in bins).
+    sums : float64 (6, bins), added to; see `share_row`
     slices : int64 (25, 64), rows of each IFU and slice, added to
     halves : float64 (2, 2, ny, nx), added to
         Number of rows on even and odd lines of the CCD, and sum of their differences from what is usual.
     share : float64 (2,), number of rows, and sum of their shares in the pixel of the image they lie in; added to
-    doubtful : float64 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
+    doubtful : float32 (rows, 4), filled: wavelength, value, variance, excess of rows in doubt
     """
-    n = sums.shape[1]
     n_levels = field.level.size
     ny, nx = field.excess.shape
     found = 0
@@ -109,23 +108,13 @@ def add_sky_rows(
         half = (origin[i] >> 11) & 1
         halves[half, 0, ky, kx] += 1.0
         halves[half, 1, ky, kx] += data[i] - usual
-        place = (wavelength[i] - start) / step
-        k = int(np.floor(place))
-        part = place - k
-        for j, weight in ((k, 1.0 - part), (k + 1, part)):
-            if 0 <= j < n and weight > 0.0:
-                sums[0, j] += weight
-                sums[1, j] += weight * data[i]
-                sums[2, j] += weight * weight * stat[i]
-                sums[3, j] += weight * stat[i]
-                sums[4, j] += weight * data[i] * data[i]
-                sums[5, j] += weight * (place - j)
+        share_row((wavelength[i] - start) / step, data[i], stat[i], sums)
     return found
 
 
 @nb.njit(nogil=True, cache=True)
 def add_undoubted(
-    doubtful: NDArray[np.float64],
+    doubtful: NDArray[np.float32],
     spectrum: NDArray[np.float64],
     scatter: NDArray[np.float64],
     sigma: Any,
@@ -137,27 +126,22 @@ def add_undoubted(
 
     Parameters
     ----------
-    doubtful : float64 (rows, 4), of `add_sky_rows`
+    doubtful : float32 (rows, 4), of `add_sky_rows`
     spectrum, scatter : float64 (bins,), mean value and mean variance of the rows without doubt
     start, step, sums : as there
     """
     n = spectrum.size
     kept = 0
     for i in range(doubtful.shape[0]):
-        place = min(max((doubtful[i, 0] - start) / step, 0.0), n - 1.0)
+        wavelength, value = np.float64(doubtful[i, 0]), np.float64(doubtful[i, 1])
+        variance, excess = np.float64(doubtful[i, 2]), np.float64(doubtful[i, 3])
+        place = min(max((wavelength - start) / step, 0.0), n - 1.0)
         k = min(int(place), n - 2)
         part = place - k
-        residual = doubtful[i, 1] - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
+        residual = value - ((1.0 - part) * spectrum[k] + part * spectrum[k + 1])
         deviation = np.sqrt(max((1.0 - part) * scatter[k] + part * scatter[k + 1], 0.0))
-        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * doubtful[i, 3]:
+        if not abs(residual) <= sigma * deviation + EXCESS_SHARE * excess:
             continue
         kept += 1
-        for j, weight in ((k, 1.0 - part), (k + 1, part)):
-            if weight > 0.0:
-                sums[0, j] += weight
-                sums[1, j] += weight * doubtful[i, 1]
-                sums[2, j] += weight * weight * doubtful[i, 2]
-                sums[3, j] += weight * doubtful[i, 2]
-                sums[4, j] += weight * doubtful[i, 1] * doubtful[i, 1]
-                sums[5, j] += weight * (place - j)
+        share_row(place, value, variance, sums)
     return kept

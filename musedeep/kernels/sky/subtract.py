@@ -21,6 +21,8 @@ def subtract_tables(
     start: Any,
     step: Any,
     data: NDArray[np.float32],
+    first: Any = 0,
+    bins: Any = 0,
 ) -> None:
     """Subtract from each row of an IFU the spectrum of its slice at its wavelength.
 
@@ -34,8 +36,11 @@ def subtract_tables(
         Coefficients of cubic B-splines, of which the first belongs to a knot one step before `start`.
     start, step : float, of the tables [Angstrom]
     data : float32 (rows,), changed
+    first, bins : int
+        Where only a part of the tables is given: the number of its first coefficient, and the bins of the whole. Rows
+        must need no other coefficients.
     """
-    n = tables.shape[1] - 2
+    n = bins if bins else tables.shape[1] - 2
     for i in range(wavelength.size):
         slice_number = origin[i] & SLICE_BITS
         if slice_number < 1 or slice_number > N_SLICES or (origin[i] >> IFU_SHIFT) & IFU_BITS != ifu:
@@ -45,6 +50,7 @@ def subtract_tables(
         f = t - k
         g = 1.0 - f
         j = slice_number - 1
+        k -= first
         sky = (
             g * g * g * tables[j, k]
             + (3.0 * f * f * f - 6.0 * f * f + 4.0) * tables[j, k + 1]

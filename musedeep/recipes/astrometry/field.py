@@ -23,10 +23,10 @@ from musedeep.kernels.field.sources import SQUARE, mean_deviation, sources_above
 from musedeep.recipes.astrometry.recipe import RECIPE, AstrometryParameters
 from musedeep.recipes.astrometry.solution import Solution, solve, stars_near
 from musedeep.recipes.astrometry.stars import find_stars
+from musedeep.recipes.flux_calibrations import FluxCalibrations
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.reduction.correct.flat_field import FFCORR
-from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.never_twice import (
     DAR_CORRECT,
     PIXTABLE,
@@ -46,9 +46,8 @@ from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation
 from musedeep.storage.calibrations.astrometry_reference import ReferenceField, read_nearest_field
 from musedeep.storage.calibrations.astrometry_wcs import write_astrometry_wcs
-from musedeep.storage.calibrations.extinction import read_extinction
 from musedeep.storage.calibrations.filters import WHITE
-from musedeep.storage.calibrations.response import flat_corrected_card, read_response, read_telluric
+from musedeep.storage.calibrations.response import flat_corrected_card
 from musedeep.storage.fits.headers import number_of
 from musedeep.storage.outputs import refuse_existing
 
@@ -178,15 +177,7 @@ def _corrected(call: RecipeCall[AstrometryParameters], exposure: ExposureRows) -
     if call.frames.get("STD_RESPONSE") and not is_flux_calibrated(observation):
         if not call.frames.get("EXTINCT_TABLE"):
             raise MusedeepError("muse_astrometry: an STD_RESPONSE needs an EXTINCT_TABLE; add one, or leave both out")
-        calibration = calibrate_flux(
-            observation,
-            read_response(call.frames["STD_RESPONSE"][0]),
-            read_extinction(call.frames["EXTINCT_TABLE"][0]),
-            read_telluric(call.frames["STD_TELLURIC"][0]) if call.frames.get("STD_TELLURIC") else None,
-            corrected.has_lamp_colour,
-            exposure.wavelengths,
-        )
-        corrected = corrected.corrected(calibration)
+        corrected = FluxCalibrations(call.frames).calibrated(corrected)
     return corrected
 
 

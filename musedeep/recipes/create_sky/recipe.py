@@ -39,20 +39,27 @@ class CreateSkyParameters(WavelengthParameters, _ChoiceParameters):
         "Correct the continuum for the choice of dark pixels, which noise has made dark, too.",
         neutral=False,
     )
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
 
 
 RECIPE = Recipe(
     name="muse_create_sky",
-    summary="Make a model of the night sky, lines and continuum, from an exposure of a mostly empty field.",
+    summary="Make a model of the night sky, lines and continuum, from exposures of a mostly empty field.",
     inputs=(
-        Input("PIXTABLE_SKY", 1, None, "Pixel tables of an empty field", raw=True),
+        Input("PIXTABLE_SKY", 1, None, "Pixel tables of exposures of an empty field", raw=True),
         Input("EXTINCT_TABLE", 0, 1, "Atmospheric extinction", match=(), needed=True),
         Input("STD_RESPONSE", 0, 1, "Response of the instrument", match=("mode",), needed=True),
         Input("STD_TELLURIC", 0, 1, "Telluric absorption", match=("mode",)),
         Input("SKY_LINES", 1, 1, "Sky lines, in groups that vary together (manual A.2.2)", match=()),
         Input("SKY_CONTINUUM", 0, 1, "Known continuum of the sky", match=(), left_out="it is to be found"),
         Input("LSF_PROFILE", 1, None, "Line-spread functions of the IFUs", match=("mode",)),
-        Input("SKY_MASK", 0, 1, "Where to look for the sky", match=(), left_out="the darkest pixels are taken"),
+        Input("SKY_MASK", 0, 1, "Where to look for the sky; with coordinates it is aligned with the exposure",
+              match=(), left_out="the darkest pixels are taken"),
     ),
     model=CreateSkyParameters,
     products=(

@@ -63,6 +63,6 @@ RECIPE = Recipe(
     section=14,
     scope=Scope.EXPOSURES,
     work="musedeep.recipes.exp_combine.products",
-    cost=Cost(2048 * MIB, 60.0),
+    cost=Cost(1700 * MIB, 60.0),
     directory="exp_combine",
 )  # fmt: skip

@@ -35,6 +35,7 @@ from musedeep.reduction.rows.sodium import NotchFlags
 from musedeep.reduction.rows.source import corrected
 from musedeep.storage.calibrations.twilight_cube import TwilightCube, read_twilight_cube
 from musedeep.storage.fits.image import ImageFile, MuseImage, open_image
+from musedeep.storage.fits.table import binary_table
 from musedeep.storage.raw.frames import RawFrame
 
 FLAT_MARGIN: Final = 2.0
@@ -179,7 +180,7 @@ class IfuReduction:
         margin = FLAT_MARGIN * DISPERSION
         wavelength = whole.data["lambda"]
         kept = (wavelength >= limits[0] - margin) & (wavelength <= limits[1] + margin)
-        return fits.BinTableHDU(whole.data[kept], whole.header)
+        return binary_table(whole.data[kept], whole.header)
 
     def _saturated(self, dq: NDArray[np.int32]) -> Card:
         text = "Number of saturated pixels in output data"
@@ -210,7 +211,7 @@ def flat_field(flat: ImageFile, where: SliceMap) -> fits.BinTableHDU:
         fits.Column("lambda", "1D", "Angstrom", array=wavelength[there]),
         fits.Column("data", "1D", "count", array=values[there]),
     ]
-    return fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD")
+    return binary_table(columns, name="PIXTABLE_FLAT_FIELD")
 
 
 _LAMP: Final = "ESO DRS MUSE FLAT FLUX LAMP"

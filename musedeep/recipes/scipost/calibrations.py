@@ -1,16 +1,13 @@
 """The inputs of muse_scipost beside its pixel tables, each read once for all exposures."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from musedeep.errors import MusedeepError
+from musedeep.recipes.flux_calibrations import FluxCalibrations
 from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.storage.calibrations.astrometry_wcs import AstrometryWcs, read_astrometry_wcs
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors, read_autocal_factors
-from musedeep.storage.calibrations.extinction import ExtinctionTable, read_extinction
-from musedeep.storage.calibrations.response import Response, Telluric, read_response, read_telluric
 from musedeep.storage.calibrations.sky_continuum import SkyContinuumTable, read_sky_continuum
 from musedeep.storage.calibrations.sky_lines import SkyLineTable, read_sky_lines
 from musedeep.storage.calibrations.sky_mask import SkyMask, read_sky_mask
@@ -21,37 +18,13 @@ MODELS = ("model", "subtract-model")
 
 
 @dataclass(frozen=True)
-class ScipostCalibrations:
+class ScipostCalibrations(FluxCalibrations):
     """The inputs of a call; each property raises MusedeepError if the file is of no use, and is None if there is none.
 
     Attributes
     ----------
     frames : files by tag
     """
-
-    frames: Mapping[str, Sequence[str]]
-
-    def path(self, tag: str) -> Path | None:
-        """The file of a tag."""
-        return Path(self.frames[tag][0]) if self.frames.get(tag) else None
-
-    @cached_property
-    def response(self) -> Response | None:
-        """STD_RESPONSE."""
-        path = self.path("STD_RESPONSE")
-        return None if path is None else read_response(path)
-
-    @cached_property
-    def telluric(self) -> Telluric | None:
-        """STD_TELLURIC."""
-        path = self.path("STD_TELLURIC")
-        return None if path is None else read_telluric(path)
-
-    @cached_property
-    def extinction(self) -> ExtinctionTable | None:
-        """EXTINCT_TABLE."""
-        path = self.path("EXTINCT_TABLE")
-        return None if path is None else read_extinction(path)
 
     @cached_property
     def astrometry(self) -> AstrometryWcs | None:

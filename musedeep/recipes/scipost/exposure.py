@@ -25,11 +25,10 @@ from musedeep.instrument import FLUX_UNIT
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.recipes.scipost.calibrations import MODELS, ScipostCalibrations
-from musedeep.recipes.scipost.mask import mask_on_field
 from musedeep.recipes.scipost.recipe import ScipostParameters
+from musedeep.recipes.sky_mask import mask_on_field
 from musedeep.reduction.correct.autocal_plot import draw_factors
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
-from musedeep.reduction.correct.flux import calibrate_flux
 from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
 from musedeep.reduction.correct.placing import place
 from musedeep.reduction.correct.raman import RamanLight, has_laser, measure_raman, subtract_raman
@@ -37,7 +36,7 @@ from musedeep.reduction.correct.raman_images import raman_hdus
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.correct.sky import (
     check_calibrated,
-    check_not_subtracted,
+    check_has_sky,
     sky_range,
     subtract_model,
     subtract_spectrum,
@@ -96,7 +95,7 @@ def check_exposure(
         A correction is made already; a keyword, or the line-spread function of an IFU, is missing or wrong.
     """
     observation = exposure.observation
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     correct_refraction(observation, call.parameters.lambdaref)
     if calibrations.response is not None:
         refuse(is_flux_calibrated(observation), observation, "its fluxes are calibrated", FLUXCAL)
@@ -125,12 +124,9 @@ def reduce_exposure(
             f"{observation.name}: no row between lambdamin={parameters.lambdamin:g} and lambdamax="
             f"{parameters.lambdamax:g}; it has {low:.1f} to {high:.1f} Angstrom"
         )
-    response = calibrations.response
-    if response is None or response.flat_corrected:
-        rows = rows.with_lamp_colour()
-    rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
+    rows = calibrations.lamp_colour(rows).corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
-    reduced = ReducedExposure(_calibrated(rows, calibrations))
+    reduced = ReducedExposure(calibrations.calibrated(rows, parameters.water))
     reduced = _without_raman(call, calibrations, reduced)
     reduced = _autocalibrated(call, calibrations, reduced)
     reduced = _without_sky(call, calibrations, reduced)
@@ -138,15 +134,6 @@ def reduce_exposure(
     if parameters.astrometry:
         rows = rows.corrected(place(observation, calibrations.astrometry))
     return reduced.corrected(rows)
-
-
-def _calibrated(rows: ExposureRows, calibrations: ScipostCalibrations) -> ExposureRows:
-    """The rows as fluxes, if there is a response."""
-    response, extinction = calibrations.response, calibrations.extinction
-    if response is None or extinction is None:
-        return rows
-    telluric, lamp = calibrations.telluric, rows.has_lamp_colour
-    return rows.corrected(calibrate_flux(rows.observation, response, extinction, telluric, lamp, rows.wavelengths))
 
 
 def _without_raman(
@@ -231,13 +218,12 @@ def _without_sky(
     method, observation = parameters.skymethod, rows.observation
     if method == "none":
         return reduced
-    lsfs: dict[int, LsfProfile] = {}
     if method != "simple":
         check_calibrated(observation, rows.sources)
-        lsfs = _profiles(calibrations, rows)
     if method == "subtract-model":
         assert calibrations.lines is not None and calibrations.continuum is not None
-        return reduced.corrected(_less_model(rows, SkyModel(calibrations.lines, calibrations.continuum), lsfs))
+        model = SkyModel(calibrations.lines, calibrations.continuum)
+        return reduced.corrected(_less_model(rows, model, _profiles(calibrations, rows)))
     choice = SkyChoice(
         parameters.skymodel_fraction, parameters.skymodel_ignore, parameters.skymodel_sampling,
         parameters.skymodel_csampling, parameters.sky_crsigma, parameters.unbiased,
@@ -251,6 +237,7 @@ def _without_sky(
         less = rows.corrected(subtract_spectrum(observation, measured.table(choice)))
         return reduced.corrected(less, partial(sky_products, measured, None, "SCIPOST", unit))
     assert calibrations.lines is not None
+    lsfs = _profiles(calibrations, rows)  # only now: they take memory that the image needs
     model, fit = measured.model(calibrations.lines, lsfs, choice, calibrations.continuum)
     return reduced.corrected(
         _less_model(rows, model, lsfs),
@@ -268,9 +255,7 @@ def _less_model(rows: ExposureRows, model: SkyModel, lsfs: Mapping[int, LsfProfi
 def _given_mask(calibrations: ScipostCalibrations, rows: ExposureRows) -> SkyMask | None:
     """The SKY_MASK in pixels of the field; one with celestial coordinates follows the place of the exposure."""
     mask = calibrations.sky_mask
-    if mask is None or mask.in_pixels:
-        return mask
-    return mask_on_field(mask, rows, calibrations.astrometry, calibrations.offsets)
+    return None if mask is None else mask_on_field(mask, rows, calibrations.astrometry, calibrations.offsets)
 
 
 def _draw_sky(

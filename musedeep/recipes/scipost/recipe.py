@@ -94,6 +94,18 @@ class ScipostParameters(WavelengthParameters, _MethodParameters):
         "Correct the continuum of the sky for the choice of dark spaxels, which noise has made dark, too.",
         neutral=False,
     )
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
+    reduced: Literal["rows", "corrections"] = parameter(
+        "rows",
+        "What a store PIXTABLE_REDUCED holds: rows, or the corrections alone, which are made when rows of the "
+        "PIXTABLE_OBJECTs are read; these must stay then. For save=individual.",
+        neutral="rows",
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -135,13 +147,16 @@ RECIPE = Recipe(
         Product("OBJECT_RESAMPLED.fits", "Rows stacked: pseudo-spatial position and wavelength",
                 Format.PLANE, 0, {"save": "stacked"}),
         Product("PIXTABLE_REDUCED_kkkk.zarr", "Reduced pixel table of exposure kkkk, a store",
-                Format.STORE, 190_000_000, {"save": "individual"}),
+                Format.STORE, 190_000_000, {"save": "individual"}, other_size=({"reduced": "corrections"}, 3_500_000)),
         Product("PIXTABLE_REDUCED_kkkk.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 380_000_000,
                 {"save": "individual", SAVE_FITS: True}),
-        Product("PIXTABLE_POSITIONED_kkkk.fits", "The same in right ascension and declination",
-                Format.PIXEL_TABLE, 0, {"save": "positioned"}),
-        Product("PIXTABLE_COMBINED.fits", "All rows, positioned and weighted", Format.PIXEL_TABLE, 0,
-                {"save": "combined"}),
+        Product("PIXTABLE_POSITIONED_kkkk.zarr", "The same in right ascension and declination",
+                Format.STORE, 0, {"save": "positioned"}),
+        Product("PIXTABLE_POSITIONED_kkkk.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 0,
+                {"save": "positioned", SAVE_FITS: True}),
+        Product("PIXTABLE_COMBINED.zarr", "All rows, positioned and weighted", Format.STORE, 0, {"save": "combined"}),
+        Product("PIXTABLE_COMBINED.fits", "The same as FITS (--save-fits)", Format.PIXEL_TABLE, 0,
+                {"save": "combined", SAVE_FITS: True}),
         Product("AUTOCAL_MASK_kkkk.fits", "Sky mask of the autocalibration", Format.PLANE, 0, {"save": "autocal"}),
         Product("AUTOCAL_FACTORS_kkkk.fits", "Factors of slices", Format.TABLE, 0, {"save": "autocal"}),
         Product("RAMAN_IMAGES_kkkk.fits", "Light of the Raman lines and its model", Format.PLANE, 0, {"save": "raman"}),

@@ -15,9 +15,8 @@ from typing import Final
 
 from astropy.io import fits
 
-from musedeep.errors import MusedeepError
 from musedeep.recipes.run_cube import cube_of, make
-from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of, write_product
+from musedeep.recipes.run_exposures import ExposureRows, check_one_mode, exposures_of, wants_fits_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.exposure import ReducedExposure, check_exposure, reduce_exposure
@@ -71,7 +70,7 @@ def run(call: RecipeCall[ScipostParameters]) -> Outcome:
     parameters, calibrations = call.parameters, ScipostCalibrations(call.frames)
     calibrations.check(parameters)
     exposures = exposures_of(call.frames[TAG])
-    check_together(exposures)
+    check_one_mode(exposures)
     for exposure in exposures:
         check_exposure(call, calibrations, exposure)
         if calibrations.offsets is not None:
@@ -88,18 +87,6 @@ def run(call: RecipeCall[ScipostParameters]) -> Outcome:
     if of_all:
         done.paths += make(call, cube_of(RECIPE, call, done.exposures, of_all, parameters.weight, "SCIPOST"))
     return Outcome(done.paths, notes=done.notes)
-
-
-def check_together(exposures: Sequence[ExposureRows]) -> None:
-    """Refuse exposures of different instrument modes."""
-    first = exposures[0].observation
-    for exposure in exposures[1:]:
-        own = exposure.observation
-        if own.mode != first.mode:
-            raise MusedeepError(
-                f"{own.name}: INS MODE is {own.mode}, that of {first.name} is {first.mode}; reduce exposures of one "
-                "mode at a time"
-            )
 
 
 def _names(call: RecipeCall[ScipostParameters], number: int) -> list[str]:
@@ -127,8 +114,10 @@ def _write(call: RecipeCall[ScipostParameters], number: int, one: ReducedExposur
             done.paths += draw(call.output, f"_{number:04d}", call.overwrite)
     if "individual" in save:
         header = _header(call, number, rows, REDUCED, rows.cards)
-        product = replace(rows, header=header).product(workers=call.workers)
-        made = write_product(call, f"{REDUCED}_{number:04d}", product)
+        reduced = replace(rows, header=header)
+        corrections = reduced.recorded(call.workers) if call.parameters.reduced == "corrections" else None
+        product = reduced.product(workers=call.workers, limits=corrections.limits if corrections else None)
+        made = write_product(call, f"{REDUCED}_{number:04d}", product, corrections)
         done.exposures.append(made[0])
         done.paths += made
     else:

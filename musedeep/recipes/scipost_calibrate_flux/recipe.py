@@ -1,12 +1,19 @@
 """Declaration of muse_scipost_calibrate_flux: a step of muse_scipost (manual 9.12) by itself."""
 
-from musedeep.declaration import MIB, Cost, Input, Recipe, Scope
+from musedeep.declaration import MIB, Cost, Input, Recipe, Scope, parameter
 from musedeep.reduction import parameters as shared
 from musedeep.reduction.cube.parameters import WavelengthParameters
 
 
 class FluxParameters(WavelengthParameters):
     """Parameters of muse_scipost_calibrate_flux."""
+
+    water: bool = parameter(
+        True,
+        "Scale the telluric absorption of water by the precipitable water in the headers (TEL AMBI IWV), not by the "
+        "airmass alone.",
+        neutral=False,
+    )
 
 
 RECIPE = Recipe(

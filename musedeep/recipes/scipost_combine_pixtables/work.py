@@ -28,7 +28,6 @@ def run(call: RecipeCall[CombinePixtablesParameters]) -> Outcome:
     if len(exposures) == 1:
         return Outcome(_merged(call, exposures[0]))
     cube = cube_of(RECIPE, call, exposures, frozenset({"combined"}), call.parameters.weight)
-    cube.combined_format = frozenset({"store", "fits"} if wants_fits_of(call) else {"store"})
     return Outcome(make(call, cube))
 
 

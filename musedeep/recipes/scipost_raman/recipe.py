@@ -13,6 +13,10 @@ class RamanParameters(WavelengthParameters):
         "Wavelength at which refraction moves nothing, for tables in which it is not corrected [Angstrom]; below 0: it "
         "is not corrected.",
     )
+    width: float = parameter(20.0, "Width of the images of Raman light around its bands [Angstrom].", gt=0)
+    crsigma: float = parameter(
+        15.0, "Threshold for cosmic rays in these images, in standard deviations; 0 or less: none are left out."
+    )
     fraction: float = parameter(
         0.75, "Share of the images, within the mask and without what is ignored, that is sky.", gt=0, le=1
     )
@@ -26,7 +30,7 @@ RECIPE = Recipe(
         Input("PIXTABLE_OBJECT", 1, None, "Flux-calibrated pixel table, one per IFU or one of all", raw=True),
         Input("RAMAN_LINES", 1, 1, "Raman lines of O2 and N2", match=()),
         Input("LSF_PROFILE", 1, None, "Line-spread functions of the IFUs", match=("mode",)),
-        Input("SKY_MASK", 1, 1, "Where to look for sky, in pixels of the field", match=()),
+        Input("SKY_MASK", 1, 1, "Where to look for sky; with coordinates it is aligned with the exposure", match=()),
     ),
     model=RamanParameters,
     products=(

@@ -7,6 +7,7 @@ from astropy.io import fits
 from musedeep.recipes.run_exposures import ExposureRows, run_step
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost_raman.recipe import RECIPE, RamanParameters
+from musedeep.recipes.sky_mask import mask_on_field
 from musedeep.reduction.correct.never_twice import is_refraction_corrected
 from musedeep.reduction.correct.raman import RamanLight, check_raman, measure_raman, subtract_raman
 from musedeep.reduction.correct.raman_images import raman_hdus
@@ -37,8 +38,8 @@ def run(call: CALL) -> Outcome:
             exposure = exposure.corrected(correct_refraction(observation, wanted.lambdaref))
         lsfs = read_lsf_profiles(frames["LSF_PROFILE"], ifus_of(exposure.header, observation.name))
         light = measure_raman(
-            exposure.sources, observation, lines, lsfs, wanted.fraction, wanted.ignore, given=mask,
-            workers=call.workers,
+            exposure.sources, observation, lines, lsfs, wanted.fraction, wanted.ignore, wanted.width,
+            mask_on_field(mask, exposure), call.workers, wanted.crsigma,
         )  # fmt: skip
         path = call.output / f"{CATEGORY}_{len(images) + 1:04d}.fits"
         write_hdus(path, _images(call, exposure, light, path.name), call.overwrite)

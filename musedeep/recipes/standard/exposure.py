@@ -20,13 +20,13 @@ from astropy.io import fits
 from musedeep.kernels.field.sources import find_sources
 from musedeep.recipes.run_exposures import ExposureRows, check_refraction, exposures_of
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.recipes.standard.products import fluxes_hdus, quality_cards, star_cards
+from musedeep.recipes.standard.products import fluxes_hdus, quality_cards, star_cards, water_cards
 from musedeep.recipes.standard.recipe import RECIPE, StandardParameters
 from musedeep.recipes.standard.reduced import Reduced
 from musedeep.recipes.standard.sensitivity import Seen, StarSpectrum, response_of, sensitivity
 from musedeep.recipes.standard.star_fluxes import StarFluxes, measure_all, profile_of
 from musedeep.recipes.standard.stars import THRESHOLD, FieldPlace, choose_star, find_stars
-from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse
+from musedeep.reduction.correct.never_twice import FLUXCAL, PIXTABLE, is_flux_calibrated, refuse, refuse_velocity
 from musedeep.reduction.correct.refraction import correct_refraction
 from musedeep.reduction.cube.field_cube import FieldCube, PlaneImages
 from musedeep.reduction.cube.field_grid import field_grid
@@ -107,6 +107,7 @@ def _reduce(
     """Reduce one exposure and write its products."""
     parameters, observation = call.parameters, exposure.observation
     refuse(is_flux_calibrated(observation), observation, "its flux is calibrated", FLUXCAL)
+    refuse_velocity(observation)
     standard = nearest_standard(call.frames["STD_FLUX_TABLE"], observation.ra, observation.dec)
     rows = exposure.within(parameters.lambdamin, parameters.lambdamax).with_lamp_colour()
     rows = rows.corrected(correct_refraction(observation, parameters.lambdaref))
@@ -134,7 +135,9 @@ def _reduce(
         chosen = choose_star(stars, totals, standard, parameters.select, observation)
         spectrum = StarSpectrum(wavelength, fluxes[chosen].flux, np.sqrt(fluxes[chosen].variance))
         curve = sensitivity(spectrum, standard, calibrations.extinction, seen)
-        response, telluric = response_of(curve, calibrations.regions, parameters.smooth, seen)
+        response, telluric, water = response_of(
+            curve, calibrations.regions, parameters.smooth, seen, parameters.telluric
+        )
         found = Reduced(
             standard, stars, tuple(fluxes), chosen, wavelength, curve, response, telluric, image
         )  # fmt: skip
@@ -143,7 +146,7 @@ def _reduce(
             CUBE: [*_source_cards(cube, place), corrected],
             FLUXES: [corrected, *star_cards(stars, totals, chosen, parameters.select)],
             RESPONSE: [*quality_cards(response, target, standard, calibrations.filters), corrected],
-            TELLURIC: [corrected],
+            TELLURIC: [corrected, *water_cards(water)],
         }
         primary = {category: _header(call, exposure, category, number, cards) for category, cards in headers.items()}
         paths = [cube.finish(primary[CUBE])]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musedeep.kernels.flux.star_profile import BETA, RHO, WIDTH_X, WIDTH_Y, X, Y
+from musedeep.recipes.standard.curves import MAGNITUDE
 from musedeep.recipes.standard.reduced import Reduced
-from musedeep.recipes.standard.sensitivity import MAGNITUDE
 from musedeep.reduction.pictures import FAINT, INK, draw, grid, title
 
 if TYPE_CHECKING:

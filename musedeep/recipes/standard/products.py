@@ -80,6 +80,13 @@ def quality_cards(response: Response, name: str, standard: Standard, filters: Se
     return cards
 
 
+def water_cards(water: float | None) -> list[Card]:
+    """Precipitable water that the model of the telluric absorption found [mm]; none without a model."""
+    return (
+        [] if water is None else [("ESO DRS MUSE TELLURIC WATER", np.float32(water), "[mm] Precipitable water fitted")]
+    )
+
+
 def zero_point(response: Response, standard: Standard, curve: Filter) -> float:
     """How much fainter than tabulated the star is behind a filter, for the effective area of the telescope [mag]."""
     assert response.throughput is not None

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from musedeep.declaration import MIB, Cost, Format, Input, Product, Quality, Recipe, Scope, parameter
+from musedeep.declaration import MIB, Cost, Format, Input, Parameters, Product, Quality, Recipe, Scope, parameter
 from musedeep.reduction.cube.parameters import Listed, WavelengthParameters
 
 
-class StandardParameters(WavelengthParameters):
-    """Parameters of muse_standard."""
+class _StarParameters(Parameters):
+    """The parameters before the wavelengths."""
 
     profile: Literal["gaussian", "moffat", "smoffat", "circle", "square", "auto"] = parameter(
         "auto",
@@ -22,8 +22,17 @@ class StandardParameters(WavelengthParameters):
         "Smoothing of the response: none, running median of 30 Angstrom, or cubic polynomials in 300 Angstrom with a "
         "running mean of 30.",
     )
-    lambdamin: float = parameter(4000.0, "Shortest wavelength used [Angstrom].", ge=0)
-    lambdamax: float = parameter(10000.0, "Longest wavelength used [Angstrom].", ge=0)
+    telluric: Literal["model", "bridge"] = parameter(
+        "model",
+        "How telluric absorption is found: a model of water and oxygen fitted with a smooth response, or polynomials "
+        "that bridge the bands.",
+        neutral="bridge",
+    )
+
+
+class StandardParameters(WavelengthParameters, _StarParameters):
+    """Parameters of muse_standard."""
+
     lambdaref: float = parameter(
         7000.0, "Reference wavelength of the correction of refraction [Angstrom]; below 0: no correction."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.recipes.standard.sensitivity import Curve
+from musedeep.recipes.standard.curves import Curve
 from musedeep.recipes.standard.star_fluxes import StarFluxes
 from musedeep.recipes.standard.stars import Stars
 from musedeep.storage.calibrations.response import Response, Telluric

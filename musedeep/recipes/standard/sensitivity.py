@@ -10,6 +10,7 @@ As the reference does it, found by experiments on it; from the same spectrum its
    of the fit and of the table.
 3. The telluric transmission is the sensitivity over that polynomial, as a ratio, for one airmass: to the power of
    1 / airmass, and at most 1.
+   With telluric=model both steps rest on a model of water and oxygen instead (`absorption`).
 4. On both sides lines through the last 15 Angstrom continue the sensitivity to 4150 and 9800 Angstrom; the error grows
    by 4 % of its last value per Angstrom.
 5. It is smoothed (`kernels.flux.curve`), apart on the two sides of the notch of the adaptive optics, which is left as
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.flux.curve import fit_clipped
+from musedeep.recipes.standard.absorption import Unabsorbed, without_absorption
+from musedeep.recipes.standard.curves import MAGNITUDE, Curve
 from musedeep.reduction.smoothing import smooth_spectrum, smoothed_parts
 from musedeep.storage.calibrations.extinction import ExtinctionTable
 from musedeep.storage.calibrations.response import Response, Telluric
@@ -39,8 +42,6 @@ AREA: Final = 483250.7
 
 PHOTON: Final = 6.62607015e-27 * 2.99792458e18
 """Planck's constant times the speed of light: energy of a photon times its wavelength [erg Angstrom]."""
-
-MAGNITUDE: Final = 2.5 / np.log(10.0)
 
 LOWEST: Final = {"WFM-NOAO-N": 4750.0, "WFM-AO-N": 4690.0, "NFM-AO-N": 4690.0}
 """Wavelengths below which there is no sensitivity, by mode [Angstrom]."""
@@ -59,6 +60,9 @@ MEDIAN_REACH: Final = 15.0
 
 TELLURIC_ERROR: Final = (1e-4, 0.1)
 """Limits of the error of the telluric transmission, which else is the absorption itself."""
+
+LEAST: Final = 100
+"""Wavelengths at which the star has to have a positive flux, for a response."""
 
 BANDS: Final = (5000.0, 6000.0, 7000.0, 8000.0, 9000.0)
 BAND: Final = 100.0
@@ -79,19 +83,6 @@ class StarSpectrum:
     wavelength: Floats
     flux: Floats
     error: Floats
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Sensitivity [mag] and its error over wavelength, float64 (n,) each."""
-
-    wavelength: Floats
-    values: Floats
-    errors: Floats
-
-    def of(self, chosen: NDArray[np.bool_]) -> "Curve":
-        """Some of the points."""
-        return Curve(self.wavelength[chosen], self.values[chosen], self.errors[chosen])
 
 
 @dataclass(frozen=True)
@@ -125,10 +116,10 @@ def sensitivity(spectrum: StarSpectrum, star: Standard, extinction: ExtinctionTa
         values = 2.5 * np.log10(spectrum.flux / (seen.seconds * DISPERSION * tabulated)) + absorbed
         errors = MAGNITUDE * np.hypot(spectrum.error / spectrum.flux, error / tabulated)
     curve = Curve(wave, values, np.where(np.isfinite(errors), errors, 0.0)).of(used)
-    if curve.wavelength.size < 100:
+    if curve.wavelength.size < LEAST:
         raise MusedeepError(
-            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths; look at the exposure, "
-            "or choose the star otherwise (select)"
+            f"the star's flux is positive at {curve.wavelength.size} of {wave.size} wavelengths, expected {LEAST} at "
+            "least; look at the exposure, widen lambdamin and lambdamax, or choose the star otherwise (select)"
         )
     return curve
 
@@ -176,12 +167,23 @@ def telluric(curve: Curve, bridged: Curve, regions: TelluricRegions, seen: Seen)
         ratio = 10.0 ** (0.4 * (curve.values[inside] - without[inside]) / seen.airmass)
     # 0 would not be a factor to divide by
     transmission[inside] = np.clip(ratio, 1e-3, 1.0)
+    return _absorbing(wave, transmission, inside, seen)
+
+
+def _absorbing(wave: Floats, transmission: Floats, inside: NDArray[np.bool_], seen: Seen) -> Telluric:
+    """The table of the points inside the bands, with one of transmission 1 beside each end."""
     beside = inside | np.r_[inside[1:], False] | np.r_[False, inside[:-1]]
     wave, transmission = wave[beside], transmission[beside]
     if wave.size and inside[-1]:
         wave, transmission = np.append(wave, wave[-1] + DISPERSION), np.append(transmission, 1.0)
     error = np.clip(1.0 - transmission, *TELLURIC_ERROR)
     return Telluric(wave, transmission, error, seen.flat_corrected, seen.mode)
+
+
+def modelled_telluric(found: Unabsorbed, seen: Seen) -> Telluric:
+    """Step 3 of the model: the points that are absorbed, and one beside each end."""
+    transmission = np.exp(-found.depth / seen.airmass)
+    return _absorbing(found.curve.wavelength, np.maximum(transmission, 1e-3), found.absorbed, seen)
 
 
 def extrapolated(curve: Curve) -> Curve:
@@ -231,17 +233,27 @@ def throughput(curve: Curve) -> Floats:
 
 
 def response_of(
-    curve: Curve, regions: TelluricRegions, smooth: Literal["none", "median", "ppoly"], seen: Seen
-) -> tuple[Response, Telluric]:
-    """Steps 2 to 6 of a sensitivity."""
-    bridged, _ = without_tellurics(curve, regions)
+    curve: Curve,
+    regions: TelluricRegions,
+    smooth: Literal["none", "median", "ppoly"],
+    seen: Seen,
+    how: Literal["model", "bridge"] = "model",
+) -> tuple[Response, Telluric, float | None]:
+    """Steps 2 to 6 of a sensitivity; the last is the precipitable water of the model [mm]."""
+    water: float | None = None
+    if how == "model":
+        found = without_absorption(curve, regions, seen.airmass)
+        bridged, absorption, water = found.curve, modelled_telluric(found, seen), found.water
+    else:
+        bridged, _ = without_tellurics(curve, regions)
+        absorption = telluric(curve, bridged, regions, seen)
     rough = extrapolated(bridged)
     fine = smoothed(rough, smooth, seen.mode)
     response = Response(
         rough.wavelength, fine.values, fine.errors, rough.values, rough.errors, throughput(fine),
         seen.flat_corrected, seen.mode,
     )  # fmt: skip
-    return response, telluric(curve, bridged, regions, seen)
+    return response, absorption, water
 
 
 def band_throughputs(response: Response) -> dict[float, float]:

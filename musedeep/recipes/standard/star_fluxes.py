@@ -212,18 +212,17 @@ def _profile(window: Window, width: float, profile: Profile, wavelength: Floats)
     free = np.ones(PARAMETERS, bool)
     free[BETA] = kind == MOFFAT
     guess = _guess(window, width, kind)
-    if profile == "smoffat":
+    smooth = profile == "smoffat"
+    if smooth:
         parameters = _smooth_shapes(data, stat, free, node, guess, wavelength)
         if parameters is None:
             empty = np.full(wavelength.size, np.nan)
             return empty, empty, np.full((wavelength.size, PARAMETERS), np.nan)
-        fit = fit_fluxes
     else:
         parameters = np.empty((wavelength.size, PARAMETERS))
-        fit = fit_planes
     errors, good = np.empty(wavelength.size), np.empty(wavelength.size, bool)
     values, weights = np.where(np.isfinite(data), data, 0.0).astype(np.float32), _weights(data, stat)
-    if fit is fit_fluxes:
+    if smooth:
         fit_fluxes(kind, values, weights, free, node, parameters, errors, good)
     else:
         fit_planes(kind, values, weights, free, node, guess, parameters, errors, good)

@@ -36,13 +36,14 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
-from musedeep.kernels.rows.slice_flux import CCD_COLUMNS, add_to_columns, scale_slices
+from musedeep.kernels.rows.slice_flux import CCD_COLUMNS, add_to_columns
 from musedeep.reduction.correct.never_twice import PIXTABLE, refuse
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.reduction.rows.sums import add_up
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors
+from musedeep.storage.pixel_tables.row_steps import ScaleSlices
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 AUTOCAL: Final = PIXTABLE + "AUTOCAL"
@@ -275,19 +276,12 @@ def measure_factors(
     return factors_of(sums)
 
 
-class SliceFactors(Correction):
+class SliceFactors(Stepped):
     """Data times the factors of their slices, variances times the squares."""
 
-    reads = ("lambda", "origin", "data", "stat")
-    changes = ("data", "stat")
-
     def __init__(self, factors: AutocalFactors, name: str) -> None:
-        self.factors, self.name = factors, name
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        factors = self.factors
-        scale_slices(rows["lambda"], rows["origin"], factors.limits, factors.factors, rows["data"], rows["stat"])
+        super().__init__(ScaleSlices(factors.limits, factors.factors))
+        self.name = name
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""

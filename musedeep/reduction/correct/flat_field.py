@@ -20,13 +20,13 @@ import numpy as np
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION
-from musedeep.kernels.rows.corrections import multiply_by_wavelength
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.reduction.smoothing import smooth_spectrum
-from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum, read_flat_spectrum
+from musedeep.storage.pixel_tables.row_steps import Multiply
+from musedeep.storage.pixel_tables.table import PixelTable
 
 FFCORR: Final = "ESO DRS MUSE PIXTABLE FFCORR"
 
@@ -59,20 +59,23 @@ def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object, mode: str = "
     return FlatSpectrum(wavelength, smooth_spectrum(wavelength, mean, mode)[0], mean)
 
 
-class FlatField(Correction):
+def spectrum_of_ifus(tables: Sequence[PixelTable], name: object, mode: str = "") -> FlatSpectrum | None:
+    """The spectrum of the flats of the pixel tables of an exposure, merged; None where one of them has none.
+
+    Raises MusedeepError as `merged_spectrum` and `read_flat_spectrum`.
+    """
+    spectra = [one for one in map(read_flat_spectrum, tables) if one is not None]
+    return merged_spectrum(spectra, name, mode) if len(spectra) == len(tables) else None
+
+
+class FlatField(Stepped):
     """Data times the smoothed spectrum of the flats."""
 
-    reads = ("lambda", "data", "stat")
-    changes = ("data", "stat")
-
     def __init__(self, spectrum: FlatSpectrum, n_ifus: int) -> None:
-        self.start, self.n_ifus = float(spectrum.wavelength[0]), n_ifus
-        self.step = float(spectrum.wavelength[1] - spectrum.wavelength[0])
-        self.curve = np.stack([spectrum.values, np.zeros_like(spectrum.values)], axis=1)
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        multiply_by_wavelength(rows["data"], rows["stat"], rows["lambda"], self.curve, self.start, self.step)
+        curve = np.stack([spectrum.values, np.zeros_like(spectrum.values)], axis=1)
+        start, following = spectrum.wavelength[:2].tolist()
+        super().__init__(Multiply(curve, start, following - start))
+        self.n_ifus = n_ifus
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""

@@ -5,7 +5,8 @@
 3. They are multiplied by 10**(0.4 k(w) X), k interpolated linearly, for the extinction of the air (EXTINCT_TABLE); X is
    the airmass (`Observation.airmass`).
 4. They are divided by the transmission of the telluric bands for that airmass: multiplied by T**-X, which is
-   interpolated linearly between the wavelengths of STD_TELLURIC; outside of it nothing is done.
+   interpolated linearly between the wavelengths of STD_TELLURIC; outside of it nothing is done. With `water` the power
+   follows from the precipitable water, too (`correct.water`).
 5. Variances follow, with the errors of response and telluric correction, and 1.6 % for the extinction.
 
 All of it is one factor, and its relative variance, in the wavelength: a table on a fine regular grid, by which the rows
@@ -27,14 +28,14 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, FLUX_UNIT, VARIANCE_UNIT
-from musedeep.kernels.rows.corrections import multiply_by_wavelength
 from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
+from musedeep.reduction.correct.water import absorption_powers
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.storage.calibrations.extinction import ExtinctionTable
 from musedeep.storage.calibrations.response import Response, Telluric
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.pixel_tables.row_steps import Multiply
 
 STEP: Final = DISPERSION / 8.0
 """Of the grid of factors [Angstrom]; its nodes lie at multiples of it, as those of the tables do."""
@@ -50,7 +51,7 @@ MAGNITUDE: Final = 0.4 * np.log(10.0)
 Floats = NDArray[np.float64]
 
 
-class FluxCalibration(Correction):
+class FluxCalibration(Stepped):
     """Counts become fluxes.
 
     Parameters
@@ -59,16 +60,10 @@ class FluxCalibration(Correction):
     curve : float64 (nodes, 2), factor [1e-20 erg/s/cm2/Angstrom per count], and its relative variance
     """
 
-    reads = ("lambda", "data", "stat")
-    changes = ("data", "stat")
     units = MappingProxyType({"data": FLUX_UNIT, "stat": VARIANCE_UNIT})
 
     def __init__(self, start: float, curve: Floats) -> None:
-        self.start, self.curve = start, curve
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        multiply_by_wavelength(rows["data"], rows["stat"], rows["lambda"], self.curve, self.start, STEP)
+        super().__init__(Multiply(curve, start, STEP))
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
@@ -82,6 +77,7 @@ def calibrate_flux(
     telluric: Telluric | None,
     corrected_for_lamp: bool,
     wavelengths: tuple[float, float],
+    water: bool = False,
 ) -> list[Correction]:
     """The flux calibration of an exposure; see the module.
 
@@ -89,6 +85,7 @@ def calibrate_flux(
     ----------
     corrected_for_lamp : whether the colour of the flat's lamp is put back in the data (`flat_field`)
     wavelengths : (low, high), of the data [Angstrom]
+    water : scale the absorption of water with its amount, not with the airmass alone
 
     Raises
     ------
@@ -110,7 +107,8 @@ def calibrate_flux(
         )
     first, last = int(np.floor(low / STEP)), int(np.ceil(high / STEP))
     nodes = np.asarray(STEP * np.arange(first, last + 2), np.float64)
-    curve = flux_curve(nodes, wavelengths, observation, response, extinction, telluric)
+    powers = None if telluric is None else absorption_powers(telluric, observation, water)
+    curve = flux_curve(nodes, wavelengths, observation, response, extinction, telluric, powers)
     return [FluxCalibration(float(nodes[0]), curve)]
 
 
@@ -121,6 +119,7 @@ def flux_curve(
     response: Response,
     extinction: ExtinctionTable,
     telluric: Telluric | None,
+    powers: Floats | None,
 ) -> Floats:
     """Factor [1e-20 erg/s/cm2/Angstrom per count] and its relative variance at wavelengths, float64 (nodes, 2).
 
@@ -128,6 +127,7 @@ def flux_curve(
     ----------
     nodes : float64 (nodes,) [Angstrom]
     wavelengths : (low, high), of the data [Angstrom]; beyond them the tables hold their last values
+    powers : float64, of the transmissions of `telluric`; None without it
     """
     inside = np.clip(nodes, *wavelengths)
     magnitudes = np.interp(nodes, response.wavelength, response.response)
@@ -137,8 +137,8 @@ def flux_curve(
         * 10.0 ** (0.4 * (extinction.at(inside) * observation.airmass - magnitudes))
     )
     variance = MAGNITUDE**2 * _variance_between(response.wavelength, response.error, nodes) + EXTINCTION_ERROR**2
-    if telluric is not None:
-        lifted = telluric.transmission**-observation.airmass
+    if telluric is not None and powers is not None:
+        lifted = telluric.transmission**-powers
         lift = np.interp(nodes, telluric.wavelength, lifted, left=1.0, right=1.0)
         outside = (nodes < telluric.wavelength[0]) | (nodes > telluric.wavelength[-1])
         error = np.where(outside, 0.0, _variance_between(telluric.wavelength, telluric.error, nodes))

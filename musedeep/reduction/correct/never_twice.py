@@ -59,6 +59,12 @@ def refuse_placed(observation: Observation, what: str) -> None:
         )
 
 
+def refuse_velocity(observation: Observation) -> None:
+    """Raise MusedeepError where wavelengths are not those of the telescope any more."""
+    done = RVCORR if RVCORR in observation.header else "SPECSYS"
+    refuse(is_velocity_corrected(observation), observation, "its velocity is corrected", done)
+
+
 def refuse_mixture(tables: Sequence[PixelTable]) -> None:
     """Raise MusedeepError where something was done to some of the pixel tables of an exposure, and not to others."""
     for key in _STAGES:

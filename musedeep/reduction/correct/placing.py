@@ -26,15 +26,15 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import SPAXEL_NFM, SPAXEL_WFM
-from musedeep.kernels.rows.corrections import to_native
 from musedeep.kernels.rows.projection import relative_positions
 from musedeep.reduction.correct.never_twice import PIXTABLE, WCS, placed_as, refuse
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.sky_angles import ra_on_circle
 from musedeep.storage.calibrations.astrometry_wcs import AstrometryWcs
 from musedeep.storage.fits.headers import number_of, number_or_none
+from musedeep.storage.pixel_tables.row_steps import Project
 from musedeep.storage.pixel_tables.table import Rows
 
 PROJECTED: Final = "projected (intermediate)"
@@ -74,7 +74,7 @@ def turned(matrix: Floats, position_angle: float) -> Floats:
     return np.array([[cosine, sine], [-sine, cosine]]) @ matrix
 
 
-class Projected(Correction):
+class Projected(Stepped):
     """Positions become native spherical coordinates.
 
     Parameters
@@ -84,16 +84,11 @@ class Projected(Correction):
     errors : float64 (2,), CSYER1 and CSYER2 [deg]
     """
 
-    reads = changes = ("xpos", "ypos")
     units = MappingProxyType({"xpos": "rad", "ypos": "rad"})
 
     def __init__(self, matrix: Floats, centre: Floats, errors: Floats) -> None:
+        super().__init__(Project(centre, np.ascontiguousarray(np.radians(matrix))))
         self.matrix, self.centre, self.errors = matrix, centre, errors
-        self._radians = np.ascontiguousarray(np.radians(matrix))
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        to_native(rows["xpos"], rows["ypos"], self.centre, self._radians)
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""

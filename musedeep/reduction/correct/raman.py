@@ -34,16 +34,15 @@ from musedeep.kernels.sky.raman import (
     SPATIAL,
     BandTables,
     add_raman_rows,
-    subtract_raman_rows,
 )
 from musedeep.reduction.correct.never_twice import PIXTABLE, refuse, refuse_placed
-from musedeep.reduction.correct.sky import check_calibrated, check_not_subtracted
+from musedeep.reduction.correct.sky import check_calibrated, check_has_sky
 from musedeep.reduction.cube.field_cube import white_image
 from musedeep.reduction.cube.field_grid import FieldGrid, field_grid
 from musedeep.reduction.cube.row_survey import survey_rows
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction, RowsWithin
+from musedeep.reduction.rows.source import Correction, RowsWithin, Stepped
 from musedeep.reduction.rows.sums import add_up
 from musedeep.reduction.sky.line_spread import slice_profiles
 from musedeep.reduction.sky.mask import darkest, given_region
@@ -51,6 +50,7 @@ from musedeep.statics.load import load_sky_lines
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_lines import SkyLineTable
 from musedeep.storage.calibrations.sky_mask import SkyMask
+from musedeep.storage.pixel_tables.row_steps import SubtractRaman, Table
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 RAMAN: Final = PIXTABLE + "RAMAN"
@@ -157,6 +157,7 @@ def measure_raman(
     width: float = WIDTH,
     given: SkyMask | None = None,
     workers: int | None = None,
+    crsigma: float = 15.0,
 ) -> RamanLight:
     """Measure the Raman light of an exposure.
 
@@ -169,6 +170,7 @@ def measure_raman(
     width : of the images [Angstrom]
     given : a SKY_MASK, in which the sky is looked for
     workers : threads
+    crsigma : limit for cosmic rays in the images, in standard deviations; 0 or less: none
 
     Raises
     ------
@@ -186,7 +188,7 @@ def measure_raman(
                 "RAMAN_LINES with those of O2 in group 0 and of N2 in group 1"
             )
         rows = [RowsWithin(source, low, high) for source in sources]
-        band = _image(name, low, high, rows, observation, (fraction, ignore), given, workers)
+        band = _image(name, low, high, rows, observation, (fraction, ignore), given, workers, crsigma)
         bands.append(band)
         systems.append(_system(rows, band, lines.chosen(lines.group == group), lsfs, workers))
     factors, field = _common(systems)
@@ -208,7 +210,7 @@ def check_raman(observation: Observation, sources: Sequence[RowSource]) -> None:
             "RAMAN_LINES out"
         )
     refuse(RAMAN in observation.header, observation, "Raman light is subtracted", RAMAN)
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     check_calibrated(observation, sources)
     refuse_placed(observation, "the subtraction of Raman light")
 
@@ -222,6 +224,7 @@ def _image(
     shares: tuple[float, float],
     given: SkyMask | None,
     workers: int | None,
+    crsigma: float,
 ) -> RamanBand:
     """Image and sky of a band."""
     if not any(source.n_rows for source in rows):
@@ -232,7 +235,7 @@ def _image(
     pointing = observation.ra, observation.dec
     survey = survey_rows([source for source in rows if source.n_rows], float(np.deg2rad(pointing[1])), workers)
     grid = field_grid(survey, pointing)
-    image = white_image(survey, grid, workers=workers)
+    image = white_image(survey, grid, crsigma=crsigma, workers=workers)
     inside = None if given is None else given_region(given, grid.start[:2], grid.shape[1:])
     region = darkest(image, *shares, inside)
     return RamanBand(name, low, high, image, grid, region.mask)
@@ -373,29 +376,19 @@ def _common(systems: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
     return factors, field
 
 
-class RamanSubtraction(Correction):
+class RamanSubtraction(Stepped):
     """Data less the Raman light; the tables of an IFU are made when the first of its rows is read."""
-
-    reads = ("xpos", "ypos", "lambda", "origin", "data")
-    changes = ("data",)
 
     def __init__(self, light: RamanLight) -> None:
         self.light = light
         self.start = float(light.lines.wavelength.min()) - REACH
         self.bins = int((light.lines.wavelength.max() + REACH - self.start) / STEP) + 1
         self._spectra: dict[int, NDArray[np.float32]] = {}
+        tables = {ifu: self._table(ifu) for ifu in light.lsfs}
+        super().__init__(SubtractRaman(self.start, STEP, self.bins, tables, light.field))
 
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`; raises MusedeepError for rows of an IFU without line-spread functions."""
-        wavelength = rows["lambda"]
-        if not wavelength.size or wavelength.max() < self.start or wavelength.min() > self.start + STEP * self.bins:
-            return
-        origin = rows["origin"]
-        for ifu in np.flatnonzero(np.bincount(origin >> 6 & 31)).tolist():
-            subtract_raman_rows(
-                rows["xpos"], rows["ypos"], wavelength, origin, ifu, self._of_ifu(ifu), self.start, STEP,
-                self.light.field, rows["data"],
-            )  # fmt: skip
+    def _table(self, ifu: int) -> Table:
+        return lambda first, last: self._of_ifu(ifu)
 
     def _of_ifu(self, ifu: int) -> NDArray[np.float32]:
         # two threads may make the same tables: they are equal

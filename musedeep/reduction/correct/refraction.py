@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import SPAXEL_WFM
-from musedeep.kernels.rows.corrections import shift_positions
 from musedeep.reduction.correct.never_twice import (
     DAR_CORRECT,
     PIXTABLE,
@@ -32,9 +31,9 @@ from musedeep.reduction.correct.never_twice import (
 )
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.storage.fits.headers import number_of
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.storage.pixel_tables.row_steps import Shift
 
 GRID: Final = 4000.0, 10000.0, 5.0
 """First and last node, and step, of the table of shifts [Angstrom]; between nodes it is right within 3e-6 arcsec."""
@@ -75,7 +74,7 @@ def refraction(wavelength: Floats, observation: Observation, reference: float) -
     return np.asarray(ARCSEC * difference * np.sqrt(max(observation.airmass**2 - 1.0, 0.0)))
 
 
-class Unrefracted(Correction):
+class Unrefracted(Stepped):
     """Positions minus a shift that depends on the wavelength; with what the header says of it.
 
     Parameters
@@ -84,15 +83,9 @@ class Unrefracted(Correction):
     cards : of the primary header
     """
 
-    reads = ("xpos", "ypos", "lambda")
-    changes = ("xpos", "ypos")
-
     def __init__(self, shifts: Floats, cards: list[Card]) -> None:
-        self.shifts, self._cards = shifts, cards
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        shift_positions(rows["xpos"], rows["ypos"], rows["lambda"], self.shifts, GRID[0], GRID[2])
+        super().__init__(Shift(shifts, GRID[0], GRID[2]))
+        self._cards = cards
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""

@@ -7,7 +7,7 @@
    lines (`subtract_model`).
 3. Without a model, a spectrum of the sky can be subtracted, which is the same for all slices (`subtract_spectrum`).
 
-Variances stay. A pixel table from which the sky is subtracted already is refused.
+Variances stay. A pixel table from which the sky is subtracted already, or whose velocity is corrected, is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,16 @@ from scipy.ndimage import spline_filter1d
 from musedeep.errors import MusedeepError
 from musedeep.instrument import FLUX_UNIT, N_SLICES
 from musedeep.kernels.sky.line_spectrum import add_lines
-from musedeep.kernels.sky.subtract import subtract_linear, subtract_tables
+from musedeep.reduction.correct.never_twice import refuse, refuse_velocity
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
+from musedeep.reduction.rows.source import Correction, Stepped
 from musedeep.reduction.sky.line_spread import centres_of_light, slice_profiles
 from musedeep.reduction.sky.model import SkyModel
 from musedeep.storage.calibrations.lsf_profile import LsfProfile
 from musedeep.storage.calibrations.sky_spectrum import SkySpectrumTable
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.row_steps import SubtractSky, SubtractSpectrum, Table
 from musedeep.storage.pixel_tables.table import Rows, RowSource
 
 STEP: Final = 0.3125
@@ -60,24 +61,31 @@ class SkyTables:
     start : first wavelength [Angstrom]
     bins : number of wavelengths, STEP apart
     places : float64 (n,), where the wavelength calibration puts the lines [Angstrom]
+    ifus : frozenset of int
     """
 
     def __init__(self, model: SkyModel, lsfs: Mapping[int, LsfProfile]) -> None:
-        self.model, self.lsfs = model, dict(lsfs)
+        self.model, self.ifus = model, frozenset(lsfs)
         ends = model.continuum.wavelength[[0, -1]]
         self.start = float(ends[0]) - EDGE
         self.bins = int(np.ceil((ends[1] + EDGE - self.start) / STEP)) + 1
         lines = model.lines.wavelength
         self.places = lines - centres_of_light(lsfs, lines)
+        self._lsfs = dict(lsfs)
         self._tables: dict[int, NDArray[np.float32]] = {}
-        self._locks = {ifu: Lock() for ifu in self.lsfs}
+        self._locks = {ifu: Lock() for ifu in lsfs}
 
     def of_ifu(self, ifu: int) -> NDArray[np.float32]:
         """Coefficients of the splines of an IFU, float32 (48, bins + 2): the first knot is one step before `start`."""
         with self._locks[ifu]:
             if ifu not in self._tables:
-                self._tables[ifu] = self._made(self.lsfs[ifu])
+                self._tables[ifu] = self._made(self._lsfs[ifu])
+                del self._lsfs[ifu]  # of 24 IFUs, 40 MB
             return self._tables[ifu]
+
+    def table(self, ifu: int) -> Table:
+        """The same when it is needed, whatever part is asked for."""
+        return lambda first, last: self.of_ifu(ifu)
 
     def _made(self, lsf: LsfProfile) -> NDArray[np.float32]:
         flux, continuum = self.model.lines.flux, self.model.continuum
@@ -90,10 +98,8 @@ class SkyTables:
         return np.asarray(spline_filter1d(spectra, 3, axis=1, mode="nearest"), np.float32)
 
 
-class _Subtraction(Correction):
+class _Subtraction(Stepped):
     """Data less the sky."""
-
-    changes = ("data",)
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
@@ -103,32 +109,15 @@ class _Subtraction(Correction):
 class ModelSubtraction(_Subtraction):
     """Data less the lines and the continuum of a model."""
 
-    reads = ("lambda", "origin", "data")
-
     def __init__(self, tables: SkyTables) -> None:
-        self.tables = tables
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`; raises MusedeepError for rows of an IFU without line-spread functions."""
-        origin = rows["origin"]
-        for ifu in np.flatnonzero(np.bincount(origin >> 6 & 31)).tolist():
-            if ifu not in self.tables.lsfs:
-                raise MusedeepError(f"rows of IFU {ifu}, of which there is no LSF_PROFILE; give it")
-            tables = self.tables.of_ifu(ifu)
-            subtract_tables(rows["lambda"], origin, ifu, tables, self.tables.start, STEP, rows["data"])
+        super().__init__(SubtractSky(tables.start, STEP, tables.bins, {k: tables.table(k) for k in tables.ifus}))
 
 
 class SpectrumSubtraction(_Subtraction):
     """Data less one spectrum, linear between its nodes (float64 (n,) each)."""
 
-    reads = ("lambda", "data")
-
     def __init__(self, wavelength: NDArray[np.float64], values: NDArray[np.float64]) -> None:
-        self.wavelength, self.values = wavelength, values
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        subtract_linear(rows["lambda"], self.wavelength, self.values, rows["data"])
+        super().__init__(SubtractSpectrum(wavelength, values))
 
 
 class Original(Correction):
@@ -162,7 +151,7 @@ def subtract_model(
     MusedeepError
         The sky is subtracted already, or the exposure is not flux-calibrated.
     """
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     check_calibrated(observation, sources)
     return [ModelSubtraction(SkyTables(model, lsfs))]
 
@@ -175,18 +164,15 @@ def subtract_spectrum(observation: Observation, spectrum: SkySpectrumTable) -> l
     MusedeepError
         The sky is subtracted already.
     """
-    check_not_subtracted(observation)
+    check_has_sky(observation)
     good = spectrum.dq == 0
     return [SpectrumSubtraction(spectrum.wavelength[good], spectrum.data[good])]
 
 
-def check_not_subtracted(observation: Observation) -> None:
-    """Refuse an exposure from which the sky is subtracted."""
-    if observation.header.get(SKY_SUBTRACTED, False):
-        raise MusedeepError(
-            f"{observation.name}: the sky is subtracted already ({SKY_SUBTRACTED}); give the table before that, or "
-            "skymethod=none"
-        )
+def check_has_sky(observation: Observation) -> None:
+    """Refuse an exposure from which the sky is subtracted, or whose velocity is corrected: sky lines are elsewhere."""
+    refuse(bool(observation.header.get(SKY_SUBTRACTED, False)), observation, "the sky is subtracted", SKY_SUBTRACTED)
+    refuse_velocity(observation)
 
 
 def check_calibrated(observation: Observation, sources: Sequence[RowSource]) -> None:

@@ -19,12 +19,11 @@ a comment that says what it is; PIXTABLE RVCORR MJD the time that it is for.
 
 from typing import Final
 
-from musedeep.kernels.rows.corrections import stretch
-from musedeep.reduction.correct.never_twice import RVCORR, Recorded, is_velocity_corrected, refuse
+from musedeep.reduction.correct.never_twice import RVCORR, Recorded, refuse_velocity
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
-from musedeep.reduction.rows.source import Correction
-from musedeep.storage.pixel_tables.table import Rows
+from musedeep.reduction.rows.source import Correction, Stepped
+from musedeep.storage.pixel_tables.row_steps import Stretch
 
 FASTEST: Final = 36.0
 """No velocity is above that [km/s]: the sum of all motions, and a little more."""
@@ -39,7 +38,7 @@ FRAMES: Final = {
 """SPECSYS of each choice of rvcorr, and its name."""
 
 
-class Stretched(Correction):
+class Stretched(Stepped):
     """Wavelengths times 1 + v/c.
 
     Parameters
@@ -48,15 +47,11 @@ class Stretched(Correction):
     cards : of the primary header
     """
 
-    reads = changes = ("lambda",)
     margin = 10000.0 * FASTEST / LIGHT
 
     def __init__(self, velocity: float, cards: list[Card]) -> None:
+        super().__init__(Stretch(1.0 + velocity / LIGHT))
         self.velocity, self._cards = velocity, cards
-
-    def apply(self, rows: Rows) -> None:
-        """See `Correction.apply`."""
-        stretch(rows["lambda"], 1.0 + self.velocity / LIGHT)
 
     def cards(self) -> list[Card]:
         """See `Correction.cards`."""
@@ -75,8 +70,7 @@ def correct_velocity(observation: Observation, rvcorr: str) -> list[Correction]:
     MusedeepError
         It is corrected already; a keyword that it needs is missing or wrong.
     """
-    done = RVCORR if RVCORR in observation.header else "SPECSYS"
-    refuse(is_velocity_corrected(observation), observation, "its velocity is corrected", done)
+    refuse_velocity(observation)
     frame, name = FRAMES[rvcorr]
     cards: list[Card] = [("SPECSYS", frame, "Spectral reference frame")]
     if rvcorr == "none":

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from musedeep.kernels.cube.collapse import add_planes, count_values
-from musedeep.storage.cubes.cube_fits import CubeFile
+from musedeep.storage.cubes.voxels import CubeVoxels, bands
 
 LARGEST_VARIANCE, VARIANCE_BIN = 25.0, 0.04
 """Range and bins of the histogram of variances."""
@@ -34,11 +34,10 @@ LARGEST_VARIANCE, VARIANCE_BIN = 25.0, 0.04
 _BINS = round(LARGEST_VARIANCE / VARIANCE_BIN) + 1
 _MAD = 1.4826
 _FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
-_BLOCK_PLANES = 16
 
 
 def collapse_cube(
-    cube: CubeFile, weights: Sequence[NDArray[np.float64]], count_variances: bool = False
+    cube: CubeVoxels, weights: Sequence[NDArray[np.float64]], count_variances: bool = False
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.int64]]:
     """Weighted means over wavelength (manual 7.3.5) and the histogram of variances, in one pass over the cube.
 
@@ -54,13 +53,16 @@ def collapse_cube(
     """
     sums = [(np.zeros(cube.shape[1:]), np.zeros(cube.shape[1:])) for _ in weights]
     variances = np.zeros(_BINS, np.int64)
-    for first in range(0, cube.shape[0] if weights else 0, _BLOCK_PLANES):
-        last = min(first + _BLOCK_PLANES, cube.shape[0])
+    planes = np.arange(cube.shape[0] if weights else 0)
+    if not count_variances and weights:
+        planes = np.flatnonzero(np.any([weight != 0.0 for weight in weights], axis=0))
+    for first, last in bands(cube.data, int(planes[0]), int(planes[-1]) + 1) if planes.size else ():
         data = cube.data.read_box(first, last)
         for weight, (total, norm) in zip(weights, sums, strict=True):
             add_planes(data, weight[first:last], total, norm)
         if count_variances:
             count_values(cube.stat.read_box(first, last), VARIANCE_BIN, LARGEST_VARIANCE, variances)
+        del data  # before the next band is read
     images = []
     for total, norm in sums:
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -6,7 +6,7 @@ What the reference does, found by giving it exposures whose headers hold one key
   also the world coordinates, INHERIT, EXTNAME, BUNIT, and the description of the pixel table. PRO RECn of
   earlier steps stay, and this step appends the next one.
 - ESO PRO ANCESTOR is ARCFILE of the first exposure.
-- PIXTABLE FFCORR of the pixel table becomes FLUX FFCORR of the product.
+- PIXTABLE FFCORR of the pixel table becomes FLUX FFCORR of cubes and images; a pixel table keeps PIXTABLE FFCORR alone.
 - With an OFFSET_LIST every exposure gets OFFSETn DRA, DDEC, DATE-OBS and, if the list has fluxes, FLUX SCALEn.
 - An IMAGE_FOV has no SPECSYS, and its OBJECT names the filter.
 - Hierarchical keywords come in the order OBS TPL GEN TEL INS DET PRO, others, QC, DRS.
@@ -158,7 +158,7 @@ def product_header(
         *checksum_cards_of(checksummed, number),
         ("ESO PRO DATANCOM", len(raws) or len(job.exposures), "Number of combined frames"),
     ]
-    if "ESO DRS MUSE PIXTABLE FFCORR" in first and not (raws and keep_pixel_table):
+    if "ESO DRS MUSE PIXTABLE FFCORR" in first and not keep_pixel_table:
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     cards += [*applied_cards(job), *extra]
     date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")

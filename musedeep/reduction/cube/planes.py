@@ -38,6 +38,9 @@ BYTES_PER_ROW: Final = 90
 
 BYTES_PER_VOXEL: Final = 72
 
+BYTES_PER_RESULT: Final = 8
+"""Of a voxel that is made: data and variance."""
+
 THICKNESSES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 """Planes of a band: with more, memory grows and hardly any row is saved from being read twice."""
 
@@ -117,7 +120,7 @@ def planes_of(
     MusedeepError
         A good row has a value or variance that is not finite.
     """
-    yield from _planes(survey, grid, how, memory, workers, planes, progress)
+    return _planes(survey, grid, how, memory, workers, planes, progress)
 
 
 def planes_around(
@@ -157,11 +160,20 @@ def _planes(
     planes: tuple[int, int] | None,
     progress: Progress | None,
 ) -> Iterator[Planes]:
-    part = Part(survey, grid.geometry(str(survey.sources[0].path)))
-    for band in bands_of([part], grid.grid, how, memory=memory, workers=workers, planes=planes, progress=progress):
-        made = [result for _, result in band]
+    parts = [Part(survey, grid.geometry(str(survey.sources[0].path)))]
+    bands = bands_of(parts, grid.grid, how, memory=memory, workers=workers, planes=planes, progress=progress)
+    del survey, parts  # for all that is held here, the caller may give it up, too
+    yield from map(_joined, bands)  # which keeps no band, as a loop would
+
+
+def _joined(band: Sequence[tuple[Box, BoxResult]]) -> Planes:
+    """The strips of a band as one."""
+    made = [result for _, result in band]
+    if len(made) == 1:
+        data, stat = made[0].data, made[0].stat
+    else:
         data, stat = (np.concatenate([getattr(one, name) for one in made], axis=1) for name in ("data", "stat"))
-        yield Planes(band[0][0].z0, data, stat, sum(one.n_rows for one in made), sum(one.n_rejected for one in made))
+    return Planes(band[0][0].z0, data, stat, sum(one.n_rows for one in made), sum(one.n_rejected for one in made))
 
 
 @dataclass(frozen=True)
@@ -201,6 +213,7 @@ def bands_of(
     ]
     offsets = [n for part in parts for n in np.cumsum([0, *(s.n_rows for s in part.survey.sources)])[:-1].tolist()]
     own = local()
+    del parts  # the segments are as large again: 50 MB of an exposure of 24 IFUs
 
     def readers(outer: Box) -> Iterator[Reader]:
         for (k, source, segments), offset in zip(located, offsets, strict=True):
@@ -218,21 +231,30 @@ def bands_of(
             made.append((box, combine_box(box, grid, how, geometries, list(readers(outer)), own.workspace)))
         return made
 
-    thick, number = _division([segments for *_, segments in located], grid, how, memory // (workers + 1), last - first)
+    share = memory // (workers + 1)
+    # bands that are made, wait, are in use, and are put together
+    most = share // (2 * (workers + 2)) // (ny * grid.shape[2] * BYTES_PER_RESULT)
+    thick, number = _division([segments for *_, segments in located], grid, how, share, min(last - first, max(most, 1)))
     strips = list(pairwise(np.linspace(0, ny, number + 1).astype(int).tolist()))
     bands = [(z, min(z + thick, last)) for z in range(first, last, thick)]
     progress.begin(last - first, "planes")
+
+    def told(band: list[tuple[Box, BoxResult]]) -> list[tuple[Box, BoxResult]]:
+        progress.advance(band[0][0].z1 - band[0][0].z0, rows=sum(result.n_rows for _, result in band))
+        return band
+
     with ThreadPoolExecutor(workers) as pool:
-        for band in results_in_order(pool, workers, compute, bands):
-            progress.advance(band[0][0].z1 - band[0][0].z0, rows=sum(result.n_rows for _, result in band))
-            yield band
+        yield from map(told, results_in_order(pool, workers, compute, bands))
     progress.stop()
 
 
 def _division(
     located: Sequence[NDArray[Any]], grid: Grid, how: Resampling, memory: int, planes: int
 ) -> tuple[int, int]:
-    """Planes of a band that takes so much memory [bytes] where rows lie densest, and strips of lines to cut it into."""
+    """Planes of a band that takes so much memory [bytes] where rows lie densest, and strips of lines to cut it into.
+
+    `planes` is the largest number of planes.
+    """
     nz, ny, nx = grid.shape
     rows = np.zeros(nz)
     for segments in located:

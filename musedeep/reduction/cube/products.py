@@ -17,6 +17,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, FLUX_UNIT
 from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.progress import LOG
+from musedeep.reduction.correct.flat_field import spectrum_of_ifus
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.depth import collapse_cube
 from musedeep.reduction.cube.exposures import group_exposures, load_exposures, resampling
@@ -25,6 +26,7 @@ from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.headers import product_header
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
 from musedeep.reduction.cube.quality import source_cards
+from musedeep.reduction.rows.product import PixelTableProduct
 from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.cube_fits import (
     CubeFile,
@@ -39,19 +41,24 @@ from musedeep.storage.fits.header_cards import sign
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.parts import header_bytes, padded, sync_and_rename
 from musedeep.storage.offset_list import read_offset_list
+from musedeep.storage.pixel_tables.flat_spectrum import flat_spectrum_hdu
 from musedeep.storage.pixel_tables.given import GivenTable
+from musedeep.storage.pixel_tables.open import JoinedPixelTable
 from musedeep.storage.pixel_tables.open_tables import OpenTables
 from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location
 
-CUBE_STORE, COMBINED, COMBINED_STORE = "DATACUBE_FINAL.zarr", "PIXTABLE_COMBINED.fits", "PIXTABLE_COMBINED.zarr"
-STACKED, POSITIONED = "OBJECT_RESAMPLED.fits", "PIXTABLE_POSITIONED_{:04d}.fits"
+CUBE_STORE, STACKED = "DATACUBE_FINAL.zarr", "OBJECT_RESAMPLED.fits"
+COMBINED, POSITIONED = "PIXTABLE_COMBINED", "PIXTABLE_POSITIONED_{:04d}"
+
+TABLE_ENDINGS: Final = {"store": ".zarr", "fits": ".fits"}
+"""Endings of the names of pixel tables, by the word of `combined_format`."""
 
 STACKED_MEMORY = 512 << 20
 """Working memory for the image of all slices side by side, where the limit of the run allows it [bytes]."""
 
 COMBINED_MEMORY = 512 << 20
-"""Working memory for the store of the combined pixel table, where the limit of the run allows it [bytes]."""
+"""Working memory for the store of a pixel table, where the limit of the run allows it [bytes]."""
 
 Card = tuple[str, object, str]
 
@@ -69,7 +76,7 @@ class CubeProducts:
     parameters : of the recipe: `ResamplingParameters`, format and filter of `CubeParameters`
     parameter_texts : sequence of (name, value), the parameters that were given, for the headers
     offset_list, output_wcs, filter_list : Path or None, auxiliary inputs
-    combined_format : set of str, how the combined pixel table is written: "store", "fits" or both
+    combined_format : set of str, how combined and positioned pixel tables are written: "store", "fits" or both
     raws : sequence of (file name, tag), the frames that the recipe began with, where they are not `pixel_tables`
     used : sequence of (Path, tag), all its other inputs, where there are more than the auxiliary ones
     given : sequence of GivenTable, rows that are not in files; then `pixel_tables` is empty
@@ -120,6 +127,9 @@ class CubeProducts:
         exposures = load_exposures(groups, self.weight, offsets)
         for exposure, (_, table) in zip(exposures, groups, strict=True):
             self._tables.keep(exposure.paths, table)
+        # a spectrum of the flat that is of no use is told before the work
+        for exposure in exposures if "positioned" in self.save else exposures[: "combined" in self.save]:
+            self._flat_field(exposure)
         return exposures, [table for _, table in groups]
 
     def _groups(self) -> Sequence[tuple[tuple[Location, ...], PixelTable]]:
@@ -179,8 +189,7 @@ class CubeProducts:
             if not self.extended:
                 names += [f"IMAGE_FOV_{k + 1:04d}.fits" for k in range(len(self.parameters.filter))]
         if "combined" in save:
-            names += [COMBINED_STORE] if "store" in self.combined_format else []
-            names += [COMBINED] if "fits" in self.combined_format else []
+            names += self._table_names(COMBINED)
         if "exposures" in save:
             names.append(MAP)
         if "zarr" in save:
@@ -188,12 +197,13 @@ class CubeProducts:
         if "stacked" in save:
             names.append(STACKED)
         if "positioned" in save:
-            names += [POSITIONED.format(k + 1) for k in range(self._number())]
+            for number in range(1, len(self._groups()) + 1):
+                names += self._table_names(POSITIONED.format(number))
         return names
 
-    def _number(self) -> int:
-        """Exposures, as far as the files tell."""
-        return len(self._groups())
+    def _table_names(self, stem: str) -> list[str]:
+        """Names of a combined or positioned pixel table in all its forms."""
+        return [f"{stem}{ending}" for kind, ending in TABLE_ENDINGS.items() if kind in self.combined_format]
 
     def check_existing(self, overwrite: bool) -> None:
         """Refuse to start where a product exists, unless it may be replaced (when the new one is whole)."""
@@ -235,9 +245,14 @@ class CubeProducts:
         return header
 
     def _flat_field(self, exposure: Exposure) -> fits.BinTableHDU | None:
-        """The spectrum of the flat of an exposure whose rows are given."""
+        """The spectrum of the flat of an exposure, as it stands in its pixel table; merged where it has one per IFU."""
         table = self._tables.get(exposure.paths, exposure.identity)
-        return table.flat_field if isinstance(table, GivenTable) else None
+        if isinstance(table, GivenTable):
+            return table.flat_field
+        if isinstance(table, JoinedPixelTable):
+            spectrum = spectrum_of_ifus(table.tables, table.path, exposure.mode)
+            return spectrum.hdu() if spectrum else None
+        return flat_spectrum_hdu(table)
 
     def _first(self, job: Job) -> tuple[fits.Header, str]:
         """Primary header of the first exposure, and its target."""
@@ -282,7 +297,10 @@ class CubeProducts:
 
             assert isinstance(wcs, CubeWCS)
             LOG.info("writing the cube store")
-            write_cube_store(work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target)
+            write_cube_store(
+                work / CUBE_STORE, CubeFile.reopen(work / CUBE), exposure_map, wcs, target,
+                primary=self._header(first, job, "DATACUBE_FINAL", CUBE_STORE), unit=self._unit(job),
+            )  # fmt: skip
             ready.append(CUBE_STORE)
         if exposure_map and "exposures" in save:
             sign(work / MAP)
@@ -292,7 +310,7 @@ class CubeProducts:
             ready += self._combined(work, job, first, min(memory, COMBINED_MEMORY), threads)
             self.table_seconds = time.monotonic() - began
         if "positioned" in save:
-            ready += self._positioned(work, job)
+            ready += self._positioned(work, job, min(memory, COMBINED_MEMORY), threads)
         if "stacked" in save:
             ready += self._stacked(work, job, first, memory)
         if "cube" in save:
@@ -313,7 +331,7 @@ class CubeProducts:
 
         return make_header
 
-    def _positioned(self, work: Path, job: Job) -> list[str]:
+    def _positioned(self, work: Path, job: Job, memory: int, threads: int) -> list[str]:
         """Write the pixel table of each exposure, with positions on the sky; returns their names."""
         from musedeep.reduction.cube.combined_table import positioned_table
 
@@ -324,10 +342,9 @@ class CubeProducts:
         for number, exposure in enumerate(job.exposures):
             name = POSITIONED.format(number + 1)
             make_header = self._pixel_table_header(self.header_of(exposure), job)
-            positioned_table(number, name, job, make_header, self._tables, self._flat_field(exposure)).write_fits(
-                work / name, True
-            )
-            names.append(name)
+            flat_field = self._flat_field(exposure)
+            table = positioned_table(number, f"{name}.fits", job, make_header, self._tables, flat_field)
+            names += self._write_table(table, work, name, memory, threads)
         return names
 
     def _stacked(self, work: Path, job: Job, first: fits.Header, memory: int) -> list[str]:
@@ -352,16 +369,19 @@ class CubeProducts:
         LOG.info("writing the combined pixel table")
         weighted = self.weight != "none" or job.how.use_weight_column
         make_header = self._pixel_table_header(first, job)
-        table = combined_table(
-            work, COMBINED, job, make_header, weighted, self._tables, self._flat_field(job.exposures[0])
-        )
-        names = []
-        if "store" in self.combined_format:
-            table.write_store(work / COMBINED_STORE, threads, True, memory)
-            names.append(COMBINED_STORE)
-        if "fits" in self.combined_format:
-            table.write_fits(work / COMBINED, True)
-            names.append(COMBINED)
+        # as in the reference, with the spectrum of the flat of the first exposure alone
+        flat_field = self._flat_field(job.exposures[0])
+        table = combined_table(work, f"{COMBINED}.fits", job, make_header, weighted, self._tables, flat_field)
+        return self._write_table(table, work, COMBINED, memory, threads)
+
+    def _write_table(self, table: PixelTableProduct, work: Path, stem: str, memory: int, threads: int) -> list[str]:
+        """Write a pixel table in all forms that are wanted; returns their names."""
+        names = self._table_names(stem)
+        for name in names:
+            if name.endswith(".zarr"):
+                table.write_store(work / name, threads, True, memory)
+            else:
+                table.write_fits(work / name, True)
         return names
 
     def _cube(

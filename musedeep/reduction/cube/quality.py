@@ -10,13 +10,13 @@ valid width, that are not found here.
 from musedeep.kernels.field.sources import find_sources
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.source_quality import source_cards as cards_of
-from musedeep.storage.cubes.cube_fits import CubeFile
+from musedeep.storage.cubes.voxels import CubeVoxels
 
 THRESHOLD = 5.0
 """Detection threshold, in standard deviations of the background (the reference prints it in its log)."""
 
 
-def source_cards(cube: CubeFile, grid: Grid, step: str) -> list[tuple[str, object, str]]:
+def source_cards(cube: CubeVoxels, grid: Grid, step: str) -> list[tuple[str, object, str]]:
     """The QC cards of a cube: sources in its central plane (number nz // 2, from 0); see `source_quality`.
 
     `step` is the word of the recipe in the keywords: EXPCOMB, SCIPOST.

@@ -16,6 +16,7 @@ from musedeep.storage.fits.hdus import whole_file
 from musedeep.storage.fits.header_cards import keep_checksum_places
 from musedeep.storage.fits.headers import raw_cards
 from musedeep.storage.fits.parts import BLOCK, header_bytes, padded
+from musedeep.storage.fits.table import binary_table
 from musedeep.storage.outputs import write_at
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, RowSource, row_blocks
 from musedeep.threads import in_threads
@@ -68,14 +69,17 @@ class PixelTableProduct:
         # a seventh of a second, which muse_scibasic lets pass beside other work
         from musedeep.storage.pixel_tables.store_writer import write_store
 
+        write_store(self.rows, path, self.layout(), workers=workers, memory=memory, overwrite=overwrite)
+
+    def layout(self) -> dict[str, Any]:
+        """What a store needs to know to become the FITS file (`store_writer.write_store`)."""
         hdus: list[dict[str, Any]] = [
             {"cards": list(raw_cards(head)), "role": role} for role, head in self._headers.items()
         ]
         if self._flat_field:
             head, data = self._flat_field
             hdus.append({"cards": list(raw_cards(head)), "role": "other", "raw": data})
-        layout = {"format": "table" if self.as_table else "image", "hdus": hdus, "unsigned": True}
-        write_store(self.rows, path, layout, workers=workers, memory=memory, overwrite=overwrite)
+        return {"format": "table" if self.as_table else "image", "hdus": hdus, "unsigned": True}
 
     def write_fits(self, path: Path, overwrite: bool) -> None:
         """Write the FITS file.
@@ -123,7 +127,7 @@ class PixelTableProduct:
         found = {"primary": header_bytes(self.header, False, 8, ())}
         if self.as_table:
             empty = [fits.Column(n, "1J" if COLUMN_TYPES[n].kind == "i" else "1E", units.get(n)) for n in names]
-            header = fits.BinTableHDU.from_columns(empty).header
+            header = binary_table(empty).header
             header["NAXIS2"] = self.rows.n_rows
             keep_checksum_places(header)
             return found | {"rows": header.tostring(sep="", endcard=True, padding=True).encode("ascii")}

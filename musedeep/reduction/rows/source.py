@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card
 from musedeep.storage.pixel_tables.export import runs_of
+from musedeep.storage.pixel_tables.row_steps import RowStep, Scale, needed
 from musedeep.storage.pixel_tables.table import (
     Rows,
     RowsByOrigin,
@@ -48,12 +49,14 @@ class Correction:
     changes : tuple of str, columns that it changes or adds
     units : mapping of str to str, units of the columns whose unit it changes
     margin : float, largest change of a wavelength [Angstrom]
+    step : what it does as data, by which a store of corrections keeps it; None where it cannot be kept, or does nothing
     """
 
     reads: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     units: Mapping[str, str] = MappingProxyType({})
     margin: float = 0.0
+    step: RowStep | None = None
 
     def apply(self, rows: Rows) -> None:
         """Change the columns of some rows, in place or by other arrays. Several threads may call it at a time."""
@@ -64,16 +67,23 @@ class Correction:
         return []
 
 
-class Scaled(Correction):
-    """One column times a factor, multiplied in float64."""
+class Stepped(Correction):
+    """A correction that is a step of those that a store of corrections can keep."""
 
-    def __init__(self, name: str, factor: float) -> None:
-        self.reads = self.changes = (name,)
-        self.name, self.factor = name, factor
+    def __init__(self, step: RowStep) -> None:
+        self.step: RowStep = step
+        self.reads, self.changes = step.reads, step.changes
 
     def apply(self, rows: Rows) -> None:
         """See `Correction.apply`."""
-        rows[self.name] = (rows[self.name].astype(np.float64) * self.factor).astype(np.float32)
+        self.step.apply(rows)
+
+
+class Scaled(Stepped):
+    """One column times a factor, multiplied in float64."""
+
+    def __init__(self, name: str, factor: float) -> None:
+        super().__init__(Scale(name, factor))
 
 
 def scaled_flux(factor: float) -> list[Correction]:
@@ -109,13 +119,9 @@ class Corrected:
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `RowSource.read`; only the corrections of these columns are applied."""
-        wanted, applied = set(names), list[Correction]()
-        for one in reversed(self.corrections):
-            if wanted & set(one.changes):
-                wanted = wanted - set(one.changes) | set(one.reads)
-                applied.append(one)
-        rows = self.source.read(ranges, sorted(wanted))
-        for one in reversed(applied):
+        applied, wanted = needed(self.corrections, names)
+        rows = self.source.read(ranges, wanted)
+        for one in applied:
             one.apply(rows)
         return {name: rows[name] for name in names}
 
@@ -141,7 +147,7 @@ def corrected(source: RowSource, corrections: Sequence[Correction]) -> RowSource
 
 
 class RowsWithin:
-    """The rows of a source with low <= wavelength <= high, in their order.
+    """The rows of a source with low <= wavelength <= high, in their order; they are its ranges `kept`, int64 (n, 2).
 
     Parameters
     ----------
@@ -159,8 +165,8 @@ class RowsWithin:
             pieces[k] = runs_of(np.flatnonzero((wavelength >= low) & (wavelength <= high)) + blocks[k][0, 0])
 
         in_threads(look, len(blocks), READERS)
-        self._kept = clean_ranges(np.concatenate([np.empty((0, 2), np.int64), *pieces]), source.n_rows)
-        self._seams = np.cumsum([0, *(self._kept[:, 1] - self._kept[:, 0])], dtype=np.int64)
+        self.kept = clean_ranges(np.concatenate([np.empty((0, 2), np.int64), *pieces]), source.n_rows)
+        self._seams = np.cumsum([0, *(self.kept[:, 1] - self.kept[:, 0])], dtype=np.int64)
         self.n_rows, self.together = int(self._seams[-1]), read_together(source)
 
     @property
@@ -170,8 +176,12 @@ class RowsWithin:
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `RowSource.read`."""
-        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self._seams)
-        return self.source.read(parts + (self._kept[which, 0] - self._seams[which])[:, None], names)
+        return self.source.read(self.of_source(clean_ranges(ranges, self.n_rows)), names)
+
+    def of_source(self, ranges: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ranges of the source that hold the rows of ranges, none of them empty."""
+        which, parts = cut_ranges(ranges, self._seams)
+        return parts + (self.kept[which, 0] - self._seams[which])[:, None]
 
 
 class JoinedRows:

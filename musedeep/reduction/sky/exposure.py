@@ -129,7 +129,10 @@ def measure_sky(
     made = PlaneImages([WHITE], grid)
     levels = PlaneLevels(grid.start[2], grid.grid.step, grid.shape[0])
     how = resampling(pixfrac=PIXFRAC, crsigma=choice.crsigma[0])
-    for planes in planes_of(survey, grid, how, memory=memory, workers=workers, progress=progress):
+    low, high = survey.limits[2]
+    bands = planes_of(survey, grid, how, memory=memory, workers=workers, progress=progress)
+    del survey  # its segments are in the way
+    for planes in bands:
         made.add(planes)
         levels.add(planes.first, planes.data)
     image = made.images()[0]
@@ -137,7 +140,6 @@ def measure_sky(
     excess = np.where(region.mask, np.maximum(image - np.nanmedian(image), 0.0), np.nan).astype(np.float32)
     usual = levels.usual()
     field = SkyField(excess, *grid.start[:2], *usual, grid.start[2], grid.grid.step)
-    low, high = survey.limits[2]
     bins = int(np.floor((high - low) / choice.sampling + 1e-6)) + 1
     sums = SkySpectrum(field, float(low), bins, choice.sampling)
     add_up(sources, [sums], workers, progress)

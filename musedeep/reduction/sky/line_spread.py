@@ -85,8 +85,13 @@ def centres_of_light(lsfs: Mapping[int, LsfProfile], wavelength: NDArray[np.floa
     each slice by its own centre; that takes away the differences between slices that the calibration leaves.)
     """
     first = next(iter(lsfs.values()))
-    images = [one for lsf in lsfs.values() for one in on_grid(lsf, first) if one.any()]
-    mean = np.mean(images, axis=0) if images else np.zeros(first.images.shape[1:])
+    mean, number = np.zeros(first.images.shape[1:]), 0
+    for lsf in lsfs.values():
+        for one in on_grid(lsf, first):
+            if one.any():
+                mean += one
+                number += 1
+    mean /= max(number, 1)
     total = mean.sum(axis=1)
     centres = np.where(total > 0, mean @ first.offsets / np.where(total > 0, total, 1.0), 0.0)
     return np.interp(wavelength, first.wavelengths, centres)

@@ -88,7 +88,7 @@ class SkySpectrum:
     slices : int64 (25, 64), rows of each IFU and slice
     halves : float64 (2, 2, ny, nx), of `sky_rows.add_sky_rows`
     share : float64 (2,), of `sky_rows.add_sky_rows`
-    doubtful : list of float64 (rows, 4)
+    doubtful : list of float32 (rows, 4)
     """
 
     columns = ("xpos", "ypos", "lambda", "data", "stat", "dq", "origin")
@@ -99,7 +99,7 @@ class SkySpectrum:
         self.slices = np.zeros((25, 64), np.int64)
         self.halves = np.zeros((2, 2, *field.excess.shape))
         self.share = np.zeros(2)
-        self.doubtful: list[NDArray[np.float64]] = []
+        self.doubtful: list[NDArray[np.float32]] = []
 
     def fresh(self) -> "SkySpectrum":
         """See `RowSums.fresh`."""
@@ -107,7 +107,7 @@ class SkySpectrum:
 
     def add(self, rows: Rows) -> None:
         """See `RowSums.add`."""
-        doubtful = np.empty((rows["lambda"].size, 4))
+        doubtful = np.empty((rows["lambda"].size, 4), np.float32)
         columns = [rows[name] for name in self.columns]
         found = add_sky_rows(
             *columns, self.field, self.start, self.step, self.sums, self.slices, self.halves, self.share, doubtful
@@ -137,7 +137,7 @@ class SkySpectrum:
         """
         if not self.slices.any():
             raise MusedeepError("no row of the exposure is in the sky mask; give another SKY_MASK, or more wavelengths")
-        doubtful = np.concatenate([np.empty((0, 4)), *self.doubtful])
+        doubtful = np.concatenate([np.empty((0, 4), np.float32), *self.doubtful])
         if doubtful.size:
             mean, stat, square = (_filled(self.sums[k], self.sums[0]) for k in (1, 3, 4))
             # in strong lines, slices differ by more than the noise

@@ -9,12 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from astropy.time import Time
-
 from musedeep.declaration import Input, Recipe, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.night.plan import FrameSet
 from musedeep.recipes.registry import first_stage, makers, night_recipes, of_exposure
+from musedeep.selection.dates import night_of
 from musedeep.selection.night import rules
 from musedeep.selection.night.classify import Frame
 from musedeep.selection.night.rules import GAP
@@ -91,11 +90,6 @@ def associate(frames: Sequence[Frame], wish: Wish) -> Night:
         none = f"none of the {len(frames)} FITS files is a raw MUSE frame; `musedeep classify` says what they are"
         raise MusedeepError(notes[0] if notes else none)
     return _Association(raws, [f for f in frames if f.kind == "product"], wish, notes).run()
-
-
-def night_of(mjd: float) -> str:
-    """Date of the evening of the night, noon to noon on Paranal; empty if there is no time."""
-    return "" if math.isnan(mjd) else str(Time(math.floor(mjd - rules.NOON), format="mjd").isot)[:10]
 
 
 def _raw_frames(frames: Iterable[Frame], notes: list[str]) -> list[Frame]:

@@ -11,7 +11,7 @@ from typing import Final
 from astropy.io import fits
 
 from musedeep.errors import MusedeepError, nearest
-from musedeep.storage.fits.headers import scan_units
+from musedeep.storage.fits.headers import scan_units, value_of
 from musedeep.storage.fits.packed import packing_of
 
 RAW_TAGS: Final = {
@@ -128,7 +128,7 @@ def classify(path: Path) -> Frame:
         scan = scan_units(path, unpack=True)
         first = next(scan)
         header = first.header
-        category = _text(header, "ESO PRO CATG")
+        category = text_in(header, "ESO PRO CATG")
         if category and (packing := packing_of(path)):
             # products are read by rows
             raise packing.refusal(path)
@@ -138,9 +138,9 @@ def classify(path: Path) -> Frame:
     if category:
         tag, kind, reason = category, "product", ""
     else:
-        tag, reason = _raw_tag(header)
+        tag, reason = raw_tag(header)
         kind = "raw" if tag else "unknown"
-    mode = _text(header, "ESO INS MODE")
+    mode = text_in(header, "ESO INS MODE")
     ifus = {int(found[1]) for unit in units if (found := _IFU_NAME.match(unit.name))}
     if kind == "raw" and not ifus:
         tag, kind, reason = "", "unknown", f"DPR TYPE of {tag}, but no extension CHANnn"
@@ -150,20 +150,20 @@ def classify(path: Path) -> Frame:
         kind=kind,
         reason=reason,
         mode=mode,
-        field=_text(header, "ESO INS OPTI2 NAME") or mode.partition("-")[0],
-        mjd=_number(header, "MJD-OBS"),
-        date=_text(header, "DATE-OBS"),
-        exposure_time=_number(header, "EXPTIME"),
-        temperature=next((v for key in TEMPERATURES if (v := _number(header, key)) == v), float("nan")),
-        read_out=_read_out(header),
+        field=text_in(header, "ESO INS OPTI2 NAME") or mode.partition("-")[0],
+        mjd=number_in(header, "MJD-OBS"),
+        date=text_in(header, "DATE-OBS"),
+        exposure_time=number_in(header, "EXPTIME"),
+        temperature=next((v for key in TEMPERATURES if (v := number_in(header, key)) == v), float("nan")),
+        read_out=read_out_of(header),
         ifus=tuple(sorted(ifus)),
     )
 
 
-def _raw_tag(header: fits.Header) -> tuple[str, str]:
+def raw_tag(header: fits.Header) -> tuple[str, str]:
     """Tag of a raw frame, or why it has none."""
-    category, kind, technique = (_text(header, f"ESO DPR {name}") for name in ("CATG", "TYPE", "TECH"))
-    instrument = _text(header, "INSTRUME")
+    category, kind, technique = (text_in(header, f"ESO DPR {name}") for name in ("CATG", "TYPE", "TECH"))
+    instrument = text_in(header, "INSTRUME")
     if instrument and instrument != "MUSE":
         return "", f"INSTRUME is {instrument}, not MUSE"
     if not kind:
@@ -180,20 +180,24 @@ def _raw_tag(header: fits.Header) -> tuple[str, str]:
     return tag, ""
 
 
-def _read_out(header: fits.Header) -> str:
-    name = _text(header, "ESO DET READ CURNAME") or _text(header, "ESO DET READ CURID")
-    binning = f"{_text(header, 'ESO DET BINX') or 1}x{_text(header, 'ESO DET BINY') or 1}"
+def read_out_of(header: fits.Header) -> str:
+    """Read-out mode and binning, as "SCI1.0 1x1"; empty if not given."""
+    name = text_in(header, "ESO DET READ CURNAME") or text_in(header, "ESO DET READ CURID")
+    binning = f"{text_in(header, 'ESO DET BINX') or 1}x{text_in(header, 'ESO DET BINY') or 1}"
     return f"{name} {binning}" if name else ""
 
 
-def _text(header: fits.Header, key: str) -> str:
+def text_in(header: fits.Header, key: str) -> str:
+    """The value of a keyword as text; empty if it has none, or one that is not valid."""
     try:
-        return str(header.get(key, "")).strip()
+        value = value_of(header, key)
     except fits.VerifyError:
         return ""
+    return "" if value is None else str(value).strip()
 
 
-def _number(header: fits.Header, key: str) -> float:
+def number_in(header: fits.Header, key: str) -> float:
+    """The value of a keyword that is a number; NaN if it is none."""
     try:
         value = header.get(key)
     except fits.VerifyError:

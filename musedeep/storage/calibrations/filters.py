@@ -100,6 +100,12 @@ def read_filters(path: str | Path | None, names: tuple[str, ...]) -> tuple[list[
     return [found[n] for n in names if n in found], [n for n in names if n not in found]
 
 
+def filter_names(path: Path) -> list[str]:
+    """The filters of a FILTER_LIST; raises as `read_filters`."""
+    with open_hdus(path, "FILTER_LIST") as hdus:
+        return [str(hdu.header["EXTNAME"]) for hdu in hdus if hdu.name and isinstance(hdu, fits.BinTableHDU)]
+
+
 def _filter(name: str, hdu: fits.BinTableHDU, path: str | Path) -> Filter:
     columns = {n.lower(): n for n in hdu.columns.names}
     if not {"lambda", "throughput"} <= set(columns):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.hdus import numbers, open_hdus
 from musedeep.storage.fits.header_cards import Card
-from musedeep.storage.fits.headers import text_of
+from musedeep.storage.fits.headers import WATER, mean_of_ends, text_of
 from musedeep.storage.fits.table import Column, table_hdu, tables_with
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,9 @@ TELLURIC_COLUMNS: Final = (Column("lambda", "1D", "Angstrom"), Column("ftelluric
 
 FLAT_CORRECTED: Final = "ESO DRS MUSE FLUX FFCORR"
 """Keyword: the fluxes were divided by the smoothed spectrum of the flat."""
+
+AIRMASS: Final = "ESO TEL AIRM"
+"""Keyword of the airmass, with START and END."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Telluric:
     wavelength : float64 (n,), ascending [Angstrom]
     transmission, error : float64 (n,)
     flat_corrected, mode : as of `Response`
+    airmass, water : of the exposure of the star, and precipitable water at the zenith then [mm]; None if the file does
+        not say it
     """
 
     wavelength: Floats
@@ -69,6 +74,8 @@ class Telluric:
     error: Floats
     flat_corrected: bool = False
     mode: str = ""
+    airmass: float | None = None
+    water: float | None = None
 
 
 def response_hdu(response: Response) -> fits.BinTableHDU:
@@ -129,13 +136,14 @@ def read_telluric(path: str | Path) -> Telluric:
     with open_hdus(path, kind) as hdus:
         wavelength, factor, error, _ = _curve(hdus, path, kind, TELLURIC_COLUMNS)
         corrected, mode = _facts(hdus, path)
+        airmass, water = (mean_of_ends(hdus[0].header, key) for key in (AIRMASS, WATER))
     if not (factor > 0).all():
         k = int(np.argmin(factor > 0))
         raise MusedeepError(
             f"{path}: ftelluric is {factor[k]:g} at {wavelength[k]:g} Angstrom, expected a number above 0 and at most "
             "about 1; make the STD_TELLURIC again"
         )
-    return Telluric(wavelength, factor, error, corrected, mode)
+    return Telluric(wavelength, factor, error, corrected, mode, airmass, water)
 
 
 def _curve(

@@ -12,6 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.storage.cubes.cube_fits import CubeWCS
+from musedeep.storage.cubes.voxels import Voxels, bands
 from musedeep.storage.fits.header_cards import card, checksum_cards, sign
 from musedeep.storage.fits.parts import ArrayInFile, header_bytes, padded, reserve, sync_and_rename
 
@@ -72,18 +73,17 @@ class ExposureMapFile:
         self.number.write_box(z0, y0, number)
         self.seconds.write_box(z0, y0, seconds)
 
-    def collapse(self, planes: int = 16) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def collapse(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Means over wavelength of both, (ny, nx); written into the file too."""
-        nz, ny, nx = self.shape
-        number, seconds = np.zeros((2, ny, nx))
-        for z in range(0, nz, planes):
-            last = min(z + planes, nz)
-            number += self.number.read_box(z, last).sum(0, dtype=np.float64)
-            seconds += self.seconds.read_box(z, last).sum(0, dtype=np.float64)
-        images = (number / nz).astype(np.float32), (seconds / nz).astype(np.float32)
+        images = mean_planes(self.number), mean_planes(self.seconds)
         self.number_image.write_box(0, 0, images[0][None])
         self.seconds_image.write_box(0, 0, images[1][None])
         return images
+
+    def images(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, once they are written."""
+        number, seconds = self.number_image.read_box(0, 1)[0], self.seconds_image.read_box(0, 1)[0]
+        return number, seconds
 
     def finish(self, target: Path) -> None:
         """Give the finished map (collapsed before) its checksums and its name."""
@@ -94,3 +94,13 @@ class ExposureMapFile:
     def discard_layout(self) -> None:
         """Remove the note about the layout once the map is complete."""
         self._layout_path(self.path).unlink(missing_ok=True)
+
+
+def mean_planes(array: Voxels) -> NDArray[np.float32]:
+    """The mean over wavelength of an array without NaN, float32 (ny, nx)."""
+    total = np.zeros(array.shape[1:])
+    for first, last in bands(array):
+        # one plane after the other, so that the result does not depend on the bands
+        for plane in array.read_box(first, last):
+            total += plane
+    return (total / array.shape[0]).astype(np.float32)

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.headers import BLOCK, CARD, raw_bytes, scan_file
@@ -122,14 +123,16 @@ def free_cards(header: fits.Header) -> fits.Header:
     return kept
 
 
-def _fold(total: int) -> int:
+def fold(total: int) -> int:
+    """A sum of 32-bit words as their ones' complement sum."""
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
 
 
-def _sum32(raw: bytes | memoryview) -> int:
-    return int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64))
+def sum32(raw: bytes | memoryview | NDArray[np.uint8]) -> int:
+    """The ones' complement sum of bytes, taken as big-endian words of 32 bits."""
+    return fold(int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64)))
 
 
 def encode_checksum(total: int) -> str:
@@ -176,21 +179,34 @@ def sign(path: Path) -> None:
                 if len(chunk) % BLOCK or not chunk:
                     raise MusedeepError(f"{path}: truncated data at byte {stream.tell()}; write the file again")
                 digest.update(chunk)
-                total = _fold(total + _sum32(chunk))
+                total = fold(total + sum32(chunk))
                 left -= len(chunk)
             sums.append(total)
         for unit, total in zip(units, sums, strict=True):
-            cards = list(unit.cards)
-            if not unit.offset:
-                _put(cards, fits.Card("DATAMD5", digest.hexdigest(), "MD5 checksum"))
-            _put(cards, fits.Card("DATASUM", str(total), f"data unit checksum updated {now}"))
-            if _put(cards, fits.Card("CHECKSUM", _EMPTY_CHECKSUM, f"HDU checksum updated {now}")):
-                code = encode_checksum(_fold(_sum32(raw_bytes(cards)) + total))
-                _put(cards, fits.Card("CHECKSUM", code, f"HDU checksum updated {now}"))
             stream.seek(unit.offset)
-            stream.write(raw_bytes(cards))
+            stream.write(signed_header(unit.cards, total, now, "" if unit.offset else digest.hexdigest()))
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def signed_header(raw: Sequence[str], data_sum: int, now: str, digest: str = "") -> bytes:
+    """The bytes of a header whose cards have CHECKSUM, DATASUM and, given a `digest`, DATAMD5 filled in, if there.
+
+    Parameters
+    ----------
+    raw : cards as they stand in the file
+    data_sum : ones' complement sum of the data unit
+    now : the time, for comments
+    digest : MD5 sum of the data units of the whole file, for a primary header
+    """
+    cards = list(raw)
+    if digest:
+        _put(cards, fits.Card("DATAMD5", digest, "MD5 checksum"))
+    _put(cards, fits.Card("DATASUM", str(data_sum), f"data unit checksum updated {now}"))
+    if _put(cards, fits.Card("CHECKSUM", _EMPTY_CHECKSUM, f"HDU checksum updated {now}")):
+        code = encode_checksum(fold(sum32(raw_bytes(cards)) + data_sum))
+        _put(cards, fits.Card("CHECKSUM", code, f"HDU checksum updated {now}"))
+    return raw_bytes(cards)
 
 
 def _put(cards: list[str], new: fits.Card) -> bool:

@@ -24,6 +24,8 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 _STRUCTURE = ("BITPIX  =", "NAXIS", "PCOUNT  =", "GCOUNT  =", "TFIELDS =")
 _PIXTABLE = "ESO DRS MUSE PIXTABLE "
 _END = "END".ljust(CARD)
+WATER = "ESO TEL AMBI IWV"
+"""Precipitable water at the zenith [mm], with START and END."""
 _MOST_CARDS = 1_000_000
 """Of a header; more is no header, and would fill the memory."""
 
@@ -242,6 +244,13 @@ def number_or_none(header: fits.Header, key: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def mean_of_ends(header: fits.Header, key: str) -> float | None:
+    """Mean of a keyword at START and END of an exposure, as far as they are positive numbers; None if neither is."""
+    ends = [number_or_none(header, f"{key} {end}") for end in ("START", "END")]
+    found = [value for value in ends if value is not None and value > 0.0]
+    return sum(found) / len(found) if found else None
 
 
 def number_of(

@@ -14,7 +14,9 @@ from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import keep_checksum_places
 from musedeep.storage.fits.headers import BLOCK
 
-_TYPES: dict[int, np.dtype[Any]] = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1")}
+_TYPES: dict[int, np.dtype[Any]] = {
+    -32: np.dtype(">f4"), -64: np.dtype(">f8"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1"),
+}  # fmt: skip
 
 
 def padded(n: int) -> int:
@@ -112,6 +114,10 @@ class ArrayInFile:
 
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """Planes [z0, z1), lines [y0, y1), in native byte order."""
+        return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="))
+
+    def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """The same as it stands in the file, big-endian."""
         _, ny, nx = self.shape
         y1 = ny if y1 is None else y1
         out = np.empty((z1 - z0, y1 - y0, nx), self.dtype)
@@ -123,7 +129,7 @@ class ArrayInFile:
                 for k in range(z1 - z0):
                     stream.seek(self.offset + ((z0 + k) * ny + y0) * nx * self.dtype.itemsize)
                     _fill(stream, out[k])
-        return out.astype(self.dtype.newbyteorder("="))
+        return out
 
 
 def _fill(stream: Any, out: NDArray[Any]) -> None:

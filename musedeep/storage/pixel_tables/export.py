@@ -2,10 +2,11 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,12 @@ from musedeep.storage.fits.headers import HeaderUnit, parse_cards, raw_bytes
 from musedeep.storage.fits.parts import reserve
 from musedeep.storage.outputs import partial_name, refuse_existing, write_at, write_error
 from musedeep.storage.pixel_tables.fits import swap_bytes, write_ranges
-from musedeep.storage.pixel_tables.table import COLUMN_TYPES, row_count
-from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
+from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.table import COLUMN_TYPES, row_blocks, row_count
 from musedeep.storage.stores.location import Location, location
+
+if TYPE_CHECKING:
+    from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable
 
 BYTES_PER_ROW = 110
 """Working memory a row in work: row numbers and ranges, columns of two threads."""
@@ -38,7 +42,8 @@ def export(
 ) -> Path:
     """Write the FITS pixel table that a store was made from: same format, header cards, rows and order.
 
-    A combined table's store was made from no file; its checksums are filled in here.
+    A combined or reduced table's store was made from no file; its checksums are filled in here. Of a store of
+    corrections, the corrected rows are written.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def export(
     """
     path = Path(path)
     refuse_existing(path, overwrite)
-    table = ZarrPixelTable(location(store))
+    table = _opened(location(store))
     partial = partial_name(path)
     size = 0
     try:
@@ -90,6 +95,15 @@ def export(
     return path
 
 
+def _opened(where: Location) -> "StoreOfRows":
+    """The table of a store."""
+    from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable  # a tenth of a second to load
+
+    opened = open_pixel_table(where) if not isinstance(where, Path) or where.is_dir() else None
+    # raises for what is no store
+    return opened if isinstance(opened, StoreOfRows) else ZarrPixelTable(where)
+
+
 def runs_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Ranges of consecutive numbers, int64 (n, 2)."""
     breaks = int(np.count_nonzero(np.diff(rows) != 1)) + 1 if rows.size else 0
@@ -114,7 +128,7 @@ class Part(HeaderUnit):
     item: int
 
 
-def stored_parts(table: ZarrPixelTable) -> list[Part]:
+def stored_parts(table: "StoreOfRows") -> list[Part]:
     """The HDUs of the FITS file that a store was made from."""
     parts: list[Part] = []
     for hdu in table.attributes()["hdus"]:
@@ -124,7 +138,7 @@ def stored_parts(table: ZarrPixelTable) -> list[Part]:
     return parts
 
 
-def stored_items(table: ZarrPixelTable, part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
+def stored_items(table: "StoreOfRows", part: Part, ranges: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Items of a FITS file from the columns of a store."""
     if part.role != "rows":
         words = table.read(ranges, (part.role,))[part.role].view(np.uint32)
@@ -138,7 +152,7 @@ def stored_items(table: ZarrPixelTable, part: Part, ranges: NDArray[np.int64]) -
     return record.view(np.uint8)
 
 
-def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.int64]:
+def row_numbers(table: "ZarrPixelTable", runs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers in the FITS table of the rows of some runs (of the index) without gaps between them."""
     start = runs[:, 3] - runs[0, 3]
     steps = np.cumsum(table.order(int(runs[0, 3]), int(runs[-1, 4])), dtype=np.int64)
@@ -146,18 +160,16 @@ def row_numbers(table: ZarrPixelTable, runs: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _export_rows(
-    table: ZarrPixelTable, parts: list[Part], descriptor: int, pool: ThreadPoolExecutor, memory: int, progress: Progress
+    table: "StoreOfRows",
+    parts: list[Part],
+    descriptor: int,
+    pool: ThreadPoolExecutor,
+    memory: int,
+    progress: Progress,
 ) -> None:
     """Write the rows to their places, as many runs at a time as memory allows."""
-    runs = table.whole("index/runs")
-    start, stop = runs[:, 3], runs[:, 4]
-    most = max(memory // BYTES_PER_ROW, 1)
-    k = 0
     progress.begin(table.n_rows, "rows")
-    while k < runs.shape[0]:
-        end = max(int(np.searchsorted(stop, start[k] + most, side="right")), k + 1)
-        a, b = int(start[k]), int(stop[end - 1])
-        ranges = runs_of(row_numbers(table, runs[k:end]))
+    for a, b, ranges in _pieces(table, max(memory // BYTES_PER_ROW, 1)):
         here = np.array([[a, b]], np.int64)
 
         def write(part: Part, here: NDArray[np.int64] = here, ranges: NDArray[np.int64] = ranges) -> None:
@@ -168,4 +180,20 @@ def _export_rows(
         for future in [pool.submit(write, part) for part in parts if part.item]:
             future.result()
         progress.advance(b - a, rows=b - a)
+
+
+def _pieces(table: "StoreOfRows", most: int) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Rows of a store, some at a time: the first, the one after the last, and their places in the FITS table."""
+    from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
+
+    if not isinstance(table, ZarrPixelTable):
+        for here in row_blocks(table.n_rows, most):
+            yield int(here[0, 0]), int(here[0, 1]), here
+        return
+    runs = table.whole("index/runs")
+    start, stop = runs[:, 3], runs[:, 4]
+    k = 0
+    while k < runs.shape[0]:
+        end = max(int(np.searchsorted(stop, start[k] + most, side="right")), k + 1)
+        yield int(start[k]), int(stop[end - 1]), runs_of(row_numbers(table, runs[k:end]))
         k = end

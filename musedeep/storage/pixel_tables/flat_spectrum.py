@@ -54,13 +54,10 @@ def read_flat_spectrum(table: PixelTable) -> FlatSpectrum | None:
     MusedeepError
         The table is damaged, its wavelengths do not ascend, or a value is not above 0.
     """
-    found = _stored(table) if hasattr(table, "attributes") else _of_file(table)
-    if found is None:
+    hdu = flat_spectrum_hdu(table)
+    if hdu is None:
         return None
-    cards, content = found
     with reading(Path(str(table.path)), EXTNAME):
-        raw = raw_bytes(cards) + content.ljust(padded(len(content)), b"\0")
-        hdu = fits.BinTableHDU.fromstring(raw)
         names = [str(name).lower() for name in hdu.columns.names]
         if not {"lambda", "data"} <= set(names):
             raise ValueError(f"columns {', '.join(names)}, expected lambda and data")
@@ -72,6 +69,24 @@ def read_flat_spectrum(table: PixelTable) -> FlatSpectrum | None:
             "pixel table again"
         )
     return FlatSpectrum(wavelength, values, unsmoothed)
+
+
+def flat_spectrum_hdu(table: PixelTable) -> fits.BinTableHDU | None:
+    """The table of the spectrum as it stands in a pixel table, FITS file or store; None if there is none.
+
+    Raises
+    ------
+    MusedeepError
+        It is damaged.
+    """
+    found = _stored(table) if hasattr(table, "attributes") else _of_file(table)
+    if found is None:
+        return None
+    cards, content = found
+    with reading(Path(str(table.path)), EXTNAME):
+        raw = raw_bytes(cards) + content.ljust(padded(len(content)), b"\0")
+        # a copy has its data in memory, and may get further cards
+        return fits.BinTableHDU.fromstring(raw).copy()
 
 
 def _stored(table: Any) -> tuple[Sequence[str], bytes] | None:

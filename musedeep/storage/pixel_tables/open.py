@@ -27,6 +27,8 @@ from musedeep.storage.stores.location import Location, StoreUrl, location
 def open_pixel_table(path: str | Location) -> PixelTable:
     """Open a pixel table: FITS in image or binary-table format, or a zarr store, of which a URL may be given.
 
+    A store of corrections (`corrected`) is opened with the pixel tables that it corrects.
+
     Raises
     ------
     MusedeepError
@@ -34,14 +36,23 @@ def open_pixel_table(path: str | Location) -> PixelTable:
     """
     path = location(path)
     if isinstance(path, StoreUrl) or path.is_dir():
-        from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
-
-        return ZarrPixelTable(path)
+        return _open_store(path)
     from musedeep.storage.pixel_tables.fits import open_fits_pixel_table
 
     if not path.exists():
         raise MusedeepError(f"{path}: no such file; give a FITS pixel table or a pixel-table store")
     return open_fits_pixel_table(path)
+
+
+def _open_store(path: Location) -> PixelTable:
+    from musedeep.storage.pixel_tables.zarr import ZarrPixelTable, has_columns, open_store
+
+    store = open_store(path)
+    if has_columns(store):
+        return ZarrPixelTable(path, store)
+    from musedeep.storage.pixel_tables.corrected import CorrectedTable
+
+    return CorrectedTable(path, store, open_pixel_table)
 
 
 def open_exposure(paths: Sequence[str | Location]) -> PixelTable:

@@ -20,6 +20,7 @@ from musedeep.storage.fits.units import same_unit
 from musedeep.storage.pixel_tables import zarr as store_format
 from musedeep.storage.pixel_tables.export import BYTES_PER_ROW, MEMORY, runs_of
 from musedeep.storage.pixel_tables.fits import check_finite
+from musedeep.storage.pixel_tables.store_layout import save_other_hdus, save_whole
 from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
     ROWS_PER_SEGMENT,
@@ -145,7 +146,7 @@ class _StoreWriter:
         for column in (*columns.values(), edges, boxes):
             column.finish()
         self._save_runs(index, counts, firsts)
-        self._save_other_hdus(group, layout)
+        save_other_hdus(self.target, layout)
         group.attrs.update(
             {
                 "kind": store_format.KIND, "version": store_format.VERSION, "rows": n,
@@ -158,12 +159,6 @@ class _StoreWriter:
 
     def _column(self, array: Any) -> ColumnWriter:
         return ColumnWriter(array, self.target)
-
-    def _whole(self, group: Any, name: str, values: NDArray[Any]) -> None:
-        """A smaller array, at once."""
-        column = self._column(store_format.create_rows(group, name, values.shape, values.dtype))
-        column.append(values)
-        column.finish()
 
     def _keys(self, rows: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         keys = np.empty(rows["lambda"].size, np.int64)
@@ -334,21 +329,7 @@ class _StoreWriter:
             ],
             axis=1,
         )  # fmt: skip
-        self._whole(index, "runs", runs)
-
-    def _save_other_hdus(self, group: Any, layout: dict[str, Any]) -> None:
-        hdus = group.create_group("hdus")
-        for number, hdu in enumerate(layout["hdus"]):
-            if "raw" in hdu:
-                content = hdu.pop("raw")
-            elif "bytes" in hdu:
-                with open(layout["path"], "rb") as stream:
-                    stream.seek(hdu.pop("offset"))
-                    content = stream.read(hdu.pop("bytes"))
-            else:
-                continue
-            self._whole(hdus, str(number), np.frombuffer(content, np.uint8))
-            hdu["array"] = f"hdus/{number}"
+        save_whole(self.target, index, "runs", runs)
 
 
 def segment_edges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.origin import exposure_rows, ifu_numbers, slice_numbers
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, PixelTable, Rows, row_count
-from musedeep.storage.pixel_tables.zarr import ZarrPixelTable
+from musedeep.storage.pixel_tables.zarr import StoreOfRows, ZarrPixelTable
 
 ROWS_AT_ONCE = 1 << 19
 
@@ -196,7 +196,7 @@ def _layout(table: PixelTable, name: str, kept: NDArray[np.uint64], before: Numb
     """The HDUs of the new file."""
     n = int(before[-1])
     parts: list[Part] = []
-    for number, part in enumerate(_store_parts(table) if isinstance(table, ZarrPixelTable) else _fits_parts(table)):
+    for number, part in enumerate(_store_parts(table) if isinstance(table, StoreOfRows) else _fits_parts(table)):
         cards = part.cards
         if number == 0:
             cards = header_cards(_primary(parse_cards(cards), table, name, kept, before, limits))
@@ -227,7 +227,7 @@ def _is_column(unit: HeaderUnit, n_rows: int) -> bool:
     return unit.cards[0].startswith("XTENSION= 'IMAGE") and sorted(shape) in ([1, n_rows], [n_rows])
 
 
-def _store_parts(table: ZarrPixelTable) -> Iterator[Part]:
+def _store_parts(table: StoreOfRows) -> Iterator[Part]:
     for part in stored_parts(table):
         if part.role == "other" and _is_column(part, table.n_rows):
             raise MusedeepError(
@@ -294,7 +294,7 @@ def _copy_others(table: PixelTable, parts: list[Part], descriptor: int) -> None:
         left = 0 if part.item else part.end - part.data_offset
         if not left:
             continue
-        if isinstance(table, ZarrPixelTable):
+        if isinstance(table, StoreOfRows):
             write_at(descriptor, part.data_offset, table.whole(part.source).tobytes())
             continue
         assert isinstance(table.path, Path)
@@ -326,7 +326,7 @@ def _copy_rows(
         ranks(numbers[keep], kept, before, targets)
         ranges, places = runs_of(rows), runs_of(targets)
         for part in columns:
-            if isinstance(table, ZarrPixelTable):
+            if isinstance(table, StoreOfRows):
                 raw = stored_items(table, part, ranges)
             else:
                 raw = _read_file(table, part, ranges)

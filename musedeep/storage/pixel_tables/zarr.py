@@ -19,11 +19,12 @@ Chunks are written even where all values are equal; those of a column share file
 have checksums (`checked_store`), so that damage and loss are found when they are read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 import numba as nb
 import numpy as np
@@ -58,8 +59,15 @@ CHUNKS_AT_ONCE = 8
 READS_AT_ONCE = 8
 """Pieces of that many chunks that a process requests from object storage at a time; each takes 4 MiB."""
 
+TABLE_BINS = 256
+"""Bins of a table of spectra that are read together."""
+
 BAND_ORIGIN, BAND_END, BAND_WIDTH = 4000.0, 10000.0, 20.0
 """Fixed grid of bands [Angstrom]: 16 pixels each; rows beyond count to the first or last band."""
+
+
+Check = Callable[[Any], bool]
+"""Says whether an attribute of a store has a value that it may have."""
 
 
 def compressors(name: str) -> tuple[Any, ...]:
@@ -83,6 +91,12 @@ def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> An
     """A new array of a store that is no column, chunked along its first axis."""
     codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize),)
     return _create(group, name, shape, dtype, 1 << 18, codecs, None)
+
+
+def create_table(group: Any, name: str, shape: tuple[int, ...]) -> Any:
+    """A new array of spectra of slices, float32 (bins, slices), of which small ranges of bins are read."""
+    codecs = (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4),)
+    return _create(group, name, shape, np.float32, TABLE_BINS, codecs, None)
 
 
 def _create(
@@ -110,24 +124,35 @@ def open_store(where: Location) -> CheckedStore:
     return store
 
 
-def _attributes(store: CheckedStore) -> dict[str, Any]:
+def has_columns(store: CheckedStore) -> bool:
+    """Whether a store holds columns of rows, or is none that is known."""
+    files = store.checksums.files if store.checksums else {}
+    return "index/boxes/zarr.json" not in files or "xpos/zarr.json" in files
+
+
+def _attributes(store: CheckedStore, kind: str, version: int, checks: Mapping[str, Check]) -> dict[str, Any]:
     """Attributes of the group of a store, read from it."""
     path = store.name
     try:
         attributes = store.attributes()
     except ValueError as error:
         raise MusedeepError(f"{path}: not a pixel-table store ({reason(error)}); ingest it again") from error
-    if attributes.get("kind") != KIND and (store.checksums or attributes):
+    if attributes.get("kind") != kind and (store.checksums or attributes):
         raise MusedeepError(f"{path}: not a pixel-table store; give a FITS pixel table or a store of ingest")
-    version = attributes.get("version")
-    if version != VERSION and attributes:
-        raise MusedeepError(f"{path}: store of version {version}, expected {VERSION}; ingest it again")
+    found = attributes.get("version")
+    if found != version and attributes:
+        raise MusedeepError(f"{path}: store of version {found}, expected {version}; {again(kind)}")
     if store.checksums is None:
-        raise MusedeepError(f"{path}: the store is not complete (it has no checksums); ingest it again")
-    for name, good in _ATTRIBUTES.items():
+        raise MusedeepError(f"{path}: the store is not complete (it has no checksums); {again(kind)}")
+    for name, good in checks.items():
         if name not in attributes or not good(attributes[name]):
-            raise MusedeepError(f"{path}: attribute {name} of the store is missing or damaged; ingest it again")
+            raise MusedeepError(f"{path}: attribute {name} of the store is missing or damaged; {again(kind)}")
     return attributes
+
+
+def again(kind: str) -> str:
+    """How to make a store of a kind again."""
+    return "ingest it again" if kind == KIND else "reduce the exposure again"
 
 
 def _hdus(value: Any) -> bool:
@@ -138,53 +163,56 @@ def _hdus(value: Any) -> bool:
     )
 
 
-_ATTRIBUTES: dict[str, Callable[[Any], bool]] = {
+OF_ROWS: Final[Mapping[str, Check]] = {
     "rows": lambda v: type(v) is int and v >= 0,
     "columns": lambda v: isinstance(v, list) and all(name in COLUMN_TYPES for name in v),
     "units": lambda v: isinstance(v, dict) and all(isinstance(unit, str) for unit in v.values()),
+    "hdus": _hdus,
+}
+"""The attributes that are read of every store of rows, with their checks."""
+
+_OF_BANDS: Final[Mapping[str, Check]] = {
     "band_origin": lambda v: isinstance(v, int | float),
     "band_width": lambda v: isinstance(v, int | float) and v > 0,
     "bands": lambda v: type(v) is int and v > 0,
-    "hdus": _hdus,
 }
-"""The attributes that are read, with their checks."""
 
 
-class ZarrPixelTable(RowReader):
-    """A pixel-table store; see `table.PixelTable`.
+class StoreOfRows(RowReader):
+    """What stores of the rows of an exposure share: attributes, headers, index; to be subclassed.
+
+    Parameters
+    ----------
+    path : of the store
+    store : the same, if it is open already
 
     Raises
     ------
     MusedeepError
-        There is no pixel-table store, or a damaged one.
+        There is no such store, or a damaged one.
     """
 
     format = "zarr store"
+    kind: ClassVar[str] = KIND
+    version: ClassVar[int] = VERSION
+    checks: ClassVar[Mapping[str, Check]] = OF_ROWS
 
-    def __init__(self, path: Location) -> None:
+    def __init__(self, path: Location, store: CheckedStore | None = None) -> None:
         self.path = path
-        self._store = open_store(path)
-        store = self._store
-        self._header = SharedHeader(lambda: _attributes(store)["hdus"][0]["cards"])
+        self._store = open_store(path) if store is None else store
+        self._header = SharedHeader(lambda: self.attributes()["hdus"][0]["cards"])
         attributes = self.attributes()
-        assert store.checksums is not None  # else it would have been refused
-        self._checksums = store.checksums
+        assert self._store.checksums is not None  # else it would have been refused
+        self._checksums = self._store.checksums
         self.n_rows = int(attributes["rows"])
         self.rows_per_read = max(self.n_rows, 1)  # no chunk is decoded twice
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
-        names = (*self.names, "order")
-        arrays = map(store.array, names) if isinstance(path, Path) else _requests().map(store.array, names)
-        self._columns = {name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)}
-        for name, array in self._columns.items():
-            if array.shape != (self.n_rows,):
-                raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
-        self.chunk_rows = self._columns["lambda"].chunk_rows
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the group, read from disk."""
-        return _attributes(self._store)
+        return _attributes(self._store, self.kind, self.version, self.checks)
 
     @property
     def identity(self) -> str:
@@ -220,6 +248,26 @@ class ZarrPixelTable(RowReader):
         index["start"], index["stop"] = edges[:-1], edges[1:]
         set_boxes(index, boxes)
         return index
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
+
+
+class ZarrPixelTable(StoreOfRows):
+    """A pixel-table store; see `table.PixelTable`."""
+
+    checks = MappingProxyType({**OF_ROWS, **_OF_BANDS})
+
+    def __init__(self, path: Location, store: CheckedStore | None = None) -> None:
+        super().__init__(path, store)
+        store = self._store
+        names = (*self.names, "order")
+        arrays = map(store.array, names) if isinstance(path, Path) else _requests().map(store.array, names)
+        self._columns = {name: ColumnReader(array, store, keep=True) for name, array in zip(names, arrays, strict=True)}
+        for name, array in self._columns.items():
+            if array.shape != (self.n_rows,):
+                raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
+        self.chunk_rows = self._columns["lambda"].chunk_rows
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`; decodes each chunk that holds a wanted row once."""
@@ -277,9 +325,6 @@ class ZarrPixelTable(RowReader):
         size = self.chunk_rows
         values = self._columns["order"].values(start // size, -(-stop // size))
         return values[start - start // size * size :][: stop - start]
-
-    def close(self) -> None:
-        """Nothing stays open between reads."""
 
 
 @lru_cache(maxsize=1)

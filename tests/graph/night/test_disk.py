@@ -42,6 +42,11 @@ def test_products_count_by_exposures_ifus_and_parameters():
         ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
         ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
     ]
+    science = frame_set("muse_scipost", 0, 1)
+    sizes = [
+        products_of(science, {"save": ("individual",), "reduced": kind}, False) for kind in ("rows", "corrections")
+    ]
+    assert sizes[0]["PIXTABLE_REDUCED_"] > 50 * sizes[1]["PIXTABLE_REDUCED_"] > 0
     masks = products_of(frame_set("muse_geometry", 0, 60, biases=2), {"saveimage": True}, False)
     # raw frames are uncompressed for one IFU after the other
     assert masks["MASK_REDUCED_"] == 120 * IMAGE and masks["raw frames"] == 60 * 36_000_000
@@ -53,6 +58,16 @@ def test_what_is_replaced_goes_only_when_the_new_product_is_there():
     assert needed([(10, 10), (20, 20), (5, 5)], 2) == 30
     assert needed([(10, 50), (10, 0)], 1) == 20
     assert needed([], 4) == 0
+
+
+def test_discarded_tables_make_room_for_what_follows():
+    sizes = [(10, 0), (10, 0), (1, 0), (12, 0), (12, 0)]
+    assert needed(sizes, 1) == 45
+    assert needed(sizes, 1, [0, 0, 0, 10, 10]) == 35
+    assert needed(sizes, 2, [0, 0, 0, 10, 10]) == 45
+    assert needed(sizes, 1, [0, 0, 20, 0, 0]) == 25
+    # what was there before is in the table of what is free
+    assert needed([(10, 10), (12, 0)], 1, [0, 10]) == 22
 
 
 def test_room_is_that_of_the_file_system_where_the_output_will_be(tmp_path, monkeypatch):

@@ -172,3 +172,48 @@ def test_a_store_that_was_replaced_is_made_again(stores, tmp_path):
     size = sum(p.stat().st_size for p in (stores / "1.zarr").rglob("*") if p.is_file())
     assert journal.replaced("scibasic-OBJECT-03", ["PIXTABLE"]) == size
     assert journal.replaced("scibasic-OBJECT-03", ["_RED_"]) == journal.replaced("flat-03", ["MASTER"]) == 0
+
+
+def test_what_was_discarded_need_not_be_there(stores, tmp_path):
+    journal, task = Journal(tmp_path), "scibasic-OBJECT-03"
+    names = [f"PIXTABLE_OBJECT_000{k}-03.zarr" for k in (1, 2)]
+    source = tmp_path / WORK / task
+    source.mkdir(parents=True)
+    for name in names:
+        shutil.copytree(stores / "1.zarr", source / name)
+    journal.keep(task, "key", source, "", False)
+    assert journal.discard([names[0], "PIXTABLE_OBJECT_0001-03.fits"]) == [tmp_path / names[0]]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [WORK, names[1]]
+    assert [p.name for p in (tmp_path / WORK).iterdir()] == ["done.jsonl"]
+    for one in (journal, Journal(tmp_path)):
+        assert one.why(task, "key") == "" and one.lacks(names[0]) and not one.lacks(names[1])
+        assert one.discard([names[0]]) == []
+    # the other one was not discarded
+    shutil.rmtree(tmp_path / names[1])
+    assert Journal(tmp_path).why(task, "key") == GONE
+    # made again, both have to be there
+    source.mkdir()
+    for name in names:
+        shutil.copytree(stores / "1.zarr", source / name)
+    journal.keep(task, "key", source, "", False)
+    assert Journal(tmp_path).why(task, "key") == ""
+    shutil.rmtree(tmp_path / names[0])
+    assert Journal(tmp_path).why(task, "key") == journal.why(task, "key") == GONE
+
+
+def test_a_run_that_was_killed_before_it_removed_a_table(stores, tmp_path, monkeypatch):
+    journal, name = Journal(tmp_path), "PIXTABLE_STD_0001-03.zarr"
+    source = tmp_path / WORK / "scibasic-STD-03"
+    source.mkdir(parents=True)
+    shutil.copytree(stores / "1.zarr", source / name)
+    journal.keep("scibasic-STD-03", "key", source, "", False)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only", name)))
+        with pytest.raises(MusedeepError, match="cannot be written"):
+            journal.discard([name])
+    again = Journal(tmp_path)
+    assert again.why("scibasic-STD-03", "key") == "" and not again.lacks(name)
+    assert again.discard([name]) == [tmp_path / name] and again.lacks(name)
+    # what another program has put there since is not removed
+    (tmp_path / name).mkdir()
+    assert again.discard([name]) == [] and again.why("scibasic-STD-03", "key") == GONE

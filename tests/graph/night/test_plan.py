@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from musedeep.declaration import MIB
 from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import FrameSet, at_once, plan_night, remaining_frames
-from musedeep.recipes.registry import steps
+from musedeep.graph.workers.memory import BASE_BYTES
+from musedeep.recipes.registry import night_recipes, steps
 
 
 def frame_set(name, *inputs, products=(), step=None, recipe=None):
@@ -80,6 +81,16 @@ def test_tasks_of_all_ifus_go_on_without_one_that_failed():
     assert remaining_frames(plan, tasks["scibasic-OBJECT-2"], {"twilight"}) is None
 
 
+def test_the_order_of_work_is_that_of_urgency_and_needs():
+    plan = plan_night(night([1, 2]))
+    order = plan.order_of_work()
+    assert sorted(task.name for task in order) == sorted(task.name for task in plan.tasks)
+    for k, task in enumerate(order):
+        over = {one.name for one in order[:k]}
+        assert over.issuperset(task.needs)
+        assert all(one.urgency <= task.urgency for one in order[k:] if over.issuperset(one.needs))
+
+
 def test_memory_bounds_the_tasks_at_once():
     plan = plan_night(night([1, 2]))
     largest = max(task.cost.memory for task in plan.tasks)
@@ -93,3 +104,8 @@ def test_memory_bounds_the_tasks_at_once():
 def test_a_task_of_all_ifus_is_expected_to_need_more_with_more():
     small, large = (plan_night(night(range(1, n + 1))).by_name()["twilight"].cost for n in (2, 24))
     assert large.seconds > small.seconds
+
+
+@pytest.mark.parametrize("recipe", night_recipes(), ids=lambda recipe: recipe.step)
+def test_each_task_of_all_ifus_fits_two_gibibytes(recipe):
+    assert BASE_BYTES + recipe.cost.memory + 24 * recipe.cost.memory_per_ifu <= 2048 * MIB

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
-from musedeep.kernels.field.sources import background, find_sources, width_at_half
+from musedeep.kernels.field.sources import SQUARE, background, bright_regions, find_sources, width_at_half
 
 
 def field(stars, shape=(60, 80), sigma=1.6, noise=1.0):
@@ -48,3 +51,20 @@ def test_width_by_linear_interpolation():
     assert width_at_half(np.array([0, 1, 4, 3, 0.0]), 2) == pytest.approx(2 / 3 + 1 + 1 / 3)
     assert width_at_half(np.array([4.0, 4, 4]), 1) == -1
     assert width_at_half(np.array([0.0, -1, 0]), 1) == -1
+
+
+@given(
+    st.integers(1, 30), st.integers(1, 30), st.floats(0.3, 0.9), st.booleans(), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_regions_are_those_of_scipy(ny, nx, share, square, seed):
+    rng = np.random.default_rng(seed)
+    image = rng.random((ny, nx))
+    image[rng.random((ny, nx)) < 0.02] = np.nan
+    opening = SQUARE if square else None
+    labels, number = ndimage.label(ndimage.binary_opening(np.nan_to_num(image) > 1.0 - share, opening))
+    found = bright_regions(image, 1.0 - share, opening)
+    firsts = [tuple(np.argwhere(labels == k)[0].tolist()) for k in range(1, number + 1)]
+    centres = ndimage.center_of_mass(image, labels, range(1, number + 1))
+    assert [region.first for region in found] == firsts
+    np.testing.assert_allclose([(region.y, region.x) for region in found], np.reshape(centres, (-1, 2)).tolist())

@@ -26,7 +26,7 @@ def rows_of(x, wavelength, data, dq=0, y=20.0):
 
 def add(rows):
     sums, slices, halves, share = np.zeros((6, 11)), np.zeros((25, 64), np.int64), np.zeros((2, 2, 1, 3)), np.zeros(2)
-    doubtful = np.empty((rows[0].size, 4))
+    doubtful = np.empty((rows[0].size, 4), np.float32)
     found = add_sky_rows(*rows, FIELD, 5000.0, 1.0, sums, slices, halves, share, doubtful)
     return sums, slices, halves, doubtful[:found]
 
@@ -61,7 +61,7 @@ def test_flagged_rows_and_those_beyond_the_field_do_not_count():
 
 
 def test_rows_in_doubt_are_added_unless_they_are_cosmic_rays():
-    doubtful = np.array([[5001.0, 130.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 10.0]])
+    doubtful = np.array([[5001.0, 130.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 0.0], [5001.0, 170.0, 4.0, 10.0]], np.float32)
     sums = np.zeros((6, 3))
     kept = add_undoubted(doubtful, np.full(3, 100.0), np.full(3, 16.0), 15.0, 5000.0, 1.0, sums)
     assert kept == 2

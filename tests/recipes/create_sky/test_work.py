@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.recipes.run_exposures import exposures_of
+from musedeep.reduction.correct.placing import field_middle
 from musedeep.storage.calibrations.sky_continuum import read_sky_continuum
 from musedeep.storage.calibrations.sky_lines import read_sky_lines, sky_lines_hdu
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
 from musedeep.storage.calibrations.sky_spectrum import read_sky_spectrum
+from tests.makers.celestial_masks import west_of_middle, write_celestial_mask
 from tests.makers.sky_exposures import (
     FACTORS,
     SHIFT,
@@ -21,6 +24,7 @@ from tests.makers.sky_exposures import (
 from tests.makers.step_runs import run_recipe
 
 RECIPE = "muse_create_sky"
+LATER = {"DATE-OBS": "2014-12-10T04:07:12.000"}
 PRODUCTS = ("SKY_IMAGE", "SKY_MASK", "SKY_SPECTRUM", "SKY_LINES", "SKY_CONTINUUM")
 
 
@@ -145,6 +149,7 @@ def test_bad_input(exposure, tmp_path, caplog):
     ("changed", "words"),
     [
         ({"ESO_DRS_MUSE_PIXTABLE_SKYSUB": True}, "the sky is subtracted already"),
+        ({"ESO_DRS_MUSE_PIXTABLE_RVCORR": -13.0}, "its velocity is corrected already"),
         (
             {"ESO_DRS_MUSE_PIXTABLE_FLUXCAL": None},
             "the data are counts, which STD_RESPONSE and EXTINCT_TABLE turn into",
@@ -157,9 +162,45 @@ def test_tables_of_another_stage(tmp_path, caplog, changed, words):
     refused(tmp_path / "out", frames, words, caplog)
 
 
-def test_one_exposure_at_a_time(tmp_path, caplog):
-    frames, _ = write_sky_exposure(tmp_path, ifus=(12,))
-    rows = sky_rows(12, {12: lsf_of(12)}, slices=(1, 2))
-    write_sky_table(tmp_path / "later.fits", rows, 12, **{"DATE-OBS": "2014-12-10T04:07:12.000"})
-    frames.append((tmp_path / "later.fits", "PIXTABLE_SKY"))
-    refused(tmp_path / "out", frames, "pixel tables of 2 exposures", caplog)
+def test_the_sky_of_several_exposures_is_their_mean(exposure, tmp_path, caplog):
+    """Two exposures of different levels: fluxes and continuum are the mean, and all files are recorded."""
+    frames, made = exposure
+    both = list(frames)
+    for ifu in (12, 13):
+        rows = sky_rows(ifu, {ifu: lsf_of(ifu)}, seed=2)
+        rows["data"] *= np.float32(1.5)
+        rows["stat"] *= np.float32(1.5**2)
+        write_sky_table(tmp_path / f"later-{ifu}.fits", rows, ifu, **LATER)
+        both.append((tmp_path / f"later-{ifu}.fits", "PIXTABLE_SKY"))
+    status, mean = run_recipe(RECIPE, tmp_path / "out", both)
+    assert status == 0
+    one, other = (read_sky_lines(place / "SKY_LINES.fits") for place in (made, mean))
+    np.testing.assert_allclose(np.sort(other.flux) / np.sort(one.flux), 1.25, rtol=0.01)
+    one, other = (read_sky_continuum(place / "SKY_CONTINUUM.fits") for place in (made, mean))
+    assert np.median(other.flux / one.flux) == pytest.approx(1.25, abs=0.01)
+    header = fits.getheader(mean / "SKY_LINES.fits")
+    assert header["ESO PRO DATANCOM"] == 4 and header["DATE-OBS"] < LATER["DATE-OBS"]
+    assert [header[f"ESO PRO REC2 RAW{k} NAME"] for k in (1, 4)] == ["t-12.fits", "later-13.fits"]
+    caplog.clear()
+    write_sky_table(tmp_path / "other.fits", rows, 13, ESO_INS_MODE="WFM-AO-N", **LATER)
+    refused(tmp_path / "mode", [*frames, (tmp_path / "other.fits", "PIXTABLE_SKY")], "INS MODE is WFM-AO-N", caplog)
+    write_celestial_mask(tmp_path / "mask.fits", header["RA"], header["DEC"])
+    refused(tmp_path / "mask", [*both, (tmp_path / "mask.fits", "SKY_MASK")], "give one exposure, or a mask", caplog)
+
+
+def test_a_mask_on_the_sky_follows_the_exposure(exposure, tmp_path, caplog):
+    frames, made = exposure
+    header = fits.getheader(made / "SKY_MASK.fits")
+    write_celestial_mask(tmp_path / "mask.fits", header["RA"], header["DEC"])
+    given = [*frames, (tmp_path / "mask.fits", "SKY_MASK")]
+    status, found = run_recipe(RECIPE, tmp_path / "out", given, "--fraction=1", "--ignore=0")
+    assert status == 0
+    mask = read_sky_mask(found / "SKY_MASK.fits")
+    assert mask.start == read_sky_mask(made / "SKY_MASK.fits").start
+    tables = [path for path, tag in frames if tag == "PIXTABLE_SKY"]
+    middle = field_middle(exposures_of(tables)[0].observation)
+    west = west_of_middle(mask.start, mask.mask.shape, middle, 20.0)
+    clear = (np.abs(west) > 1.0) & np.isfinite(fits.getdata(found / "SKY_IMAGE.fits", 1))
+    assert np.array_equal(mask.mask[clear], west[clear] > 0.0)
+    write_celestial_mask(tmp_path / "elsewhere.fits", header["RA"], header["DEC"] + 1.0)
+    refused(tmp_path / "far", [*frames, (tmp_path / "elsewhere.fits", "SKY_MASK")], "the mask does not meet", caplog)

@@ -5,26 +5,16 @@ import pytest
 from astropy.io import fits
 
 from musedeep.storage.calibrations.autocal_factors import AutocalFactors
-from musedeep.storage.calibrations.extinction import extinction_hdus
-from musedeep.storage.calibrations.response import FLAT_CORRECTED, Response, response_hdu
 from musedeep.storage.offset_list import OffsetRow, write_offset_list
+from musedeep.storage.pixel_tables.export import export
 from tests.makers.field_tables import write_field_table
+from tests.makers.scipost_frames import calibrations
 from tests.makers.step_runs import product, refused, run_recipe
 
 RECIPE = "muse_scipost"
 RANGE = "--lambdamin=7000", "--lambdamax=7040"
 PLAIN = *RANGE, "--skymethod=none", "--rvcorr=none"
 SECOND = {"DATE-OBS": "2014-12-10T03:20:12.000"}
-
-
-def calibrations(directory, mode="WFM-NOAO-N"):
-    """A response of constant magnitude, and air that takes nothing."""
-    grid = np.arange(4150.0, 9801.25, 1.25)
-    header = fits.Header([("HIERARCH ESO INS MODE", mode), (f"HIERARCH {FLAT_CORRECTED}", True)])
-    table = response_hdu(Response(grid, np.full(grid.size, 38.0), np.full(grid.size, 0.01)))
-    fits.HDUList([fits.PrimaryHDU(header=header), table]).writeto(directory / "response.fits")
-    extinction_hdus(np.array([4000.0, 10000.0]), np.array([0.0, 0.0])).writeto(directory / "extinction.fits")
-    return [(directory / "response.fits", "STD_RESPONSE"), (directory / "extinction.fits", "EXTINCT_TABLE")]
 
 
 def tables(directory, name="t", ifus=(11, 12), n=200_000, **changed):
@@ -83,11 +73,16 @@ def test_exposures_are_numbered_by_date_and_combined(frames, tmp_path):
     save = "--save=cube,individual,positioned,combined"
     status, made = run_recipe(RECIPE, tmp_path / "out", both, *PLAIN, save, "--save-fits")
     assert status == 0
-    stores = [f"PIXTABLE_REDUCED_000{k}.{ending}" for k in (1, 2) for ending in ("fits", "zarr")]
-    assert set(names(made)) == {
-        "DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", "PIXTABLE_COMBINED.fits", "PIXTABLE_POSITIONED_0001.fits",
-        "PIXTABLE_POSITIONED_0002.fits", *stores,
-    }  # fmt: skip
+    stems = [f"PIXTABLE_{kind}_000{k}" for k in (1, 2) for kind in ("REDUCED", "POSITIONED")]
+    in_both_forms = {f"{stem}.{ending}" for stem in (*stems, "PIXTABLE_COMBINED") for ending in ("fits", "zarr")}
+    assert set(names(made)) == {"DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits", *in_both_forms}
+    for stem in (stems[1], "PIXTABLE_COMBINED"):
+        with fits.open(made / f"{stem}.fits") as hdus:
+            assert hdus[-1].name == "PIXTABLE_FLAT_FIELD" and hdus[-1].columns.names[-1] == "data_unsm"
+            assert "ESO DRS MUSE FLUX FFCORR" not in hdus[0].header
+        export(made / f"{stem}.zarr", tmp_path / "back.fits", overwrite=True)
+        changing = {"ignore_keywords": ["CHECKSUM"], "ignore_comments": ["DATASUM"]}
+        assert fits.FITSDiff(made / f"{stem}.fits", tmp_path / "back.fits", **changing).identical
     headers = [product(made, k)[0] for k in (1, 2)]
     assert [h["DATE-OBS"] for h in headers] == ["2014-12-10T03:07:12.000", SECOND["DATE-OBS"]]
     combined = fits.getheader(made / "DATACUBE_FINAL.fits")

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.reduction.correct.placing import field_middle
+from musedeep.reduction.correct.raman import MOLECULES
+from musedeep.reduction.observation import observation_of
 from musedeep.statics.formats import raman_lines_table
 from musedeep.statics.raman import raman_lines
 from musedeep.storage.calibrations.sky_mask import mask_hdu
+from tests.makers.celestial_masks import west_of_middle, write_celestial_mask
 from tests.makers.raman_tables import raman_rows, write_profiles, write_raman_table
 from tests.makers.step_runs import product, refused, run_recipe
 
@@ -57,6 +61,28 @@ def frames_of(directory):
         (directory / "raman_lines.fits", "RAMAN_LINES"), (directory / "lsf.fits", "LSF_PROFILE"),
         (directory / "mask.fits", "SKY_MASK"),
     ]  # fmt: skip
+
+
+def test_a_mask_on_the_sky_width_and_threshold(tmp_path, rows):
+    """The mask follows the exposure; wider images without rejection have their own rows."""
+    given = frames(tmp_path, rows[0])
+    header = fits.getheader(given[0][0])
+    write_celestial_mask(tmp_path / "celestial.fits", header["RA"], header["DEC"])
+    given[-1] = (tmp_path / "celestial.fits", "SKY_MASK")
+    wave, data = rows[0]["lambda"], rows[0]["data"]
+    for width, options in ((20.0, ()), (30.0, ("--width=30", "--crsigma=0"))):
+        status, made = run_recipe(
+            RECIPE, tmp_path / f"out{len(options)}", given, "--fraction=1", "--ignore=0", *options
+        )
+        assert status == 0
+        with fits.open(made / "RAMAN_IMAGES_0001.fits") as hdus:
+            image, mask = hdus["RAMAN_IMAGE_O2"], hdus["SKY_MASK_O2"].data > 0
+            start = image.header["CRVAL1"], image.header["CRVAL2"]
+            west = west_of_middle(start, mask.shape, field_middle(observation_of(header, "made")), 20.0)
+            clear = (np.abs(west) > 1.0) & np.isfinite(image.data)
+            assert np.array_equal(mask[clear], west[clear] > 0.0)
+            inside = np.abs(wave - MOLECULES["O2"]) < 0.5 * width
+            assert np.nanmean(image.data) == pytest.approx(data[inside].mean(dtype=float), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_level_of_the_ifu_that_the_sky_was_measured_with(tmp_path, parameters, f
     ("changed", "words"),
     [
         ({"ESO_DRS_MUSE_PIXTABLE_SKYSUB": True}, "the sky is subtracted already"),
+        ({"ESO_DRS_MUSE_PIXTABLE_RVCORR": -13.0}, "its velocity is corrected already"),
         ({"UNIT": "count"}, "data have unit 'count'"),
     ],
 )

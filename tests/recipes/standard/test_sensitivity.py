@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from musedeep.errors import MusedeepError
+from musedeep.recipes.standard.curves import Curve
 from musedeep.recipes.standard.sensitivity import (
     AREA,
     PHOTON,
-    Curve,
     Seen,
     StarSpectrum,
     band_throughputs,
@@ -43,7 +43,7 @@ def spectrum(efficiency=0.25, band=0.0):
 
 def test_a_constant_efficiency_comes_back():
     curve = sensitivity(spectrum(), STAR, EXTINCTION, SEEN)
-    response, absorption = response_of(curve, REGIONS, "ppoly", SEEN)
+    response, absorption, _ = response_of(curve, REGIONS, "ppoly", SEEN, "bridge")
     inside = (response.wavelength > 4750) & (response.wavelength < 9350)
     # a straight line leads to the end of the last region
     np.testing.assert_allclose(response.throughput[inside], 0.25, rtol=2e-3)
@@ -56,7 +56,7 @@ def test_a_constant_efficiency_comes_back():
 
 def test_telluric_bands_are_bridged_and_measured():
     curve = sensitivity(spectrum(band=BAND), STAR, EXTINCTION, SEEN)
-    response, absorption = response_of(curve, REGIONS, "none", SEEN)
+    response, absorption, _ = response_of(curve, REGIONS, "none", SEEN, "bridge")
     inside = (response.wavelength > 4750) & (response.wavelength < 9350)
     np.testing.assert_allclose(response.throughput[inside], 0.25, rtol=2e-3)
     found = np.interp(WAVES, absorption.wavelength, absorption.transmission)

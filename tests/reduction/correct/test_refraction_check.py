@@ -54,7 +54,7 @@ def test_a_known_drift_is_found_and_corrected():
     assert np.abs(left.at(wavelength) - np.stack(drift(wavelength), axis=1)).max() < 0.01
     assert left.deviation == pytest.approx(0.2 * np.hypot(*np.array(drift(9350.0))), rel=0.05)
     (correction,) = residual_refraction(left, correct=True)
-    assert np.abs(correction.shifts + np.stack(drift(grid_wavelengths()), axis=1)).max() < 0.05
+    assert np.abs(correction.step.shifts + np.stack(drift(grid_wavelengths()), axis=1)).max() < 0.05
     cards = {key: value for key, value, _ in correction.cards()}
     assert cards == {DAR_CHECK: left.deviation, DAR_RESIDUAL: 7000.0}
     (note,) = residual_refraction(left, correct=False)

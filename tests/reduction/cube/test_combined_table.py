@@ -27,7 +27,15 @@ CHANGING = ("DATE", "DATAMD5", "CHECKSUM", "DATASUM")
 
 @pytest.fixture(scope="module")
 def exposures(tmp_path_factory):
-    return write_dithers(tmp_path_factory.mktemp("exposures"), 3, step=50.0, weight=True, **OPTIONS)
+    """Three exposures, each with the spectrum of a flat of its own."""
+    paths, truths = write_dithers(
+        tmp_path_factory.mktemp("exposures"), 3, step=50.0, weight=True, flat_field=True, **OPTIONS
+    )
+    for k, path in enumerate(paths):
+        with fits.open(path, mode="update") as hdus:
+            hdus[-1].data["data"] *= 1.0 + k
+            hdus[0].header["HIERARCH ESO DRS MUSE PIXTABLE FFCORR"] = k + 1
+    return paths, truths
 
 
 def combined(paths, output, parameters=None, formats=BOTH, **options):
@@ -43,7 +51,7 @@ def assert_same_table(one, other):
             cards = [[str(c) for c in h.header.cards if c.keyword not in CHANGING] for h in (mine, theirs)]
             assert cards[0] == cards[1]
         for mine, theirs in zip(a[1:], b[1:], strict=True):
-            np.testing.assert_array_equal(mine.data.view(">u4"), theirs.data.view(">u4"))
+            assert np.array(mine.data).tobytes() == np.array(theirs.data).tobytes()
 
 
 def files_of(store):
@@ -173,6 +181,26 @@ def test_exposures_may_be_stores(exposures, tmp_path):
     combined(stores, tmp_path / "out")
     export(tmp_path / "out" / "PIXTABLE_COMBINED.zarr", tmp_path / "back.fits")
     assert_same_table(tmp_path / "out" / "PIXTABLE_COMBINED.fits", tmp_path / "back.fits")
+    with fits.open(tmp_path / "back.fits") as hdus, fits.open(exposures[0][0]) as first:
+        assert [hdu.name for hdu in hdus[-2:]] == ["weight", "PIXTABLE_FLAT_FIELD"]
+        np.testing.assert_array_equal(hdus[-1].data, first[-1].data)
+        assert hdus[0].header["ESO DRS MUSE PIXTABLE FFCORR"] == 1
+        assert "ESO DRS MUSE FLUX FFCORR" not in hdus[0].header
+
+
+def test_the_spectra_of_the_flats_of_ifus_are_merged(tmp_path):
+    write_exposure(tmp_path / "e.fits", fmt="per-ifu", flat_field=True, **OPTIONS)
+    paths = sorted(tmp_path.glob("e-*.fits"))
+    combined(paths, tmp_path / "out")
+    given = [fits.getdata(path, "PIXTABLE_FLAT_FIELD") for path in paths]
+    found = fits.getdata(tmp_path / "out" / "PIXTABLE_COMBINED.fits", "PIXTABLE_FLAT_FIELD")
+    mean = np.mean([np.interp(found["lambda"], one["lambda"], one["data"]) for one in given], axis=0)
+    np.testing.assert_allclose(found["data_unsm"], mean, rtol=1e-12)
+    with fits.open(paths[0], mode="update") as hdus:
+        hdus[-1].data["data"][5] = -1.0
+    with pytest.raises(MusedeepError, match="PIXTABLE_FLAT_FIELD has"):
+        combined(paths, tmp_path / "again")
+    assert not list((tmp_path / "again").glob("*.fits"))
 
 
 def test_combine_makes_the_store_and_the_recipe_the_file(exposures, tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """Response, absorption, illumination, astrometry, offsets, velocity, sky, and the sources of the final cube."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
@@ -132,7 +133,12 @@ class FinalCube:
     @classmethod
     def of(cls, night: Night) -> "FinalCube":
         """The cube that muse_exp_combine made."""
-        with fits.open(night.product("exp_combine/DATACUBE_FINAL")) as hdus:
+        return cls.read(night.product("exp_combine/DATACUBE_FINAL"), night)
+
+    @classmethod
+    def read(cls, path: Path, night: Night) -> "FinalCube":
+        """Another cube of the night."""
+        with fits.open(path) as hdus:
             header = hdus["DATA"].header
             data, variance = np.asarray(hdus["DATA"].data), np.asarray(hdus["STAT"].data)
         sources = night.truth("sources")
@@ -193,11 +199,15 @@ def source_figures(night: Night, cube: FinalCube) -> list[Figure]:
     note = f"after a shared shift of {shared[0]:.3f}, {shared[1]:.3f}"
     limits = 0.25 * night.spaxel, 0.75 * night.spaxel
     figures += deviation("positions of stars", "arcsec", shifts - shared, *limits, note)
-    blue, red = (_centroids(cube, stars, wave) for wave in (5000.0, 9000.0))
-    difference = np.median(blue - red, axis=0)
-    left = float(np.hypot(*difference))
-    figures.append(alone("refraction left between 5000 and 9000 Angstrom", "arcsec", left, 0.3 * night.spaxel))
+    name = "refraction left between 5000 and 9000 Angstrom"
+    figures.append(alone(name, "arcsec", refraction_left(cube), 0.3 * night.spaxel))
     return figures
+
+
+def refraction_left(cube: FinalCube) -> float:
+    """How far stars are from each other at 5000 and 9000 Angstrom, median of the isolated stars, arcsec."""
+    blue, red = (_centroids(cube, cube.isolated_stars(), wave) for wave in (5000.0, 9000.0))
+    return float(np.hypot(*np.median(blue - red, axis=0)))
 
 
 def standard_excess(night: Night, colour: float) -> float:

@@ -2,6 +2,7 @@
 
 1. The field of the exposure has one pixel per pixel of the detector, from the lowest position of its rows on.
 2. Each pixel is placed on the sky as the rows are: by the astrometric solution, and the OFFSET_LIST if there is one.
+   Recipes without these inputs take the nominal scale and no offset, as the reference does.
 3. It is sky if the pixel of the mask is that is nearest to its place.
 """
 
@@ -25,13 +26,15 @@ from musedeep.storage.pixel_tables.table import Rows
 Floats = NDArray[np.float64]
 
 
-def mask_on_field(mask: SkyMask, rows: ExposureRows, wcs: AstrometryWcs | None, offsets: OffsetList | None) -> SkyMask:
+def mask_on_field(
+    mask: SkyMask, rows: ExposureRows, wcs: AstrometryWcs | None = None, offsets: OffsetList | None = None
+) -> SkyMask:
     """The mask in pixels of the field of an exposure.
 
     Parameters
     ----------
-    mask : with celestial coordinates
-    rows : of the exposure, with positions in pixels of the field; their positions are read once
+    mask : as it is if it is in pixels of the field already
+    rows : of the exposure, with positions in pixels of the field; those of all rows are read for celestial coordinates
     wcs : astrometric solution; None: the nominal one
 
     Raises
@@ -39,6 +42,8 @@ def mask_on_field(mask: SkyMask, rows: ExposureRows, wcs: AstrometryWcs | None, 
     MusedeepError
         The coordinates of the mask are of no use, or it meets no pixel of the field.
     """
+    if mask.in_pixels:
+        return mask
     limits = RowLimits()
     rows.add_up([limits])
     (x_low, x_high), (y_low, y_high), _ = limits.values
@@ -83,8 +88,9 @@ def _on_sky(
     }
     for correction in (*place(observation, wcs), *position(observation, offset)):
         correction.apply(some)
+    # positions are relative to the pointing less the offset
     shape = places[0].shape
     return (
-        (observation.ra + some["xpos"].astype(np.float64)).reshape(shape),
-        (observation.dec + some["ypos"].astype(np.float64)).reshape(shape),
+        (observation.ra - offset[0] + some["xpos"].astype(np.float64)).reshape(shape),
+        (observation.dec - offset[1] + some["ypos"].astype(np.float64)).reshape(shape),
     )

@@ -8,8 +8,8 @@ from astropy.wcs import WCS
 
 from musedeep.errors import MusedeepError
 from musedeep.recipes.run_exposures import exposures_of
-from musedeep.recipes.scipost.mask import mask_on_field
-from musedeep.reduction.correct.placing import place, position
+from musedeep.recipes.sky_mask import mask_on_field
+from musedeep.reduction.correct.placing import field_middle
 from musedeep.storage.calibrations.sky_mask import SkyMask
 from musedeep.storage.offset_list import OffsetList, OffsetRow
 from tests.makers.field_tables import write_field_table
@@ -46,14 +46,19 @@ def test_a_pixel_is_sky_where_the_mask_is_at_its_place(exposure, offset):
     x0, y0 = found.start
     ny, nx = found.mask.shape
     rng = np.random.default_rng(3)
-    for k in range(200):
-        y, x = rng.integers(ny), rng.integers(nx)
-        rows = {"xpos": np.array([x0 + x], np.float32), "ypos": np.array([y0 + y], np.float32)}
-        for correction in (*place(observation, None), *position(observation, offset)):
-            correction.apply(rows)
-        ra, dec = observation.ra + float(rows["xpos"][0]), observation.dec + float(rows["ypos"][0])
-        column, line = (round(float(v)) for v in wcs.world_to_pixel_values(ra, dec))
-        assert found.mask[y, x] == given.mask[line, column], k
+    # the field on the sky, by astropy: turned by the position angle about its middle, moved by the offset
+    own, angle = WCS(naxis=2), np.radians(observation.position_angle)
+    own.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    own.wcs.crval = [observation.ra - offset[0], observation.dec - offset[1]]
+    own.wcs.crpix = field_middle(observation) - (x0, y0) + 1.0
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    own.wcs.cd = turn @ np.diag([-0.2 * ARCSEC, 0.2 * ARCSEC])
+    y, x = rng.integers(ny, size=300), rng.integers(nx, size=300)
+    column, line = wcs.world_to_pixel_values(*own.pixel_to_world_values(x, y))
+    # where no edge of a pixel of the mask is near
+    far = (np.abs(column - np.round(column)) < 0.45) & (np.abs(line - np.round(line)) < 0.45)
+    there = given.mask[np.round(line[far]).astype(int), np.round(column[far]).astype(int)]
+    assert np.array_equal(found.mask[y[far], x[far]], there) and 0.3 < there.mean() < 0.7
 
 
 def test_a_mask_of_another_field_is_refused(exposure):

@@ -1,0 +1,119 @@
+"""`musedeep catalogue`: add to a database of exposures, list and count what it holds."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
+from musedeep.cli.progress import TerminalProgress
+from musedeep.cli.report import print_facts, print_table, table_of
+from musedeep.errors import MusedeepError, nearest
+
+if TYPE_CHECKING:
+    from musedeep.selection.catalogue.database import Catalogue
+
+UNCUT = 500
+"""Width of tables where the output is no terminal: no line is cut."""
+NAMED = 5
+"""Files that do not belong into a catalogue and are named; the others are counted."""
+
+
+def open_catalogue(database: str, create: bool = False) -> "Catalogue":
+    """Open the catalogue of a command; MusedeepError if SQLAlchemy is not installed or it cannot be opened."""
+    need("sqlalchemy")
+    from musedeep.selection.catalogue.database import Catalogue
+
+    return Catalogue.open(database, create)
+
+
+def need(*packages: str) -> None:
+    """Raise MusedeepError for a package of the extra `campaign` that is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MusedeepError(f"this needs {package}; install it with pip install 'musedeep[campaign]'")
+
+
+def add_command(paths: Sequence[Path], database: str, columns: Path | None, programmes: Sequence[Path]) -> int:
+    """Add to a catalogue; status 1 if something was in doubt."""
+    need("sqlalchemy")
+    from musedeep.selection.catalogue.collect import collect, kind_of
+
+    for path in paths:
+        kind_of(path)
+    with open_catalogue(database, create=True) as catalogue:
+        with TerminalProgress() as progress:
+            added = collect(catalogue, paths, progress, columns, programmes)
+        counts = catalogue.counts()
+    for problem in added.problems:
+        complain(problem)
+    for foreign in added.foreign[:NAMED]:
+        print(f"left out: {foreign}")
+    if len(added.foreign) > NAMED:
+        print(f"left out: {len(added.foreign) - NAMED} more")
+    print(
+        f"{added.new} new, {added.changed} changed, {added.same} as they were, {added.products} products; "
+        f"{database} holds {counts['exposures']} exposures, {counts['products']} products, "
+        f"{counts['executions']} executions of OBs, {counts['programmes']} programmes"
+    )
+    return BAD_INPUT if added.problems else OK
+
+
+def list_command(database: str, where: Sequence[str], as_json: bool) -> None:
+    """Print exposures, with what night logs say of them."""
+    with open_catalogue(database) as catalogue:
+        from musedeep.selection.catalogue.exposure import FIELDS
+
+        wanted = {}
+        for word in where:
+            key, equals, value = word.partition("=")
+            if key not in FIELDS or not equals:
+                near = nearest(key, list(FIELDS))
+                raise UsageProblem(f"{word}: write FACT=VALUE, as tag=OBJECT" + (f" ({near}?)" if near else ""))
+            wanted[key] = value
+        exposures = catalogue.exposures(**wanted)
+        logged = {row["name"]: row for row in catalogue.rows("logged_files")}
+        runs = {(row["ob_id"], row["ob_start"]): row for row in catalogue.rows("executions")}
+    rows = []
+    for one in exposures:
+        log = runs.get((logged[one.name]["ob_id"], logged[one.name]["ob_start"]), {}) if one.name in logged else {}
+        rows.append((one, str(log.get("grade", "")), str(log.get("comments", ""))))
+    if as_json:
+        print(json.dumps([_as_data(asdict(one)) | {"grade": g, "comments": c} for one, g, c in rows], indent=1))
+        return
+    table = table_of(("exposure", "type", "mode", "target", "OB", "run"), ("s", "seeing", "grade"))
+    for one, grade, _ in rows:
+        words = [one.name, one.tag, one.mode, one.target or one.object, one.ob_id, one.run]
+        numbers = [_number(one.exposure_time), _number(one.seeing), grade]
+        table.add_row(*(Text(word) for word in (*words, *numbers)))
+    print_table(table, UNCUT)
+    print(f"{len(rows)} exposures")
+
+
+def info_command(database: str) -> None:
+    """Print what a catalogue holds."""
+    with open_catalogue(database) as catalogue:
+        counts = catalogue.counts()
+        exposures = catalogue.exposures()
+    print_facts(database, [(name.replace("_", " "), f"{count:,}") for name, count in counts.items()])
+    for what, key in (("type", "tag"), ("mode", "mode"), ("run", "run")):
+        found = Counter(getattr(one, key) or "unknown" for one in exposures)
+        if found:
+            print_facts(f"exposures by {what}", [(name, f"{number:,}") for name, number in sorted(found.items())])
+    if exposures:
+        nights = sorted({one.night for one in exposures if one.night})
+        print_facts("nights", [("number", str(len(nights))), ("first", nights[0]), ("last", nights[-1])])
+
+
+def _as_data(row: dict[str, Any]) -> dict[str, Any]:
+    """For JSON, which knows no NaN."""
+    return {key: None if value != value else value for key, value in row.items()}
+
+
+def _number(value: float) -> str:
+    return "" if value != value else f"{value:g}"

@@ -1,0 +1,203 @@
+"""`musedeep campaign scan`: from a catalogue to a plan, and from a plan that a person has edited to the next one.
+
+1. Exposures of targets are grouped (`grouping`); those without a place on the sky or a mode of MUSE are left out by
+   name.
+2. Rules decide on each exposure of a group (`rejection`); what a person has decided goes before.
+3. What is kept becomes products: by target, pointing or exposure time, and divided where there are more inputs than
+   allowed (`splitting`).
+4. A product of at least two OBs is a deep cube. Of other targets the plan says which product is final, and why.
+5. In a rescan, exposures that the last scan did not know are undecided, with what the rules would do, and the plan
+   says how much deeper the cube would become.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from math import isfinite
+
+from musedeep.errors import MusedeepError
+from musedeep.selection.campaign.edits import GONE, NEW, Edits, edits_of
+from musedeep.selection.campaign.exposures import Candidate
+from musedeep.selection.campaign.grouping import Evidence, Group, groups_of
+from musedeep.selection.campaign.plan_file import (
+    GroupBy,
+    Memory,
+    Merge,
+    Plan,
+    Product,
+    Remark,
+    Settings,
+    Target,
+    Unplanned,
+)
+from musedeep.selection.campaign.products import divided, product_of
+from musedeep.selection.campaign.rejection import HOLD, KEEP, REJECT, Decision, Rules, decide
+from musedeep.selection.dates import date_of
+
+
+def scan(
+    campaign: str,
+    candidates: Sequence[Candidate],
+    settings: Settings,
+    today: str,
+    before: Plan | None = None,
+    memory: Memory | None = None,
+    bad: dict[str, str] | None = None,
+) -> tuple[Plan, list[str]]:
+    """The plan of a campaign.
+
+    Parameters
+    ----------
+    campaign : its name
+    candidates : exposures of targets and of the blank sky, in the order of time
+    today : ISO date
+    before : the plan as it is now, with a person's edits; None: there is none
+    memory : what the last scan has written and known
+    bad : exposures to reject, with the reason
+
+    Returns
+    -------
+    the new plan, and notes on exposures that were left out
+
+    Raises
+    ------
+    MusedeepError
+        The plan names exposures that are not in the catalogue.
+    """
+    edits = edits_of(before, memory) if before else Edits()
+    names = {one.name for one in candidates}
+    lost = [name for name, decision in edits.decisions.items() if name not in names and decision.text != GONE]
+    if lost:
+        raise MusedeepError(
+            f"exposure {lost[0]} of the plan is not in the catalogue; add it (`musedeep catalogue add`) or take it out"
+        )
+    notes, usable = [], []
+    for one in candidates:
+        if one.exposure.tag != "OBJECT":
+            continue
+        if isfinite(one.exposure.ra) and isfinite(one.exposure.dec) and abs(one.exposure.dec) <= 90:
+            usable.append(one)
+        else:
+            notes.append(f"{one.name}: no position, keywords RA and DEC: left out")
+    groups, evidence = groups_of(usable, settings.confirm, edits.merges, settings.time_factor)
+    rules = Rules(tuple(settings.modes), settings.seeing_factor, settings.shortest, bad)
+    skies = [one for one in candidates if one.exposure.tag == "SKY"]
+    plan = Plan(campaign=campaign, scanned=today, settings=settings)
+    for group in groups:
+        target = _target(group, usable, skies, rules, settings, today, edits, first=before is None)
+        deep = [product for product in target.products if product.category == "DATACUBE_DEEP"]
+        other = [product for product in target.products if product.category != "DATACUBE_DEEP"]
+        mine = edits.targets.get(usable[group.members[0]].name)
+        if deep or target.undecided or mine is not None:
+            plan.targets.append(target)
+        plan.no_deep_cube += [_unplanned(target, one, settings) for one in other]
+        if not target.products and not target.undecided:
+            why = f"all {len(target.rejected)} exposures are rejected: {_most(one.rule for one in target.rejected)}"
+            plan.no_deep_cube.append(
+                Unplanned(target=target.name, final="DATACUBE_SINGLE", exposures=len(target.rejected), why=why)
+            )
+    plan.merges = [_merge(one) for one in evidence]
+    return plan, notes
+
+
+def _most(rules: Iterable[str]) -> str:
+    return ", ".join(f"{rule} ({number})" for rule, number in Counter(rules).most_common())
+
+
+def _merge(one: Evidence) -> Merge:
+    said = [f"share {100 * one.shared:.0f} % of a field", f"names alike by {one.likeness:.0f} %"]
+    said += [f"the same {', '.join(one.same)}"] if one.same else []
+    confirmed = True if one.confirmed else False if one.by else None
+    return Merge(first=one.first, second=one.second, confirmed=confirmed, by=one.by, evidence="; ".join(said))
+
+
+def _unplanned(target: Target, product: Product, settings: Settings) -> Unplanned:
+    why = f"{product.obs} OB{'s' if product.obs != 1 else ''}; a deep cube needs {settings.min_obs}"
+    if len(product.inputs) == 1:
+        why = "one exposure"
+    return Unplanned(target=product.name, final=product.category, exposures=len(product.inputs), why=why)
+
+
+def _target(
+    group: Group,
+    exposures: Sequence[Candidate],
+    skies: Sequence[Candidate],
+    rules: Rules,
+    settings: Settings,
+    today: str,
+    edits: Edits,
+    first: bool,
+) -> Target:
+    members = [exposures[k] for k in group.members]
+    decisions: dict[int, Decision] = {}
+    new = []
+    for k, one, ruled in zip(group.members, members, decide(members, rules), strict=True):
+        given = edits.decisions.get(one.name)
+        if given is not None:
+            # a rule that a person does not follow stays in the plan
+            decisions[k] = given if given.what != KEEP else replace(given, rule=ruled.rule, text=ruled.text)
+        elif one.name in edits.waiting and ruled.what != REJECT:
+            decisions[k] = edits.waiting[one.name]
+        elif first or one.name in edits.known or ruled.what == REJECT:
+            decisions[k] = ruled
+        else:
+            would = f"new; the rules would {ruled.what} it" + (f": {ruled.text}" if ruled.text else "")
+            decisions[k] = Decision(HOLD, NEW, would)
+            new.append(one)
+    mine = next((edits.targets[one.name] for one in members if one.name in edits.targets), None)
+    kept_keys = edits.changed.get(mine.name, set()) if mine else set()
+    group_by: GroupBy = mine.group_by if mine and "group_by" in kept_keys else group.group_by
+    name = mine.name if mine else group.name
+    last = max(one.exposure.mjd for one in members)
+    target = Target(
+        name=name,
+        names=list(group.names),
+        place=group.place,
+        state=_state(last, settings, today),
+        method=mine.method if mine else "standard",
+        group_by=group_by,
+        comment=mine.comment if mine else "",
+        evidence=[*_words(members, settings), *([group.why] if group.why else [])],
+    )
+    if new:
+        seconds = sum(one.exposure.exposure_time for one in new if one.exposure.exposure_time > 0)
+        target.deeper = f"{len(new)} new exposures, {seconds:.0f} s: decide on them for a deeper version"
+    for what, remarks in ((KEEP, target.kept), (REJECT, target.rejected), (HOLD, target.undecided)):
+        remarks += [
+            Remark(exposure=exposures[k].name, rule=said.rule, text=said.text, by=said.by)
+            for k, said in decisions.items()
+            if said.what == what and (what != KEEP or (said.by != "rule" and said.rule))
+        ]
+    fixed = edits.products.get(mine.name, []) if mine else []
+    taken = {one for product in fixed for one in product.inputs}
+    kept = {k for k, said in decisions.items() if said.what == KEEP and exposures[k].name not in taken}
+    by_name = {one.name: one for one in members}
+    for title, inputs in divided(group, kept, exposures, group_by, settings, name):
+        target.products.append(product_of(title, [exposures[k] for k in inputs], skies, settings, today))
+    for product in fixed:
+        chosen = [by_name[one] for one in product.inputs if one in by_name]
+        if chosen:
+            target.products.append(product_of(product.name, chosen, skies, settings, today))
+    shared = Counter(one for product in target.products for one in product.inputs)
+    for product in target.products:
+        if twice := sum(shared[one] > 1 for one in product.inputs):
+            product.notes.append(f"{twice} inputs are in another product, too")
+    return target
+
+
+def _state(last: float, settings: Settings, today: str) -> str:
+    """Whether observations have come to an end, as far as dates tell."""
+    end = date.fromisoformat(date_of(last)[:10]) + timedelta(days=settings.wait_days)
+    return "ready" if end.isoformat() <= today else f"waiting until {end.isoformat()}, for more observations"
+
+
+def _words(members: Sequence[Candidate], settings: Settings) -> list[str]:
+    """Words in titles and abstracts that tell of depth: evidence, never a reason to leave something out."""
+    found: dict[str, set[str]] = {}
+    for one in members:
+        text = f"{one.programme.get('title', '')} {one.programme.get('abstract', '')}".lower()
+        for word in settings.deep_words:
+            if word.lower() in text:
+                found.setdefault(one.exposure.program, set()).add(word)
+    return [f"programme {run}: {', '.join(sorted(words))}" for run, words in sorted(found.items())]

@@ -1,0 +1,65 @@
+"""Arrays of planes, lines and columns that are larger than the memory: read by boxes, in bands of planes."""
+
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BAND_BYTES: Final = 16 << 20
+"""Of the planes of one array that are in memory at a time, unless a single plane is larger."""
+
+CHUNK_BYTES: Final = 288 << 20
+"""The same for arrays in chunks: 32 planes of up to 1536 x 1536 spaxels are read once. Of larger ones, chunks are read
+several times."""
+
+MOST_PLANES: Final = 32
+"""Of a band, where planes are small: as many as share the chunks of a store."""
+
+
+class Voxels(Protocol):
+    """An array of planes, lines and columns that is read by boxes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, lines, columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values as they are stored."""
+
+    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """Planes [z0, z1), lines [y0, y1), in native byte order; MusedeepError if they cannot be read."""
+
+    def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """The same in the byte order in which they are stored."""
+
+
+class CubeVoxels(Protocol):
+    """The two arrays of a cube."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, lines, columns."""
+
+    @property
+    def data(self) -> Voxels:
+        """The values."""
+
+    @property
+    def stat(self) -> Voxels:
+        """The variances."""
+
+
+def bands(array: Voxels, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int]]:
+    """Bands [z0, z1) of the planes [first, last), in order, that fit into memory and end where chunks do."""
+    nz, ny, nx = array.shape
+    last = nz if last is None else last
+    ends = getattr(array, "ends", ())
+    most = (CHUNK_BYTES if ends else BAND_BYTES) // max(1, ny * nx * array.dtype.itemsize)
+    most = max(1, min(MOST_PLANES, most))
+    z = first
+    while z < last:
+        stop = min([last, z + most, *(end for end in ends if z < end < z + most)])
+        yield z, stop
+        z = stop
