@@ -192,6 +192,9 @@ def test_version_and_module(capsys):
     assert done.returncode == 0
 
 
+UNUSED = ["dask", "scipy.linalg", "scipy.ndimage", "scipy.spatial", "scipy.optimize", "astropy.table"]
+"""What recipes that need little of it must not wait for."""
+
 HEAVY = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "pydantic", "yaml", "psutil"]
 
 
@@ -201,6 +204,9 @@ HEAVY = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "p
         ("musedeep.cli.main", HEAVY),
         ("musedeep.storage.raw.frames", ["numba"]),
         ("musedeep.graph.night.task", ["numba"]),
+        ("musedeep.recipes.standard.exposure", [*UNUSED, "zarr"]),
+        ("musedeep.recipes.astrometry.field", [*UNUSED, "zarr"]),
+        ("musedeep.recipes.create_sky.work", ["dask", "zarr", "astropy.table"]),
     ],
 )
 def test_importing_what_computes_nothing_is_cheap(module, heavy):

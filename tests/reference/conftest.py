@@ -124,7 +124,8 @@ def make_night(directory: Path) -> None:
     subprocess.run([*command, "reduce", str(directory), "--save-fits", *options], check=True)
     for store in (directory / "reduced").glob("*.zarr"):
         shutil.rmtree(store)
-    reduce.reduce_night(directory, since="standard")
+    # the strips of two exposures share too few stars in the narrow field to be aligned
+    reduce.reduce_night(directory, until="scipost" if MODE.startswith("NFM") else None, since="standard")
 
 
 @pytest.fixture(scope="session")

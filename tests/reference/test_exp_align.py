@@ -98,10 +98,12 @@ def test_each_takes_the_lists_of_the_other(both, images, esorex_recipe, tmp_path
 
 def test_the_images_of_the_night(second_stage, figure):
     """Strips of two IFUs; PA 0 and 180, which share their sky."""
+    spaxel = second_stage.night.spaxel
+    if second_stage.night.narrow:
+        pytest.skip("the strips share three stars in the narrow field, which are too few")
     frames = second_stage.frames("exp_align")
     mine = second_stage.ours("exp_align")
     other = second_stage.night.product("exp_align/OFFSET_LIST").parent
-    spaxel = second_stage.night.spaxel
     off = figure("offsets, largest difference [arcsec]", np.abs(offsets(mine) - offsets(other)).max())
     assert off < 0.025 * spaxel
     exposures = second_stage.night.exposures_of("OBJECT")

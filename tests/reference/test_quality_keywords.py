@@ -29,6 +29,8 @@ STEPS = {
 @pytest.mark.parametrize("step", STEPS)
 def test_quality_keywords_are_declared_and_written(step, second_stage):
     name, elsewhere = STEPS[step]
+    if step == "exp_align" and second_stage.night.narrow:
+        pytest.skip("the strips share three stars in the narrow field, which are too few")
     made = second_stage.ours(name)
     written = keywords(made.glob("*.fits"))[f"muse_{step}"]
     if step == "exp_align":  # the preview has the keywords of the image that it begins with

@@ -20,10 +20,14 @@ from musedeep.instrument import DISPERSION
 from musedeep.kernels.slices.stacked import slice_ranges, stack_rows
 from musedeep.storage.fits.header_cards import extension_cards, header_of, sign
 from musedeep.storage.fits.parts import header_bytes, padded, reserve
+from musedeep.storage.outputs import write_at
 from musedeep.storage.pixel_tables.table import RowSource, row_blocks
 
 STEP: Final = 6.658e-5
 """Width of a column on the sky [deg of right ascension], from the number of columns in products of the reference."""
+
+BYTES_PER_PIXEL: Final = 16
+"""Of the columns in work: sums of values and of weights."""
 
 _KEYS: Final = 2048
 
@@ -88,25 +92,26 @@ def write_stacked(
     ])  # fmt: skip
     head = header_bytes(primary, False, 8, ()) + header_bytes(header, True, -32, (n_z, n_x))
     reserve(path, len(head) + padded(4 * n_z * n_x))
+    room = max(memory // (n_z * BYTES_PER_PIXEL), 1)
     with path.open("r+b") as stream:
         stream.write(head)
-    image = np.memmap(path, ">f4", "r+", len(head), (n_z, n_x))
-    room = max(memory // (n_z * 20), 1)
-    for k, source in enumerate(sources):
-        first = 0
-        while first < _KEYS:
-            # slices of as many IFUs as there is room for; of one slice at least
-            last = max(int(np.searchsorted(edges[k], edges[k, first] + room, side="right")) - 1, first + 1)
-            last = min(last, _KEYS)
-            here = slice(int(edges[k, first]), int(edges[k, last]))
-            if here.stop > here.start:
-                wanted = np.full(_KEYS, -1, np.int64)
-                wanted[first:last] = edges[k, first:last] - here.start
-                steps = width, wavelengths[0], step
-                image[:, here] = _stacked(source, lowest[k], wanted, (n_z, here.stop - here.start), steps)
-            first = last
-    image.flush()
-    del image
+        stream.flush()
+        for k, source in enumerate(sources):
+            first = 0
+            while first < _KEYS:
+                # slices of as many IFUs as there is room for; of one slice at least
+                last = max(int(np.searchsorted(edges[k], edges[k, first] + room, side="right")) - 1, first + 1)
+                last = min(last, _KEYS)
+                start, stop = int(edges[k, first]), int(edges[k, last])
+                if stop > start:
+                    wanted = np.full(_KEYS, -1, np.int64)
+                    wanted[first:last] = edges[k, first:last] - start
+                    steps = width, wavelengths[0], step
+                    # line by line: an image in memory, or a file mapped into it, would be as large again
+                    for z, line in enumerate(_stacked(source, lowest[k], wanted, (n_z, stop - start), steps)):
+                        raw = line.astype(">f4").view(np.uint8).data
+                        write_at(stream.fileno(), len(head) + 4 * (z * n_x + start), raw)
+                first = last
     sign(path)
 
 
@@ -116,8 +121,8 @@ def _stacked(
     columns: NDArray[np.int64],
     shape: tuple[int, int],
     steps: tuple[float, float, float],
-) -> NDArray[np.float32]:
-    """Some columns of the image, float32 (wavelengths, columns); see `stack_rows`."""
+) -> NDArray[np.float64]:
+    """Some columns of the image, float64 (wavelengths, columns); see `stack_rows`."""
     sums = np.zeros((*shape, 2))
     names = ("xpos", "lambda", "data", "dq", "origin")
     for block in row_blocks(source.n_rows):
@@ -125,4 +130,6 @@ def _stacked(
         x, wavelength, data, dq, origin = (rows[name] for name in names)
         stack_rows((x, wavelength, data, dq, origin), lowest, columns, steps, sums)
     total, weight = sums[..., 0], sums[..., 1]
-    return np.divide(total, weight, out=np.zeros(shape), where=weight > 0).astype(np.float32)
+    for line, norm in zip(total, weight, strict=True):  # 0 where there is no row
+        np.divide(line, norm, out=line, where=norm > 0)
+    return total

@@ -77,7 +77,7 @@ def shift_figures(night: Night, ifu: int) -> list[Figure]:
 
 
 def astrometry_figures(night: Night) -> list[Figure]:
-    """Scale of the field, offsets of the exposures, velocity."""
+    """Scale of the field, offsets of the exposures (in the narrow field they are not aligned), velocity."""
     header = fits.getheader(night.product("ASTROMETRY_WCS_0001"))
     figures = []
     for axis, factor, limit in (("X", SCALE[0], 0.01), ("Y", SCALE[1], 0.06)):
@@ -87,7 +87,7 @@ def astrometry_figures(night: Night) -> list[Figure]:
         figures.append(
             Figure(f"scale along {axis.lower()}", "ratio - 1", truth, found, found / truth - 1.0, limit, note)
         )
-    offsets = read_table(night.product("exp_align/OFFSET_LIST"))
+    offsets = () if night.narrow else read_table(night.product("exp_align/OFFSET_LIST"))
     cosine = float(np.cos(np.radians(night.exposures_of("OBJECT")["dec"][0])))
     limit = 0.3 * night.spaxel
     for k, row in enumerate(offsets):
