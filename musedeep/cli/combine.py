@@ -80,11 +80,12 @@ def stitch_pieces(
     from musedeep.cli.report import print_facts, size_on_disk
     from musedeep.cli.resources import parse_amount
     from musedeep.cli.text import size_text
+    from musedeep.graph.workers.interrupts import as_interrupts
     from musedeep.processors import available_processors
     from musedeep.recipes.exp_combine.stitch import stitch
 
     limit = parse_amount("--memory", memory, " of memory")
-    with TerminalProgress(limit) as progress:
+    with as_interrupts(), TerminalProgress(limit) as progress:
         made = stitch(
             paths, output, overwrite=overwrite, memory=limit, threads=threads or available_processors(),
             progress=progress,

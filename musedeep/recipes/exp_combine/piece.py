@@ -24,7 +24,7 @@ from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
 from musedeep.reduction.cube.products import Card, give_name
-from musedeep.reduction.cube.share import Share
+from musedeep.reduction.cube.share import PIECE, Share
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.fits.header_cards import sign
@@ -33,7 +33,7 @@ from musedeep.storage.pixel_tables.table import file_identity
 NOTE: Final = "piece.json"
 """What a directory with a piece has: which it is, and of what."""
 
-PIECE: Final = "ESO DRS MUSE PIECE "
+PROGRAM: Final = f"musedeep {__version__}"
 
 JOB_DIGITS: Final = 32
 """Of the fingerprint of a job in a header: it fits into one card."""
@@ -86,6 +86,8 @@ class ExpCombinePiece(ExpCombine):
 
     def finished(self) -> bool:
         """Whether the piece is there already, made of the same inputs with the same parameters; raises on bad input."""
+        if not (self.output / CUBE).exists():
+            return False
         try:
             known = json.loads((self.output / NOTE).read_text())["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -131,7 +133,7 @@ class ExpCombinePiece(ExpCombine):
         rejected = sorted(path.name for path in work.glob("rejected-*.npy"))
         headers = [self.header_of(one) for one in (job.exposures if self.science else job.exposures[:1])]
         note = {
-            "program": f"musedeep {__version__}",
+            "program": PROGRAM,
             "fingerprint": self.fingerprint(job.exposures, job.how),
             "number": self.share.number,
             "of": self.share.of,

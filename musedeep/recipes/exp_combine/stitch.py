@@ -21,12 +21,12 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG, Progress, Silent
-from musedeep.recipes.exp_combine.piece import JOB_DIGITS, NOTE, PIECE
+from musedeep.recipes.exp_combine.piece import JOB_DIGITS, NOTE, PROGRAM
 from musedeep.recipes.exp_combine.products import ExpCombine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.reduction.cube.grid import nothing_in_cube
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
-from musedeep.reduction.cube.share import Share
+from musedeep.reduction.cube.share import PIECE, Share
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.cubes.open_cube import open_cube
@@ -217,6 +217,8 @@ def stitch(
     cube, job = stitched_of(pieces[0], output or pieces[0].directory.absolute().parent)
     cube.check_existing(overwrite)
     cube.open_inputs()
+    if pieces[0].note.get("program") != PROGRAM:
+        LOG.warning(f"the pieces are of {pieces[0].note.get('program')}, their products will be of {PROGRAM}")
     checked = [(piece, _arrays(piece, job)) for piece in pieces]
     with output_lock(cube.output):
         cube.check_existing(overwrite)  # again: a run may have ended in the meantime
@@ -231,6 +233,8 @@ def stitch(
             for piece in pieces:
                 for path in piece.directory.glob("rejected-*.npy"):
                     shutil.copyfile(path, work / path.name)
+            # what is completed in part is not completed again, but joined anew
+            (work / DONE).unlink()
             progress.begin(0, "completing the products")
             made = cube.finish(work, job, memory, threads)
             shutil.rmtree(work)
@@ -300,7 +304,11 @@ def _fill(
     if not done:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-        cube.create(work, job)
+        try:
+            cube.create(work, job)
+        except MusedeepError:
+            shutil.rmtree(work)
+            raise
     target = CubeFile.reopen(work / CUBE)
     places = {"DATA": target.data, "STAT": target.stat}
     if job.how.exposure_map:

@@ -22,6 +22,7 @@ from musedeep.errors import MusedeepError
 from musedeep.progress import LOG, Progress, Silent
 from musedeep.reduction.cube.layout import Layout, Place
 from musedeep.reduction.cube.piece import WAVELENGTHS
+from musedeep.reduction.cube.share import PIECE
 from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
@@ -32,9 +33,7 @@ from musedeep.storage.fits.parts import header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
-_DROPPED: Final = re.compile(
-    r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|ESO DRS MUSE PIECE .*|)$"
-)
+_DROPPED: Final = re.compile(rf"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|{PIECE}.*|)$")
 _OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
 """Keywords of science data products that are measured on the whole cube."""
 

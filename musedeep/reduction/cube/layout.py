@@ -24,7 +24,9 @@ from numpy.typing import NDArray
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG
 from musedeep.reduction.cube.piece import CLOSE, WAVELENGTHS, Piece, Shape, compare, refuse_differing
+from musedeep.reduction.cube.share import PIECE
 from musedeep.storage.cubes.cube_axes import CubeAxes
+from musedeep.storage.fits.headers import value_of
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,9 @@ def _check_edges(pieces: Sequence[Piece], places: Sequence[Place]) -> None:
 
     The outer ends of the cube are those of the data.
     """
-    if any(one.rejects for one in pieces):
+    # pieces of one job (`musedeep combine --piece`) are made with the pixels beyond
+    jobs = {value_of(one.cube.primary, PIECE + "JOB") for one in pieces}
+    if any(one.rejects for one in pieces) and (None in jobs or len(jobs) > 1):
         LOG.info(
             "cosmic rays within three planes of where pieces meet were found without the pixels beyond: a few voxels "
             "there may differ from those of one combination; pieces of one grid that overlap (muse_cube_combine) do not"

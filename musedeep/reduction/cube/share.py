@@ -6,6 +6,9 @@ from typing import Final
 
 from musedeep.errors import MusedeepError
 
+PIECE: Final = "ESO DRS MUSE PIECE "
+"""Begins the keywords that say of a piece which it is: NUMBER, TOTAL, FIRST, PLANES, JOB."""
+
 _TEXT: Final = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 _NAME: Final = re.compile(r"piece-([0-9]{1,6})-of-([0-9]{1,6})")
 

@@ -12,6 +12,9 @@ from musedeep.progress import Silent
 from musedeep.recipes.exp_combine import stitch as stitching
 from musedeep.recipes.exp_combine.piece import NOTE
 from musedeep.recipes.exp_combine.stitch import WORK, stitch
+from musedeep.reduction.cube.joined import join, primary_header
+from musedeep.reduction.cube.layout import adjacent
+from musedeep.reduction.cube.piece import read_piece
 from musedeep.storage.lock import output_lock
 from tests.makers.pieces import assert_same_products, run_piece, run_pieces, run_whole
 from tests.makers.pixel_tables import write_dithers
@@ -125,6 +128,33 @@ def test_an_interrupted_start_goes_on(made, pieces):
     assert len((pieces / WORK / "done.txt").read_text().splitlines()) == 1
     stitch([pieces])
     assert_same_products(pieces, made / "whole")
+
+
+@pytest.mark.parametrize("form", ["xCube", "Euro3D"])
+def test_an_interrupted_completion_begins_anew(exposures, tmp_path, monkeypatch, form):
+    run_whole(exposures, tmp_path / "whole", {"format": form})
+    run_pieces(exposures, tmp_path / "out", 2, {"format": form})
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musedeep.reduction.cube.products.give_name", stop)
+    with pytest.raises(KeyboardInterrupt):
+        stitch([tmp_path / "out"])
+    monkeypatch.undo()
+    stitch([tmp_path / "out"])
+    assert_same_products(tmp_path / "out", tmp_path / "whole")
+
+
+def test_the_manuals_tool_takes_them_too(made, pieces, caplog):
+    paths = [pieces / f"piece-{k}-of-3" / "DATACUBE_FINAL.fits" for k in (3, 1, 2)]
+    with caplog.at_level("INFO", "musedeep"):
+        cube = join(adjacent([read_piece(path) for path in paths]))
+    assert "cosmic rays" not in caplog.text
+    with fits.open(made / "whole" / "DATACUBE_FINAL.fits") as whole:
+        for name in ("DATA", "STAT"):
+            assert cube.arrays[name].read_stored(0, cube.shape[0]).tobytes() == whole[name].data.tobytes()
+    assert not [key for key in primary_header(cube, "cube.fits", "muse_cube_concatenate") if " PIECE " in key]
 
 
 def test_a_piece_made_again_is_joined_again(made, exposures, pieces):
