@@ -233,8 +233,6 @@ def stitch(
             for piece in pieces:
                 for path in piece.directory.glob("rejected-*.npy"):
                     shutil.copyfile(path, work / path.name)
-            # what is completed in part is not completed again, but joined anew
-            (work / DONE).unlink()
             progress.begin(0, "completing the products")
             made = cube.finish(work, job, memory, threads)
             shutil.rmtree(work)

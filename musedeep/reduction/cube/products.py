@@ -49,6 +49,9 @@ from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location
 
 CUBE_STORE, STACKED = "DATACUBE_FINAL.zarr", "OBJECT_RESAMPLED.fits"
+EURO3D = "euro3d.fits"
+"""A cube in that format while the voxels it is made of are kept: another start may need them."""
+
 COMBINED, POSITIONED = "PIXTABLE_COMBINED", "PIXTABLE_POSITIONED_{:04d}"
 
 TABLE_ENDINGS: Final = {"store": ".zarr", "fits": ".fits"}
@@ -319,8 +322,9 @@ class CubeProducts:
             ready += self._stacked(work, job, first, memory)
         if "cube" in save:
             ready += self._cube(work, job, CubeFile.reopen(work / CUBE), first, target, wcs)
+        made = {CUBE: EURO3D} if self.parameters.format.endswith("Euro3D") else {}
         for name in ready:
-            give_name(work / name, self.output / name)
+            give_name(work / made.get(name, name), self.output / name)
         return [self.output / name for name in ready]
 
     def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
@@ -424,14 +428,14 @@ class CubeProducts:
             from musedeep.storage.cubes.euro3d import write_euro3d
 
             assert isinstance(wcs, CubeWCS)
-            write_euro3d(work / "euro3d.part", cube, wcs, primary, first, parts)
-            cube.discard_layout()
-            (work / "euro3d.part").replace(work / CUBE)
+            write_euro3d(work / EURO3D, cube, wcs, primary, first, parts)
+            sign(work / EURO3D)
         else:
+            cube.drop_images()  # of an earlier start that came as far as this
             cube.set_primary(primary)
             for header, image in parts:
                 cube.append_image(header, image)
-        sign(work / CUBE)
+            sign(work / CUBE)
         return [*ready, CUBE]
 
 

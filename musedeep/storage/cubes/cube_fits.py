@@ -215,6 +215,10 @@ class CubeFile:
         sync_and_rename(self.path, target)
         self.discard_layout()
 
+    def drop_images(self) -> None:
+        """Remove what follows STAT."""
+        os.truncate(self.path, self.stat.offset + padded(self.stat.nbytes))
+
     def append_image(self, header: fits.Header, image: NDArray[np.float32]) -> None:
         """Add an image extension at the end (format xCube)."""
         head = header_bytes(header, True, -32, image.shape)

@@ -155,6 +155,26 @@ def test_a_killed_process_resumes(exposures, undisturbed, tmp_path):
     assert_same(tmp_path / "out", undisturbed[1])
 
 
+@pytest.mark.parametrize("form", ["xCube", "Euro3D"])
+def test_an_interrupted_completion_resumes(exposures, tmp_path, monkeypatch, form):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    parameters = {"format": form, "save": "cube,zarr", "lambdamax": 7005}
+    monkeypatch.setattr("musedeep.reduction.cube.products.give_name", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(exposures[0], tmp_path / "out", parameters=parameters)
+    monkeypatch.undo()
+    assert run(exposures[0], tmp_path / "out", parameters=parameters).resumed_boxes > 0
+    run(exposures[0], tmp_path / "undisturbed", parameters=parameters)
+    outputs = [tmp_path / name for name in ("out", "undisturbed")]
+    with fits.open(outputs[0] / "DATACUBE_FINAL.fits") as a, fits.open(outputs[1] / "DATACUBE_FINAL.fits") as b:
+        assert [hdu.name for hdu in a] == [hdu.name for hdu in b]
+        assert [hdu.data.tobytes() for hdu in a[1:]] == [hdu.data.tobytes() for hdu in b[1:]]
+    names = [sorted(path.name for path in output.iterdir()) for output in outputs]
+    assert names[0] == names[1]
+
+
 def test_other_parameters_start_afresh(exposures, tmp_path):
     class Stop(Silent):
         def advance(self, rows):

@@ -131,7 +131,7 @@ def test_an_interrupted_start_goes_on(made, pieces):
 
 
 @pytest.mark.parametrize("form", ["xCube", "Euro3D"])
-def test_an_interrupted_completion_begins_anew(exposures, tmp_path, monkeypatch, form):
+def test_an_interrupted_completion_goes_on(exposures, tmp_path, monkeypatch, form):
     run_whole(exposures, tmp_path / "whole", {"format": form})
     run_pieces(exposures, tmp_path / "out", 2, {"format": form})
 
