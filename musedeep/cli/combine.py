@@ -60,6 +60,8 @@ def combine_selection(
         scratch=resources.scratch,
         scratch_bytes=scratch_bytes,
     )
+    if resources.report and shares and len(shares) > 1:
+        raise UsageProblem("--report: of which piece? make them one by one, with --piece")
     if shares is None:
         run_request(whole, resources, dry_run, log_by_default=True)
         return

@@ -49,8 +49,9 @@ def test_pieces_and_their_cube(selection, tmp_path, capsys):
         (["--piece", "second"], "--piece second: not a piece"),
         (["--piece", "1/3", "--pieces", "3"], "--piece and --pieces: give one of them"),
         (["--pieces", "0"], "--pieces"),
+        (["--pieces", "2", "--report", "r.html"], "--report: of which piece?"),
     ],
 )
-def test_wrong_usage(tmp_path, capsys, options, said):
-    assert run(["combine", str(tmp_path / "selection.yaml"), *options]) == 2
+def test_wrong_usage(selection, capsys, options, said):
+    assert run(["combine", str(selection), *options]) == 2
     assert said in capsys.readouterr().err

@@ -14,8 +14,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from astropy.io import fits
-
 from musedeep import __version__
 from musedeep.errors import MusedeepError
 from musedeep.provenance_key import code_state
@@ -37,17 +35,6 @@ PROGRAM: Final = f"musedeep {__version__}"
 
 JOB_DIGITS: Final = 32
 """Of the fingerprint of a job in a header: it fits into one card."""
-
-
-def piece_cards(share: Share, job: Job, fingerprint: str) -> list[Card]:
-    """What the headers of a piece say of it."""
-    return [
-        (PIECE + "NUMBER", share.number, "Number of this piece"),
-        (PIECE + "TOTAL", share.of, "Pieces of the cube"),
-        (PIECE + "FIRST", job.first_plane + 1, "First plane, in the whole cube"),
-        (PIECE + "PLANES", job.grid.shape[0], "Planes of the whole cube"),
-        (PIECE + "JOB", fingerprint[:JOB_DIGITS], "Job"),
-    ]
 
 
 @dataclass
@@ -105,17 +92,15 @@ class ExpCombinePiece(ExpCombine):
                 "version; give --overwrite to replace it, or another output"
             )
 
-    def _header(
-        self,
-        first: fits.Header,
-        job: Job,
-        category: str,
-        name: str,
-        extra: Sequence[Card] = (),
-        keep_pixel_table: bool = False,
-    ) -> fits.Header:
-        cards = [*extra, *piece_cards(self.share, job, self.fingerprint(job.exposures, job.how))]
-        return super()._header(first, job, category, name, cards, keep_pixel_table)
+    def own_cards(self, job: Job) -> Sequence[Card]:
+        """What the headers of a piece say of it."""
+        return [
+            (PIECE + "NUMBER", self.share.number, "Number of this piece"),
+            (PIECE + "TOTAL", self.share.of, "Pieces of the cube"),
+            (PIECE + "FIRST", job.first_plane + 1, "First plane, in the whole cube"),
+            (PIECE + "PLANES", job.grid.shape[0], "Planes of the whole cube"),
+            (PIECE + "JOB", self.fingerprint(job.exposures, job.how)[:JOB_DIGITS], "Job"),
+        ]
 
     def finish(self, work: Path, job: Job, memory: int, threads: int) -> list[Path]:
         """Complete the piece, the note last; see `CubeRecipe.finish`."""

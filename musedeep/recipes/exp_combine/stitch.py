@@ -179,9 +179,9 @@ def stitched_of(piece: Piece, output: Path) -> tuple[Stitched, Job]:
             f"{piece.directory / NOTE}: is of {piece.note.get('program', 'another version')} and cannot be used "
             f"({error}); make the pieces again"
         ) from error
-    for path, tag in cube.calibrations:
-        if not path.is_file():
-            raise MusedeepError(f"{path}: the {tag} of the pieces does not exist any more; put it back")
+    path = cube.filter_list
+    if path and not (path.is_file() and file_identity(path) == request["auxiliary"]["FILTER_LIST"][1]):
+        raise MusedeepError(f"{path}: the FILTER_LIST is not the one with which the pieces were made; put it back")
     return cube, job
 
 
@@ -214,7 +214,10 @@ def stitch(
     progress = progress or Silent()
     pieces = sorted(find_pieces(paths), key=lambda one: one.share.number)
     missing = check_pieces(pieces)
-    cube, job = stitched_of(pieces[0], output or pieces[0].directory.absolute().parent)
+    places = sorted({one.directory.absolute().parent for one in pieces})
+    if output is None and len(places) > 1:
+        raise MusedeepError(f"{places[1]}: the pieces are here and in {places[0]}; say with --output-dir where to")
+    cube, job = stitched_of(pieces[0], output or places[0])
     cube.check_existing(overwrite)
     cube.open_inputs()
     if pieces[0].note.get("program") != PROGRAM:

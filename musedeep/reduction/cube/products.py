@@ -231,9 +231,13 @@ class CubeProducts:
     ) -> fits.Header:
         used = [(path.name, tag) for path, tag in (self.used if self.raws else self.calibrations)]
         return product_header(
-            self.recipe, first, job, category, name, self._recorded(), extra, keep_pixel_table, used, self.raws,
-            [path for path, _ in self.used],
+            self.recipe, first, job, category, name, self._recorded(), [*extra, *self.own_cards(job)],
+            keep_pixel_table, used, self.raws, [path for path, _ in self.used],
         )  # fmt: skip
+
+    def own_cards(self, job: Job) -> Sequence[Card]:
+        """Cards of all cubes, maps and images beside those of the recipe."""
+        return ()
 
     def _recorded(self) -> Any:
         """Parameters as they are recorded in headers."""

@@ -15,6 +15,8 @@ from musedeep.recipes.exp_combine.stitch import WORK, stitch
 from musedeep.reduction.cube.joined import join, primary_header
 from musedeep.reduction.cube.layout import adjacent
 from musedeep.reduction.cube.piece import read_piece
+from musedeep.statics.formats import filter_list
+from musedeep.statics.load import load_filters
 from musedeep.storage.lock import output_lock
 from tests.makers.pieces import assert_same_products, run_piece, run_pieces, run_whole
 from tests.makers.pixel_tables import write_dithers
@@ -259,6 +261,30 @@ def test_a_full_disk_is_one_line(pieces, monkeypatch):
     monkeypatch.undo()
     stitch([pieces])
     assert WORK not in products(pieces)
+
+
+def test_pieces_in_several_directories(made, pieces, tmp_path):
+    (tmp_path / "other").mkdir()
+    (pieces / "piece-3-of-3").rename(tmp_path / "other" / "piece-3-of-3")
+    with pytest.raises(MusedeepError, match=r"the pieces are here and in .*--output-dir"):
+        stitch([pieces, tmp_path / "other"])
+    stitch([pieces, tmp_path / "other"], tmp_path / "cube")
+    assert_same_products(tmp_path / "cube", made / "whole")
+
+
+def test_the_filter_list_has_to_be_the_same(exposures, tmp_path):
+    path = tmp_path / "filters.fits"
+    filter_list(load_filters()).writeto(path)
+    given = {"filter": "white,Cousins_R", "lambdamax": 7005}
+    run_pieces(exposures, tmp_path / "out", 2, given, filter_list=path)
+    run_whole(exposures, tmp_path / "whole", given, filter_list=path)
+    path.rename(tmp_path / "elsewhere.fits")
+    with pytest.raises(MusedeepError, match=r"filters\.fits: the FILTER_LIST is not the one"):
+        stitch([tmp_path / "out"])
+    (tmp_path / "elsewhere.fits").rename(path)
+    stitch([tmp_path / "out"])
+    assert_same_products(tmp_path / "out", tmp_path / "whole")
+    assert (tmp_path / "out" / "IMAGE_FOV_0002.fits").exists()
 
 
 def test_without_pixel_tables(exposures, tmp_path):
