@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -222,7 +222,7 @@ def check(directory: Path) -> None:
     print(f"the air of the exposures lets {shares:.4f} of the light pass, on the average; fluxes over that:")
     fluxes = {f.name: f.difference for f in figures if re.fullmatch(r"flux of stars at \d+ Angstrom", f.name)}
     print(", ".join(f"{name.split()[-2]}: {(1.0 + value) / shares - 1.0:+.4f}" for name, value in fluxes.items()))
-    thin = FinalCube(cube.wavelength[::4], cube.data[::4], cube.variance[::4], cube.x, cube.y, cube.sources)
+    thin = replace(cube, wavelength=cube.wavelength[::4], data=cube.data[::4], variance=cube.variance[::4])
     print(as_markdown(as_table([*figures, *noise_figures(thin)])))
 
 
