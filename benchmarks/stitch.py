@@ -3,10 +3,10 @@
 
     stitch.py DIRECTORY [--planes 200,1600] [--spaxels 400] [--pieces 4] [--rounds 3]
 
-Two small exposures are combined in pieces onto a grid with so many planes, of which they fill a few; the rest are NaN,
-which are copied as values are. Stitching alternates with `cp` of the cubes of the pieces. Joining is the part that copies
-planes; the rest (field image, sources, checksums) is the completion, which every run has. Prints a Markdown table for
-benchmarks/RESULTS.md. Needs three times the largest cube of free space.
+Two small exposures are combined in pieces onto a grid with so many planes, of which they fill a few; the rest are
+NaN, which are copied as values are. Stitching alternates with `cp` of the cubes of the pieces. Joining is the part that
+copies planes; the rest (field image, sources, checksums) is the completion, which every run has. Prints a Markdown
+table for benchmarks/RESULTS.md. Needs three times the largest cube of free space.
 """
 
 import argparse

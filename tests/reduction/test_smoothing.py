@@ -29,6 +29,17 @@ def test_notch_and_blue_edge_stay_and_do_not_blur(mode):
     np.testing.assert_allclose(smooth, values, atol=1e-12)
 
 
+def test_spectra_of_flats_of_the_narrow_field_are_smoothed_across_the_notch():
+    low, high = NOTCH["NFM-AO-N"]
+    values = np.where((low < WAVES) & (high > WAVES), 0.0, 1.0)
+    apart, across = (smooth_spectrum(WAVES, values, "NFM-AO-N", flat=flat)[0] for flat in (False, True))
+    beside = (low - 60.0 < WAVES) & (low > WAVES)
+    assert np.abs(apart[beside] - 1.0).max() < 1e-9 and across[beside].min() < 0.8
+    # that of the wide field is not
+    for mode in ("WFM-AO-N", "WFM-AO-E"):
+        assert np.array_equal(*(smooth_spectrum(WAVES, values, mode, flat=flat)[0] for flat in (False, True)))
+
+
 def test_values_that_are_not_finite_have_no_influence():
     values = np.ones(WAVES.size)
     values[[100, 2000]] = np.nan

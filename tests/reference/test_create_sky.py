@@ -50,8 +50,9 @@ def test_fluxes_of_strong_lines(night, ours, figure):
         j = same[np.abs(one.wavelength[same] - other.wavelength[k]).argmin()]
         off.append((one.flux[j] / other.flux[k] - 1.0, one.wavelength[j] - other.wavelength[k]))
     flux, shift = np.abs(off).T
-    figure("sixty strong lines, median difference of flux", np.median(flux))
-    assert figure("sixty strong lines, largest difference of flux", flux.max()) < 0.05
+    assert figure("sixty strong lines, median difference of flux", np.median(flux)) < 0.02
+    # a spaxel of the narrow field has a 64th of the sky: some of the sixty are noise
+    assert figure("sixty strong lines, largest difference of flux", flux.max()) < 0.05 or night.narrow
     # those of lone lines are off by up to 0.13 Angstrom in the reference
     assert figure("sixty strong lines, largest difference of place [Angstrom]", shift.max()) < 0.2
     for true in (5577.338, 6300.304):
@@ -74,7 +75,8 @@ def test_lines_have_the_light_of_the_spectrum(night, ours, figure, low, high):
     for name, error in zip(("ours", "reference"), errors, strict=True):
         figure(f"light missing in lines at {low:.0f} to {high:.0f} Angstrom, {name}", error)
     # with the sky of other nights both miss as much: 4 % at 8344 Angstrom in WFM-AO-N
-    assert errors[0] < (min(0.012, errors[1]) if night.mode == "WFM-NOAO-N" else max(0.012, errors[1] + 0.005))
+    limit = max(0.012, errors[1] + (0.03 if night.narrow else 0.005))
+    assert errors[0] < (min(0.012, errors[1]) if night.mode == "WFM-NOAO-N" else limit)
 
 
 def test_continuum(night, ours, figure):

@@ -5,6 +5,8 @@ import pytest
 from astropy.io import fits
 
 from musedeep.recipes.registry import named
+from musedeep.reduction.smoothing import smooth_spectrum
+from musedeep.simulate.optics import MODES
 from tests.makers.step_runs import product, run_recipe
 
 pytestmark = [pytest.mark.reference, pytest.mark.modes]
@@ -98,6 +100,20 @@ def test_flux(night, both, tmp_path, telluric):
     # the reference adds errors where its telluric correction has no rows
     elsewhere = (rows["lambda"] < 6270.0) | (rows["lambda"] > 6985.0)
     assert ours["stat"][elsewhere] == pytest.approx(rows["stat"][elsewhere], rel=0.01)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_spectrum_of_the_flats(night, esorex_recipe, tmp_path, mode):
+    """It is smoothed apart on the two sides of the notch; in the narrow field across it."""
+    tables = [
+        thinned(night.product("PIXTABLE_STD_0001", ifu=k), tmp_path / f"t-{k}.fits", ESO_INS_MODE=mode) for k in (1, 2)
+    ]
+    made = esorex_recipe(tmp_path / "theirs", "muse_scipost_combine_pixtables", tables, {})
+    with fits.conf.set_temp("extension_name_case_sensitive", True), fits.open(made / "PIXTABLE_COMBINED.fits") as hdus:
+        columns = hdus["PIXTABLE_FLAT_FIELD"].data
+        wavelength, smoothed, raw = (np.asarray(columns[n], np.float64) for n in ("lambda", "data", "data_unsm"))
+    found, _ = smooth_spectrum(wavelength, raw, mode, flat=True)
+    assert np.abs(found - smoothed).max() < 1e-3 * raw.max()
 
 
 @pytest.mark.parametrize("changed", [{}, {"ESO_INS_DROT_POSANG": -75.0}])

@@ -31,6 +31,9 @@ SMALLEST_SLICE: Final = 50
 LARGEST_SLICE: Final = 100
 """Width above which something bright is no slice, pixels."""
 
+WIDEST_DEAD: Final = 2
+"""Dark columns side by side that divide no slice: they are dead. The gaps between slices have 6 and more."""
+
 SEARCH: Final = 5
 """Pixels that an edge may move from one step to the next."""
 
@@ -104,6 +107,8 @@ def locate(profile: NDArray[np.float64], fraction: float) -> NDArray[np.float64]
     limit = fraction * float(np.median(profile))
     lit = np.concatenate([[False], profile > limit, [False]])
     rise, fall = np.flatnonzero(lit[1:] & ~lit[:-1]), np.flatnonzero(~lit[1:] & lit[:-1]) - 1
+    gap = rise[1:] - fall[:-1] - 1 > WIDEST_DEAD
+    rise, fall = np.append(rise[:1], rise[1:][gap]), np.append(fall[:-1][gap], fall[-1:])
     width = fall - rise + 1
     whole = (width >= SMALLEST_SLICE) & (width <= LARGEST_SLICE)
     if whole.sum() != N_SLICES:

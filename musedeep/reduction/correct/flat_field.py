@@ -56,7 +56,7 @@ def merged_spectrum(spectra: Sequence[FlatSpectrum], name: object, mode: str = "
     wavelength = np.asarray(DISPERSION * np.arange(first, last + 1), np.float64)
     values = [np.interp(wavelength, one.wavelength, one.values) for one in spectra]
     mean = np.asarray(np.mean(values, axis=0), np.float64)
-    return FlatSpectrum(wavelength, smooth_spectrum(wavelength, mean, mode)[0], mean)
+    return FlatSpectrum(wavelength, smooth_spectrum(wavelength, mean, mode, flat=True)[0], mean)
 
 
 def spectrum_of_ifus(tables: Sequence[PixelTable], name: object, mode: str = "") -> FlatSpectrum | None:

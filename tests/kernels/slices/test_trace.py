@@ -44,6 +44,17 @@ def test_a_bad_column_at_an_edge_does_not_move_the_trace(flat):
     assert np.abs(slices[0].at(y)[1] - slice_edges(y, ROWS)[0][0]).max() < 0.1
 
 
+def test_a_dead_column_in_the_middle_divides_no_slice(flat):
+    left, _ = slice_edges(np.array([ROWS / 2]), ROWS)
+    image = flat.copy()
+    for k, width in ((3, 1), (20, 2)):
+        x = int(left[k][0]) + 30
+        image[ROWS // 2 - 40 : ROWS // 2 + 40, x : x + width] *= 0.05
+    slices, whole = (trace(one, None, 16, 3, 0.5) for one in (image, flat))
+    for one, other in zip(slices, whole, strict=True):
+        assert np.array_equal(one.coefficients, other.coefficients)
+
+
 def test_rows_without_light_do_not_lead_the_trace_away(flat):
     """As where the notch filter of the adaptive optics blocks the lamps: in the dark, noise has edges everywhere."""
     image, dark = flat.copy(), slice(32, 128)
