@@ -174,7 +174,7 @@ def stitched_of(piece: Piece, output: Path) -> tuple[Stitched, Job]:
             output_wcs=auxiliary.get("OUTPUT_WCS"),
             filter_list=auxiliary.get("FILTER_LIST"),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MusedeepError(
             f"{piece.directory / NOTE}: is of {piece.note.get('program', 'another version')} and cannot be used "
             f"({error}); make the pieces again"
@@ -342,7 +342,11 @@ def _done(work: Path) -> dict[int, tuple[str, bool]]:
     if not path.exists() or not (work / CUBE).exists():
         return {}
     found = {}
-    for line in path.read_text().split("\n")[:-1]:  # what follows the last newline was not finished
-        number, filled, identity = line.split(" ", 2)
-        found[int(number)] = identity, filled == "1"
+    try:
+        for line in path.read_text().split("\n")[:-1]:  # what follows the last newline was not finished
+            number, filled, identity = line.split(" ", 2)
+            found[int(number)] = identity, filled == "1"
+    except ValueError:
+        LOG.warning(f"{path}: cannot be read; starting afresh")
+        return {}
     return found

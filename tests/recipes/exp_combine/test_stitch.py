@@ -118,7 +118,8 @@ def test_a_missing_piece_is_named_and_the_rest_kept(made, exposures, pieces):
     assert not (pieces / WORK).exists()
 
 
-def test_an_interrupted_start_goes_on(made, pieces):
+@pytest.mark.parametrize("spoiled", [False, True])
+def test_an_interrupted_start_goes_on(made, pieces, spoiled):
     class Stop(Silent):
         def advance(self, n=1, **kwargs):
             self.n = getattr(self, "n", 0) + n
@@ -127,7 +128,10 @@ def test_an_interrupted_start_goes_on(made, pieces):
 
     with pytest.raises(KeyboardInterrupt):
         stitch([pieces], progress=Stop())
-    assert len((pieces / WORK / "done.txt").read_text().splitlines()) == 1
+    journal = pieces / WORK / "done.txt"
+    assert len(journal.read_text().splitlines()) == 1
+    if spoiled:
+        journal.write_bytes(b"one \xff\n")
     stitch([pieces])
     assert_same_products(pieces, made / "whole")
 
@@ -218,11 +222,11 @@ def test_damaged_pieces_are_refused(pieces):
     assert products(pieces) == []
 
 
-def test_a_note_of_another_version(pieces):
+@pytest.mark.parametrize("change", [{"request": []}, {"job": {"grid": {"unheard": 1}}}])
+def test_a_note_of_another_version(pieces, change):
     for k in (1, 2, 3):
         path = pieces / f"piece-{k}-of-3" / NOTE
-        note = json.loads(path.read_text())
-        note["job"]["grid"]["unheard"] = 1
+        note = json.loads(path.read_text()) | change
         path.write_text(json.dumps(note))
     with pytest.raises(MusedeepError, match=r"cannot be used .*make the pieces again"):
         stitch([pieces])
