@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -33,7 +33,6 @@ from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation, observation_of
 from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
-from musedeep.reduction.rows.recorded import RecordedRows, index_rows
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
@@ -43,6 +42,9 @@ from musedeep.storage.pixel_tables.flat_spectrum import FlatSpectrum
 from musedeep.storage.pixel_tables.open import FLUX_KEYS, JoinedPixelTable, tables_of_exposures
 from musedeep.storage.pixel_tables.table import RowSource
 from musedeep.storage.stores.location import Location
+
+if TYPE_CHECKING:
+    from musedeep.reduction.rows.recorded import RecordedRows
 
 REDUCED: Final = "PIXTABLE_REDUCED"
 _LIMITS: Final = f"{PIXTABLE}LIMITS "
@@ -143,8 +145,10 @@ class ExposureRows:
         """Add all rows, as corrected so far, to the sums; see `reduction.rows.sums.add_up`."""
         add_up(self.sources, sums, workers, progress)
 
-    def recorded(self, workers: int | None = None) -> RecordedRows:
+    def recorded(self, workers: int | None = None) -> "RecordedRows":
         """The corrections instead of the corrected rows; positions and wavelengths of all rows are read once."""
+        from musedeep.reduction.rows.recorded import index_rows  # zarr takes a tenth of a second to load
+
         return index_rows(self.sources, workers)
 
     def product(
@@ -272,7 +276,7 @@ def wants_fits_of(call: RecipeCall[Any]) -> bool:
 
 
 def write_product(
-    call: RecipeCall[Any], name: str, product: PixelTableProduct, corrections: RecordedRows | None = None
+    call: RecipeCall[Any], name: str, product: PixelTableProduct, corrections: "RecordedRows | None" = None
 ) -> list[Path]:
     """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written.
 

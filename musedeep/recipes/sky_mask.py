@@ -9,7 +9,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
@@ -44,6 +43,8 @@ def mask_on_field(
     """
     if mask.in_pixels:
         return mask
+    from astropy.wcs import WCS  # loads tables and units, which masks in pixels do without
+
     limits = RowLimits()
     rows.add_up([limits])
     (x_low, x_high), (y_low, y_high), _ = limits.values

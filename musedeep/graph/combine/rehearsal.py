@@ -29,6 +29,7 @@ from musedeep.instrument import DQ
 from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
+from musedeep.kernels.field.sources import bright_regions
 from musedeep.processors import available_processors
 from musedeep.progress import LOG
 from musedeep.reduction.cube.box import Box, Reader, Resampling, combine_box
@@ -163,6 +164,7 @@ def scan_and_resample(how: Resampling, stores: bool) -> None:
         _index(rows)
     _combine(how, 0.0)
     add_planes(np.zeros((1, 2, 2), np.float32), np.zeros(1), np.zeros((2, 2)), np.zeros((2, 2)))
+    bright_regions(np.zeros((3, 3)), 0.0)
 
 
 class _Table(RowReader):

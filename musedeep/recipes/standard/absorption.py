@@ -23,7 +23,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from musedeep.recipes.standard.curves import MAGNITUDE, Curve
 from musedeep.statics.absorption import ABSORBED, optical_depth
@@ -107,6 +106,8 @@ def without_absorption(curve: Curve, regions: TelluricRegions, airmass: float) -
             residuals = piece.fit(values, errors)[1]
             total += TOLERANCE**2 * float(np.log1p((residuals / TOLERANCE) ** 2).sum())
         return total
+
+    from scipy.optimize import minimize_scalar  # a tenth of a second to load, and bridges do without
 
     water = float(np.exp(minimize_scalar(cost, bounds=np.log(WATER), method="bounded", options={"xatol": 1e-4}).x))
     depth = optical_depth(wave, airmass, water)
