@@ -96,6 +96,8 @@ def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Ca
     combination.check_number(len(lamp.frames))
     measured = measure_all(lamp.frames, overscan)
     combined = combine(measured, overscan, calibration, combination)
+    for frame in lamp.frames:
+        frame.forget()  # those of other lamps may be many
     n_saturated = combined.n_saturated
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(

@@ -84,6 +84,7 @@ class RawFrame:
     primary, header : of the file and of the IFU's extension
     shape : rows, columns of the raw image
     ports : the four quadrants
+    _offset, _start : of the pixels in the file as it is, and in the file without its packing (gzip); -1: not there
     """
 
     path: Path
@@ -93,6 +94,7 @@ class RawFrame:
     shape: tuple[int, int]
     ports: tuple[Port, ...] = ()
     _offset: int = -1
+    _start: int = -1
     _pixels: NDArray[np.uint16] | None = field(default=None, repr=False)
 
     def read(self, start: int = 0, stop: int | None = None, workspace: Workspace | None = None) -> NDArray[np.uint16]:
@@ -108,6 +110,8 @@ class RawFrame:
             The file ends too early.
         """
         stop = self.shape[0] if stop is None else stop
+        if self._pixels is None and self._offset < 0:
+            self._pixels = _unpacked(self)
         if self._pixels is not None:
             return self._pixels[start:stop]
         n = (stop - start) * self.shape[1]
@@ -118,13 +122,17 @@ class RawFrame:
 
     def _fill(self, pixels: NDArray[np.uint16], stream: BufferedIOBase | RawIOBase, start: int) -> None:
         """Values of the rows that begin at `start`, from the stream of the file."""
-        stream.seek(self._offset + 2 * start * self.shape[1])
+        stream.seek(max(self._offset, self._start) + 2 * start * self.shape[1])
         if stream.readinto(pixels.data) != pixels.nbytes:
             raise MusedeepError(f"{self.path}: truncated inside {extension_name(self.ifu)}; copy the file again")
         if np.little_endian:
             pixels.byteswap(inplace=True)
         # signed values that stand for value + 32768
         pixels ^= np.uint16(0x8000)
+
+    def forget(self) -> None:
+        """Keep the pixels of a compressed file in memory no longer; `read` unpacks them again."""
+        self._pixels = None
 
     def spill(self, directory: Path) -> None:
         """Keep the pixels of a compressed file in a file of a directory; raises MusedeepError if that fails."""
@@ -174,16 +182,24 @@ def open_raw_frame(path: str | Path, ifu: int) -> RawFrame:
         if all(header.get(key, default) == value for key, (value, default) in _PLAIN.items()):
             frame = RawFrame(path, ifu, primary, header, (header["NAXIS2"], header["NAXIS1"]), _offset=unit.data_offset)
             if packing_of(path):
-                pixels = np.empty(frame.shape, np.uint16)
-                with open_unpacked(path) as stream:
-                    frame._fill(pixels, stream, 0)
-                frame._pixels = pixels
+                frame._start, frame._offset = unit.data_offset, -1
+                frame._pixels = _unpacked(frame)
         else:
             image = read_raw(path, ifu)
             header = parse_cards(header_cards(image.header))
             frame = RawFrame(path, ifu, primary, header, (image.data.shape[0], image.data.shape[1]), _pixels=image.data)
         frame.ports = tuple(_ports(frame))
     return frame
+
+
+def _unpacked(frame: RawFrame) -> NDArray[np.uint16]:
+    """All pixels of a compressed file."""
+    if frame._start < 0:
+        return read_raw(frame.path, frame.ifu).data
+    pixels = np.empty(frame.shape, np.uint16)
+    with open_unpacked(frame.path) as stream:
+        frame._fill(pixels, stream, 0)
+    return pixels
 
 
 def _ports(frame: RawFrame) -> list[Port]:

@@ -187,6 +187,21 @@ def test_pixels_of_a_packed_frame_are_kept_in_a_file(tmp_path):
     assert (tmp_path / "raw.fits-01.pixels").stat().st_size == image.nbytes
 
 
+@pytest.mark.parametrize("form", ["tiles", "gzip", "plain"])
+def test_pixels_that_were_forgotten_are_read_again(tmp_path, form):
+    image = raw_image()
+    name = "raw.fits.fz" if form == "tiles" else "raw.fits"
+    path = write_raw(tmp_path / name, [extension(raw_image(seed=1), 2), extension(image)], compress=form == "tiles")
+    if form == "gzip":
+        path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    frame = open_raw_frame(path, 1)
+    first = frame.read(50, 90).copy()
+    frame.forget()
+    assert frame._pixels is None
+    for pixels in (first, frame.read(50, 90)):
+        np.testing.assert_array_equal(pixels, image[50:90])
+
+
 def test_a_file_without_any_ifu_is_not_one_of_other_ifus(tmp_path):
     path = write_raw(tmp_path / "raw.fits", [extension(raw_image(), 3)])
     with fits.open(path, mode="update") as hdus:
