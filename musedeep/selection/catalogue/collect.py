@@ -14,7 +14,7 @@ from musedeep.selection.catalogue.exposure import Exposure
 from musedeep.selection.catalogue.headers import read_files
 from musedeep.selection.catalogue.night_log import SUFFIX, read_night_log
 from musedeep.selection.catalogue.programmes import read_programmes
-from musedeep.selection.night.classify import FITS_NAME
+from musedeep.selection.night.classify import FITS_NAME, files_below
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def collect(
     programme_rows = [row for path in programmes for row in read_programmes(path)]
     given = [path for path in paths if not path.is_dir()]
     kinds = {path: kind_of(path) for path in given}
-    found = [one for path in paths if path.is_dir() for one in _files(path)]
+    found = [one for path in paths if path.is_dir() for one in files_below(path)]
     images = _once([*(path for path in given if kinds[path] == "fits"), *(path for path in found if _is_fits(path))])
     logs = _once([*(path for path in given if kinds[path] == "log"), *(p for p in found if p.name.endswith(SUFFIX))])
     tables = [path for path in given if kinds[path] == "table"]
@@ -106,25 +106,6 @@ def kind_of(path: Path) -> str:
 
 def _is_fits(path: Path) -> bool:
     return FITS_NAME.search(path.name) is not None
-
-
-def _files(directory: Path) -> list[Path]:
-    """All files in a directory and below, by name, without hidden ones and stores."""
-
-    def unreadable(error: OSError) -> None:
-        raise MusedeepError(f"{error.filename}: cannot be searched ({error.strerror}); check its rights") from error
-
-    found: list[Path] = []
-    seen: set[str] = set()
-    for place, below, names in os.walk(directory, onerror=unreadable, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # links in a circle
-            below.clear()
-            continue
-        seen.add(real)
-        below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".zarr"))
-        found += [Path(place) / name for name in sorted(names) if not name.startswith(".")]
-    return found
 
 
 def _once(paths: Iterable[Path]) -> list[Path]:

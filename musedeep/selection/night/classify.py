@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,32 +85,39 @@ def fits_files(directories: Sequence[Path]) -> list[Path]:
     Raises MusedeepError for a directory that is none or cannot be searched, or if none of them holds a FITS file.
     """
     found: dict[str, Path] = {}
-
-    def unreadable(error: OSError) -> None:
-        raise MusedeepError(f"{error.filename}: cannot be searched ({error.strerror}); check its rights") from error
-
     for directory in directories:
         if not directory.is_dir():
             what = "no directory" if directory.exists() else "no such directory"
             raise MusedeepError(f"{directory}: {what}; give one that holds raw MUSE frames")
-        seen: set[str] = set()
-        for place, below, names in os.walk(directory, onerror=unreadable, followlinks=True):
-            real = os.path.realpath(place)
-            if real in seen:  # links in a circle
-                below.clear()
-                continue
-            seen.add(real)
-            below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".zarr"))
-            for name in sorted(names):
-                if FITS_NAME.search(name) and not name.startswith("."):
-                    path = Path(place) / name
-                    found.setdefault(os.path.realpath(path), path)
+        for path in files_below(directory):
+            if FITS_NAME.search(path.name):
+                found.setdefault(os.path.realpath(path), path)
     if not found:
         where = ", ".join(str(d) for d in directories)
         raise MusedeepError(
             f"{where}: no FITS files (.fits, .fits.fz, .fits.gz); give a directory that holds raw MUSE frames"
         )
     return list(found.values())
+
+
+def files_below(directory: Path) -> Iterator[Path]:
+    """Files in a directory and below, by directory and name; hidden ones and stores left out.
+
+    Raises MusedeepError for a directory that cannot be searched.
+    """
+
+    def unreadable(error: OSError) -> None:
+        raise MusedeepError(f"{error.filename}: cannot be searched ({error.strerror}); check its rights") from error
+
+    seen: set[str] = set()
+    for place, below, names in os.walk(directory, onerror=unreadable, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # links in a circle
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(name for name in below if not name.startswith(".") and not name.endswith(".zarr"))
+        yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
 
 
 def classify_files(paths: Sequence[Path]) -> list[Frame]:
