@@ -14,12 +14,13 @@ _clock = itertools.count()
 def candidate(target: str = "UDF-10", east: float = 0.0, north: float = 0.0, **facts: Any) -> Candidate:
     """An exposure of a target, so many arcseconds from a place; facts of `Exposure` or of `Candidate`.
 
-    Each one is taken an hour after the one that was made before it. Seeing of 0.8 arcsec is requested, 0.7 measured.
+    Each one is taken an hour after the one that was made before it, by an OB of its own. Seeing of 0.8 arcsec is requested, 0.7 measured.
     """
-    mjd = facts.pop("mjd", 57000.1 + next(_clock) / 24.0)
+    number = next(_clock)
+    mjd = facts.pop("mjd", 57000.1 + number / 24.0)
     ra, dec = facts.pop("ra", 53.16), facts.pop("dec", -27.78)
     given = {
-        "tag": "OBJECT", "mode": "WFM-NOAO-N", "exposure_time": 1500.0, "ob_id": f"{int(mjd * 6)}",
+        "tag": "OBJECT", "mode": "WFM-NOAO-N", "exposure_time": 1500.0, "ob_id": str(1000 + number),
         "run": "094.A-0205(B)", "image_quality": 0.7, "position_angle": 0.0,
     }  # fmt: skip
     own = {key: facts.pop(key) for key in list(facts) if key in Candidate.__dataclass_fields__}
