@@ -14,7 +14,8 @@ _clock = itertools.count()
 def candidate(target: str = "UDF-10", east: float = 0.0, north: float = 0.0, **facts: Any) -> Candidate:
     """An exposure of a target, so many arcseconds from a place; facts of `Exposure` or of `Candidate`.
 
-    Each one is taken an hour after the one that was made before it, by an OB of its own. Seeing of 0.8 arcsec is requested, 0.7 measured.
+    Each one is taken an hour after the one that was made before it, by an OB of its own. Seeing of 0.8 arcsec is
+    requested, 0.7 measured.
     """
     number = next(_clock)
     mjd = facts.pop("mjd", 57000.1 + number / 24.0)
