@@ -9,9 +9,9 @@ import yaml
 from pydantic import ValidationError
 from rich.text import Text
 
-from musedeep.cli.catalogue import UNCUT, need, open_catalogue
+from musedeep.cli.catalogue import need, open_catalogue
 from musedeep.cli.errors import UsageProblem
-from musedeep.cli.report import print_table, table_of
+from musedeep.cli.report import UNCUT, print_table, table_of
 from musedeep.cli.text import duration
 from musedeep.errors import nearest
 

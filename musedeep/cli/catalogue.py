@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from musedeep.cli.errors import BAD_INPUT, OK, UsageProblem, complain
 from musedeep.cli.progress import TerminalProgress
-from musedeep.cli.report import print_facts, print_table, table_of
+from musedeep.cli.report import UNCUT, as_data, print_facts, print_table, table_of
 from musedeep.errors import MusedeepError, nearest
 
 if TYPE_CHECKING:
     from musedeep.selection.catalogue.database import Catalogue
 
-UNCUT = 500
-"""Width of tables where the output is no terminal: no line is cut."""
 NAMED = 5
 """Files that do not belong into a catalogue and are named; the others are counted."""
 
@@ -84,7 +82,7 @@ def list_command(database: str, where: Sequence[str], as_json: bool) -> None:
         log = runs.get((logged[one.name]["ob_id"], logged[one.name]["ob_start"]), {}) if one.name in logged else {}
         rows.append((one, str(log.get("grade", "")), str(log.get("comments", ""))))
     if as_json:
-        print(json.dumps([_as_data(asdict(one)) | {"grade": g, "comments": c} for one, g, c in rows], indent=1))
+        print(json.dumps([as_data(asdict(one)) | {"grade": g, "comments": c} for one, g, c in rows], indent=1))
         return
     table = table_of(("exposure", "type", "mode", "target", "OB", "run"), ("s", "seeing", "grade"))
     for one, grade, _ in rows:
@@ -108,11 +106,6 @@ def info_command(database: str) -> None:
     if exposures:
         nights = sorted({one.night for one in exposures if one.night})
         print_facts("nights", [("number", str(len(nights))), ("first", nights[0]), ("last", nights[-1])])
-
-
-def _as_data(row: dict[str, Any]) -> dict[str, Any]:
-    """For JSON, which knows no NaN."""
-    return {key: None if value != value else value for key, value in row.items()}
 
 
 def _number(value: float) -> str:

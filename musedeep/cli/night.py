@@ -9,13 +9,13 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from musedeep.cli.errors import BAD_INPUT, INTERRUPTED, OK, UsageProblem, complain
 from musedeep.cli.progress import TerminalProgress
-from musedeep.cli.report import print_facts, print_table, size_on_disk, table_of
+from musedeep.cli.report import UNCUT, as_data, print_facts, print_table, size_on_disk, table_of
 from musedeep.cli.resources import Resources
 from musedeep.cli.text import duration, size_text
 from musedeep.errors import MusedeepError, nearest
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from musedeep.graph.night.run import NightOutcome, NightRequest
     from musedeep.selection.night.associate import Night
     from musedeep.selection.night.classify import Frame
-
-
-UNCUT = 500
-"""Width of tables where the output is no terminal: no line is cut."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def classify_command(directories: Sequence[Path], as_json: bool, output: Path | 
     if output is not None:
         refuse_existing(output, overwrite)
     frames = classify_files(fits_files(directories))
-    text = json.dumps([_as_data(frame) for frame in frames], indent=1)
+    text = json.dumps([as_data(asdict(frame)) for frame in frames], indent=1)
     if output is not None:
         _write_text(output, text + "\n")
     elif as_json:
@@ -93,11 +89,6 @@ def classify_command(directories: Sequence[Path], as_json: bool, output: Path | 
     for frame in unknown:
         complain(f"{frame.path}: unknown: {frame.reason}")
     return BAD_INPUT if unknown else OK
-
-
-def _as_data(frame: "Frame") -> dict[str, Any]:
-    """A frame for JSON, which knows no NaN."""
-    return {k: None if v != v else str(v) if isinstance(v, Path) else v for k, v in asdict(frame).items()}
 
 
 def _write_text(path: Path, text: str) -> None:

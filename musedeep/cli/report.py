@@ -1,7 +1,8 @@
 """Plans and finished runs on the terminal."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from musedeep.graph.workers.records import StageSummary
 
 Facts = list[tuple[str, str]]
+
+UNCUT = 500
+"""Width of tables where the output is no terminal: no line is cut."""
 
 
 def size_on_disk(path: Location) -> int:
@@ -35,6 +39,11 @@ def print_facts(title: str, facts: Facts) -> None:
     width = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
         console.print(Text.assemble((name.ljust(width), "bold"), "  ", value), soft_wrap=True)
+
+
+def as_data(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for JSON, which knows no NaN and no paths."""
+    return {k: None if v != v else str(v) if isinstance(v, Path) else v for k, v in row.items()}
 
 
 def table_of(left: Sequence[str], right: Sequence[str]) -> Table:

@@ -1,18 +1,19 @@
 """What a campaign knows of an exposure: the catalogue's row, with night log and programme beside it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from musedeep.selection.catalogue.exposure import Exposure
+from musedeep.selection.catalogue.night_log import written_number
 
 if TYPE_CHECKING:
     from musedeep.selection.catalogue.database import Catalogue
 
 SCIENCE = ("OBJECT", "SKY")
-SERVICE, VISITOR = "SM", "VM"
+SERVICE = "SM"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Candidate:
     @cached_property
     def requested_seeing(self) -> float:
         """What the OB asks [arcsec]; NaN if it is not known."""
-        return number(self.constraints.get("Seeing", ("", ""))[1])
+        return written_number(self.constraints.get("Seeing", ("", ""))[1])
 
     @property
     def measured_seeing(self) -> float:
@@ -108,16 +109,3 @@ def _with(exposure: Exposure, log: Mapping[str, Any], key: tuple[str, str]) -> E
         ob_name=exposure.ob_name or log.get("ob_name") or "",
         ob_start=exposure.ob_start or key[1],
     )
-
-
-def objects(many: Sequence[Candidate]) -> list[Candidate]:
-    """Those of targets."""
-    return [one for one in many if one.exposure.tag == "OBJECT"]
-
-
-def number(word: str) -> float:
-    """A number that is written; NaN if it is none."""
-    try:
-        return float(word)
-    except ValueError:
-        return math.nan

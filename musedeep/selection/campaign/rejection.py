@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from musedeep.selection.campaign.exposures import Candidate, number
+from musedeep.selection.campaign.exposures import Candidate
+from musedeep.selection.catalogue.night_log import written_number
 
 KEEP, REJECT, HOLD = "keep", "reject", "hold"
 
@@ -136,7 +137,7 @@ def _violated(reached: str, asked: str) -> bool:
     """Whether a log says that a constraint was not fulfilled."""
     if reached.strip().upper() in ("NO", "N", "FALSE"):
         return True
-    got, wanted = number(reached), number(asked)
+    got, wanted = written_number(reached), written_number(asked)
     return got > wanted if math.isfinite(got) and math.isfinite(wanted) else False
 
 

@@ -17,15 +17,6 @@ from musedeep.selection.catalogue.exposure import archive_name
 SUFFIX: Final = ".NL.txt"
 RULER: Final = "-----"
 NOT_SAID: Final = ("", "-", "n/a", "No comments")
-GRADES: Final = {
-    "A": "within constraints",
-    "B": "one constraint violated by some 10 %",
-    "C": "out of constraints, to be repeated",
-    "D": "out of constraints, not repeated",
-    "X": "uncertain or not applicable",
-    "_": "none given",
-}
-"""Grades of an OB, as the logs explain them."""
 
 _WEATHER: Final = re.compile(r"(\d\d:\d\d)\t([^\t]*)\t?(.*)")
 _FACT: Final = re.compile(r"(OB|Instrument|Name|Target|Run|Container|OBS\.ID|OBS\.START|Template|Mode):(.*)")
@@ -85,7 +76,7 @@ class NightLog:
 
     def requested(self, name: str) -> float:
         """What the OB asks of a constraint that is a number; NaN if it asks nothing."""
-        return next((_number(one.requested) for one in self.constraints if one.name == name), math.nan)
+        return next((written_number(one.requested) for one in self.constraints if one.name == name), math.nan)
 
 
 def read_night_log(path: Path) -> NightLog:
@@ -178,11 +169,14 @@ def _files(lines: list[str]) -> tuple[LoggedFile, ...] | None:
                 break
             cells = dict(zip(titles, (cell.strip() for cell in line.split("\t")), strict=False))
             if name := archive_name(cells.get("Archive Filename", "")):
-                found.append(LoggedFile(name, _number(cells.get("AIRMASS", "")), _number(cells.get("DIMM", ""))))
+                found.append(
+                    LoggedFile(name, written_number(cells.get("AIRMASS", "")), written_number(cells.get("DIMM", "")))
+                )
     return tuple(found) if tables else None
 
 
-def _number(word: str) -> float:
+def written_number(word: str) -> float:
+    """A finite number that is written; NaN if it is none."""
     try:
         value = float(word)
     except ValueError:

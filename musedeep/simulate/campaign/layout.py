@@ -47,6 +47,11 @@ COMMENTS: Final = {
 }
 
 
+def iso(mjd: float, digits: int) -> str:
+    """A time as ISO 8601, with digits of a second."""
+    return str(Time(mjd, format="mjd", precision=digits).isot)
+
+
 @dataclass(frozen=True)
 class SimulatedExposure:
     """An exposure: what its header says, and its truth.
@@ -81,7 +86,7 @@ class SimulatedExposure:
     @cached_property
     def date_obs(self) -> str:
         """DATE-OBS."""
-        return str(Time(self.mjd, format="mjd", precision=3).isot)
+        return iso(self.mjd, 3)
 
 
 @dataclass

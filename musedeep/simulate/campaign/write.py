@@ -11,7 +11,7 @@ from typing import Final
 from astropy.io import fits
 
 from musedeep.progress import Progress
-from musedeep.simulate.campaign.layout import COMMENTS, SimulatedExposure, SimulatedOb
+from musedeep.simulate.campaign.layout import COMMENTS, SimulatedExposure, SimulatedOb, iso
 from musedeep.simulate.exposure import Exposure, Template
 from musedeep.simulate.headers import primary_header
 from musedeep.storage.outputs import make_directory, refuse_existing, replace_directory, write_error
@@ -138,18 +138,12 @@ def header_of(exposure: SimulatedExposure) -> fits.Header:
         "OBS NAME": ob.name.encode("ascii", "replace").decode(),
         "OBS ID": ob.number,
         "OBS PROG ID": ob.run,
-        "OBS START": _iso(ob.start),
+        "OBS START": iso(ob.start, 0),
         "OBS PI-COI NAME": _pi(ob.run).encode("ascii", "replace").decode(),
     }
     for key, value in facts.items():
         header[f"HIERARCH ESO {key}"] = value
     return header
-
-
-def _iso(mjd: float) -> str:
-    from astropy.time import Time
-
-    return str(Time(mjd, format="mjd", precision=0).isot)
 
 
 def _pi(run: str) -> str:
@@ -168,7 +162,7 @@ def night_log(ob: SimulatedOb) -> str:
         asked="n/a" if math.isnan(ob.requested) else f"{ob.requested:.1f}",
         moon="NO" if ob.defect == "violated constraint" else "YES",
         grade=ob.grade or "_",
-        start=_iso(ob.start),
+        start=iso(ob.start, 0),
         mode=ob.mode,
         ruler=RULER,
     )
@@ -189,7 +183,7 @@ def write_programmes(path: Path, obs: Sequence[SimulatedOb]) -> None:
         for run, in_person in sorted(visitor.items()):
             title = "An ultra-deep field" if sum(map(ord, run)) % 2 else "Kinematics of nearby galaxies"
             last = max(one.mjd for ob in obs if ob.run == run for one in ob.exposures)
-            rows.writerow([run, _pi(run), title, _iso(last + 365)[:10], "VM" if in_person else "SM"])
+            rows.writerow([run, _pi(run), title, iso(last + 365, 0)[:10], "VM" if in_person else "SM"])
 
 
 def write_truth(path: Path, obs: Sequence[SimulatedOb]) -> None:
