@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from musedeep import __version__
+from musedeep.cli.campaign_commands import campaign, catalogue
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
 
 app = typer.Typer(
@@ -41,7 +43,6 @@ ClusterProfile = Annotated[
     typer.Option(help="Profile of the jobs (YAML); default: ~/.config/musedeep/cluster.yaml.", metavar="FILE"),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing products, once the new are whole.")]
 Plots = Annotated[bool, typer.Option("--plots", help="Draw pictures beside the products, as PNG.")]
 OutputDir = Annotated[Path | None, typer.Option(help="Directory of the products.")]
 Log = Annotated[
@@ -379,166 +380,8 @@ def statics(
     print_statics(directory, mode, seed, overwrite)
 
 
-simulate = typer.Typer(name="simulate", help="Simulate raw frames whose truth is known.", no_args_is_help=True)
-app.add_typer(simulate)
-
-Ifus = Annotated[str, typer.Option(help="IFUs, for example 1,5,11-13.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same bits.")]
-Mode = Annotated[str, typer.Option(help="INS MODE, for example WFM-NOAO-N.")]
-SceneName = Annotated[str, typer.Option(help="deep-field, nebula, cluster, empty, or the path of a FITS cube.")]
-RightAscension = Annotated[float | None, typer.Option("--ra", help="Put the scene there, degrees.")]
-Declination = Annotated[float | None, typer.Option("--dec", help="Put the scene there, degrees.")]
-FillNan = Annotated[bool, typer.Option("--fill-nan", help="Fill NaN of a cube from their neighbours.")]
-Without = Annotated[str, typer.Option(help="Effects to leave out, for example cosmic_rays,telluric.")]
-Compress = Annotated[bool, typer.Option("--compress", help="Write tile-compressed files, .fits.fz.")]
-Processes = Annotated[int | None, typer.Option(min=1, help="Processes; default: one per processor.")]
-NewDirectory = Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory to make.", show_default=False)]
-
-
-@simulate.command()
-def night(
-    directory: NewDirectory,
-    ifus: Ifus = "1-24",
-    seed: Seed = 1,
-    mode: Mode = "WFM-NOAO-N",
-    scene: SceneName = "deep-field",
-    ra: RightAscension = None,
-    dec: Declination = None,
-    fill_nan: FillNan = False,
-    exposures: Annotated[int | None, typer.Option(min=1, help="Science exposures; default 4, or 2 if small.")] = None,
-    exposure_time: Annotated[float, typer.Option(min=1.0, max=86400.0, help="Of a science exposure, s.")] = 600.0,
-    small: Annotated[bool, typer.Option("--small", help="The fewest calibrations that reduce.")] = False,
-    masks: Annotated[int, typer.Option(min=0, help="Steps of the pinhole mask; muse_geometry needs 50.")] = 0,
-    lsf_arcs: Annotated[int, typer.Option(min=0, help="Of each lamp, a long series for muse_lsf.")] = 0,
-    without: Without = "",
-    compress: Compress = False,
-    workers: Processes = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Simulate a night: raw frames, static calibrations, sets-of-frames for every recipe, and the truth."""
-    from musedeep.cli.simulate import Choice, simulate_night_command
-
-    choice = Choice(ifus, seed, mode, scene, ra, dec, fill_nan, without, compress, workers, overwrite)
-    simulate_night_command(directory, choice, exposures, exposure_time, small, masks, lsf_arcs)
-
-
-@simulate.command("campaign")
-def simulate_campaign(
-    request: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="What it shall hold.", show_default=False)],
-    directory: NewDirectory,
-    overwrite: Overwrite = False,
-) -> None:
-    """Simulate a campaign of many nights by its headers alone: raw headers, night logs, programmes, and the truth."""
-    from musedeep.cli.simulate import simulate_campaign_command
-
-    simulate_campaign_command(request, directory, overwrite)
-
-
-@simulate.command()
-def frame(
-    kind: Annotated[str, typer.Argument(help="Raw tag, for example FLAT (manual, table 6.1).", show_default=False)],
-    directory: NewDirectory,
-    ifus: Ifus = "1-24",
-    number: Annotated[int, typer.Option(min=1, help="Frames; of each lamp for arcs.")] = 1,
-    lamp: Annotated[str | None, typer.Option(help="Of arcs: Ne, Xe or HgCd; default: each.")] = None,
-    exposure_time: Annotated[
-        float | None, typer.Option(min=1.0, max=86400.0, help="Of DARK, SKY and OBJECT frames, s.")
-    ] = None,
-    seed: Seed = 1,
-    mode: Mode = "WFM-NOAO-N",
-    scene: SceneName = "deep-field",
-    ra: RightAscension = None,
-    dec: Declination = None,
-    fill_nan: FillNan = False,
-    without: Without = "",
-    compress: Compress = False,
-    workers: Processes = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Simulate raw frames of one type."""
-    from musedeep.cli.simulate import Choice, simulate_frame_command
-
-    choice = Choice(ifus, seed, mode, scene, ra, dec, fill_nan, without, compress, workers, overwrite)
-    simulate_frame_command(kind, directory, choice, number, lamp, exposure_time)
-
-
-catalogue = typer.Typer(name="catalogue", help="Keep exposures of many nights in a database.", no_args_is_help=True)
-app.add_typer(catalogue)
-
-Database = Annotated[
-    str,
-    typer.Option(
-        "--database", metavar="FILE|URL", envvar="MUSEDEEP_CATALOGUE", help="SQLite file, or URL of a database."
-    ),
-]
-
-
-@catalogue.command("add")
-def catalogue_add(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DIR|FILE...",
-            help="Raw frames, products and night logs, or directories of them; tables of an archive (.csv .ecsv .vot).",
-        ),
-    ],
-    database: Database = "catalogue.sqlite",
-    columns: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="Which column of tables is which fact; default: ESO's.")
-    ] = None,
-    programmes: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Table of programmes (CSV or YAML).")
-    ] = None,
-) -> int | None:
-    """Add exposures, products, night logs and programmes; what is there already stays as it is."""
-    from musedeep.cli.catalogue import add_command
-
-    return add_command(paths, database, columns, programmes or [])
-
-
-@catalogue.command("list")
-def catalogue_list(
-    database: Database = "catalogue.sqlite",
-    where: Annotated[
-        list[str] | None, typer.Argument(metavar="FACT=VALUE...", help="As tag=OBJECT target=UDF-10.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List exposures, with grades and comments of night logs."""
-    from musedeep.cli.catalogue import list_command
-
-    list_command(database, where or [], json)
-
-
-@catalogue.command("info")
-def catalogue_info(database: Database = "catalogue.sqlite") -> None:
-    """Count what a catalogue holds, by type, mode and run."""
-    from musedeep.cli.catalogue import info_command
-
-    info_command(database)
-
-
-campaign = typer.Typer(name="campaign", help="Deep cubes of many targets: plan and run.", no_args_is_help=True)
-app.add_typer(campaign)
-
-
-@campaign.command("scan")
-def campaign_scan(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan to write, or to bring up to date.")],
-    database: Database = "catalogue.sqlite",
-    name: Annotated[str, typer.Option(help="Of the campaign; default: that of the file.")] = "",
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the plan, as max_inputs=null.")
-    ] = None,
-    today: Annotated[str, typer.Option(hidden=True)] = "",
-) -> int | None:
-    """Group exposures of a catalogue into targets and products, and write a plan that you edit.
-
-    What you have changed in the plan stays; exposures that are new are undecided.
-    """
-    from musedeep.cli.campaign import scan_command
-
-    return scan_command(plan, database, name, set_ or [], today)
+for part in (simulate, catalogue, campaign):
+    app.add_typer(part)
 
 
 def _invoke(arguments: Sequence[str]) -> int:
