@@ -9,7 +9,8 @@ import pickle
 import queue
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -193,7 +194,8 @@ class Executor:
 
             arguments = (self._check, function, *arguments)
             function = checked
-        future = self.client.submit(_call, function, *arguments, **options)
+        with self._scheduler():
+            future = self.client.submit(_call, function, *arguments, **options)
         future.add_done_callback(self._ended.put)
         return future
 
@@ -215,6 +217,27 @@ class Executor:
         if self.client.status not in ("running", "connecting"):
             raise self._lost()
 
+    @contextmanager
+    def _scheduler(self) -> Iterator[None]:
+        """While the scheduler is asked for something: raises MusedeepError if it is gone.
+
+        A question that is on its way at that moment ends with an exception of dask's, before the client knows it.
+        """
+        from concurrent.futures import CancelledError
+
+        from distributed.client import ClosedClientError
+        from distributed.comm import CommClosedError
+
+        try:
+            yield
+        except (CommClosedError, ClosedClientError, CancelledError) as error:
+            raise self._lost() from error
+        except OSError as error:
+            # what dask raises has a text only; what a task raises about a file has a number
+            if error.errno is None and "trying to connect" in str(error):
+                raise self._lost() from error
+            raise
+
     def _lost(self) -> MusedeepError:
         return MusedeepError("the connection to dask's scheduler is lost; start again to resume")
 
@@ -229,7 +252,8 @@ class Executor:
         if future.status in ("cancelled", "lost"):
             raise self._lost()
         try:
-            return future.result()
+            with self._scheduler():
+                return future.result()
         except KilledWorker as error:
             more = "more memory in the cluster profile" if self.jobs else "more --memory or fewer --workers"
             raise WorkersDied(
@@ -261,26 +285,27 @@ class Executor:
             return
         from musedeep.graph.workers import worker_check
 
-        while not self.client.nthreads():
-            self.look()
-            time.sleep(0.1)  # the first of a cluster is on its way
-        versions = worker_check.own_versions()
-        for address, there in self.client.run(eval, worker_check.VERSIONS, on_error="return").items():
-            if not isinstance(there, dict):
-                raise MusedeepError(f"the worker at {address} does not answer ({there})")
-            different = worker_check.differing(versions, there, address)
-            if different:
-                raise MusedeepError(different)
-        name = f"musedeep-{uuid.uuid4().hex}"
-        local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
-        content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
-        self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
-        self._check = name
-        for problem in self.client.run(worker_check.refusal, name).values():
-            if problem:
-                raise MusedeepError(problem)
-        if first is not None:
-            self._prepare(name)
+        with self._scheduler():
+            while not self.client.nthreads():
+                self.look()
+                time.sleep(0.1)  # the first of a cluster is on its way
+            versions = worker_check.own_versions()
+            for address, there in self.client.run(eval, worker_check.VERSIONS, on_error="return").items():
+                if not isinstance(there, dict):
+                    raise MusedeepError(f"the worker at {address} does not answer ({there})")
+                different = worker_check.differing(versions, there, address)
+                if different:
+                    raise MusedeepError(different)
+            name = f"musedeep-{uuid.uuid4().hex}"
+            local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
+            content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
+            self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
+            self._check = name
+            for problem in self.client.run(worker_check.refusal, name).values():
+                if problem:
+                    raise MusedeepError(problem)
+            if first is not None:
+                self._prepare(name)
 
     def _prepare(self, name: str) -> None:
         """Have the workers that are there do what comes first; those to come do it before their first task."""

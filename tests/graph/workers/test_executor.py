@@ -1,10 +1,15 @@
 """The executor with worker processes of its own."""
 
 import os
+from concurrent.futures import CancelledError
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from distributed.comm import CommClosedError
 
-from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.errors import MusedeepError
+from musedeep.graph.workers.executor import Executor, Resources, open_executor
 
 
 class TwoArgumentsError(Exception):
@@ -56,3 +61,25 @@ def test_several_calls_as_one_task(tmp_path):
         executor.close()
     assert finished == {k: k * k for k in range(10)}
     assert len(submitted) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CommClosedError("in <TLS (closed) ConnectionPool.gather>: Stream is closed"),
+        OSError("Timed out trying to connect to tls://10.0.0.1:8786 after 10 s"),
+        CancelledError("gone"),
+    ],
+)
+def test_a_scheduler_that_goes_while_it_is_asked(error):
+    executor = Executor(SimpleNamespace(submit=Mock(side_effect=error)), None, 1, 1)
+    with pytest.raises(MusedeepError, match="the connection to dask's scheduler is lost; start again to resume"):
+        executor.submit(fail)
+    with pytest.raises(MusedeepError, match="the connection to dask's scheduler is lost; start again to resume"):
+        executor.result(SimpleNamespace(status="finished", result=Mock(side_effect=error)))
+
+
+def test_a_fault_of_a_file_is_not_the_schedulers():
+    executor = Executor(SimpleNamespace(), None, 1, 1)
+    with pytest.raises(OSError, match="No space left"):
+        executor.result(SimpleNamespace(status="error", result=Mock(side_effect=OSError(28, "No space left"))))
