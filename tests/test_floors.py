@@ -10,8 +10,8 @@ import pytest
 from tests.makers.places import ROOT
 
 FLOORS = (
-    ("kernels",), ("storage",), ("statics",), ("reduction",), ("recipes",), ("graph",), ("selection",),
-    ("simulate",), ("cli",), ("tools",),
+    ("kernels",), ("storage",), ("statics",), ("reduction",), ("recipes", "quality"), ("graph",), ("selection",),
+    ("campaign",), ("simulate",), ("cli",), ("tools",),
 )  # fmt: skip
 """From the lowest to the highest; below all of them are the modules of the package itself."""
 

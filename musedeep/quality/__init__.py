@@ -1,0 +1,1 @@
+"""Quality control: scores, flags and figures of products."""
