@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from musedeep.errors import MusedeepError, nearest
+from musedeep.selection.campaign.cascade_settings import CascadeSettings
 from musedeep.selection.campaign.grouping import GroupBy
 from musedeep.storage.outputs import appearing_whole
 from musedeep.storage.yaml_file import read_mapping
@@ -46,6 +47,7 @@ class Settings(Strict):
     deep_words: list[str] = ["deep", "ultra-deep", "ultradeep", "faint", "long exposure"]
     modes: list[str] = ["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E"]
     bad_exposures: str | None = None
+    cascade: CascadeSettings = CascadeSettings()
 
 
 class Remark(Strict):
@@ -222,7 +224,11 @@ def read_memory(path: Path) -> Memory | None:
 def _short(content: Any) -> Any:
     """Without empty lists and texts, which say nothing."""
     if isinstance(content, Mapping):
-        return {key: _short(value) for key, value in content.items() if key in _ALWAYS or value not in ([], "", 0)}
+        return {
+            key: value if key == "cascade" else _short(value)
+            for key, value in content.items()
+            if key in _ALWAYS or value not in ([], "", 0)
+        }
     if isinstance(content, list):
         return [_short(value) for value in content]
     return content
