@@ -57,7 +57,7 @@ EXPONENT = 2.5
 
 @dataclass(frozen=True)
 class Trail:
-    """A satellite: exposure from 0, peak flux, angle of its trail to the lines [deg], distance to the centre [pixel]."""
+    """A satellite: exposure from 0, peak flux, angle of its trail to the lines [deg], distance to the centre."""
 
     exposure: int
     peak: float = 60.0
@@ -360,7 +360,8 @@ def _plan(name: str, record: ProductRecord, products: int) -> Plan:
     seconds = sum(exposure.exposure_time for exposure in record.exposures)
     targets = [
         Target(
-            name=f"FIELD-{k:03d}", names=[f"FIELD-{k:03d}"], method="crowded" if record.method == "crowded" else "standard",
+            name=f"FIELD-{k:03d}", names=[f"FIELD-{k:03d}"],
+            method="crowded" if record.method == "crowded" else "standard",
             products=[Product(name=f"FIELD-{k:03d}", inputs=inputs, obs=len({e.ob_id for e in record.exposures}),
                               exposure_time=seconds, modes=["WFM-NOAO-N"], runs=["099.A-0001(A)"])],
         )
