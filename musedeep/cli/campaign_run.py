@@ -32,9 +32,8 @@ def _request(plan_path: Path, database: str, targets: Sequence[str], resources: 
 
     plan, place = read_plan_of(plan_path, database)
     campaign = campaign_folder(plan_path.absolute())
-    directories = [plan_path.absolute().parent / one for one in plan.settings.cascade.calibrations]
     with open_catalogue(place) as catalogue:
-        archive = Archive.read(catalogue, directories, campaign)
+        archive = Archive.read(catalogue, plan.settings.cascade, campaign)
     threads = resources.threads or available_processors()
     machine = Machine(resources.workers, threads, memory, resources.scheduler, profile)
     return CascadeRequest(plan, archive, campaign, targets, machine)

@@ -1,32 +1,32 @@
 """What a campaign finds in its catalogue: raw frames and their files, static calibrations and masters.
 
-Which raw calibrations a night gets is decided here, from all nights of the catalogue:
-
-1. The night is that of its exposures of the sky in one mode, all of the catalogue: their mean time and temperature.
-   It does not depend on which of them a campaign wants.
-2. Frames of a tag that match the mode and the read-out form series: they follow each other within hours. A standard
-   star, or an astrometric field, is a series by itself.
-3. The nearest series in time and temperature is taken, whatever night it is of; a short one only if all are short.
+The raw calibrations of a night are the best of all nights of the catalogue (`selection.campaign.calibrations`) for the
+exposures of the sky that the night has in a mode. These are all of the catalogue: what a night is reduced with does not
+depend on which of its exposures a campaign wants.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from statistics import fmean, median, mode
 from typing import TYPE_CHECKING, Final
 
 from musedeep.errors import MusedeepError
-from musedeep.recipes.registry import first_stage, night_recipes
+from musedeep.recipes.registry import night_recipes
+from musedeep.selection.campaign.calibrations import TAGS, Calibrations, FrameSet, Preferences, Status
+from musedeep.selection.campaign.cascade_settings import CascadeSettings
 from musedeep.selection.catalogue.exposure import Exposure
 from musedeep.selection.night import rules
-from musedeep.selection.night.associate import SCIENCE
+from musedeep.selection.night.associate import CALIBRATORS, SCIENCE
 from musedeep.selection.night.classify import Frame, classify_files, fits_files
 
 if TYPE_CHECKING:
     from musedeep.selection.catalogue.database import Catalogue
 
-STARS: Final = ("STD", "ASTROMETRY")
-"""Tags of which each exposure is a series by itself."""
+ALONE: Final = ("DARK", "ILLUM", "SKY")
+"""Raw tags that a night does not have one set of: not used, one of each hour, one of each OB."""
 LAMP_DAYS: Final = 0.5
 """A lamp flat (ILLUM) belongs to exposures within this [d]."""
 
@@ -50,15 +50,16 @@ class Archive:
     exposures: Mapping[str, Exposure]
     files: Mapping[str, list[str]]
     calibrations: Sequence[Path] = ()
+    settings: CascadeSettings = field(default_factory=CascadeSettings)
     _frames: dict[Path, Frame] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, catalogue: "Catalogue", directories: Sequence[Path], campaign: Path) -> "Archive":
+    def read(cls, catalogue: "Catalogue", settings: CascadeSettings, campaign: Path) -> "Archive":
         """What a catalogue knows, and what lies in further directories of calibrations.
 
         Parameters
         ----------
-        campaign : folder whose products are no calibrations of others
+        campaign : folder whose products are no calibrations of others; directories are relative to where it lies
 
         Raises
         ------
@@ -75,10 +76,11 @@ class Archive:
             if not (one.raw or one.nearest or one.left_out)
         }
         found = [Path(row["path"]) for row in catalogue.rows("products") if row["category"] in wanted]
+        directories = [campaign.parent / one for one in settings.calibrations]
         found += fits_files(directories) if directories else []
         kept = dict.fromkeys(p.absolute() for p in found if not p.absolute().is_relative_to(campaign.absolute()))
         exposures = {one.name: one for one in catalogue.exposures()}
-        return cls(exposures, files, [path for path in kept if path.exists()])
+        return cls(exposures, files, [path for path in kept if path.exists()], settings)
 
     def of(self, name: str) -> Exposure:
         """An exposure; MusedeepError if the catalogue does not have it."""
@@ -108,89 +110,58 @@ class Archive:
         one = self.of(name)
         return NightKey(one.night, one.mode)
 
-    def standards(self, mode: str, mjd: float) -> list[Exposure]:
-        """Exposures of standard stars in a mode, the nearest in time first."""
-        found = [one for one in self.exposures.values() if one.tag == "STD" and one.mode == mode]
-        return sorted(found, key=lambda one: (abs(one.mjd - mjd), one.name))
+    @cached_property
+    def chooser(self) -> Calibrations:
+        """Chooses raw calibrations."""
+        settings = self.settings
+        preferences = Preferences(settings.degrees_a_day, settings.farthest, settings.only_certified)
+        status: dict[str, Status] = dict.fromkeys(settings.certified, "certified")
+        status |= dict.fromkeys(settings.failed, "failed")
+        return Calibrations(self.exposures.values(), preferences, status)
 
-    def calibrations_of(self, night: NightKey, days_per_degree: float, standard: str = "") -> list[Exposure]:
-        """Raw calibrations of a night, by the rules above.
+    def sky_of(self, night: NightKey) -> FrameSet:
+        """A night as its exposures of the sky have it; MusedeepError if there are none."""
+        own = [one for one in self.exposures.values() if (one.night, one.mode) == (night.date, night.mode)]
+        on_sky = [one for one in own if one.tag in SCIENCE] or [one for one in own if one.tag in CALIBRATORS]
+        if not on_sky:
+            raise MusedeepError(f"night {night.date}: no exposure of the sky in mode {night.mode}")
+        warm = [one.temperature for one in on_sky if math.isfinite(one.temperature)]
+        return FrameSet(
+            tag="OBJECT", name=night.date, mode=night.mode, read_out=mode(sorted(one.read_out for one in on_sky)),
+            ob_id="", frames=(), mjd=fmean(one.mjd for one in on_sky), temperature=median(warm) if warm else math.nan,
+        )  # fmt: skip
+
+    def standards(self, night: NightKey, mjd: float) -> list[str]:
+        """Exposures of standard stars for a night, the nearest to a time first."""
+        choices = self.chooser.choices(self.sky_of(night), "STD")
+        found = [one.calibration for one in choices]
+        return [one.frames[0] for one in sorted(found, key=lambda one: (abs(one.mjd - mjd), one.name))]
+
+    def calibrations_of(self, night: NightKey, standard: str = "") -> list[Exposure]:
+        """Raw calibrations of a night.
 
         Parameters
         ----------
-        days_per_degree : see `CascadeSettings`
-        standard : name of the exposure of a standard star to take; empty: the nearest
+        standard : name of the exposure of a standard star to take; empty: the best
         """
-        own = [one for one in self.exposures.values() if (one.night, one.mode) == (night.date, night.mode)]
-        on_sky = [one for one in own if one.tag in SCIENCE] or [one for one in own if one.tag in STARS]
-        if not on_sky:
-            raise MusedeepError(f"night {night.date}: no exposure of the sky in mode {night.mode}")
-        reads = [one.read_out for one in on_sky if one.read_out]
-        what = {
-            "mode": night.mode,
-            "read_out": max(sorted(set(reads)), key=reads.count) if reads else "",
-            "field": night.mode.partition("-")[0],
-        }
-        mjd = sum(one.mjd for one in on_sky) / len(on_sky)
-        warm = [one.temperature for one in on_sky if math.isfinite(one.temperature)]
-        temperature = sum(warm) / len(warm) if warm else math.nan
-        found: list[Exposure] = []
-        for tag, needed in _tags().items():
-            if tag == "MASK" and any(frame.tag == "GEOMETRY_TABLE" for frame in self.frames(self.calibrations)):
+        sky = self.sky_of(night)
+        geometry = any(frame.tag == "GEOMETRY_TABLE" for frame in self.frames(self.calibrations))
+        found: list[str] = []
+        for tag in (*TAGS, *(() if geometry else ("MASK",))):
+            if tag in ALONE:
                 continue
-            matching = [one for one in self.exposures.values() if one.tag == tag and _matches(one, what)]
-            if tag == "STD" and standard:
-                found.append(self.of(standard))
-                continue
-            found += nearest_series(matching, needed, mjd, temperature, days_per_degree, apart=tag in STARS)
-        around = [*own, *found]
-        lamps = [one for one in self.exposures.values() if one.tag == "ILLUM" and _matches(one, what)]
-        return found + [one for one in lamps if any(abs(one.mjd - other.mjd) < LAMP_DAYS for other in around)]
+            choices = self.chooser.choices(sky, tag)
+            found += [standard] if tag == "STD" and standard else choices[0].calibration.frames if choices else []
+        chosen = [self.of(name) for name in found]
+        around = [*chosen, *(one for one in self.exposures.values() if one.night == night.date)]
+        lamps = [one for one in self.exposures.values() if one.tag == "ILLUM" and _matches(one, sky)]
+        return chosen + [one for one in lamps if any(abs(one.mjd - other.mjd) < LAMP_DAYS for other in around)]
 
 
-def _tags() -> dict[str, int]:
-    """Raw tags of calibrations that a night needs, and how many frames of each."""
-    found: dict[str, int] = {}
-    for recipe in first_stage():
-        if any(rules.input_of(product.category).on_demand for product in recipe.products):
-            continue
-        for one in recipe.raws:
-            if one.name not in SCIENCE and one.name != "REDUCED":
-                found[one.name] = max(found.get(one.name, 1), one.minimum)
-    return found
-
-
-def _matches(one: Exposure, what: Mapping[str, str]) -> bool:
-    """Whether a calibration has what its tag must have in common with the exposures of the sky."""
-    has = {"mode": one.mode, "read_out": one.read_out, "field": one.mode.partition("-")[0]}
-    names = rules.input_of(one.tag).match
-    return all(not has[name] or not what[name] or has[name] == what[name] for name in names if name in has)
-
-
-def nearest_series(
-    exposures: Sequence[Exposure], needed: int, mjd: float, temperature: float, days_per_degree: float, apart: bool
-) -> list[Exposure]:
-    """The series that is nearest in time and temperature; empty if there is none.
-
-    Parameters
-    ----------
-    needed : frames that a recipe needs
-    mjd, temperature : of the exposures that are to be calibrated; NaN if the temperature is not known
-    days_per_degree : see `CascadeSettings`
-    apart : whether each exposure is a series
-    """
-    series: list[list[Exposure]] = []
-    for one in sorted(exposures, key=lambda one: (one.mjd, one.name)):
-        if series and not apart and one.mjd - series[-1][-1].mjd <= rules.GAP:
-            series[-1].append(one)
-        else:
-            series.append([one])
-    least = 1 if apart else max(needed, rules.SERIES)
-    enough = [one for one in series if len(one) >= least] or series
-
-    def distance(one: Sequence[Exposure]) -> float:
-        warmer = sum(frame.temperature for frame in one) / len(one) - temperature
-        days = abs(sum(frame.mjd for frame in one) / len(one) - mjd)
-        return days + (days_per_degree * abs(warmer) if math.isfinite(warmer) else 0.0)
-
-    return min(enough, key=distance, default=[])
+def _matches(one: Exposure, sky: FrameSet) -> bool:
+    """Whether a lamp flat has what it must have in common with the exposures of the sky."""
+    for name in rules.input_of(one.tag).match:
+        has, wanted = getattr(one, name, ""), getattr(sky, name)
+        if has and wanted and has != wanted:
+            return False
+    return True

@@ -83,19 +83,19 @@ def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: l
     first, tried = nights.post(one), 0
     used = next((Path(path).parent.name for path, tag in first.frames if tag == "STD_RESPONSE"), "")
     mjd = archive.of(one.name).mjd
-    for star in archive.standards(nights.of[one].mode, mjd):
-        if folder_name(star.name) == used:
+    for star in archive.standards(nights.of[one], mjd):
+        if folder_name(star) == used:
             continue
         if tried >= settings.other_standards:
             break
         tried += 1
         try:
-            response = _response(request, NightKey(star.night, star.mode), star.name)
+            response = _response(request, archive.night_of(star), star)
             telluric = Path(response).with_name(TELLURIC)
             again = replace(one, response=response, telluric=str(telluric) if telluric.exists() else "")
             other = _reduced(request, nights, again)
         except MusedeepError as error:
-            LOG.warning(f"{one.name}: standard star {star.name} is of no use: {error}")
+            LOG.warning(f"{one.name}: standard star {star} is of no use: {error}")
             continue
         ratio = flux_ratios([other.stars, *(g.stars for g in good)], 2 * settings.max_offset, settings.flux_stars)[0]
         if ratio is not None and 1 / settings.flux_limit < ratio < settings.flux_limit:

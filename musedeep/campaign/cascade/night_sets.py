@@ -135,7 +135,7 @@ def night_sets(
             raws[name] = archive.path(name)
         except MusedeepError as error:
             found.missing[name] = str(error)
-    for one in archive.calibrations_of(key, settings.days_per_degree, standard):
+    for one in archive.calibrations_of(key, standard):
         try:
             raws[one.name] = archive.path(one.name)
         except MusedeepError as error:

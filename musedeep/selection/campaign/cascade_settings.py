@@ -18,7 +18,10 @@ class CascadeSettings(BaseModel):
     ----------
     ifus : to reduce; empty: all that the raw frames hold
     calibrations : directories of static calibrations and masters, beside those in the catalogue; relative to the plan
-    days_per_degree : a calibration so many days further away is as good as one that is a degree warmer or colder [d]
+    degrees_a_day, farthest, only_certified : which raw calibrations are better than others, see
+        `selection.campaign.calibrations.Preferences`
+    certified, failed : sets of raw calibrations (as `musedeep catalogue sets` names them) that go first, or are not
+        taken
     recipes : parameters of recipes of a night, by recipe, as muse_flat: {samples: true}
     skymodel_fraction : of muse_scipost without a SKY exposure (release, 1.3)
     crowded_skymethod : of muse_scipost for crowded fields without a SKY exposure (release, 1.3)
@@ -45,7 +48,11 @@ class CascadeSettings(BaseModel):
 
     ifus: list[Annotated[int, Field(ge=1, le=24)]] = []
     calibrations: list[str] = []
-    days_per_degree: Annotated[float, Field(ge=0)] = 0.5
+    degrees_a_day: Positive = 2.0
+    farthest: dict[str, Positive] = {}
+    only_certified: bool = False
+    certified: list[str] = []
+    failed: list[str] = []
     recipes: dict[str, Given] = {}
     skymodel_fraction: Annotated[float, Field(gt=0, le=1)] = 0.2
     crowded_skymethod: Literal["none", "model", "simple"] = "none"
