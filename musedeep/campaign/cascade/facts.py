@@ -75,13 +75,13 @@ def image_facts(record: ExposureRecord, view: FieldView, stars: Stars) -> None:
 
 
 def _scibasic(post: FrameSet) -> tuple[int | None, float | None]:
-    """Saturated pixels of all IFUs, and the largest shift by sky lines, of an exposure whose pixel tables are there."""
+    """Saturated pixels of all IFUs, largest shift by sky lines, of an exposure; None if its pixel tables are gone."""
     saturated, shifts = [], []
     for path in (path for path, tag in post.frames if tag == "PIXTABLE_OBJECT"):
-        there = Path(existing_form(path))
-        if not there.exists():
+        try:
+            header = open_pixel_table(Path(existing_form(path))).facts
+        except MusedeepError:  # discarded
             return None, None
-        header = open_pixel_table(there).facts
         saturated.append(number_or_none(header, SATURATED) or 0.0)
         shifts.append(number_or_none(header, SHIFT))
     known = [abs(one) for one in shifts if one is not None]

@@ -1,6 +1,6 @@
 """Flux scales of exposures: a wrong standard star is found from the stars in common, and another one is tried.
 
-1. The light of stars of each image is compared with the median of the others (`stars.flux_ratios`).
+1. The light of stars of each image is compared with the median of the others (`stars.flux_scales`).
 2. Where it is off by more than a limit, the response of the next standard star, nearest in time, of whatever night, is
    put in the place of the first; its night is reduced as far as that needs. muse_scipost is done again with it.
 3. If the ratio is then within the limit, the exposure goes on with that response. Otherwise, after some others, it is
@@ -14,7 +14,7 @@ from musedeep.campaign.cascade.archive import NightKey
 from musedeep.campaign.cascade.night_sets import TELLURIC, NightSets, Wanted, night_sets
 from musedeep.campaign.cascade.nights import Nights, run_night, why_failed
 from musedeep.campaign.cascade.request import CascadeRequest
-from musedeep.campaign.cascade.stars import Stars, flux_ratios, stars_of, wrong_scales
+from musedeep.campaign.cascade.stars import Stars, flux_scales, stars_of
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG
 from musedeep.quality.record import folder_name
@@ -48,17 +48,15 @@ def check_scales(request: CascadeRequest, nights: Nights, images: list[Image]) -
     """Find exposures with a wrong flux scale, and mend or put them aside; returns what a person should know."""
     settings = request.settings
     search = 2 * settings.max_offset
-    ratios = flux_ratios([one.stars for one in images], search, settings.flux_stars)
-    for image, ratio in zip(images, ratios, strict=True):
+    scales = flux_scales([one.stars for one in images], search, settings.flux_stars, settings.flux_limit)
+    for image, ratio in zip(images, scales.ratios, strict=True):
         image.ratio = ratio
-    wrong = wrong_scales(ratios, settings.flux_limit)
-    notes = []
-    if len(images) == 2 and wrong:
-        notes.append(
-            f"the flux scales of the two exposures differ by {max(r for r in ratios if r):.2f}; which of them is wrong "
-            "cannot be told"
-        )
-        return notes
+    if scales.undecided:
+        apart = max(max(ratio, 1 / ratio) for ratio in scales.ratios if ratio)
+        note = f"flux scales of exposures differ by a factor of {apart:.3g}; which of them are wrong cannot be told"
+        LOG.warning(note)
+        return [note]
+    wrong, notes = scales.wrong, []
     good = [one for k, one in enumerate(images) if k not in wrong]
     for k in wrong:
         image = images[k]
@@ -92,13 +90,14 @@ def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: l
         try:
             response = _response(request, archive.night_of(star), star)
             telluric = Path(response).with_name(TELLURIC)
-            again = replace(one, response=response, telluric=str(telluric) if telluric.exists() else "")
-            other = _reduced(request, nights, again)
+            mended = replace(one, response=response, telluric=str(telluric) if telluric.exists() else "")
+            other = _reduced(request, nights, mended)
         except MusedeepError as error:
             LOG.warning(f"{one.name}: standard star {star} is of no use: {error}")
             continue
-        ratio = flux_ratios([other.stars, *(g.stars for g in good)], 2 * settings.max_offset, settings.flux_stars)[0]
-        if ratio is not None and 1 / settings.flux_limit < ratio < settings.flux_limit:
+        stars = [other.stars, *(one.stars for one in good)]
+        again = flux_scales(stars, 2 * settings.max_offset, settings.flux_stars, settings.flux_limit)
+        if 0 not in again.wrong and again.ratios[0] is not None and not again.undecided:
             other.ratio = image.ratio
             return other, tried
     return None, tried

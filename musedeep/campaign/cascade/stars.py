@@ -137,13 +137,35 @@ def nearest_pairs(first: Array, second: Array, radius: float) -> tuple[NDArray[n
     return k[good], there[good]
 
 
-def flux_ratios(stars: Sequence[Stars], search: float, least: int) -> list[float | None]:
-    """Flux of the stars of each image, over the median of the other images that show them; None if too few do.
+@dataclass(frozen=True)
+class Scales:
+    """Flux scales of images.
+
+    Attributes
+    ----------
+    ratios : flux of the stars of each image, over the median of the other images that show them and are not wrong;
+        None if too few do
+    wrong : numbers of the images that are off by more than a limit
+    undecided : whether half of the images or more are off against the others, so that nobody can say which are wrong
+    """
+
+    ratios: list[float | None]
+    wrong: list[int]
+    undecided: bool = False
+
+
+def flux_scales(stars: Sequence[Stars], search: float, least: int, limit: float) -> Scales:
+    """Compare the flux scales of images.
+
+    1. Of each pair, the median ratio of the stars in common.
+    2. An image is wrong if the median of its ratios, its own 1 among them, is beyond the limit.
+    3. Its ratio is then that over the images which are right.
 
     Parameters
     ----------
     search : see `same_stars`
-    least : fewest stars in common with another image
+    least : fewest stars in common of a pair
+    limit : ratio, or its inverse, beyond which a scale is wrong
     """
     n = len(stars)
     logs = np.full((n, n), np.nan)
@@ -153,13 +175,19 @@ def flux_ratios(stars: Sequence[Stars], search: float, least: int) -> list[float
             if len(a) >= least:
                 value = float(np.median(np.log(stars[i].flux[a] / stars[j].flux[b])))
                 logs[i, j], logs[j, i] = value, -value
-    found: list[float | None] = []
-    for row in logs:
-        known = row[np.isfinite(row)]
-        found.append(float(np.exp(np.median(known))) if known.size else None)
-    return found
 
+    def median(i: int, others: Sequence[int], own: bool) -> float | None:
+        known = [logs[i, j] for j in others if j != i and np.isfinite(logs[i, j])]
+        return float(np.median([*known, 0.0] if own else known)) if known else None
 
-def wrong_scales(ratios: Sequence[float | None], limit: float) -> list[int]:
-    """Numbers of the images whose fluxes are off by more than a factor, either way."""
-    return [k for k, ratio in enumerate(ratios) if ratio is not None and not 1 / limit < ratio < limit]
+    far = math.log(limit)
+    first = [median(i, range(n), own=True) for i in range(n)]
+    known = [i for i in range(n) if first[i] is not None]
+    off = [i for i in known if abs(first[i] or 0.0) > far]
+    if not known or 2 * len(off) >= len(known):
+        found = [median(i, range(n), own=False) for i in range(n)]
+        return Scales([None if one is None else math.exp(one) for one in found], [], bool(off))
+    good = [i for i in known if i not in off]
+    found = [median(i, good, own=False) if first[i] is not None else None for i in range(n)]
+    ratios = [None if one is None else math.exp(one) for one in found]
+    return Scales(ratios, [i for i in off if found[i] is not None and abs(found[i] or 0.0) > far])

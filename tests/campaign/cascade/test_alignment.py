@@ -70,7 +70,7 @@ def test_images_that_share_no_sky_are_aligned_apart_and_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong, why",
+    ("wrong", "why"),
     [
         (lambda offsets: offsets + [[0, 0], [5 / 3600, 0], [0, 0], [0, 0]], "offset of 4.9 arcsec, more than 3"),
         (lambda offsets: offsets + [[0, 0], [1.4 / 3600, 0], [0, 0], [0, 0]], "1 sources in common, fewer than 3"),

@@ -45,7 +45,7 @@ def test_the_second_method_agrees_with_the_truth_and_not_with_headers(views):
     assert left[2] == pytest.approx(np.hypot(0.8 + 0.25, 0.9 + 0.15), abs=0.3)
 
 
-@pytest.mark.parametrize("dx, dy", [(0.0, 0.0), (3.3, -2.4), (-7.6, 9.1)])
+@pytest.mark.parametrize(("dx", "dy"), [(0.0, 0.0), (3.3, -2.4), (-7.6, 9.1)])
 def test_a_shift_is_measured_by_correlation(dx, dy):
     rng = np.random.default_rng(4)
     x, y, flux = rng.uniform(15, 105, 12), rng.uniform(15, 105, 12), 10 ** rng.uniform(2.5, 3.5, 12)

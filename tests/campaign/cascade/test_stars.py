@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from musedeep.campaign.cascade.stars import aperture, flux_ratios, nearest_pairs, same_stars, stars_of, wrong_scales
+from musedeep.campaign.cascade.stars import aperture, flux_scales, nearest_pairs, same_stars, stars_of
 from musedeep.storage.cubes.field_view import read_field_view
 from tests.makers.field_views import stars, write_views
 
@@ -16,26 +16,37 @@ def scaled_views(directory, scales, errors=ERRORS, n=15):
     return views
 
 
+def scales_of(views):
+    return flux_scales([stars_of(view, 2.0) for view in views], 6.0, 3, 2.0)
+
+
 def test_a_wrong_scale_is_found_with_its_ratio(tmp_path):
-    views = scaled_views(tmp_path, SCALES)
-    ratios = flux_ratios([stars_of(view, 2.0) for view in views], 6.0, 3)
-    assert ratios[2] == pytest.approx(10.0, rel=0.05)
-    assert wrong_scales(ratios, 2.0) == [2]
-    assert ratios[0] == pytest.approx(1.0, rel=0.1) and ratios[1] == pytest.approx(0.9, rel=0.06)
+    scales = scales_of(scaled_views(tmp_path, SCALES))
+    assert scales.ratios[2] == pytest.approx(10.0, rel=0.05)
+    assert scales.wrong == [2] and not scales.undecided
+    assert scales.ratios[0] == pytest.approx(1.0, rel=0.1) and scales.ratios[1] == pytest.approx(0.9, rel=0.06)
 
 
-def test_a_scale_that_is_too_low_is_found_too(tmp_path):
-    views = scaled_views(tmp_path, [1.0, 0.1, 1.0, 1.0])
-    assert wrong_scales(flux_ratios([stars_of(view, 2.0) for view in views], 6.0, 3), 2.0) == [1]
+@pytest.mark.parametrize("values", [[1.0, 0.1, 1.0, 1.0], [1.0, 0.1, 1.0], [0.1, 10.0, 1.0, 1.0, 1.0]])
+def test_scales_are_found_as_long_as_most_are_right(tmp_path, values):
+    scales = scales_of(scaled_views(tmp_path, values))
+    assert scales.wrong == [k for k, one in enumerate(values) if one != 1.0]
+    for ratio, value in zip(scales.ratios, values, strict=True):
+        assert ratio == pytest.approx(value, rel=0.05)
+
+
+@pytest.mark.parametrize("values", [[1.0, 10.0], [1.0, 10.0, 10.0, 1.0]])
+def test_where_half_are_off_nobody_can_say_which(tmp_path, values):
+    scales = scales_of(scaled_views(tmp_path, values))
+    assert scales.undecided and scales.wrong == []
 
 
 def test_too_few_stars_say_nothing(tmp_path):
-    views = scaled_views(tmp_path, [1.0, 10.0, 1.0], n=2)
-    ratios = flux_ratios([stars_of(view, 2.0) for view in views], 6.0, 3)
-    assert ratios == [None] * 3 and wrong_scales(ratios, 2.0) == []
+    scales = scales_of(scaled_views(tmp_path, [1.0, 10.0, 1.0], n=2))
+    assert scales.ratios == [None] * 3 and scales.wrong == [] and not scales.undecided
     empty = scaled_views(tmp_path, [1.0, 1.0], n=0)
     assert [stars_of(view, 2.0).x.size for view in empty] == [0, 0]
-    assert flux_ratios([stars_of(view, 2.0) for view in empty], 6.0, 1) == [None, None]
+    assert scales_of(empty).ratios == [None, None]
 
 
 def test_the_light_in_an_aperture_does_not_depend_on_the_seeing():
