@@ -14,6 +14,7 @@ from musedeep.cli.errors import UsageProblem
 from musedeep.cli.report import UNCUT, print_table, table_of
 from musedeep.cli.text import duration
 from musedeep.errors import nearest
+from musedeep.storage.models import problem_of
 
 if TYPE_CHECKING:
     from musedeep.selection.campaign.plan_file import Plan, Settings
@@ -60,9 +61,10 @@ def _settings(settings: "Settings", given: Sequence[str]) -> "Settings":
         try:
             values[key] = yaml.safe_load(value)
             type(settings).model_validate(values)
-        except (yaml.YAMLError, ValidationError) as error:
-            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "no value of YAML"
-            raise UsageProblem(f"--set {word}: {said[:1].lower() + said[1:]}") from None
+        except yaml.YAMLError:
+            raise UsageProblem(f"--set {word}: no value of YAML") from None
+        except ValidationError as error:
+            raise UsageProblem(f"--set {problem_of(error, type(settings))}") from None
     return type(settings).model_validate(values)
 
 

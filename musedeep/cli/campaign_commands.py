@@ -52,6 +52,21 @@ def catalogue_list(
     list_command(database, where or [], json)
 
 
+@catalogue.command("sets")
+def catalogue_sets(
+    database: Database = "catalogue.sqlite",
+    where: Annotated[
+        list[str] | None, typer.Argument(metavar="FACT=VALUE...", help="As tag=OBJECT target=UDF-10.")
+    ] = None,
+    chosen: Annotated[bool, typer.Option("--chosen", help="A line for each calibration that is chosen.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List frames that are reduced together, with the calibrations of each: the nearest, of all nights."""
+    from musedeep.cli.catalogue import sets_command
+
+    sets_command(database, where or [], chosen, json)
+
+
 @catalogue.command("info")
 def catalogue_info(database: Database = "catalogue.sqlite") -> None:
     """Count what a catalogue holds, by type, mode and run."""

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.models import problem_of
 from musedeep.storage.outputs import appearing_whole
 
 PRODUCT: Final = "product.json"
@@ -207,9 +208,7 @@ def read_record(kind: type[Kind], path: Path) -> Kind:
     except OSError as error:
         raise MusedeepError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "JSON"
-        raise MusedeepError(f"{path}: {place}: {first['msg']}; make the product again") from None
+        raise MusedeepError(f"{path}: {problem_of(error, kind).partition('; ')[0]}; make the product again") from None
 
 
 def write_record(record: Record, path: Path) -> None:

@@ -92,7 +92,11 @@ def test_settings_and_bad_exposures(campaign, capsys):
     [
         (["campaign", "scan", "new.yaml", "--database", "no.sqlite"], 1, "no such catalogue"),
         (["campaign", "scan", "new.yaml", "--set", "max_inpts=3"], 2, "did you mean max_inputs"),
-        (["campaign", "scan", "new.yaml", "--set", "max_inputs=1"], 2, "greater than or equal to 2"),
+        (
+            ["campaign", "scan", "new.yaml", "--set", "max_inputs=1"],
+            2,
+            "--set max_inputs: 1 is not right; it has to be at least 2",
+        ),
         (["simulate", "campaign", "none.yaml", "out"], 1, "no such simulated campaign"),
         (["simulate", "campaign", "wrong.yaml", "out"], 1, "did you mean exposures"),
         (["simulate", "campaign", "empty.yaml", "out"], 1, "no targets"),

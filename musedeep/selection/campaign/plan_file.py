@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from musedeep.errors import MusedeepError, nearest
+from musedeep.errors import MusedeepError
 from musedeep.selection.campaign.grouping import GroupBy
+from musedeep.storage.models import validated
 from musedeep.storage.outputs import appearing_whole
 from musedeep.storage.yaml_file import read_mapping
 
@@ -130,10 +131,7 @@ def read_plan(path: Path) -> Plan:
     inputs, two targets or products of one name.
     """
     content = read_mapping(path, "plan of a campaign", list(Plan.model_fields))
-    try:
-        plan = Plan.model_validate(content)
-    except ValidationError as error:
-        raise MusedeepError(f"{path}: {_problem(error)}") from None
+    plan = validated(Plan, content, path)
     targets: set[str] = set()
     products: set[str] = set()
     for target in plan.targets:
@@ -150,36 +148,6 @@ def read_plan(path: Path) -> Plan:
             if twice is not None:
                 raise MusedeepError(f"{path}: product {product.name} has {twice} twice; name it once")
     return plan
-
-
-def _problem(error: ValidationError) -> str:
-    one = error.errors(include_url=False)[0]
-    *place, last = one["loc"]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"]).lstrip(".")
-    if one["type"] == "extra_forbidden":
-        model: Any = Plan
-        for part in place:
-            if isinstance(part, str):
-                model = _model_of(model.model_fields[part].annotation)
-        near = nearest(str(last), list(model.model_fields))
-        return f"{where}: unknown key '{last}'; " + (
-            f"did you mean {near}?" if near else f"known are {', '.join(model.model_fields)}"
-        )
-    if one["type"] == "missing":
-        return f"{where}: key '{last}' is missing; add it"
-    said = one["msg"][:1].lower() + one["msg"][1:]
-    near = nearest(str(one["input"]), _choices(one)) if one["type"] == "literal_error" else None
-    return f"{where}: {one['input']!r} is not right: {said}" + (f"; did you mean {near}?" if near else "")
-
-
-def _choices(one: Any) -> list[str]:
-    return [word.strip("' ") for word in str(one["ctx"]["expected"]).replace(" or ", ",").split(",")]
-
-
-def _model_of(annotation: Any) -> Any:
-    """The model in an annotation, as of list[Target]."""
-    found = [arg for arg in getattr(annotation, "__args__", ()) if isinstance(arg, type) and issubclass(arg, BaseModel)]
-    return found[0] if found else annotation
 
 
 class _Dumper(yaml.CSafeDumper if hasattr(yaml, "CSafeDumper") else yaml.SafeDumper):  # type: ignore[misc]

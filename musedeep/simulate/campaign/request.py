@@ -1,11 +1,12 @@
 """What a simulated campaign shall hold: its file (YAML), with targets that are listed, or drawn by the seed."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from musedeep.errors import MusedeepError, nearest
+from musedeep.errors import MusedeepError
+from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
 
 Mode = Literal["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E", "NFM-AO-N"]
@@ -72,22 +73,10 @@ class CampaignRequest(Strict):
 def read_campaign(path: Path) -> CampaignRequest:
     """Read the file of a campaign; MusedeepError for no such file, no YAML, unknown keys or wrong values, no target."""
     content = read_mapping(path, "simulated campaign", list(CampaignRequest.model_fields))
-    try:
-        request = CampaignRequest.model_validate(content)
-    except ValidationError as error:
-        one = error.errors(include_url=False)[0]
-        where = ".".join(map(str, one["loc"]))
-        near = nearest(str(one["loc"][-1]), _keys()) if one["type"] == "extra_forbidden" else None
-        said = one["msg"][:1].lower() + one["msg"][1:] + (f"; did you mean {near}?" if near else "")
-        raise MusedeepError(f"{path}: {where}: {said}") from None
+    request = validated(CampaignRequest, content, path)
     if not request.targets and request.drawn is None:
         raise MusedeepError(f"{path}: no targets; list some under 'targets', or give 'drawn'")
     names = [one.name for one in request.targets]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise MusedeepError(f"{path}: two targets {twice}; give them names that differ")
     return request
-
-
-def _keys() -> list[str]:
-    models: tuple[Any, ...] = (CampaignRequest, DrawnRequest, TargetRequest)
-    return [key for model in models for key in model.model_fields]
