@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from musedeep.errors import MusedeepError
+from musedeep.selection.campaign.cascade_settings import CascadeSettings
 from musedeep.selection.campaign.grouping import GroupBy
 from musedeep.storage.models import validated
 from musedeep.storage.outputs import appearing_whole
@@ -47,6 +48,7 @@ class Settings(Strict):
     deep_words: list[str] = ["deep", "ultra-deep", "ultradeep", "faint", "long exposure"]
     modes: list[str] = ["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E"]
     bad_exposures: str | None = None
+    cascade: CascadeSettings = CascadeSettings()
 
 
 class Remark(Strict):
@@ -190,7 +192,11 @@ def read_memory(path: Path) -> Memory | None:
 def _short(content: Any) -> Any:
     """Without empty lists and texts, which say nothing."""
     if isinstance(content, Mapping):
-        return {key: _short(value) for key, value in content.items() if key in _ALWAYS or value not in ([], "", 0)}
+        return {
+            key: value if key == "cascade" else _short(value)
+            for key, value in content.items()
+            if key in _ALWAYS or value not in ([], "", 0)
+        }
     if isinstance(content, list):
         return [_short(value) for value in content]
     return content
