@@ -89,7 +89,6 @@ class Settings(Strict):
     wait_days : after the last exposure of a target; settle_days : after its runs have been completed
     velocity_span : barycentric velocities of a product that differ by more are said [km/s]
     variants : other cubes of each target
-    degrees_a_day, farthest_days, only_certified : which calibrations are taken (see `calibrations.Preferences`)
     """
 
     max_inputs: Annotated[int | None, Field(ge=2)] = 125
@@ -108,9 +107,6 @@ class Settings(Strict):
     settle_days: Annotated[float, Field(ge=0)] = 45.0
     velocity_span: Annotated[float, Field(gt=0)] = 30.0
     variants: list[Variant] = []
-    degrees_a_day: Annotated[float, Field(gt=0)] = 2.0
-    farthest_days: dict[str, Annotated[float, Field(gt=0)]] = {}
-    only_certified: bool = False
     deep_words: list[str] = ["deep", "ultra-deep", "ultradeep", "faint", "long exposure"]
     modes: list[str] = ["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E"]
     bad_exposures: str | None = None
