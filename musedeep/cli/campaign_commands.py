@@ -153,3 +153,23 @@ def campaign_status(plan: ThisPlan, database: ItsDatabase = "") -> int | None:
     from musedeep.cli.campaign_run import status_command
 
     return status_command(plan, database)
+
+
+@campaign.command("review")
+def campaign_review(
+    plan: ThisPlan,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine; 0: any that is free.")] = 8321,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Of the reviewer; default: the login name.")] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="DIR", help="Write the pages into a folder instead."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Look at products in a browser; accept, reject, certify them, exclude exposures.
+
+    Decisions are kept beside the products, and in the plan. The page is for this machine only.
+    """
+    from musedeep.cli.campaign_review import review_command
+
+    review_command(plan, port, by, export, overwrite)
