@@ -50,9 +50,10 @@ class Wanted:
 
     @property
     def folder(self) -> str:
-        """Of its products, below that of the night."""
+        """Of its products, below that of the night: one for each method, which two products of a plan may differ in."""
+        method = "-sky" if self.sky else "-crowded" if self.crowded else ""
         other = f"-{Path(self.response).parent.name}" if self.response else ""
-        return folder_name(self.name) + other
+        return folder_name(self.name) + method + other
 
     def parameters(self, settings: CascadeSettings) -> dict[str, str]:
         """Parameters of muse_scipost: as the release has them, and as the plan gives them."""
