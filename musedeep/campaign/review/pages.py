@@ -89,6 +89,8 @@ class Pages:
         """The page of a product."""
         items = self.campaign.newest()
         keys = [one.key for one in items]
+        older = [one for one in self.campaign.items() if one.product.name == item.product.name]
+        older = older[: [one.key for one in older].index(item.key)]
         newer = next((one for one in items if one.product.name == item.product.name and one.key != item.key), None)
         here = keys.index(newer.key if newer else item.key) if (newer or item.key in keys) else 0
         target = self.campaign.target(item.product.name)
@@ -106,6 +108,7 @@ class Pages:
             previous=f"{root}{_href(items[here - 1])}" if here > 0 else "",
             next=f"{root}{_href(items[here + 1])}" if here + 1 < len(items) else "",
             newer={"href": f"{root}{_href(newer)}", "version": newer.product.version} if newer else None,
+            older=[{"href": f"../{one.folder.name}/index.html", "version": one.product.version} for one in older],
             redo=redo_of(item.product, target), command=f"musedeep campaign run {self.campaign.plan_path.name}"
             + (f" --target {target.name}" if target else ""),
             time=time_parts(item.seconds),
