@@ -5,9 +5,9 @@ import re
 import pytest
 
 from musedeep.campaign.review.campaign import Campaign
-from musedeep.campaign.review.pages import Pages, Visitor, _bar, _gauge, _range
+from musedeep.campaign.review.pages import Pages, Visitor, _bar, _gauge, _range, _scores
 from musedeep.campaign.review.pictures import Field, Pictures
-from musedeep.quality.record import PRODUCT, ProductRecord, Score, read_record, write_record
+from musedeep.quality.record import PRODUCT, Decision, ProductRecord, ReviewRecord, Score, read_record, write_record
 
 
 @pytest.fixture
@@ -58,6 +58,31 @@ def test_a_product_with_nothing_but_a_name(pages):
     said = text_of(pages.product(pages.campaign.item("FIELD-002/v1"), Visitor(True)))
     assert "0 exposures" in said and "with MUSE.2017-06-16T04:48:00.000: reduction if it is new" in said
     assert "FIELD-002" in text_of(pages.index(Visitor()))
+
+
+def test_history_and_sheets_of_exposures(pages):
+    item = pages.campaign.item("FIELD-001/v1")
+    name = item.product.exposures[1].name
+    quality = item.quality.model_copy(update={"figures": {f"single:{name}": item.quality.figures["overview"]}})
+    write_record(quality, item.folder / "quality.json")
+    history = [Decision(date="2026-11-29T01:02:03Z", by="musedeep", action="made again", text="without <one>")]
+    write_record(ReviewRecord(history=history), item.folder / "review.json")
+    page = pages.product(pages.campaign.item("FIELD-001/v1"), Visitor())
+    assert 'href="pictures/figure-0.png" title="Figures of this exposure"' in page and "figures-title" not in page
+    assert "Made again by musedeep 2026-11-29 01:02 without &lt;one&gt;" in text_of(page)
+
+
+def test_many_scores_of_exposures_are_few_rows():
+    """Those that failed, and of the others the closest to a limit."""
+    ages = [0.2, 1.2, 7.0, None, 0.4]
+    scores = [
+        Score(name="arc_days", value=age, high=1.5, score=None if age is None else int(age > 1.5), exposure=f"e{k}")
+        for k, age in enumerate(ages)
+    ]
+    rows = _scores([Score(name="n_sources", value=3.0, low=0, score=0), *scores])
+    assert [(one["name"], one["value"], one["exposure"]) for one in rows] == [
+        ("arc_days", "7", "e2"), ("n_sources", "3", ""), ("arc_days", "1.2", "worst of 4 exposures"),
+    ]  # fmt: skip
 
 
 def test_versions(pages):
