@@ -157,7 +157,7 @@ def campaign_status(plan: ThisPlan, database: ItsDatabase = "") -> int | None:
 
 @campaign.command("review")
 def campaign_review(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan of a campaign that has products.")],
+    plan: ThisPlan,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine; 0: any that is free.")] = 8321,
     by: Annotated[str, typer.Option(metavar="NAME", help="Of the reviewer; default: the login name.")] = "",
     export: Annotated[
