@@ -168,11 +168,14 @@ def info_command(database: str) -> None:
     with open_catalogue(database) as catalogue:
         counts = catalogue.counts()
         exposures = catalogue.exposures()
+        pipelines = Counter(row["pipeline"] or "unknown" for row in catalogue.rows("products"))
     print_facts(database, [(name.replace("_", " "), f"{count:,}") for name, count in counts.items()])
     for what, key in (("type", "tag"), ("mode", "mode"), ("run", "run")):
         found = Counter(getattr(one, key) or "unknown" for one in exposures)
         if found:
             print_facts(f"exposures by {what}", [(name, f"{number:,}") for name, number in sorted(found.items())])
+    if pipelines:
+        print_facts("products by pipeline", [(name, f"{number:,}") for name, number in sorted(pipelines.items())])
     if exposures:
         nights = sorted({one.night for one in exposures if one.night})
         print_facts("nights", [("number", str(len(nights))), ("first", nights[0]), ("last", nights[-1])])

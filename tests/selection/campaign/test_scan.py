@@ -187,6 +187,16 @@ def test_bad_exposures_that_are_unknown():
     assert notes == ["MUSE.2001-01-01T00:00:00.000: bad, but not in the catalogue"]
 
 
+def test_headers_without_a_number_of_the_ob():
+    night = [candidate(mjd=57000.1 + k / 100, ob_id="", target="étoile") for k in range(3)]
+    (one,) = first_scan(night)[0].no_deep_cube
+    assert (one.final, one.why) == ("DATACUBE_COMBINED", "1 OB; a deep cube needs 2")
+    other = candidate(mjd=57003.1, ob_id="", target="étoile")
+    assert first_scan([*night, other])[0].targets[0].products[0].obs == 2
+    started = [replace(one, exposure=replace(one.exposure, ob_start=str(k))) for k, one in enumerate(night)]
+    assert first_scan(started)[0].targets[0].products[0].obs == 3
+
+
 def test_previews():
     exposures = many()
     paths = {exposures[0].name: "/a.fits", exposures[1].name: "/a.fits", exposures[2].name: "/b.fits", "x": "/c.fits"}
