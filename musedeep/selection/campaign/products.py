@@ -10,8 +10,8 @@ from musedeep.selection.campaign.exposures import Candidate
 from musedeep.selection.campaign.grouping import Group
 from musedeep.selection.campaign.plan_file import Category, Product, Settings, Variant
 from musedeep.selection.campaign.predicted_size import Size, predicted_size
-from musedeep.selection.catalogue.exposure import Exposure
 from musedeep.selection.campaign.splitting import split
+from musedeep.selection.catalogue.exposure import Exposure
 
 SPARSE: Final = 0.2
 """Part of a cube that exposures cover, below which it is mostly empty (a number of musedeep)."""
