@@ -23,6 +23,22 @@ NAMED = 5
 """Exposures that are left out and named; the others are counted."""
 
 
+def read_plan_of(path: Path, database: str) -> "tuple[Plan, str]":
+    """A plan, and its catalogue: the one given, or else that of the scan, beside the plan if it is not here.
+
+    Raises MusedeepError for no plan, one that is not right, or packages that are not installed.
+    """
+    need("sqlalchemy", "rapidfuzz", "shapely")
+    from musedeep.selection.campaign.plan_file import read_plan
+
+    plan = read_plan(path)
+    place = database or plan.catalogue or "catalogue.sqlite"
+    beside = path.parent / place
+    if "://" not in place and not Path(place).exists() and beside.exists():
+        place = str(beside)
+    return plan, place
+
+
 def scan_command(plan_path: Path, database: str, name: str, given: Sequence[str], today: str) -> int | None:
     """Write a plan, or bring it up to date; a person's edits stay."""
     need("sqlalchemy", "rapidfuzz", "shapely")

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from musedeep.errors import MusedeepError
+from musedeep.selection.campaign.cascade_settings import CascadeSettings
 from musedeep.selection.campaign.grouping import GroupBy
 from musedeep.selection.dates import mjd_of
 from musedeep.storage.models import validated
@@ -115,6 +116,7 @@ class Settings(Strict):
     deep_words: list[str] = ["deep", "ultra-deep", "ultradeep", "faint", "long exposure"]
     modes: list[str] = ["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E"]
     bad_exposures: str | None = None
+    cascade: CascadeSettings = CascadeSettings()
 
 
 class Remark(Strict):
