@@ -138,7 +138,7 @@ def main() -> None:
     def line(what: str, seconds: float, more: str = "", memory: float = 0.0) -> None:
         print(f"| {what} | {seconds:.2f} | {more} | {f'{memory:.0f}' if memory else ''} |", flush=True)
 
-    seconds, memory = command("simulate", "campaign", str(request), str(archive))
+    seconds, memory = command("simulate", "campaign", str(request), str(archive), "--headers-only")
     line(f"simulate campaign, {given.exposures:,} exposures", seconds, "", memory)
     words = ["--database", str(small), "--programmes", str(archive / "programmes.csv")]
     for what in ("catalogue add of headers and night logs", "the same again"):
