@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -16,6 +16,8 @@ from musedeep.cli.report import UNCUT, as_data, print_facts, print_table, table_
 from musedeep.errors import MusedeepError, nearest
 
 if TYPE_CHECKING:
+    from musedeep.selection.campaign.calibrations import Calibrations, FrameSet
+    from musedeep.selection.campaign.masters import Verdict
     from musedeep.selection.catalogue.database import Catalogue
 
 NAMED = 5
@@ -65,16 +67,7 @@ def add_command(paths: Sequence[Path], database: str, columns: Path | None, prog
 def list_command(database: str, where: Sequence[str], as_json: bool) -> None:
     """Print exposures, with what night logs say of them."""
     with open_catalogue(database) as catalogue:
-        from musedeep.selection.catalogue.exposure import FIELDS
-
-        wanted = {}
-        for word in where:
-            key, equals, value = word.partition("=")
-            if key not in FIELDS or not equals:
-                near = nearest(key, list(FIELDS))
-                raise UsageProblem(f"{word}: write FACT=VALUE, as tag=OBJECT" + (f" ({near}?)" if near else ""))
-            wanted[key] = value
-        exposures = catalogue.exposures(**wanted)
+        exposures = catalogue.exposures(**_wanted(where))
         logged = {row["name"]: row for row in catalogue.rows("logged_files")}
         runs = {(row["ob_id"], row["ob_start"]): row for row in catalogue.rows("executions")}
     rows = []
@@ -91,6 +84,76 @@ def list_command(database: str, where: Sequence[str], as_json: bool) -> None:
         table.add_row(*(Text(word) for word in (*words, *numbers)))
     print_table(table, UNCUT)
     print(f"{len(rows)} exposures")
+
+
+def _wanted(where: Sequence[str]) -> dict[str, str]:
+    """Facts that exposures are to have."""
+    from musedeep.selection.catalogue.exposure import FIELDS
+
+    wanted = {}
+    for word in where:
+        key, equals, value = word.partition("=")
+        if key not in FIELDS or not equals:
+            near = nearest(key, list(FIELDS))
+            raise UsageProblem(f"{word}: write FACT=VALUE, as tag=OBJECT" + (f" ({near}?)" if near else ""))
+        wanted[key] = value
+    return wanted
+
+
+def sets_command(database: str, where: Sequence[str], long: bool, as_json: bool) -> None:
+    """Print sets of frames that are reduced together, and the calibrations of each, of all nights."""
+    with open_catalogue(database) as catalogue:
+        exposures = catalogue.exposures()
+        names = {one.name for one in catalogue.exposures(**_wanted(where))} if where else None
+        products, quality = catalogue.rows("products"), catalogue.rows("quality")
+    from musedeep.selection.campaign.calibrations import TAGS, Calibrations, sets_of
+    from musedeep.selection.campaign.masters import verdicts_of
+
+    verdicts = verdicts_of(exposures, sets_of(exposures), products, quality)
+    calibrations = Calibrations(exposures, status={key: one.status for key, one in verdicts.items()})
+    sets = [one for one in calibrations.sets if names is None or names & set(one.frames)]
+    if as_json:
+        print(json.dumps([_set_data(calibrations, one) | _verdict(verdicts.get(one.key)) for one in sets], indent=1))
+        return
+    if long:
+        table = table_of(("set", "mode", "needs", "calibration"), ("frames", "days", "degC"))
+        for one in sets:
+            found = calibrations.chosen(one)
+            words = [one.key, one.mode]
+            for tag, best in found.items():
+                numbers = (str(len(best.calibration.frames)), f"{best.days:+.2f}", _number(round(best.warmer, 2)))
+                table.add_row(*(Text(word) for word in (*words, tag, best.calibration.name, *numbers)))
+                words = ["", ""]
+            for tag in calibrations.missing(one):
+                table.add_row(*(Text(word) for word in (*words, tag, "none", "0", "", "")))
+                words = ["", ""]
+    else:
+        rows = [(one, calibrations.chosen(one), calibrations.missing(one)) for one in sets]
+        tags = [tag for tag in TAGS if any(tag in found or tag in lost for _, found, lost in rows)]
+        table = table_of(("set", "mode", "masters"), ("frames", *tags))
+        for one, found, lost in rows:
+            days = [f"{found[tag].days:+.2f} d" if tag in found else "none" if tag in lost else "" for tag in tags]
+            status = verdicts[one.key].status if one.key in verdicts else ""
+            table.add_row(*(Text(word) for word in (one.key, one.mode, status, str(len(one.frames)), *days)))
+    print_table(table, UNCUT)
+    for one in sets:
+        if one.key in verdicts and verdicts[one.key].why:
+            print(f"{one.key} has failed: {verdicts[one.key].why}")
+    print(f"{len(sets)} sets of {sum(len(one.frames) for one in sets)} frames; days from each to its calibrations")
+
+
+def _set_data(calibrations: "Calibrations", one: "FrameSet") -> dict[str, Any]:
+    found = {
+        tag: {"set": best.calibration.name, "frames": len(best.calibration.frames)}
+        | as_data({"days": best.days, "warmer": best.warmer, "status": best.status})
+        for tag, best in calibrations.chosen(one).items()
+    }
+    facts = as_data(asdict(one)) | {"night": one.night}
+    return facts | {"calibrations": found, "missing": calibrations.missing(one)}
+
+
+def _verdict(verdict: "Verdict | None") -> dict[str, str]:
+    return {"status": verdict.status, "why": verdict.why} if verdict else {"status": "unchecked", "why": ""}
 
 
 def info_command(database: str) -> None:

@@ -2,7 +2,7 @@
 
 A campaign of the plan deep.yaml lives in the folder deep/:
 
-    deep/nights/2017-06-16/reduced/     what `musedeep reduce` makes of a night
+    deep/nights/2017-06-16/WFM-AO-N/    what `musedeep reduce` makes of a night in a mode
     deep/products/<product>/v1/         a product in its first version: the cube, its images, and
         product.json                    how it was made (ProductRecord)
         quality.json                    scores, flag and figures (QualityRecord)
@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.models import problem_of
 from musedeep.storage.outputs import appearing_whole
 
 PRODUCT: Final = "product.json"
@@ -137,6 +138,8 @@ class ProductRecord(Record):
     aligned: bool = False
     alignment: list[AlignmentTry] = []
     steps: list[StepRecord] = []
+    key: str = ""
+    """Changes with all that the cube is made from."""
     made: str = ""
     """Date and time [ISO, UTC]."""
 
@@ -207,9 +210,7 @@ def read_record(kind: type[Kind], path: Path) -> Kind:
     except OSError as error:
         raise MusedeepError(f"{path}: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "JSON"
-        raise MusedeepError(f"{path}: {place}: {first['msg']}; make the product again") from None
+        raise MusedeepError(f"{path}: {problem_of(error, kind).partition('; ')[0]}; make the product again") from None
 
 
 def write_record(record: Record, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from musedeep.cli.main import run
+from musedeep.quality.record import ProductRecord, write_record
 from musedeep.selection.campaign.plan_file import read_plan
 
 CAMPAIGN = """seed: 5
@@ -87,12 +88,35 @@ def test_settings_and_bad_exposures(campaign, capsys):
     assert "line 1: tuesday is no name" in capsys.readouterr().err
 
 
+def test_two_campaigns_in_one_folder(campaign, tmp_path, capsys):
+    place, _ = campaign
+    words = ["--database", str(place / "c.sqlite")]
+    assert run(["campaign", "scan", str(tmp_path / "deep.yaml"), *words]) == 0
+    assert run(["campaign", "scan", str(tmp_path / "other.yaml"), *words]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert run(["campaign", "scan", str(tmp_path / "deep.yml"), *words]) == 1
+    error = capsys.readouterr().err
+    assert "deep.scan.json: belongs to another plan of this name" in error and error.count("\n") == 1
+    # products of another campaign in the folder of this one
+    record = ProductRecord(name="a", target="a", category="DATACUBE_DEEP", campaign="shallow")
+    (tmp_path / "deep/products/a/v1").mkdir(parents=True)
+    write_record(record, tmp_path / "deep/products/a/v1/product.json")
+    assert run(["campaign", "scan", str(tmp_path / "deep.yaml"), *words]) == 1
+    assert "a product of the campaign shallow, not of deep" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
         (["campaign", "scan", "new.yaml", "--database", "no.sqlite"], 1, "no such catalogue"),
         (["campaign", "scan", "new.yaml", "--set", "max_inpts=3"], 2, "did you mean max_inputs"),
-        (["campaign", "scan", "new.yaml", "--set", "max_inputs=1"], 2, "greater than or equal to 2"),
+        (
+            ["campaign", "scan", "new.yaml", "--set", "max_inputs=1"],
+            2,
+            "--set max_inputs: 1 is not right; it has to be at least 2",
+        ),
         (["simulate", "campaign", "none.yaml", "out"], 1, "no such simulated campaign"),
         (["simulate", "campaign", "wrong.yaml", "out"], 1, "did you mean exposures"),
         (["simulate", "campaign", "empty.yaml", "out"], 1, "no targets"),

@@ -41,6 +41,25 @@ def test_add_twice_list_and_count(archive, capsys):
     assert "files         4" in said and "BIAS" in said and "2016-10-01" in said
 
 
+def test_sets_and_their_calibrations(archive, capsys):
+    for k in range(3):
+        write_header(archive / f"flat{k}.fits", raw_header(f"2016-10-02T11:0{k}:00.000", "FLAT,LAMP"))
+    assert run(["catalogue", "add", "archive"]) == 0
+    capsys.readouterr()
+    assert run(["catalogue", "sets", "tag=OBJECT", "--json"]) == 0
+    (first, _) = json.loads(capsys.readouterr().out)
+    assert first["name"] == "2016-10-02T03:04:05.678" and first["missing"] == ["BIAS", "ARC", "STD"]
+    flat = first["calibrations"]["FLAT"]
+    assert flat["frames"] == 3 and 0.33 < flat["days"] < 0.34 and flat["warmer"] is None
+    assert run(["catalogue", "sets"]) == 0
+    said = capsys.readouterr().out
+    assert "FLAT 2016-10-02T03:00:00" in said and "+0.33 d" in said and "none" in said and "4 sets of 6 frames" in said
+    assert run(["catalogue", "sets", "tag=OBJECT", "--chosen"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-4:-1] for line in lines[1:2]] == [["FLAT", "2016-10-02T03:00:00", "3"]]
+    assert lines[2].split()[:2] == ["BIAS", "none"]
+
+
 def test_duplicates_with_different_content(archive, capsys):
     write_header(archive / "c.fits", raw_header(EXPTIME=3.0))
     assert run(["catalogue", "add", "archive"]) == 1

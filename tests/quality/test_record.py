@@ -13,6 +13,9 @@ from musedeep.quality.record import (
     read_record,
     write_record,
 )
+from musedeep.selection.campaign.plan_file import read_plan
+from musedeep.storage.cubes.open_cube import open_cube
+from tests.makers.finished_campaign import finished_campaign
 
 
 def a_record():
@@ -54,7 +57,20 @@ def test_folders_of_products(name, folder):
 def test_a_damaged_record(tmp_path, content, said):
     path = tmp_path / "product.json"
     path.write_bytes(content)
-    with pytest.raises(MusedeepError, match=rf"product.json: {said}.*make the product again"):
+    with pytest.raises(MusedeepError, match=rf"product.json: .*{said}.*make the product again"):
         read_record(ProductRecord, path)
     with pytest.raises(MusedeepError, match="No such file"):
         read_record(ProductRecord, tmp_path / "none.json")
+
+
+def test_a_finished_campaign_has_the_files_of_its_records(tmp_path):
+    made = finished_campaign(tmp_path, products=3, exposures=4, shape=(8, 40, 40))
+    assert products_of(made.folder) == made.products
+    for folder in made.products:
+        record = read_record(ProductRecord, folder / "product.json")
+        files = [record.cube, *record.images, record.exposure_map, record.offsets, *(s.log for s in record.steps)]
+        for name in files + [one.image for one in record.exposures]:
+            assert (made.folder / name).is_file() and name.startswith(str(folder.relative_to(made.folder)))
+    names = [product.name for target in read_plan(made.plan).targets for product in target.products]
+    assert names == ["FIELD-001", "FIELD-002", "FIELD-003"]
+    assert open_cube(made.folder / made.record.cube).primary["ESO PRO CATG"] == "DATACUBE_DEEP"

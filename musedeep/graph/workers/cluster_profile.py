@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from musedeep.errors import MusedeepError, nearest
+from musedeep.errors import MusedeepError
+from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
 
 WALLTIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d\d?(:\d\d(:\d\d)?)?")
@@ -72,7 +73,7 @@ def _address(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_one_line)]
-Lines = Annotated[tuple[str, ...], BeforeValidator(_lines)]
+Lines = Annotated[tuple[str, ...], BeforeValidator(_lines), Field(description="a list of lines of text")]
 Count = Annotated[int, BeforeValidator(_count)]
 
 
@@ -154,23 +155,5 @@ def load_profile(path: Path | None) -> ClusterProfile:
     content = read_mapping(path, "cluster profile", KEYS, as_text=True)
     given = {key: value for key, value in content.items() if value not in ("", "~", "null")}
     if "path" in given:
-        raise MusedeepError(_unknown(path, "path"))
-    try:
-        profile = ClusterProfile.model_validate(given | {"path": path})
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-    else:
-        return profile
-    key = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        raise MusedeepError(_unknown(path, key))
-    if problem["type"] == "missing":
-        raise MusedeepError(f"{path}: key '{key}' is missing; add it")
-    expected = str(problem.get("ctx", {}).get("error", "")) or "a list of lines of text"
-    raise MusedeepError(f"{path}: {key}: {problem['input']!r} is not right; it has to be {expected}")
-
-
-def _unknown(path: Path, key: str) -> str:
-    near = nearest(key, KEYS)
-    hint = f"did you mean {near}?" if near else f"known are {', '.join(KEYS)}"
-    return f"{path}: unknown key '{key}'; {hint}"
+        raise MusedeepError(f"{path}: unknown key 'path'; known are {', '.join(KEYS)}")
+    return validated(ClusterProfile, given | {"path": path}, path)

@@ -106,7 +106,7 @@ RECIPE = Recipe(
         Input("ASTROMETRY", 0, None, "Raw exposure of an astrometric field", raw=True),
         Input("REDUCED", 0, None, "Calibrated image (instead of raw exposures; needs no bias and no flat)",
               left_out="stands for raw frames that are reduced already, not for what a telescope delivers"),
-        Input("ILLUM", 0, 1, "Raw lamp flat taken next to the exposures", nearest="ILLUM"),
+        Input("ILLUM", 0, 1, "Raw lamp flat taken next to the exposures", nearest="ILLUM", match=("field", "read_out")),
         replace(shared.MASTER_BIAS, minimum=0, needed=True), shared.MASTER_DARK,
         replace(shared.MASTER_FLAT, minimum=0, needed=True), shared.TRACE_TABLE, shared.WAVECAL_TABLE,
         shared.GEOMETRY_TABLE,

@@ -76,7 +76,8 @@ RECIPE = Recipe(
     summary="Combine twilight flats of all IFUs into a smooth cube of the illumination of the field.",
     inputs=(
         Input("SKYFLAT", 3, None, "Raw twilight flat", raw=True),
-        Input("ILLUM", 0, 1, "Raw lamp flat, to compare the slices of an IFU", nearest="ILLUM"),
+        Input("ILLUM", 0, 1, "Raw lamp flat, to compare the slices of an IFU", nearest="ILLUM",
+              match=("field", "read_out")),
         shared.MASTER_BIAS, shared.MASTER_DARK, shared.MASTER_FLAT, shared.BADPIX_TABLE, shared.TRACE_TABLE,
         shared.WAVECAL_TABLE, shared.GEOMETRY_TABLE,
         Input("VIGNETTING_MASK", 0, 1, "Where the field of view is vignetted", match=("field",)),

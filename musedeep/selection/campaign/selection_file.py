@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
+from musedeep.storage.models import validated
 from musedeep.storage.stores.location import Location, StoreUrl, is_url, location
 from musedeep.storage.yaml_file import read_mapping
 
@@ -39,12 +40,15 @@ class SelectionModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     target: Annotated[str, BeforeValidator(_text)] = ""
-    exposures: Annotated[list[str], BeforeValidator(_listed)]
+    exposures: Annotated[list[str], BeforeValidator(_listed), Field(description="a list of paths or globs")]
     offset_list: str | None = None
     output_wcs: str | None = None
     filter_list: str | None = None
-    parameters: dict[str, Any] = {}
-    combined_format: Annotated[list[str], BeforeValidator(_listed)] | None = None
+    parameters: Annotated[dict[str, Any], Field(description="a mapping of names to values")] = {}
+    combined_format: Annotated[
+        Annotated[list[str], BeforeValidator(_listed)] | None,
+        Field(description=f"{' or '.join(COMBINED_FORMATS)}, or a list of both"),
+    ] = None
     output: str
 
 
@@ -81,7 +85,8 @@ def load_selection(path: str | Path) -> Selection:
     a glob that matches nothing, a path named twice; a parameter that is not right.
     """
     path = Path(path)
-    model = _validated(path, read_mapping(path, "selection file", list(SelectionModel.model_fields)))
+    content = read_mapping(path, "selection file", list(SelectionModel.model_fields))
+    model = validated(SelectionModel, content, path)
     here = path.parent
     try:
         parameters = RECIPE.parse(model.parameters)
@@ -99,28 +104,6 @@ def load_selection(path: str | Path) -> Selection:
         combined_format=_combined_format(path, model.combined_format, parameters.save),
         output=here / _directory(path, model.output),
     )
-
-
-def _validated(path: Path, content: dict[str, Any]) -> SelectionModel:
-    try:
-        return SelectionModel.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-    key = str(problem["loc"][0])
-    known = list(SelectionModel.model_fields)
-    if problem["type"] == "extra_forbidden":
-        near = nearest(key, known)
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
-        raise MusedeepError(f"{path}: unknown key '{key}'; {hint}")
-    if problem["type"] == "missing":
-        raise MusedeepError(f"{path}: key '{key}' is missing; add it")
-    expected = {
-        "exposures": "a list of paths or globs",
-        "parameters": "a mapping of names to values",
-        "combined_format": f"{' or '.join(COMBINED_FORMATS)}, or a list of both",
-    }.get(key, "text")
-    value = problem["input"]
-    raise MusedeepError(f"{path}: {key}: {value!r} ({type(value).__name__}) is not right; it has to be {expected}")
 
 
 def _directory(path: Path, output: str) -> Path:

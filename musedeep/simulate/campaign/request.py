@@ -2,12 +2,13 @@
 
 import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from musedeep.errors import MusedeepError, nearest
+from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
+from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
 
 Mode = Literal["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E", "NFM-AO-N"]
@@ -132,14 +133,7 @@ class CampaignRequest(Strict):
 def read_campaign(path: Path) -> CampaignRequest:
     """Read the file of a campaign; MusedeepError for no such file, no YAML, unknown keys or wrong values, no target."""
     content = read_mapping(path, "simulated campaign", list(CampaignRequest.model_fields))
-    try:
-        request = CampaignRequest.model_validate(content)
-    except ValidationError as error:
-        one = error.errors(include_url=False)[0]
-        where = ".".join(map(str, one["loc"]))
-        near = nearest(str(one["loc"][-1]), _keys()) if one["type"] == "extra_forbidden" else None
-        said = one["msg"][:1].lower() + one["msg"][1:] + (f"; did you mean {near}?" if near else "")
-        raise MusedeepError(f"{path}: {where}: {said}") from None
+    request = validated(CampaignRequest, content, path)
     if not request.targets and request.drawn is None:
         raise MusedeepError(f"{path}: no targets; list some under 'targets', or give 'drawn'")
     names = [one.name for one in request.targets]
@@ -152,8 +146,3 @@ def read_campaign(path: Path) -> CampaignRequest:
     if idle := next((date for date in dates if date not in used), None):
         raise MusedeepError(f"{path}: no target is observed in the night {idle}; name it under 'nights' of a target")
     return request
-
-
-def _keys() -> list[str]:
-    models: tuple[Any, ...] = (CampaignRequest, DrawnRequest, TargetRequest, NightRequest)
-    return [key for model in models for key in model.model_fields]

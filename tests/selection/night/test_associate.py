@@ -492,3 +492,10 @@ def test_sets_are_written_and_read_alike(tmp_path):
     with pytest.raises(MusedeepError, match="names with blanks"):
         write_set_of_frames(path, [("a b", "BIAS")], overwrite=True)
     assert read_set_of_frames(path) == frames and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_lamp_without_adaptive_optics_serves_exposures_with_it():
+    sky = frame("OBJECT", 57001.05, mode="WFM-AO-N")
+    lamp = frame("ILLUM", 57001.04, mode="WFM-NOAO-N")
+    _, found = sets([*day(mode="WFM-AO-N"), *STATIC, lamp, sky], mode="WFM-AO-N")
+    assert paths(found["scibasic-OBJECT-01"], "ILLUM") == [str(lamp.path)]

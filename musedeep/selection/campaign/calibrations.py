@@ -1,0 +1,319 @@
+"""Which calibrations an exposure is reduced with, of all nights of a catalogue: from its rows alone, no file is read.
+
+1. Frames of one template, mode and read-out are a set, of which recipes make masters. Where the template is not known,
+   frames that follow each other within hours are one. An exposure of the sky and an ILLUM are sets of their own.
+2. What a set needs follows from the declarations of recipes: a flat needs a bias, an exposure of a target needs bias,
+   flat, arcs, twilight, a standard star, the blank sky of its OB, and an ILLUM of its night.
+3. A calibration has in common with the exposure what the recipe asks: mode, field of view, read-out. What a row does
+   not say is taken to match. Series of less than three frames give way to longer ones.
+4. Of these, certified sets go before others, and failed ones are not taken. Then the nearest in time and temperature
+   comes first. For flats, arcs and twilights two degrees count like a day (a number of musedeep); the bias of cooled
+   detectors and the response do not depend on the temperature of the instrument.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from itertools import groupby
+from statistics import fmean, median
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musedeep.recipes.registry import declared, first_stage, makers
+from musedeep.selection.catalogue.exposure import Exposure
+from musedeep.selection.dates import night_of
+from musedeep.selection.night import rules
+
+Status = Literal["certified", "unchecked", "failed"]
+RANK: Final[dict[str, int]] = {"certified": 0, "unchecked": 1}
+
+TAGS: Final = ("BIAS", "DARK", "FLAT", "ARC", "ARC_LSF", "ILLUM", "SKYFLAT", "ASTROMETRY", "STD", "SKY")
+"""Raw tags of calibrations, in an order in which each needs earlier ones alone."""
+APART: Final = ("OBJECT", "SKY", "STD", "ASTROMETRY", "ILLUM")
+"""Raw tags of which each frame is a set of its own."""
+GIVEN: Final = ("MASK",)
+"""Raw tags whose products are distributed as static calibrations."""
+WARM: Final = ("FLAT", "ARC", "ARC_LSF", "SKYFLAT", "ILLUM")
+"""Raw tags whose frames change with the temperature of the instrument."""
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What makes one calibration better than another; all numbers are musedeep's own.
+
+    Attributes
+    ----------
+    degrees_a_day : a temperature that differs by this is as bad as a day
+    farthest : days beyond which a calibration is not taken, by raw tag; none for a tag that is not named
+    only_certified : take nothing that is not certified
+    darks : dark frames are wanted, too
+    """
+
+    degrees_a_day: float = 2.0
+    farthest: Mapping[str, float] = field(default_factory=dict)
+    only_certified: bool = False
+    darks: bool = False
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """Raw frames that are reduced together.
+
+    Attributes
+    ----------
+    tag : raw tag
+    name : start of the template, as in TPL START; else of the first frame; of frames that stand alone, their time
+    mode, read_out, ob_id : of its frames; empty if not known
+    frames : names in the archive, in the order of time
+    mjd : mean of the starts
+    temperature : median [degC]; NaN if not known
+    """
+
+    tag: str
+    name: str
+    mode: str
+    read_out: str
+    ob_id: str
+    frames: tuple[str, ...]
+    mjd: float
+    temperature: float
+
+    @property
+    def night(self) -> str:
+        """Date of the evening."""
+        return night_of(self.mjd)
+
+    @property
+    def field(self) -> str:
+        """WFM or NFM; empty if not known."""
+        return self.mode.partition("-")[0]
+
+    @property
+    def key(self) -> str:
+        """Tag and name, which no other set has, as FLAT 2017-06-16T12:15:46."""
+        return f"{self.tag} {self.name}"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A calibration of an exposure.
+
+    Attributes
+    ----------
+    calibration : the set
+    days : from the exposure to the calibration; negative for an earlier one
+    warmer : temperature of the calibration minus that of the exposure [degC]; NaN if one is not known
+    status : certified, or unchecked
+    """
+
+    calibration: FrameSet
+    days: float
+    warmer: float
+    status: str = "unchecked"
+
+
+class Calibrations:
+    """The sets of a catalogue, and the calibrations of each.
+
+    Parameters
+    ----------
+    exposures : rows of a catalogue, of any number of nights
+    preferences : what makes one calibration better than another
+    status : certified or failed, by key of a set; other sets are unchecked
+    """
+
+    def __init__(
+        self,
+        exposures: Iterable[Exposure],
+        preferences: Preferences | None = None,
+        status: Mapping[str, Status] | None = None,
+    ) -> None:
+        self.preferences = preferences or Preferences()
+        self.status = status or {}
+        self.sets = sets_of(exposures)
+        self._by_tag: dict[str, list[FrameSet]] = {}
+        for one in self.sets:
+            self._by_tag.setdefault(one.tag, []).append(one)
+        self._places: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+
+    @cached_property
+    def by_frame(self) -> dict[str, FrameSet]:
+        """The set of each frame."""
+        return {frame: one for one in self.sets for frame in one.frames}
+
+    def choices(self, of: FrameSet, tag: str, without: Collection[str] = ()) -> list[Chosen]:
+        """Calibrations of a raw tag for a set, the best first; `without` names keys of sets not to take."""
+        match = needed(of.tag, self.preferences.darks).get(tag, rules.input_of(tag).match)
+        days, warmer = self._distances(of, tag)
+        many = self._by_tag.get(tag, [])
+        farthest = self.preferences.farthest.get(tag, math.inf)
+        fits = [
+            k
+            for k in np.flatnonzero(np.abs(days) <= farthest).tolist()
+            if _matches(many[k], of, match) and many[k].key not in without and self._rank(many[k]) is not None
+        ]
+        if tag not in APART:
+            # a series that was cut short
+            least = max(rules.SERIES, _minimum(tag))
+            fits = [k for k in fits if len(many[k].frames) >= least] or [
+                k for k in fits if len(many[k].frames) >= _minimum(tag)
+            ]
+        cost = self._cost(tag, days, warmer)
+        fits.sort(key=lambda k: (self._rank(many[k]) or 0, cost[k], many[k].name))
+        return [
+            Chosen(many[k], float(days[k]), float(warmer[k]), self.status.get(many[k].key, "unchecked")) for k in fits
+        ]
+
+    def chosen(self, of: FrameSet, without: Collection[str] = ()) -> dict[str, Chosen]:
+        """The best calibration of each raw tag that a set needs, in the order of `TAGS`; none where there is none."""
+        wanted = needed(of.tag, self.preferences.darks)
+        found = {tag: self.choices(of, tag, without) for tag in TAGS if tag in wanted}
+        return {tag: many[0] for tag, many in found.items() if many}
+
+    def missing(self, of: FrameSet, without: Collection[str] = ()) -> list[str]:
+        """Raw tags without which a set cannot be reduced, and that no set of the catalogue has."""
+        there = self.chosen(of, without)
+        return [tag for tag in required(of.tag) if tag not in there]
+
+    def all_for(self, sets: Iterable[FrameSet], without: Collection[str] = ()) -> dict[FrameSet, dict[str, Chosen]]:
+        """The sets, and all that have to be reduced for them, each after those that it needs, with its calibrations."""
+        found: dict[FrameSet, dict[str, Chosen]] = {}
+
+        def add(one: FrameSet) -> None:
+            if one in found:
+                return
+            best = self.chosen(one, without)
+            for calibration in best.values():
+                add(calibration.calibration)
+            found[one] = best
+
+        for one in sets:
+            add(one)
+        return found
+
+    def _rank(self, one: FrameSet) -> int | None:
+        """Which sets go first; None for one that is not taken."""
+        status = self.status.get(one.key, "unchecked")
+        if self.preferences.only_certified and status != "certified" and one.tag not in ("ILLUM", "SKY"):
+            return None
+        return RANK.get(status)
+
+    def _distances(self, of: FrameSet, tag: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Days and degrees from a set to all calibrations of a tag, float64 (n,) each."""
+        if tag not in self._places:
+            many = self._by_tag.get(tag, [])
+            self._places[tag] = np.array([one.mjd for one in many]), np.array([one.temperature for one in many])
+        mjd, temperature = self._places[tag]
+        return mjd - of.mjd, temperature - of.temperature
+
+    def _cost(self, tag: str, days: NDArray[np.float64], warmer: NDArray[np.float64]) -> NDArray[np.float64]:
+        cost = np.abs(days)
+        if tag not in WARM:
+            return cost
+        degrees = np.where(np.isfinite(warmer), np.abs(warmer), 0.0)
+        if tag == "ILLUM":
+            return cost / rules.HOUR + degrees / rules.TEMPERATURE_STEP
+        return cost + degrees / self.preferences.degrees_a_day
+
+
+def sets_of(exposures: Iterable[Exposure]) -> list[FrameSet]:
+    """The sets of exposures, in the order of time."""
+    found = []
+    templates: dict[tuple[str, ...], list[Exposure]] = {}
+    for one in sorted(exposures, key=lambda e: (e.mjd, e.name)):
+        if one.tag in APART:
+            found.append(_set(one.name.removeprefix("MUSE."), [one]))
+        elif one.tag:
+            templates.setdefault((one.tag, one.mode, one.read_out, one.template_start), []).append(one)
+    for (*_, start), frames in templates.items():
+        for series in [frames] if start else _days(frames):
+            found.append(_set(start or series[0].name.removeprefix("MUSE."), series))
+    return sorted(found, key=lambda one: (one.mjd, one.tag, one.name))
+
+
+def _set(name: str, frames: Sequence[Exposure]) -> FrameSet:
+    first = frames[0]
+    warm = [one.temperature for one in frames if math.isfinite(one.temperature)]
+    return FrameSet(
+        tag=first.tag,
+        name=name,
+        mode=first.mode,
+        read_out=first.read_out,
+        ob_id=first.ob_id,
+        frames=tuple(one.name for one in frames),
+        mjd=fmean(one.mjd for one in frames),
+        temperature=median(warm) if warm else math.nan,
+    )
+
+
+def _days(frames: Sequence[Exposure]) -> list[list[Exposure]]:
+    """Frames in the order of time that follow each other within hours."""
+    breaks = 0
+    numbered = []
+    for k, one in enumerate(frames):
+        breaks += k > 0 and one.mjd - frames[k - 1].mjd > rules.GAP
+        numbered.append((breaks, one))
+    return [[one for _, one in series] for _, series in groupby(numbered, key=lambda pair: pair[0])]
+
+
+def _matches(calibration: FrameSet, of: FrameSet, match: Collection[str]) -> bool:
+    """Whether a calibration has in common with a set what it must have."""
+    if any((a := getattr(calibration, name)) and (b := getattr(of, name)) and a != b for name in match):
+        return False
+    if calibration.tag == "ILLUM":
+        return calibration.night == of.night
+    if calibration.tag == "SKY":
+        return calibration.ob_id == of.ob_id and (bool(of.ob_id) or calibration.night == of.night)
+    return True
+
+
+def _minimum(tag: str) -> int:
+    """Frames that a recipe needs."""
+    return max(1, *(one.minimum for recipe in first_stage() for one in recipe.raws if one.name == tag))
+
+
+@cache
+def needed(tag: str, darks: bool = False) -> dict[str, tuple[str, ...]]:
+    """Raw tags of calibrations of frames of a raw tag, and what they must have in common (as Input.match)."""
+    return {raw: match for raw, (match, _) in _needs(tag, darks).items()}
+
+
+@cache
+def required(tag: str) -> tuple[str, ...]:
+    """Raw tags without whose products frames of a raw tag cannot be reduced, or their product cannot be used."""
+    return tuple(raw for raw, (_, must) in _needs(tag, False).items() if must)
+
+
+@cache
+def _needs(tag: str, darks: bool) -> dict[str, tuple[tuple[str, ...], bool]]:
+    """Raw tags, what they must have in common, and whether they have to be there; of all recipes for frames of a tag.
+
+    The second-stage recipe that takes the pixel tables of a tag counts, too.
+    """
+    found: dict[str, tuple[tuple[str, ...], bool]] = {}
+    for recipe in declared().values():
+        if not recipe.in_night or not any(one.name in (tag, f"PIXTABLE_{tag}") for one in recipe.raws):
+            continue
+        for one in recipe.inputs:
+            if one.left_out or one.asked_by or (one.on_demand and not darks):
+                continue
+            raws = (one.name,) if one.nearest == one.name else _raws_of(one.name)
+            for raw in raws:
+                if raw == tag or raw in GIVEN or raw not in TAGS:
+                    continue
+                match = one.match or rules.input_of(raw).match
+                must = bool(one.minimum or one.needed) and len(raws) == 1
+                old = found.get(raw, ((), False))
+                found[raw] = tuple(dict.fromkeys((*old[0], *match))), must or old[1]
+    return {raw: found[raw] for raw in TAGS if raw in found}
+
+
+def _raws_of(category: str) -> tuple[str, ...]:
+    """Raw tags of the frames that a product is made from."""
+    if category not in makers():
+        return ()
+    recipe, _ = makers()[category]
+    return tuple(one.name.removeprefix("PIXTABLE_") for one in recipe.raws)
