@@ -90,7 +90,9 @@ def write_index(output: Path, campaign: str, today: str) -> list[dict[str, Any]]
     found = delivered_products(output)
     rows = rows_of(found, output, today)
     whole = [
-        row | {"files": [file.model_dump() for file in one.files]} for row, (_, one) in zip(rows, found, strict=True)
+        row
+        | {"epochs": [night.model_dump() for night in one.nights], "files": [file.model_dump() for file in one.files]}
+        for row, (_, one) in zip(rows, found, strict=True)
     ]
     _write(output / "index.json", json.dumps({"campaign": campaign, "day": today, "products": whole}, indent=1) + "\n")
     table = io.StringIO(newline="")

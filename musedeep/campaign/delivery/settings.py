@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from musedeep.errors import MusedeepError, nearest
+from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
-
-Keyword = Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,8}$")]
 
 
 class DeliverySettings(BaseModel):
@@ -26,10 +24,19 @@ class DeliverySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sm_vm_keyword: Keyword = "SM_VM"
-    comment_keyword: Annotated[str, Field(pattern=r"^[A-Z0-9_-]{1,7}$")] = "QC_COMM"
+    sm_vm_keyword: Annotated[
+        str, Field(pattern=r"^[A-Z0-9_-]{1,8}$", description="a keyword: 1 to 8 of A-Z, 0-9, - and _")
+    ] = "SM_VM"
+    comment_keyword: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Z0-9_-]{1,7}$", description="a keyword with room for a number: 1 to 7 of A-Z, 0-9, - and _"
+        ),
+    ] = "QC_COMM"
     origin: Annotated[str, Field(min_length=1)] = "ESO-PARANAL"
-    reference: str = ""
+    reference: Annotated[
+        str, Field(pattern=r"^(|.{19}|(doi:)?10\.\d{4,9}/\S+)$", description="a bibcode of 19 characters or a DOI")
+    ] = ""
     doi: str = ""
     warn_velocity: Annotated[float, Field(gt=0)] = 30.0
 
@@ -38,16 +45,5 @@ def read_settings(path: Path | None) -> DeliverySettings:
     """Read settings; defaults without a file. Raises MusedeepError for an unknown key or a wrong value."""
     if path is None:
         return DeliverySettings()
-    known = list(DeliverySettings.model_fields)
-    content = read_mapping(path, "file of settings of a delivery", known)
-    try:
-        return DeliverySettings.model_validate(content)
-    except ValidationError as error:
-        one = error.errors(include_url=False)[0]
-        key = str(one["loc"][0])
-        if one["type"] == "extra_forbidden":
-            near = nearest(key, known)
-            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
-            raise MusedeepError(f"{path}: unknown key '{key}'; {hint}") from None
-        said = one["msg"][:1].lower() + one["msg"][1:]
-        raise MusedeepError(f"{path}: {key}: {one['input']!r} is not right: {said}") from None
+    content = read_mapping(path, "file of settings of a delivery", list(DeliverySettings.model_fields))
+    return validated(DeliverySettings, content, path)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from astropy.wcs import WCS
 
+from musedeep.campaign.validate.downloads import original_names
 from musedeep.campaign.validate.extension_rules import celestial
 from musedeep.campaign.validate.file_rules import CATEGORIES, plain
 from musedeep.campaign.validate.opened import OpenedFile
@@ -37,7 +38,9 @@ def beside(path: Path, name: str) -> Path | None:
     there = path.with_name(name)
     if there.is_file():
         return there
-    return next((one for one in sorted(path.parent.iterdir()) if plain(one.name) == plain(name)), None)
+    had = {plain(new): plain(old) for new, old in original_names(path.parent).items()}
+    names = ((one, plain(one.name)) for one in sorted(path.parent.iterdir()))
+    return next((one for one, new in names if plain(name) in (new, had.get(new))), None)
 
 
 def is_fits(name: str) -> bool:

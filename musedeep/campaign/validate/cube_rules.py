@@ -20,6 +20,8 @@ SECOND: Final = 1.0 / 86400.0
 WAVELENGTHS: Final = (455.0, 950.0)
 """Of a cube of MUSE [nm]."""
 RESOLVING_POWERS: Final = (1500.0, 4000.0)
+NOISIEST: Final = 4.99e-20
+"""PIXNOISE that a cube of MUSE has whose typical variance is beyond the range of its histogram."""
 MULTI: Final = "MULTI"
 
 
@@ -120,6 +122,13 @@ def origin(file: OpenedFile) -> Iterator[Problem]:
         )
 
 
+def noise(file: OpenedFile) -> Iterator[Problem]:
+    """PIXNOISE of a cube of MUSE at the end of its range says nothing: see docs, science data products."""
+    value = file.number("PIXNOISE")
+    if value is not None and value > NOISIEST and file.text("INSTRUME") == "MUSE":
+        yield file.problem(0, "PIXNOISE", value, f"at most {NOISIEST:g}: noisier cubes have this, too", "warning")
+
+
 def axes(file: OpenedFile) -> Iterator[Problem]:
     """No data in the primary HDU, three axes in all extensions, all of one size."""
     if file.primary.get("NAXIS"):
@@ -136,4 +145,4 @@ def axes(file: OpenedFile) -> Iterator[Problem]:
             yield file.problem(number, "", f"axes of {text}", f"{' x '.join(map(str, shape))}, as the first extension")
 
 
-CUBE_RULES: Final = (times, equinox, several, numbers, wavelengths, origin, axes)
+CUBE_RULES: Final = (times, equinox, several, numbers, wavelengths, origin, noise, axes)

@@ -8,6 +8,7 @@ from typing import Final
 
 from astropy.io import fits
 
+from musedeep.campaign.validate.downloads import original_names
 from musedeep.campaign.validate.opened import OpenedFile
 from musedeep.campaign.validate.problem import Problem
 from musedeep.campaign.validate.table import EVERY, faults, rules_of
@@ -44,7 +45,8 @@ def name_rules(file: OpenedFile) -> Iterator[Problem]:
             "a name that ends in .fz if, and only if, the file is compressed",
         )  # fmt: skip
     original = file.text("ORIGFILE")
-    if original and plain(original) != plain(name):
+    had = {plain(new): old for new, old in original_names(file.path.parent).items()}
+    if original and plain(original) not in (plain(name), plain(had.get(plain(name), ""))):
         yield file.problem(0, "ORIGFILE", original, f"the name of the file, {name}", "warning")
 
 

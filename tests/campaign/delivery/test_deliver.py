@@ -132,6 +132,7 @@ def test_what_is_in_the_index(made):
     assert (one["exposures"], one["seconds"], one["obs"]) == (4, 6000.0, ["1000", "1001"])
     assert one["acknowledgement"].endswith("under ESO programme 099.A-0001(A).")
     assert one["certified"] == "2017-07-02T09:00:00 A. Reviewer"
+    assert one["epochs"] == [{"night": "2017-06-15", "exposures": 4, "seconds": 6000.0}]
     own = {"checksums.sha256", "delivery.json"}
     assert {file["name"] for file in one["files"]} == set(files(output / "FIELD-001/v1")) - own
     with open(output / "index.csv", newline="") as file:
@@ -271,6 +272,25 @@ def test_settings(campaign, tmp_path):
     assert (header["OBSMODE"], header["REFERENC"]) == ("SM", "10.18727/archive/42")
     assert header["QCREM1"] == "good, see figure 3" and "SM_VM" not in header and "QC_COMM1" not in header
     assert index(campaign.folder / "delivery")["FIELD-001 v1"]["acknowledgement"].endswith("Data: 10.1/x.")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sm_keyword: X\n", "unknown key 'sm_keyword'; did you mean sm_vm_keyword?"),
+        (
+            "sm_vm_keyword: TOO_LONG_FOR_FITS\n",
+            "sm_vm_keyword: 'TOO_LONG_FOR_FITS' is not right; it has to be a keyword",
+        ),
+        ("reference: soon\n", "reference: 'soon' is not right; it has to be a bibcode of 19 characters or a DOI"),
+        ("warn_velocity: -1\n", "warn_velocity: -1 is not right; it has to be more than 0"),
+        ("- 1\n", "a file of settings of a delivery has the keys"),
+    ],
+)
+def test_wrong_settings(campaign, tmp_path, text, said, capsys):
+    (tmp_path / "s.yaml").write_text(text)
+    assert run(campaign.arguments("--settings", str(tmp_path / "s.yaml"))) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_long_comments_and_accents(tmp_path):

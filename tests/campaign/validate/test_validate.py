@@ -117,6 +117,10 @@ RULES = {
     "resolving power": (change(SPEC_RES=40000.0), "SPEC_RES = 40000.0: expected 1500 to 4000 for MUSE"),
     "other observatory": (change(ORIGIN="Elsewhere"), "NOESODAT is missing: expected T with ORIGIN Elsewhere"),
     "Strehl ratio": (change(STREHL=1.5), "STREHL = 1.5: expected a number > 0 and <= 1"),
+    "noise at its end": (
+        change(PIXNOISE=4.999e-20),
+        "PIXNOISE = 4.999e-20: expected at most 4.99e-20: noisier cubes have this, too",
+    ),
     "depth": (change(ABMAGLIM=-99.0), "ABMAGLIM = -99.0: expected a number >= 0 and <= 99"),
     "flux calibration": (change(FLUXCAL="RELATIVE"), "FLUXCAL = 'RELATIVE': expected one of ABSOLUTE, UNCALIBRATED"),
     "forbidden": (change(FILTER="white"), "FILTER = 'white': expected no such keyword"),
@@ -251,6 +255,18 @@ def test_names_of_a_download(folder):
     for path in folder.iterdir():
         path.rename(path.with_name(path.name.replace(":", "_")))
     assert lines(folder) == []
+
+
+def test_names_of_the_archive(folder):
+    """A README says which names files have had (PRD-11)."""
+    lines_of = ["Files of this request:", ""]
+    for number, path in enumerate(sorted(folder.glob("*.fits"))):
+        name = f"ADP.2018-01-01T00_00_00.00{number}.fits"
+        lines_of.append(f"- {name}\t{path.name}\t{fits.getheader(path)['PRODCATG']}\t{path.stat().st_size}")
+        path.rename(folder / name)
+    assert len([one.line for one in validate(sorted(folder.glob("ADP*")))]) > 3
+    (folder / "README_123.txt").write_text("\n".join(lines_of).replace("T00_00_00", "T00:00:00"))
+    assert [one.line for one in validate(sorted(folder.glob("ADP*")))] == []
 
 
 def test_an_image_of_another_size(folder):
