@@ -17,6 +17,7 @@ from musedeep.errors import MusedeepError, nearest
 
 if TYPE_CHECKING:
     from musedeep.selection.campaign.calibrations import Calibrations, FrameSet
+    from musedeep.selection.campaign.masters import Verdict
     from musedeep.selection.catalogue.database import Catalogue
 
 NAMED = 5
@@ -104,12 +105,15 @@ def sets_command(database: str, where: Sequence[str], long: bool, as_json: bool)
     with open_catalogue(database) as catalogue:
         exposures = catalogue.exposures()
         names = {one.name for one in catalogue.exposures(**_wanted(where))} if where else None
-    from musedeep.selection.campaign.calibrations import TAGS, Calibrations
+        products, quality = catalogue.rows("products"), catalogue.rows("quality")
+    from musedeep.selection.campaign.calibrations import TAGS, Calibrations, sets_of
+    from musedeep.selection.campaign.masters import verdicts_of
 
-    calibrations = Calibrations(exposures)
+    verdicts = verdicts_of(exposures, sets_of(exposures), products, quality)
+    calibrations = Calibrations(exposures, status={key: one.status for key, one in verdicts.items()})
     sets = [one for one in calibrations.sets if names is None or names & set(one.frames)]
     if as_json:
-        print(json.dumps([_set_data(calibrations, one) for one in sets], indent=1))
+        print(json.dumps([_set_data(calibrations, one) | _verdict(verdicts.get(one.key)) for one in sets], indent=1))
         return
     if long:
         table = table_of(("set", "mode", "needs", "calibration"), ("frames", "days", "degC"))
@@ -126,11 +130,15 @@ def sets_command(database: str, where: Sequence[str], long: bool, as_json: bool)
     else:
         rows = [(one, calibrations.chosen(one), calibrations.missing(one)) for one in sets]
         tags = [tag for tag in TAGS if any(tag in found or tag in lost for _, found, lost in rows)]
-        table = table_of(("set", "mode"), ("frames", *tags))
+        table = table_of(("set", "mode", "masters"), ("frames", *tags))
         for one, found, lost in rows:
             days = [f"{found[tag].days:+.2f} d" if tag in found else "none" if tag in lost else "" for tag in tags]
-            table.add_row(*(Text(word) for word in (one.key, one.mode, str(len(one.frames)), *days)))
+            status = verdicts[one.key].status if one.key in verdicts else ""
+            table.add_row(*(Text(word) for word in (one.key, one.mode, status, str(len(one.frames)), *days)))
     print_table(table, UNCUT)
+    for one in sets:
+        if one.key in verdicts and verdicts[one.key].why:
+            print(f"{one.key} has failed: {verdicts[one.key].why}")
     print(f"{len(sets)} sets of {sum(len(one.frames) for one in sets)} frames; days from each to its calibrations")
 
 
@@ -142,6 +150,10 @@ def _set_data(calibrations: "Calibrations", one: "FrameSet") -> dict[str, Any]:
     }
     facts = as_data(asdict(one)) | {"night": one.night}
     return facts | {"calibrations": found, "missing": calibrations.missing(one)}
+
+
+def _verdict(verdict: "Verdict | None") -> dict[str, str]:
+    return {"status": verdict.status, "why": verdict.why} if verdict else {"status": "unchecked", "why": ""}
 
 
 def info_command(database: str) -> None:

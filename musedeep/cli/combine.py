@@ -18,20 +18,26 @@ LOG = "combine"
 """Name of the log beside the products: combine.jsonl and combine.log."""
 
 
-def shares_of(piece: str | None, pieces: int | None) -> "list[Share] | None":
+def shares_of(piece: str | None, pieces: str | None) -> "list[Share] | None":
     """The pieces that --piece or --pieces ask for; None for the whole cube."""
     if piece is None and pieces is None:
         return None
     if piece is not None and pieces is not None:
         raise UsageProblem("--piece and --pieces: give one of them")
-    from musedeep.reduction.cube.share import Share
+    from musedeep.reduction.cube.share import Division, Share
 
-    if pieces is not None:
-        return [Share(number, pieces) for number in range(1, pieces + 1)]
     try:
-        return [Share.parse(str(piece))]
+        return [Share.parse(str(piece))] if pieces is None else Division.parse(pieces).shares()
     except ValueError:
-        raise UsageProblem(f"--piece {piece}: not a piece; give it as in 2/8, the second of eight") from None
+        if pieces is not None:
+            raise UsageProblem(
+                f"--pieces {pieces}: not a division; give a number as in 8, for pieces of wavelength, or as in 3x2, "
+                "for pieces of the field"
+            ) from None
+        raise UsageProblem(
+            f"--piece {piece}: not a piece; give it as in 2/8, the second of eight of wavelength, or as in 4/3x2, the "
+            "fourth of 3 x 2 of the field"
+        ) from None
 
 
 def combine_selection(

@@ -91,10 +91,14 @@ def combine(
     log: Log = None,
     no_log: Annotated[bool, typer.Option("--no-log", help="Write no log beside the products.")] = False,
     pieces: Annotated[
-        int | None, typer.Option(min=1, max=999_999, metavar="N", help="Make N pieces, one after the other.")
+        str | None,
+        typer.Option(
+            metavar="N", help="Make pieces, one after the other: 8, of wavelength; 3x2, columns x lines of the field."
+        ),
     ] = None,
     piece: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Make one of N pieces, for example 2/8; see `musedeep stitch`.")
+        str | None,
+        typer.Option(metavar="K/N", help="Make one of the pieces, for example 2/8 or 4/3x2; see `musedeep stitch`."),
     ] = None,
 ) -> None:
     """Combine the exposures of a selection file into a cube.

@@ -14,6 +14,7 @@ from musedeep.storage.stores.location import Location, StoreUrl
 if TYPE_CHECKING:
     from musedeep.graph.combine.run import Outcome
     from musedeep.graph.workers.records import StageSummary
+    from musedeep.reduction.cube.job import Job
 
 Facts = list[tuple[str, str]]
 
@@ -62,12 +63,24 @@ def print_table(table: Table, width: int) -> None:
     (console if console.is_terminal else Console(highlight=False, width=width)).print(table)
 
 
+def _part_text(job: "Job") -> str:
+    """Which part of the cube a piece is."""
+    if not job.part:
+        return ""
+    names = "planes", "lines", "columns"
+    parts = [
+        f"{first + 1} to {last} of {total}" if name == "planes" else f"{name} {first + 1} to {last} of {total}"
+        for name, (first, last), total in zip(names, job.part, job.grid.shape, strict=True)
+        if (first, last) != (0, total)
+    ]
+    return "".join(f", {text}" for text in parts)
+
+
 def plan_facts(outcome: "Outcome", memory: int) -> Facts:
     """A plan, line by line."""
     plan, job = outcome.plan, outcome.job
     nz, ny, nx = job.shape
-    waves = job.grid.wavelengths()[job.first_plane :][:nz]
-    part = f", {job.first_plane + 1} to {job.first_plane + nz} of {job.grid.shape[0]}" if job.planes else ""
+    waves = job.grid.wavelengths()[job.start[0] :][:nz]
     boxes = [t.box for t in plan.tasks]
     planes = sorted({b.z1 - b.z0 for b in boxes})
     lines = sorted({b.y1 - b.y0 for b in boxes})
@@ -79,7 +92,7 @@ def plan_facts(outcome: "Outcome", memory: int) -> Facts:
     return [
         ("exposures", f"{len(job.exposures)}, {sum(e.exptime for e in job.exposures):,.0f} s in all"),
         ("rows", f"{plan.rows:,} in the cube; {plan.rows_processed / max(plan.rows, 1):.2f} times that with margins"),
-        ("cube", f"{nx} x {ny} spaxels, {nz} planes{part}"),
+        ("cube", f"{nx} x {ny} spaxels, {nz} planes{_part_text(job)}"),
         ("spaxel", f"{abs(job.grid.cd[0]) * 3600:.4g} x {abs(job.grid.cd[3]) * 3600:.4g} arcsec"),
         ("wavelength", f"{waves[0]:.2f} to {waves[-1]:.2f} Angstrom, {job.grid.ctype3}, step {job.grid.step:g}"),
         ("cube on disk", f"{size_text(plan.cube_bytes)} (DATA and STAT)"),

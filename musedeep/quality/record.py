@@ -2,7 +2,7 @@
 
 A campaign of the plan deep.yaml lives in the folder deep/:
 
-    deep/nights/2017-06-16/reduced/     what `musedeep reduce` makes of a night
+    deep/nights/2017-06-16/WFM-AO-N/    what `musedeep reduce` makes of a night in a mode
     deep/products/<product>/v1/         a product in its first version: the cube, its images, and
         product.json                    how it was made (ProductRecord)
         quality.json                    scores, flag and figures (QualityRecord)
@@ -138,6 +138,8 @@ class ProductRecord(Record):
     aligned: bool = False
     alignment: list[AlignmentTry] = []
     steps: list[StepRecord] = []
+    key: str = ""
+    """Changes with all that the cube is made from."""
     made: str = ""
     """Date and time [ISO, UTC]."""
 

@@ -41,6 +41,24 @@ def test_pieces_and_their_cube(selection, tmp_path, capsys):
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_pieces_of_the_field_and_their_cube(selection, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["combine", str(selection), "--threads", "1"]
+    assert run([*command, "--output-dir", str(tmp_path / "whole")]) == 0
+    capsys.readouterr()
+    assert run([*command, "--piece", "2/1x2", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert ", lines 120 to 239 of 239" in said
+    assert "columns" not in said
+    assert run([*command, "--piece", "3/2x2", "--dry-run"]) == 0
+    assert "lines 120 to 239 of 239, columns 1 to 151 of 302" in capsys.readouterr().out
+    assert run([*command, "--piece", "2/2x2"]) == 0
+    assert run([*command, "--pieces", "2x2"]) == 0
+    assert "piece-2-of-2x2: piece 2 of 2x2 is there already" in capsys.readouterr().out
+    assert run(["stitch", str(out)]) == 0
+    assert_same_products(out, tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -48,7 +66,9 @@ def test_pieces_and_their_cube(selection, tmp_path, capsys):
         (["--piece", "4/3"], "--piece 4/3: not a piece"),
         (["--piece", "second"], "--piece second: not a piece"),
         (["--piece", "1/3", "--pieces", "3"], "--piece and --pieces: give one of them"),
-        (["--pieces", "0"], "--pieces"),
+        (["--pieces", "0"], "--pieces 0: not a division; give a number as in 8"),
+        (["--pieces", "3x"], "--pieces 3x: not a division"),
+        (["--piece", "7/3x2"], "--piece 7/3x2: not a piece"),
         (["--pieces", "2", "--report", "r.html"], "--report: of which piece?"),
     ],
 )

@@ -79,6 +79,22 @@ def test_an_array_and_its_cube(slurm, run, submit, same):
     assert not list(run.output.glob(".musedeep*"))
 
 
+@pytest.mark.slurm
+def test_pieces_of_the_field(slurm, run, submit, same):
+    pieces = submit("2x3", "selection.yaml", options=["--array=1-3,5-6"])
+    early = submit("stitch", "out", options=[f"--dependency=afterany:{pieces}"])
+    ended(slurm, run, pieces, "COMPLETED")
+    log = ended(slurm, run, early, "FAILED")
+    assert "out: piece 4 of 2x3 is missing (columns " in log
+    assert "--piece 4/2x3" in log
+    assert notes(run) == [f"piece-{k}-of-2x3" for k in (1, 2, 3, 5, 6)]
+    # once more, with those that are there
+    ended(slurm, run, submit("2x3", "selection.yaml", options=["--array=3,4"]), "COMPLETED")
+    ended(slurm, run, submit("stitch", "out"), "COMPLETED")
+    same(run.output)
+    assert not list(run.output.glob(".musedeep*"))
+
+
 def test_the_script_says_how_to_use_it():
     def said(*arguments, **environment):
         known = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")} | environment
@@ -89,3 +105,4 @@ def test_the_script_says_how_to_use_it():
     assert "usage: sbatch --array=1-N pieces.sbatch N selection.yaml" in said()
     assert "give --mem" in said("3", "selection.yaml")
     assert "which piece? submit it with --array=1-3" in said("3", "selection.yaml", SLURM_MEM_PER_NODE="4000")
+    assert "submit it with --array=1-6" in said("2x3", "selection.yaml", SLURM_MEM_PER_NODE="4000")

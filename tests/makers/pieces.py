@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from musedeep.graph.combine.exp_combine import PieceRequest, Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
-from musedeep.reduction.cube.share import Share
+from musedeep.reduction.cube.share import Division, Share
 
 OF_THE_TIME = re.compile("DATE$|CHECKSUM$")
 """Keywords that change with the time of day; so do the comments of checksums."""
@@ -36,8 +36,8 @@ def run_piece(paths, output, share, parameters=None, **options):
 
 
 def run_pieces(paths, output, number, parameters=None, **options):
-    for k in range(1, number + 1):
-        run_piece(paths, output, f"{k}/{number}", parameters, **options)
+    for share in Division.parse(str(number)).shares():
+        run_piece(paths, output, f"{share.number}/{number}", parameters, **options)
 
 
 def cards_of(header):

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.memory import BASE_BYTES
-from musedeep.reduction.cube.box import Box, Resampling
+from musedeep.reduction.cube.box import Box, Resampling, outer_columns
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.scan import LINES_PER_BIN
+from musedeep.reduction.cube.share import Ranges
 
 BYTES_PER_ROW = 33
 """A row in a box: five columns and one to sort into, cell, flags, exposure (`musedeep.workspace.Workspace`)."""
@@ -75,13 +76,30 @@ class Plan:
 
 
 class Field:
-    """Memory and rows of any box of the cube, from the density of rows: an integral image."""
+    """Memory and rows of any box of the cube, from the density of rows: an integral image.
 
-    def __init__(self, density: NDArray[np.floating], grid: Grid, how: Resampling, n_exposures: int) -> None:
+    Attributes
+    ----------
+    part : Ranges, of the piece that is divided, or of the whole cube; planes, lines : those of it
+    columns : int, columns of a box, margins included
+    """
+
+    def __init__(
+        self,
+        density: NDArray[np.floating],
+        grid: Grid,
+        how: Resampling,
+        n_exposures: int,
+        part: Ranges | None = None,
+    ) -> None:
         self.grid, self.how, self.n_exposures = grid, how, n_exposures
+        nz, ny, nx = grid.shape
+        self.part = part or ((0, nz), (0, ny), (0, nx))
+        self.planes, self.lines, columns = self.part
+        x0, x1 = outer_columns(columns, how.margin, nx)
+        self.columns = x1 - x0
         self.sums = np.zeros((density.shape[0] + 1, density.shape[1] + 1))
         self.sums[1:, 1:] = density.astype(np.float64).cumsum(0).cumsum(1)
-        ny = grid.shape[1]
         edges = np.minimum(np.arange(density.shape[1] + 1) * LINES_PER_BIN, ny)
         self._at_lines = lambda sums: np.interp(np.arange(ny + 1), edges, sums)
 
@@ -89,6 +107,14 @@ class Field:
         """Rows of planes [z0, z1) in the lines below each line, float64 (ny + 1,)."""
         rows: NDArray[np.float64] = self._at_lines(self.sums[z1] - self.sums[z0])
         return rows
+
+    def before(self, y: int) -> int:
+        """First line of a box that begins at a line, with its margin."""
+        return max(0, y - self.how.margin)
+
+    def after(self, y: int) -> int:
+        """The line after the last of a box that ends at a line, with its margin."""
+        return min(self.grid.shape[1], y + self.how.margin)
 
     def costs(self) -> tuple[tuple[float, float], tuple[float, float]]:
         """Memory of a row and of a voxel [bytes] while the last exposure is read, and while voxels are computed."""
@@ -117,7 +143,7 @@ def make_plan(
     processes: int = 1,
     box_bytes: int = BOX_BYTES,
     *,
-    planes: tuple[int, int] | None = None,
+    part: Ranges | None = None,
     advice: Callable[[int], str] = memory_advice,
 ) -> Plan:
     """Divide the cube into boxes.
@@ -131,7 +157,7 @@ def make_plan(
     parallel : int, boxes in work at once, in all processes
     processes : int, worker processes (the memory of an idle process counts for each)
     box_bytes : int, peak memory of a box at most, where the limit allows more
-    planes : (int, int), optional, first plane of a piece and the one after its last; only these are divided
+    part : Ranges, optional, the voxels of a piece; only these are divided
     advice : callable, what to do, where a limit of so many bytes would do
 
     Raises
@@ -145,11 +171,12 @@ def make_plan(
     with the fewest rows processed (margins included) is taken. Boxes take the memory that there is, for any number
     of exposures; less where the whole job is small, so that the processors finish together.
     """
-    nz, ny, nx = grid.shape
-    field = Field(density, grid, how, n_exposures)
-    first, last = planes or (0, nz)
-    number = last - first
-    total = float(field.rows_below(first, last)[-1])
+    field = Field(density, grid, how, n_exposures, part)
+    nz = grid.shape[0]
+    (first, last), (y_first, y_last) = field.planes, field.lines
+    number, ny, nx = last - first, y_last - y_first, field.columns
+    below = field.rows_below(first, last)
+    total = float(below[y_last] - below[y_first])
     base = BASE_BYTES * (processes + (1 if processes > 1 else 0))
     budget = (memory - base) / parallel
     per_line = total / (number * ny)
@@ -163,11 +190,12 @@ def make_plan(
         if height >= 1:
             slabs = range(first, last, slab)
             z_cost = sum(min(nz, min(last, z + slab) + margin) - max(0, z - margin) for z in slabs) / number
-            y_cost = sum(min(ny, y + height + margin) - max(0, y - margin) for y in range(0, ny, height)) / ny
+            strips = range(y_first, y_last, height)
+            y_cost = sum(field.after(min(y_last, y + height)) - field.before(y) for y in strips) / ny
             choices.append((z_cost * y_cost, slab))
     tasks: list[BoxTask] = []
     for _, slab in [*sorted(choices), (0.0, 1)]:
-        tasks = _slabs(field, (first, last), slab, target, parallel)
+        tasks = _slabs(field, slab, target, parallel)
         need = max(task.peak_bytes for task in tasks)
         if need <= budget:
             break
@@ -184,17 +212,17 @@ def make_plan(
         rows_processed=sum(t.rows_with_margin for t in tasks),
         peak_bytes=base + sum(largest),
         parallel=parallel,
-        cube_bytes=number * ny * nx * 8,
+        cube_bytes=8 * number * ny * (field.part[2][1] - field.part[2][0]),
     )
 
 
-def _slabs(field: Field, ends: tuple[int, int], planes: int, limit: float, parallel: int) -> list[BoxTask]:
-    """Cut the planes between two ends into slabs of so many, and these into strips that fit the limit.
+def _slabs(field: Field, planes: int, limit: float, parallel: int) -> list[BoxTask]:
+    """Cut the planes into slabs of so many, and these into strips that fit the limit.
 
     The number of strips is a multiple of `parallel` where it is larger, so that nobody waits for the last one; where
     it is much larger, that does not matter.
     """
-    first, last = ends
+    first, last = field.planes
     edges = [(z0, min(last, z0 + planes)) for z0 in range(first, last, planes)]
     slabs = [_strips(field, *edge, limit) for edge in edges]
     number = sum(len(slab) for slab in slabs)
@@ -208,7 +236,8 @@ def _slabs(field: Field, ends: tuple[int, int], planes: int, limit: float, paral
 
 def _strips(field: Field, z0: int, z1: int, limit: float, number: int = 0) -> list[BoxTask]:
     """Cut a slab into as few strips as fit the limit, or so many, of memory as equal as can be, of a line at least."""
-    nz, ny, nx = field.grid.shape
+    nz, ny, _ = field.grid.shape
+    nx, (y_first, y_last) = field.columns, field.lines
     margin = field.how.margin
     thick = min(nz, z1 + margin) - max(0, z0 - margin)
     inner, outer = field.rows_below(z0, z1), field.rows_below(max(0, z0 - margin), min(nz, z1 + margin))
@@ -218,11 +247,11 @@ def _strips(field: Field, z0: int, z1: int, limit: float, number: int = 0) -> li
     sides = [tuple(row * outer[y] + cell * thick * nx * y for y in (before, after)) for row, cell in field.costs()]
 
     def cut(most: float) -> list[int]:
-        edges = [0]
-        while edges[-1] < ny:
+        edges = [y_first]
+        while edges[-1] < y_last:
             y0 = edges[-1]
             y1 = min(int(np.searchsorted(ends, begins[y0] + most, side="right")) - 1 for begins, ends in sides)
-            edges.append(max(y1, y0 + 1))
+            edges.append(min(max(y1, y0 + 1), y_last))
         return edges
 
     edges = cut(limit)

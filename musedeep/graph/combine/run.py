@@ -122,7 +122,7 @@ def survey(
     narrow = first.mode.startswith("NFM")
     apart = farthest(exposures)
     grid = grid_on_sky(limits_all, reference, cube.steps, narrow, wcs, apart)
-    job = Job(tuple(exposures), reference, limits_all, grid, how, cube.planes(grid))
+    job = Job(tuple(exposures), reference, limits_all, grid, how, cube.part(grid))
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
@@ -132,7 +132,7 @@ def survey(
     for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
         density = part.astype(np.float64) if density is None else density + part
     assert density is not None
-    if not density.any():
+    if not density.any() and not job.columns:  # a piece of the field may lie where there are no data
         raise nothing_in_cube(grid, limits_all, reference, cube.output_wcs)
     return job, density
 
@@ -167,7 +167,7 @@ def prepare(
         boxes = {"box_bytes": options.box_bytes} if options.box_bytes else {}
         plan = make_plan(
             density, job.grid, job.how, len(job.exposures), executor.memory or options.memory, executor.parallel,
-            executor.processes, planes=job.planes,
+            executor.processes, part=job.part,
             advice=_profile_advice(options.cluster, executor.processes) if options.cluster else memory_advice,
             **boxes,
         )  # fmt: skip
@@ -282,7 +282,7 @@ def _work(cube: CubeRecipe, options: RunOptions, executor: Executor, progress: P
             with recorder.stage(BOXES), _scratch(cube.output, options, executor, job) as keep:
                 rows, rejected, values = _execute(executor, work, job, plan, done, progress, recorder, keep)
             progress.stop()
-        if not values and not job.planes:  # a piece may lie where there are no data
+        if not values and not job.part:  # a piece may lie where there are no data
             shutil.rmtree(work)
             raise nothing_in_cube(job.grid, job.limits, job.reference, cube.output_wcs)
         recorded = journal.recorded(work)

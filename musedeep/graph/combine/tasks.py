@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.records import Work, measured
-from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box
+from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box, outer_columns
 from musedeep.reduction.cube.grid import Limits
 from musedeep.reduction.cube.job import CUBE, MAP, REJECTED, Exposure, Job
 from musedeep.reduction.cube.scan import (
@@ -119,7 +119,7 @@ def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDA
     geometry = job.geometries()[number]
     index = np.fromfile(_index_path(work, number), SEGMENT)
     inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
-    found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift)
+    found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift, columns=job.columns)
     _save(_segments_path(work, number), found.tofile)
     density = row_density(found, job.grid)
     return density, Work(0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
@@ -161,13 +161,13 @@ def compute_box(
             readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
     select_seconds = time.perf_counter() - began
     result = combine_box(
-        box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace())
+        box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace()), job.columns
     )
     try:
-        plane = box.z0 - job.first_plane
-        CubeFile.reopen(cube_path(work)).write_box(plane, box.y0, result.data, result.stat)
+        plane, line = box.z0 - job.start[0], box.y0 - job.start[1]
+        CubeFile.reopen(cube_path(work)).write_box(plane, line, result.data, result.stat)
         if result.number is not None and result.seconds is not None:
-            ExposureMapFile.reopen(map_path(work)).write_box(plane, box.y0, result.number, result.seconds)
+            ExposureMapFile.reopen(map_path(work)).write_box(plane, line, result.number, result.seconds)
         if result.rejected is not None:
             _save(rejected_path(work, corners), partial(np.save, arr=result.rejected))
     except OSError as error:
@@ -181,13 +181,14 @@ def compute_box(
         "values": int(np.count_nonzero(np.isfinite(result.data))),
         "notice": scratch.take_notice(),
     }
+    columns = outer_columns(job.columns, job.how.margin, job.grid.shape[2])
     row_bytes = sum(COLUMN_TYPES[name].itemsize for name in COLUMNS) + 4 * job.how.use_weight_column
     written = result.data.nbytes + result.stat.nbytes
     if result.number is not None and result.seconds is not None:
         written += result.number.nbytes + result.seconds.nbytes
     details = {
         "rows_read": result.n_read, "rejected": result.n_rejected, "exposures": len(readers),
-        "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * job.grid.shape[2],
+        "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * (columns[1] - columns[0]),
         "select_seconds": select_seconds, "read_seconds": sum(spent),
     }  # fmt: skip
     return counts, Work(result.n_rows, result.n_read * row_bytes, written, details)

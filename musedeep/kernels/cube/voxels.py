@@ -155,7 +155,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     rows : TableRows
     pointing : Pointing
     grid : CubeGrid
-    box : int64 (4,), z0, z1, y0, y1
+    box : int64 (6,), z0, z1, y0, y1, x0, x1
     choice : Choice
     flux_scale : float, factor on data; its square on stat
     out : PlacedRows, filled from the start with the rows kept, in their order
@@ -170,13 +170,15 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
     offset_ra, offset_dec, reference_dec, matrix, crpix, spectral, shape = grid
     low, high, beyond, keep_bad = choice
     out_ra, out_dec, out_wavelength, out_data, out_stat, out_bad, out_cell, out_row = out
-    z0, z1, y0, y1 = box[0], box[1], box[2], box[3]
-    height = y1 - y0
+    z0, z1, y0, y1, x0, x1 = box[0], box[1], box[2], box[3], box[4], box[5]
+    height, width = y1 - y0, x1 - x0
     nz, ny, nx = shape[0], shape[1], shape[2]
     z_first = -beyond if z0 == 0 else z0
     z_last = z1 + beyond if z1 == nz else z1
     y_first = -beyond if y0 == 0 else y0
     y_last = y1 + beyond if y1 == ny else y1
+    x_first = -beyond if x0 == 0 else x0
+    x_last = x1 + beyond if x1 == nx else x1
     c, by_xi, by_eta, error = _rough_lines(
         declination, shift_ra, shift_dec, offset_ra, offset_dec, reference_dec, matrix, crpix
     )
@@ -216,13 +218,13 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
             iz = math.floor(z[i] + 0.5)
             iy = math.floor(y[i] + 0.5)
             ix = math.floor(x[i] + 0.5)
-            if not (z_first <= iz < z_last and y_first <= iy < y_last and -beyond <= ix < nx + beyond):
+            if not (z_first <= iz < z_last and y_first <= iy < y_last and x_first <= ix < x_last):
                 continue
             if not low <= w <= high:
                 continue
             iz = min(max(iz, z0), z1 - 1)
             iy = min(max(iy, y0), y1 - 1)
-            ix = min(max(ix, 0), nx - 1)
+            ix = min(max(ix, x0), x1 - 1)
             value = data[j]
             variance = stat[j]
             if not bad and not (math.isfinite(value) and math.isfinite(variance)):
@@ -234,7 +236,7 @@ def place_rows(rows, pointing, grid, box, choice, flux_scale, out):
             out_data[kept] = np.float32(value * flux_scale)
             out_stat[kept] = np.float32(variance * variance_scale)
             out_bad[kept] = 2 if cosmic else bad
-            out_cell[kept] = (np.int64(iz - z0) * height + np.int64(iy - y0)) * nx + np.int64(ix)
+            out_cell[kept] = (np.int64(iz - z0) * height + np.int64(iy - y0)) * width + np.int64(ix - x0)
             out_row[kept] = j
             kept += 1
     return kept, not_finite

@@ -22,7 +22,7 @@ from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
 from musedeep.reduction.cube.products import Card, give_name
-from musedeep.reduction.cube.share import PIECE, Share
+from musedeep.reduction.cube.share import PIECE, Division, Ranges, Share
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.fits.header_cards import sign
@@ -46,11 +46,11 @@ class ExpCombinePiece(ExpCombine):
     share : Share, which piece; `output` is its own directory
     """
 
-    share: Share = field(default=Share(1, 1), kw_only=True)
+    share: Share = field(default=Share(1, Division()), kw_only=True)
 
-    def planes(self, grid: Grid) -> tuple[int, int] | None:
-        """See `CubeRecipe.planes`."""
-        return self.share.planes(grid.shape[0])
+    def part(self, grid: Grid) -> Ranges | None:
+        """See `CubeRecipe.part`."""
+        return self.share.part(grid.shape)
 
     def request(self) -> dict[str, Any]:
         """What was asked for, but for the exposures: plain data."""
@@ -64,7 +64,7 @@ class ExpCombinePiece(ExpCombine):
     def fingerprint(self, exposures: Sequence[Exposure], how: Resampling) -> str:
         """A hash of all that the cube depends on: inputs, parameters, number of pieces, and the code."""
         known = {
-            "of": self.share.of,
+            "of": str(self.share.of),
             "exposures": [asdict(one) for one in exposures],
             "how": asdict(how),
             "request": self.request(),
@@ -94,11 +94,23 @@ class ExpCombinePiece(ExpCombine):
 
     def own_cards(self, job: Job) -> Sequence[Card]:
         """What the headers of a piece say of it."""
+        division, (z, y, x), (nz, ny, nx) = self.share.of, job.start, job.grid.shape
+        where: list[Card] = [
+            (PIECE + "FIRST", z + 1, "First plane, in the whole cube"),
+            (PIECE + "PLANES", nz, "Planes of the whole cube"),
+        ]
+        if division.spatial:
+            where = [
+                (PIECE + "FIELD", str(division), "Columns and lines of pieces"),
+                (PIECE + "COLUMN", x + 1, "First column, in the whole cube"),
+                (PIECE + "COLUMNS", nx, "Columns of the whole cube"),
+                (PIECE + "LINE", y + 1, "First line, in the whole cube"),
+                (PIECE + "LINES", ny, "Lines of the whole cube"),
+            ]
         return [
             (PIECE + "NUMBER", self.share.number, "Number of this piece"),
-            (PIECE + "TOTAL", self.share.of, "Pieces of the cube"),
-            (PIECE + "FIRST", job.first_plane + 1, "First plane, in the whole cube"),
-            (PIECE + "PLANES", job.grid.shape[0], "Planes of the whole cube"),
+            (PIECE + "TOTAL", division.number, "Pieces of the cube"),
+            *where,
             (PIECE + "JOB", self.fingerprint(job.exposures, job.how)[:JOB_DIGITS], "Job"),
         ]
 
@@ -121,8 +133,8 @@ class ExpCombinePiece(ExpCombine):
             "program": PROGRAM,
             "fingerprint": self.fingerprint(job.exposures, job.how),
             "number": self.share.number,
-            "of": self.share.of,
-            "job": asdict(replace(job, planes=None)),
+            "of": str(self.share.of),
+            "job": asdict(replace(job, part=None)),
             "request": self.request(),
             "unit": self._unit(job),
             "headers": [header.tostring(sep="\n", padding=False) for header in headers],

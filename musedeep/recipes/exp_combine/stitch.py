@@ -26,7 +26,7 @@ from musedeep.recipes.exp_combine.products import ExpCombine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.reduction.cube.grid import nothing_in_cube
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
-from musedeep.reduction.cube.share import PIECE, Share
+from musedeep.reduction.cube.share import PIECE, Division, Ranges, Share
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.cubes.open_cube import open_cube
@@ -70,7 +70,7 @@ def read_piece(directory: Path) -> Piece:
     path = directory / NOTE
     try:
         note = json.loads(path.read_text())
-        piece = Piece(directory, Share(int(note["number"]), int(note["of"])), note)
+        piece = Piece(directory, Share(int(note["number"]), Division.parse(note["of"])), note)
         if missing := {"fingerprint", "job", "request", "unit", "headers"} - set(note):
             raise ValueError(f"no {min(missing)}")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -136,7 +136,7 @@ def check_pieces(pieces: Sequence[Piece]) -> list[int]:
         if other := numbers.get(one.share.number):
             raise MusedeepError(f"{one.directory}: is {one.share}, and so is {other.directory}; leave one of them out")
         numbers[one.share.number] = one
-    return [k for k in range(1, first.share.of + 1) if k not in numbers]
+    return [k for k in range(1, first.share.of.number + 1) if k not in numbers]
 
 
 @dataclass
@@ -235,7 +235,7 @@ def stitch(
                 raise nothing_in_cube(job.grid, job.limits, job.reference, cube.output_wcs)
             for piece in pieces:
                 for path in piece.directory.glob("rejected-*.npy"):
-                    shutil.copyfile(path, work / path.name)
+                    shutil.copyfile(path, work / f"rejected-{piece.share.number}-{path.name}")
             progress.begin(0, "completing the products")
             made = cube.finish(work, job, memory, threads)
             shutil.rmtree(work)
@@ -248,27 +248,35 @@ def stitch(
 
 def _missing(missing: Sequence[int], job: Job, pieces: Sequence[Piece]) -> MusedeepError:
     """The error that names the pieces that are missing."""
-    of, waves = pieces[0].share.of, job.grid.wavelengths()
-    low, high = Share(missing[0], of).planes(job.grid.shape[0])
+    of = pieces[0].share.of
+    where = described(Share(missing[0], of).part(job.grid.shape), job)
     numbers = ", ".join(str(k) for k in missing[:20]) + (" ..." if len(missing) > 20 else "")
     which = f"piece {numbers} of {of} is" if len(missing) == 1 else f"pieces {numbers} of {of} are"
     others, them = (", and others", "them") if len(missing) > 1 else ("", "it")
     return MusedeepError(
-        f"{pieces[0].directory.parent}: {which} missing (planes {low + 1} to {high}, {waves[low]:.2f} to "
-        f"{waves[high - 1]:.2f} Angstrom{others}); make {them} with `musedeep combine SELECTION --piece "
-        f"{missing[0]}/{of}`, then the same command goes on: the other pieces are joined"
+        f"{pieces[0].directory.parent}: {which} missing ({where}{others}); make {them} with `musedeep combine "
+        f"SELECTION --piece {missing[0]}/{of}`, then the same command goes on: the other pieces are joined"
     )
+
+
+def described(part: Ranges, job: Job) -> str:
+    """Which part of a cube a piece is."""
+    (z0, z1), (y0, y1), (x0, x1) = part
+    if (z0, z1) == (0, job.grid.shape[0]) and (y0, y1, x0, x1) != (0, job.grid.shape[1], 0, job.grid.shape[2]):
+        return f"columns {x0 + 1} to {x1}, lines {y0 + 1} to {y1}"
+    waves = job.grid.wavelengths()
+    return f"planes {z0 + 1} to {z1}, {waves[z0]:.2f} to {waves[z1 - 1]:.2f} Angstrom"
 
 
 def _arrays(piece: Piece, job: Job) -> dict[str, Voxels]:
     """The arrays of a piece by the names of their extensions, checked; the values are read later."""
     path = piece.directory / CUBE
-    first, last = piece.share.planes(job.grid.shape[0])
-    expected = (last - first, *job.grid.shape[1:])
+    nz, ny, nx = (last - first for first, last in piece.share.part(job.grid.shape))
+    expected = (nz, ny, nx)
     found = open_cube(path)
     arrays: dict[str, Voxels] = {"DATA": found.data, "STAT": found.stat}
     said = [value_of(found.primary, PIECE + name) for name in ("NUMBER", "TOTAL", "JOB")]
-    if said != [piece.share.number, piece.share.of, piece.fingerprint[:JOB_DIGITS]]:
+    if said != [piece.share.number, piece.share.of.number, piece.fingerprint[:JOB_DIGITS]]:
         raise MusedeepError(
             f"{path}: is not the cube that {NOTE} beside it tells of ({PIECE}NUMBER, TOTAL, JOB are "
             f"{', '.join(map(repr, said))}); make {piece.share} again with --overwrite"
@@ -321,12 +329,12 @@ def _fill(
         for piece, arrays in checked:
             if piece.share.number in done:
                 continue
-            first, _ = piece.share.planes(job.grid.shape[0])
+            z, y, x = (first for first, _ in piece.share.part(job.grid.shape))
             filled = False
             for name, array in arrays.items():
                 for z0, z1 in bands(array):
                     band = array.read_stored(z0, z1)
-                    places[name].write_box(first + z0, 0, band)
+                    places[name].write_box(z + z0, y, band, x)
                     if name == "DATA":
                         filled = filled or bool(np.isfinite(band).any())
                         progress.advance(z1 - z0)

@@ -1,7 +1,7 @@
 """One box of the combined cube: read its rows, reject outliers, resample.
 
-A box is all that a task knows: a range of planes, a range of lines, all columns. Boxes do not depend on
-each other, and the value of a voxel does not depend on the box it is computed in.
+A box is all that a task knows: a range of planes, a range of lines, all columns (or those of a piece of the field).
+Boxes do not depend on each other, and the value of a voxel does not depend on the box it is computed in.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -162,9 +162,12 @@ def _load(
     grid: Grid,
     how: Resampling,
     outer: Box,
+    ends_x: tuple[int, int],
     workspace: Workspace,
 ) -> tuple[Rows, list[tuple[int, int]]]:
     """Rows of all exposures in a box, one exposure after the other; its number, and the row after its last, for each.
+
+    Only rows in the columns of `ends_x` [first, last) are taken.
 
     Every column is one array from the start, of the length of all that is read: what is not filled takes no memory.
     """
@@ -180,7 +183,7 @@ def _load(
         *grid.offset, np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
         np.array(grid.shape),
     )  # fmt: skip
-    corners = np.array(outer.corners)
+    corners = np.array([*outer.corners, *ends_x])
     choice = Choice(how.lambda_low, how.lambda_high, how.loop_distance, how.keep_bad)
     ends = []
     filled = 0
@@ -212,6 +215,11 @@ def _load(
     return {name: column[:filled] for name, column in out.items()}, ends
 
 
+def outer_columns(columns: tuple[int, int] | None, margin: int, nx: int) -> tuple[int, int]:
+    """Columns [first, last) with a margin, cut at the edges of the cube; all of them for None."""
+    return (max(0, columns[0] - margin), min(nx, columns[1] + margin)) if columns else (0, nx)
+
+
 def combine_box(
     box: Box,
     grid: Grid,
@@ -219,6 +227,7 @@ def combine_box(
     exposures: Sequence[ExposureGeometry],
     readers: Sequence[Reader],
     workspace: Workspace | None = None,
+    columns: tuple[int, int] | None = None,
 ) -> BoxResult:
     """Compute one box of the cube.
 
@@ -227,6 +236,7 @@ def combine_box(
     exposures : sequence of ExposureGeometry, all exposures of the combination
     readers : sequence of Reader, of the exposures that may have rows in the box, in their order
     workspace : Workspace, optional, of the thread, for its next box
+    columns : (int, int), optional, only columns [first, last) are made; their bits are those of a box of all
 
     Raises
     ------
@@ -234,18 +244,21 @@ def combine_box(
         A good row has a value or variance that is not finite.
     """
     workspace = workspace or Workspace()
-    nx = grid.shape[2]
     outer = box.grown(how.margin, grid.shape)
+    # columns beside those that are wanted are made, too, without all that they need, and left out in the end
+    x0, x1 = outer_columns(columns, how.margin, grid.shape[2])
+    nx = x1 - x0
+    wanted = slice(columns[0] - x0, columns[1] - x0) if columns else slice(0, nx)
     shape = (outer.z1 - outer.z0, outer.y1 - outer.y0, nx)
-    unsorted, ends = _load(readers, exposures, grid, how, outer, workspace)
+    unsorted, ends = _load(readers, exposures, grid, how, outer, (x0, x1), workspace)
     core_shape = (box.z1 - box.z0, box.y1 - box.y0, nx)
     words = (len(exposures) + 63) // 64 if how.exposure_map else 0
     data, stat = np.full(core_shape, np.nan, np.float32), np.full(core_shape, np.nan, np.float32)
     map_shape = core_shape if how.exposure_map else (0, 0, 0)
     number_map, seconds = np.zeros(map_shape, np.uint16), np.zeros(map_shape, np.float32)
     result = BoxResult(
-        data, stat,
-        number_map if how.exposure_map else None, seconds if how.exposure_map else None,
+        data[..., wanted], stat[..., wanted],
+        number_map[..., wanted] if how.exposure_map else None, seconds[..., wanted] if how.exposure_map else None,
         np.empty((0, 2), np.int64) if how.list_rejected else None,
         0, sum(reader.n_rows for reader in readers), 0,
     )  # fmt: skip
@@ -273,12 +286,12 @@ def combine_box(
                 how.slice_direction, reject.rejection_kind(how.crtype), how.crsigma, flags,
             )  # fmt: skip
         del sample
-    _count(result, rows, flags, start, shape, planes, lines)
+    _count(result, rows, flags, start, shape, planes, lines, wanted)
     sums = np.zeros((*core_shape, 3), np.float64)
     seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
-    ra, dec, cosine = grid.voxel_positions(outer.y0, outer.y1)
+    ra, dec, cosine = grid.voxel_positions(outer.y0, outer.y1, x0, x1)
     voxels = Voxels(
         shape, planes, lines, ra, dec, cosine, grid.wavelengths()[outer.z0 : outer.z1],
         grid.plane_sizes()[outer.z0 : outer.z1], grid.units(), grid.turn(), np.array(grid.scale[:2], np.float64),
@@ -313,14 +326,19 @@ def _count(
     shape: tuple[int, int, int],
     planes: tuple[int, int],
     lines: tuple[int, int],
+    columns: slice,
 ) -> None:
-    """Rows and rejected rows of the box without its margin: contiguous for each plane."""
+    """Rows and rejected rows of the box without its margin: contiguous for each plane, but for margins of columns."""
     _, ny, nx = shape
     found = []
     for z in range(*planes):
-        first, last = start[(z * ny + lines[0]) * nx], start[(z * ny + lines[1]) * nx]
-        result.n_rows += int(last - first)
+        cells = (z * ny + np.arange(*lines)) * nx
+        first, last = start[cells[0]], start[cells[-1] + nx]
+        result.n_rows += int((start[cells + columns.stop] - start[cells + columns.start]).sum())
         hits = np.flatnonzero(flags[first:last]) + first
+        if columns != slice(0, nx):
+            column = (np.searchsorted(start, hits, side="right") - 1) % nx
+            hits = hits[(column >= columns.start) & (column < columns.stop)]
         result.n_rejected += hits.size
         if result.rejected is not None and hits.size:
             found.append(np.stack([rows["exposure"][hits].astype(np.int64), rows["row"][hits]], axis=1))

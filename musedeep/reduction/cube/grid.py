@@ -67,9 +67,12 @@ class Grid:
         """From distances along RA and declination [detector's sampling] to distances along x and y [voxel]."""
         return np.asarray(self.inverse_cd() / self.units()[0], np.float64)
 
-    def voxel_positions(self, y0: int, y1: int) -> tuple[NDArray[np.float64], ...]:
-        """RA, Dec relative to the first exposure [deg], cosine of Dec in lines [y0, y1), float64 (lines, nx) each."""
-        y, x = np.mgrid[y0:y1, 0 : self.shape[2]].astype(np.float64)
+    def voxel_positions(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> tuple[NDArray[np.float64], ...]:
+        """RA, Dec relative to the first exposure [deg], cosine of Dec, float64 (lines, columns) each.
+
+        Lines are [y0, y1), columns [x0, x1), all columns by default.
+        """
+        y, x = np.mgrid[y0:y1, x0 : self.shape[2] if x1 is None else x1].astype(np.float64)
         px, py = x + 1.0 - self.crpix[0], y + 1.0 - self.crpix[1]
         xi = np.deg2rad(self.cd[0] * px + self.cd[1] * py)
         eta = np.deg2rad(self.cd[2] * px + self.cd[3] * py)

@@ -16,6 +16,7 @@ import numpy as np
 from musedeep.provenance_key import code_state
 from musedeep.reduction.cube.box import ExposureGeometry, Resampling
 from musedeep.reduction.cube.grid import Grid, Limits
+from musedeep.reduction.cube.share import Ranges, ranges_of
 from musedeep.sky_angles import ra_difference
 from musedeep.storage.pixel_tables.table import PixelTable
 from musedeep.storage.stores.location import Location
@@ -99,7 +100,7 @@ class Job:
     reference : (float, float), position of the first exposure, to which rows are relative [deg]
     limits : Limits, of all rows, relative to `reference`
     grid : Grid, of the whole cube
-    planes : (int, int) or None, first plane of a piece and the one after its last; None for the whole cube
+    part : Ranges or None, the voxels of a piece; None for the whole cube
     """
 
     exposures: tuple[Exposure, ...]
@@ -107,18 +108,28 @@ class Job:
     limits: Limits
     grid: Grid
     how: Resampling
-    planes: tuple[int, int] | None = None
+    part: Ranges | None = None
 
     @property
-    def first_plane(self) -> int:
-        """First plane of the grid that is made."""
-        return self.planes[0] if self.planes else 0
+    def start(self) -> tuple[int, int, int]:
+        """First plane, line and column of the grid that are made."""
+        if not self.part:
+            return 0, 0, 0
+        (z, _), (y, _), (x, _) = self.part
+        return z, y, x
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Planes that are made, lines, columns."""
-        nz, ny, nx = self.grid.shape
-        return (self.planes[1] - self.planes[0] if self.planes else nz), ny, nx
+        """Planes, lines and columns that are made."""
+        if not self.part:
+            return self.grid.shape
+        nz, ny, nx = (last - first for first, last in self.part)
+        return nz, ny, nx
+
+    @property
+    def columns(self) -> tuple[int, int] | None:
+        """The columns [first, last) that are made; None for all."""
+        return self.part[2] if self.part and self.part[2] != (0, self.grid.shape[2]) else None
 
     def geometries(self) -> list[ExposureGeometry]:
         """The exposures as the projection sees them."""
@@ -142,7 +153,7 @@ class Job:
             limits=Limits(**fields(raw["limits"])),
             grid=Grid(**fields(raw["grid"])),
             how=Resampling(**fields(raw["how"])),
-            planes=tuple(raw["planes"]) if raw["planes"] else None,
+            part=ranges_of(raw["part"]) if raw["part"] else None,
         )
 
     def fingerprint(self) -> str:
@@ -184,8 +195,8 @@ class CubeRecipe(Protocol):
         """How their rows become voxels."""
         ...
 
-    def planes(self, grid: Grid) -> tuple[int, int] | None:
-        """First plane of the piece to make and the one after its last; None to make the whole cube."""
+    def part(self, grid: Grid) -> Ranges | None:
+        """The voxels of the piece to make; None to make the whole cube."""
         ...
 
     def check_existing(self, overwrite: bool) -> None:

@@ -26,6 +26,7 @@ from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.headers import product_header
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
 from musedeep.reduction.cube.quality import source_cards
+from musedeep.reduction.cube.share import Ranges
 from musedeep.reduction.rows.product import PixelTableProduct
 from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.cube_fits import (
@@ -167,8 +168,8 @@ class CubeProducts:
             keep_weights=self.weight == "none", rejection=rejection,
         )  # fmt: skip
 
-    def planes(self, grid: Grid) -> tuple[int, int] | None:
-        """See `CubeRecipe.planes`."""
+    def part(self, grid: Grid) -> Ranges | None:
+        """See `CubeRecipe.part`."""
         return None
 
     def open_inputs(self) -> None:
@@ -462,8 +463,9 @@ def cube_wcs(job: Job, first: fits.Header) -> CubeWCS | PixelWCS:
         return FieldGrid(grid, PIXEL).pixel_wcs()
     x, y = number_or_none(first, "CSYER1"), number_or_none(first, "CSYER2")
     given = (x, y) if x is not None and y is not None else None
-    # a piece begins at another plane of the same grid
-    crpix = grid.crpix[0], grid.crpix[1], grid.crpix[2] - job.first_plane
+    # a piece begins at another voxel of the same grid
+    z, y, x = job.start
+    crpix = grid.crpix[0] - x, grid.crpix[1] - y, grid.crpix[2] - z
     return CubeWCS(crpix, grid.crval, grid.cd, grid.step, grid.ctype3, systematic_error=given)
 
 

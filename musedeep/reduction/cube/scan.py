@@ -112,7 +112,12 @@ def exposure_limits(
 
 
 def locate_segments(
-    index: NDArray, grid: Grid, declination: float, shift: tuple[float, float], scale: float = 0.0
+    index: NDArray,
+    grid: Grid,
+    declination: float,
+    shift: tuple[float, float],
+    scale: float = 0.0,
+    columns: tuple[int, int] | None = None,
 ) -> NDArray:
     """Which planes and lines of the cube the segments of a table may fall into.
 
@@ -121,6 +126,7 @@ def locate_segments(
     index : SEGMENT array
     declination, shift : see `exposure_limits`
     scale : see `kernels.cube.voxels.Pointing`
+    columns : (int, int), optional, segments whose rows no voxel of the columns [first, last) needs are left out, too
 
     Returns
     -------
@@ -147,7 +153,8 @@ def locate_segments(
         ("y0", np.floor(corners_y.min(0) - margin + 0.5)), ("y1", np.floor(corners_y.max(0) + margin + 0.5) + 1),
     ):  # fmt: skip
         out[name] = np.clip(value, -limit, limit)
-    inside = (corners_x.max(0) > -BEYOND) & (corners_x.min(0) < nx + BEYOND)
+    left, right = (columns[0] - margin, columns[1] + margin) if columns else (0, nx)
+    inside = (corners_x.max(0) > left - BEYOND) & (corners_x.min(0) < right + BEYOND)
     for first, last, n in (("z0", "z1", nz), ("y0", "y1", ny)):
         inside &= (out[last] > -BEYOND) & (out[first] < n + BEYOND)
         # rows just beyond an edge count to the voxels at the edge

@@ -95,16 +95,20 @@ class ArrayInFile:
         """Bytes of the array."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
-    def write_box(self, z0: int, y0: int, values: NDArray[Any]) -> None:
-        """Write values (planes, lines, nx) at plane z0 and line y0."""
+    def write_box(self, z0: int, y0: int, values: NDArray[Any], x0: int = 0) -> None:
+        """Write values (planes, lines, columns) at plane z0, line y0 and column x0."""
         _, ny, nx = self.shape
         raw = np.ascontiguousarray(values, self.dtype)
         descriptor = os.open(self.path, os.O_WRONLY)
         try:
-            whole = raw.shape[1] == ny
-            pieces = [(z0, raw)] if whole else [(z0 + k, raw[k]) for k in range(raw.shape[0])]
-            for z, piece in pieces:
-                position = self.offset + ((z * ny + y0) * nx) * self.dtype.itemsize
+            # of runs that are contiguous in the file
+            pieces = [(z0, y0, raw)]
+            if raw.shape[1:] != (ny, nx):
+                pieces = [(z0 + k, y0, raw[k]) for k in range(raw.shape[0])]
+            if raw.shape[2] != nx:
+                pieces = [(z0 + k, y0 + m, raw[k, m]) for k in range(raw.shape[0]) for m in range(raw.shape[1])]
+            for z, y, piece in pieces:
+                position = self.offset + ((z * ny + y) * nx + x0) * self.dtype.itemsize
                 view = memoryview(piece.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
                 while view:
                     n = os.pwrite(descriptor, view, position)

@@ -15,11 +15,11 @@ from tests.makers.boxes import how
 MIB = 2**20
 
 
-def plan_for(shape, rows_per_plane, memory, parallel=2, exposures=10, crsigma=10.0, planes=None):
+def plan_for(shape, rows_per_plane, memory, parallel=2, exposures=10, crsigma=10.0, part=None):
     grid = Grid(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
     bins = -(-shape[1] // LINES_PER_BIN)
     density = np.full((shape[0], bins), rows_per_plane / bins, np.float32)
-    return grid, make_plan(density, grid, how(crsigma=crsigma), exposures, memory, parallel, planes=planes)
+    return grid, make_plan(density, grid, how(crsigma=crsigma), exposures, memory, parallel, part=part)
 
 
 @given(
@@ -49,7 +49,7 @@ def test_boxes_cover_the_cube_once_within_memory(nz, ny, rows, memory):
 def test_boxes_of_a_piece_cover_its_planes_once(nz, ends, rows):
     first = int(min(ends) * (nz - 1))
     last = max(first + 1, round(max(ends) * nz))
-    grid, plan = plan_for((nz, 100, 300), rows, 2000 * MIB, planes=(first, last))
+    grid, plan = plan_for((nz, 100, 300), rows, 2000 * MIB, part=((first, last), (0, 100), (0, 300)))
     seen = np.zeros(grid.shape[:2], int)
     for task in plan.tasks:
         seen[task.box.z0 : task.box.z1, task.box.y0 : task.box.y1] += 1
@@ -57,6 +57,27 @@ def test_boxes_of_a_piece_cover_its_planes_once(nz, ends, rows):
     assert seen.sum() == (last - first) * 100
     assert plan.peak_bytes <= 2000 * MIB
     assert plan.rows == pytest.approx(rows * (last - first), rel=0.01, abs=1)
+
+
+@given(
+    lines=st.tuples(st.integers(0, 99), st.integers(1, 100)),
+    columns=st.tuples(st.integers(0, 99), st.integers(1, 200)),
+    rows=st.floats(0, 1e6), memory=st.integers(800, 2000),
+)  # fmt: skip
+@settings(deadline=None, max_examples=40)
+def test_boxes_of_a_piece_of_the_field_cover_its_lines_once(lines, columns, rows, memory):
+    (y0, height), (x0, width) = lines, columns
+    y1, x1 = min(100, y0 + height), x0 + width
+    grid, plan = plan_for((40, 100, 300), rows, memory * MIB, part=((0, 40), (y0, y1), (x0, x1)))
+    seen = np.zeros(grid.shape[:2], int)
+    for task in plan.tasks:
+        seen[task.box.z0 : task.box.z1, task.box.y0 : task.box.y1] += 1
+    assert (seen[:, y0:y1] == 1).all()
+    assert seen.sum() == 40 * (y1 - y0)
+    assert plan.peak_bytes <= memory * MIB
+    assert plan.cube_bytes == 8 * 40 * (y1 - y0) * (x1 - x0)
+    # bins of lines blur the rows at the ends
+    assert plan.rows == pytest.approx(rows * 40 * (y1 - y0) / 100, rel=0.1, abs=rows * 40 * 0.05 + 1)
 
 
 def test_the_limit_that_would_do_does():

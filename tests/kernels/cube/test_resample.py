@@ -1,7 +1,9 @@
 """Resampling: flux, linearity, partition, against a plain sum over all pairs of rows and voxels."""
 
 import tracemalloc
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,6 +77,27 @@ def test_any_partition_gives_the_same_bits(method, crsigma):
                 cut = (slice(box.z0, box.z1), slice(box.y0, box.y1))
                 for name in ("data", "stat", "number", "seconds"):
                     np.testing.assert_array_equal(getattr(part, name), getattr(one, name)[cut])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rejection", ["reference", "stars"])
+def test_columns_of_a_box_have_its_bits(method, rejection):
+    geometries, readers = make_exposures(5)
+    options = replace(how(method, 3.0 if rejection == "reference" else 0.5), rejection=rejection, list_rejected=True)
+    nz, ny, nx = GRID.shape
+    box = Box(1, nz, 0, ny - 1)
+    one = combine_box(box, GRID, options, geometries, readers)
+    for ends in ((0, nx // 3, nx // 3 + 1, nx), (0, nx - 1, nx)):
+        rows, rejected = 0, []
+        for columns in pairwise(ends):
+            part = combine_box(box, GRID, options, geometries, readers, columns=columns)
+            for name in ("data", "stat", "number", "seconds"):
+                np.testing.assert_array_equal(getattr(part, name), getattr(one, name)[..., slice(*columns)])
+            rows += part.n_rows
+            rejected += map(tuple, part.rejected)
+        assert rows == one.n_rows
+        assert sorted(rejected) == sorted(map(tuple, one.rejected))
+    assert one.rejected.size
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -23,7 +23,7 @@ def placed(rows, dec, shift, angle, step, lines, planes=(0, 8), beyond=1, keep_b
     n = rows["xpos"].size
     out = [np.empty(n, np.float32) for _ in range(5)] + [np.empty(n, np.uint8), np.empty(n, np.int32)]
     which = np.empty(n, np.int32)
-    box = np.array([*planes, *lines])
+    box = np.array([*planes, *lines, 0, SHAPE[2]])
     table = TableRows(*(rows[name] for name in ("xpos", "ypos", "lambda", "data", "stat", "dq")))
     grid = CubeGrid(
         0.0, 0.0, np.deg2rad(dec), np.linalg.inv(matrix(angle, step)), np.array([170.0, 165.0]),
@@ -88,7 +88,7 @@ def test_rows_in_pixels_of_the_field(seed, start):
     x, y = (rng.uniform(-3, size + 2, n) + first for size, first in zip((40, 30), start, strict=True))
     rows = [x, y, rng.uniform(6995, 7055, n), rng.normal(size=n), np.ones(n)]
     table = TableRows(*(v.astype("f4") for v in rows), np.zeros(n, np.int32))
-    shape, box = np.array([40, 30, 40]), np.array([5, 30, 3, 20])
+    shape, box = np.array([40, 30, 40]), np.array([5, 30, 3, 20, 0, 40])
     grid = CubeGrid(
         -start[0] * PIXEL, -start[1] * PIXEL, np.deg2rad(start[1] * PIXEL), np.eye(2) / PIXEL, np.ones(2),
         spectral_coefficients(0, 1.0, 7000.0, 1.25), shape,

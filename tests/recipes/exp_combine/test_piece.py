@@ -83,5 +83,5 @@ def test_more_pieces_than_planes(exposures, tmp_path):
 
 def test_a_plan_of_a_piece(exposures, tmp_path):
     outcome = combine(piece_request(exposures, tmp_path, "2/3", box_bytes=SMALL), dry_run=True)
-    assert {z for t in outcome.plan.tasks for z in range(t.box.z0, t.box.z1)} == set(range(*outcome.job.planes))
+    assert {z for t in outcome.plan.tasks for z in range(t.box.z0, t.box.z1)} == set(range(*outcome.job.part[0]))
     assert not (tmp_path / "piece-2-of-3").exists()

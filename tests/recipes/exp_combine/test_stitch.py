@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import Silent
@@ -55,6 +56,89 @@ def test_three_pieces_are_one_run(made, pieces):
     assert_same_products(pieces, made / "whole")
     assert products(pieces) == sorted(p.name for p in (made / "whole").iterdir())
     assert len(list(pieces.glob("piece-*-of-3/piece.json"))) == 3
+
+
+@pytest.fixture(scope="module")
+def of_the_field(exposures, tmp_path_factory):
+    """Six pieces of the field."""
+    directory = tmp_path_factory.mktemp("field")
+    run_pieces(exposures, directory, "3x2", EVERYTHING)
+    return directory
+
+
+def test_pieces_of_the_field_are_one_run(made, of_the_field, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(of_the_field, output)
+    with fits.open(output / "piece-4-of-3x2" / "DATACUBE_FINAL.fits") as piece:
+        header, shape = piece[0].header, piece["DATA"].shape
+        first = WCS(piece["DATA"].header).celestial.pixel_to_world_values(0, 0)
+    assert [header[f"ESO DRS MUSE PIECE {key}"] for key in ("NUMBER", "TOTAL", "FIELD")] == [4, 6, "3x2"]
+    stitch([output])
+    assert_same_products(output, made / "whole")
+    with fits.open(output / "DATACUBE_FINAL.fits") as whole:
+        nz, ny, nx = whole["DATA"].shape
+        wcs = WCS(whole["DATA"].header).celestial
+        column, line = (header[f"ESO DRS MUSE PIECE {key}"] for key in ("COLUMN", "LINE"))
+        assert (column, line) == (1, ny // 2 + 1)
+        assert [header[f"ESO DRS MUSE PIECE {key}"] for key in ("COLUMNS", "LINES")] == [nx, ny]
+        assert shape == (nz, ny - ny // 2, nx // 3)
+        np.testing.assert_allclose(wcs.pixel_to_world_values(column - 1, line - 1), first, rtol=0, atol=1e-12)
+    rejected = [sum(len(np.load(p)) for p in d.glob("rejected-*.npy")) for d in sorted(of_the_field.glob("piece-*"))]
+    assert sum(n > 0 for n in rejected) > 4  # each on its own; PIXTABLE_COMBINED has them all
+
+
+@pytest.mark.parametrize(
+    ("division", "parameters"),
+    [
+        ("2x2", {"crsigma": 3, "ld": 3, "resample": "lanczos"}),
+        ("4x1", {"crsigma": 3, "resample": "nearest"}),
+        ("2x2", {"crsigma": 3, "ld": 2, "pixfrac": "1.7", "weight": "none"}),
+        ("1x3", {"crsigma": 2, "crtype": "iraf", "resample": "renka"}),
+        ("2x2", {"crsigma": 3, "rejection": "stars"}),
+    ],
+    ids=["lanczos", "nearest", "drizzle", "renka", "stars"],
+)
+def test_every_method_on_a_turned_grid(exposures, tmp_path, turned, division, parameters):
+    parameters |= {"lambdamax": 7003}
+    run_whole(exposures, tmp_path / "whole", parameters, output_wcs=turned)
+    run_pieces(exposures, tmp_path / "out", division, parameters, output_wcs=turned, box_bytes=4 << 20)
+    # the first piece of one division lies where there are no data
+    empty = np.isnan(fits.getdata(tmp_path / "out" / f"piece-1-of-{division}" / "DATACUBE_FINAL.fits", "DATA")).all()
+    assert empty == (division == "4x1")
+    stitch([tmp_path / "out"])
+    assert_same_products(tmp_path / "out", tmp_path / "whole")
+
+
+@pytest.fixture(scope="module")
+def turned(exposures, tmp_path_factory):
+    """An OUTPUT_WCS turned by 30 degrees, larger than the data on the one side and smaller on the other."""
+    path = tmp_path_factory.mktemp("grid") / "wcs.fits"
+    size = 0.6 / 3600
+    cosine, sine = size * np.cos(np.pi / 6), size * np.sin(np.pi / 6)
+    cards = {
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg", "CRPIX1": 100.0, "CRPIX2": 20.3,
+        "CD1_1": -cosine, "CD1_2": sine, "CD2_1": sine, "CD2_2": cosine,
+    }  # fmt: skip
+    with fits.open(exposures[0]) as hdus:
+        cards |= {"CRVAL1": hdus[0].header["RA"], "CRVAL2": hdus[0].header["DEC"]}
+    hdu = fits.ImageHDU(np.zeros((50, 120), np.float32))
+    hdu.header.update(cards)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    return path
+
+
+def test_a_missing_piece_of_the_field_is_named(exposures, of_the_field, made, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(of_the_field, output)
+    shutil.rmtree(output / "piece-5-of-3x2")
+    with pytest.raises(MusedeepError, match=r"out: piece 5 of 3x2 is missing \(columns \d+ to \d+, lines \d+ to \d+\)"):
+        stitch([output])
+    run_piece(exposures, output, "5/3x2", EVERYTHING)
+    run_piece(exposures, tmp_path, "5/2x3", EVERYTHING)
+    with pytest.raises(MusedeepError, match=r"is piece 5 of 2x3, .* is piece 1 of 3x2"):
+        stitch([output, tmp_path / "piece-5-of-2x3"], output)
+    stitch([output])
+    assert_same_products(output, made / "whole")
 
 
 def test_one_piece_and_as_many_as_planes(exposures, tmp_path):

@@ -20,6 +20,17 @@ def _write_line(path, y, data, stat):
     CubeFile.reopen(path).write_box(0, y, data, stat)
 
 
+def test_a_box_of_some_lines_and_columns(tmp_path):
+    data, stat = cubes.values(SHAPE)
+    cube = cubes.create(tmp_path / "work.fits", SHAPE)
+    for array, values in ((cube.data, data), (cube.stat, stat)):
+        for y in (slice(0, 4), slice(4, None)):
+            for x in (slice(0, 2), slice(2, None)):
+                array.write_box(0, y.start, values[:3, y, x], x.start)
+        array.write_box(3, 0, values[3:])
+        np.testing.assert_array_equal(array.read_box(0, SHAPE[0]), values)
+
+
 def test_boxes_from_several_processes_make_the_cube(tmp_path):
     data, stat = cubes.values(SHAPE)
     cube = cubes.create(tmp_path / "work.fits", SHAPE)
