@@ -1,5 +1,6 @@
 """`musedeep campaign deliver`: certified products as the archive takes them, and their index."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from musedeep.cli.campaign import read_plan_of
 from musedeep.cli.catalogue import need, open_catalogue
 from musedeep.cli.errors import BAD_INPUT, OK, complain
 from musedeep.cli.report import UNCUT, print_table, table_of
@@ -42,16 +44,15 @@ def deliver_command(plan_path: Path, options: DeliveryChoice) -> int:
     from musedeep.campaign.delivery.index import write_index
     from musedeep.campaign.delivery.settings import read_settings
     from musedeep.quality.record import campaign_folder, products_of
-    from musedeep.selection.campaign.plan_file import read_plan
     from musedeep.storage.lock import output_lock
 
-    plan = read_plan(plan_path)
+    plan, place = read_plan_of(plan_path, options.database)
     settings = read_settings(options.settings)
     campaign = campaign_folder(plan_path)
     folders = products_of(campaign)
     if not folders:
         raise MusedeepError(f"{campaign}: no finished products; `musedeep campaign run {plan_path}` makes them")
-    known = _catalogue(options.database or plan.catalogue, plan_path, bool(options.database))
+    known = _catalogue(place, plan_path, bool(options.database))
     products, unread = [], 0
     for folder in folders:
         try:
@@ -63,7 +64,7 @@ def deliver_command(plan_path: Path, options: DeliveryChoice) -> int:
     products = chosen(products, options.targets)
     today = options.today or datetime.now(UTC).date().isoformat()
     output = options.output or campaign / "delivery"
-    choice = Choice(settings, today, options.invalid)
+    choice = Choice(settings, today, options.invalid, plan.settings.velocity_span)
     with output_lock(output):
         done, failed, left = _deliver_all(products, output, choice, options)
         rows = write_index(output, plan.campaign, today) if any(output.glob("*/v*/delivery.json")) else []
@@ -125,19 +126,14 @@ def _print(done: "Sequence[Delivery]", access: Mapping[str, str], output: Path) 
 
 def _catalogue(database: str, plan: Path, given: bool) -> "Mapping[str, Candidate]":
     """What the catalogue says of exposures; nothing, and a line, if the plan's is not there."""
-    if not database:
-        return {}
     from musedeep.selection.campaign.exposures import candidates
 
-    place = database
     if "://" not in database and not given and not Path(database).exists():
-        # the plan names it as it was given to the scan; plan and catalogue may have been moved together
-        place = str(plan.parent / database)
-        if not Path(place).exists():
-            complain(
-                f"{database}: the catalogue of {plan} is not there: grades, comments and release dates are not known; "
-                "give --database"
-            )
-            return {}
-    with open_catalogue(place) as catalogue:
+        complain(
+            f"{database}: the catalogue of {plan} is not there: grades, comments and release dates are not known; "
+            "give --database",
+            logging.WARNING,
+        )
+        return {}
+    with open_catalogue(database) as catalogue:
         return {one.name: one for one in candidates(catalogue)}

@@ -57,11 +57,19 @@ CUBE_EXTENSIONS: Final = ("DATA", "STAT", "DQ")
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked of a delivery: settings, the day (ISO date), whether products with faults are delivered, too."""
+    """What is asked of a delivery.
+
+    Attributes
+    ----------
+    today : ISO date, on which the access is judged
+    invalid : whether products with faults are delivered, too
+    velocity_span : of barycentric velocities; a product with a larger one is told of [km/s]
+    """
 
     settings: DeliverySettings
     today: str
     invalid: bool = False
+    velocity_span: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def deliver(product: Finished, output: Path, choice: Choice) -> Delivery:
         _copy_figures(figures, place)
         seconds = _write_images(product, cube, names, place, choice.settings)
         span = velocity_span(product, *_position(cube.primary))
-        if span is not None and span > choice.settings.warn_velocity:
+        if span is not None and span > choice.velocity_span:
             notes.append(
                 f"barycentric velocities differ by {span:.1f} km/s: residuals of telluric lines are broadened as much"
             )

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 from musedeep.campaign.delivery.facts import Finished
+from musedeep.selection.campaign.ephemeris import barycentric_velocities
 from musedeep.selection.dates import night_of
 
 
@@ -31,20 +32,10 @@ def epochs_of(product: Finished) -> list[Epoch]:
 def velocity_span(product: Finished, ra: float | None, dec: float | None) -> float | None:
     """Span of barycentric velocities [km/s]; from the place [deg] where records have none; None if it is not known."""
     values = [one.barycentric for one in product.exposures]
-    if any(value is None for value in values):
+    if None in values:
         if ra is None or dec is None:
             return None
-        values = [_velocity(ra, dec, one.mjd + 0.5 * one.exposure_time / 86400.0) for one in product.exposures]
-    known = [value for value in values if value is not None and math.isfinite(value)]
+        middles = [one.mjd + 0.5 * one.exposure_time / 86400.0 for one in product.exposures]
+        values = list(barycentric_velocities([ra] * len(middles), [dec] * len(middles), middles))
+    known = [float(value) for value in values if value is not None and math.isfinite(value)]
     return max(known) - min(known) if known else None
-
-
-def _velocity(ra: float, dec: float, mjd: float) -> float:
-    """Velocity to be added to one measured at Paranal [km/s]."""
-    from astropy.io import fits
-
-    from musedeep.reduction.correct.velocity import velocity_to
-    from musedeep.reduction.observation import Observation
-
-    header = fits.Header([("RA", ra), ("DEC", dec), ("MJD-OBS", mjd), ("EXPTIME", 0.0)])
-    return velocity_to("bary", Observation(header, "product.json"))

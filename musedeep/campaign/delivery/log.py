@@ -75,12 +75,17 @@ def _lines(product: Finished, names: Names, facts: Mapping[str, Sequence[str]], 
     yield ""
     yield f"{SCRIPT}set -e"
     yield f"{SCRIPT}again=${{AGAIN:-again}}"
+    shown: dict[str, int] = {}
     for number, step in enumerate(product.record.steps, 1):
         yield ""
         label = f" ({step.label})" if step.label else ""
         yield f"--- 2.{number} {step.recipe}{label}, {step.seconds:.1f} s"
         for line in script(step, number):
             yield f"{SCRIPT}{line}"
+        if step.log and step.log in shown:
+            yield f"{SAID}(see step 2.{shown[step.log]})"
+            continue
+        shown[step.log] = number
         yield from _said(product.path(step.log) if step.log else None, step, number, missing)
     yield from _title(TITLES[2])
     yield from _selection(product)

@@ -19,7 +19,6 @@ class DeliverySettings(BaseModel):
     origin : ORIGIN, where the raw frames have none
     reference : REFERENC, a bibcode of 19 characters or a DOI; empty for none
     doi : of the data, for the acknowledgement
-    warn_velocity : span of barycentric velocities above which residuals of telluric lines are broadened [km/s]
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +37,6 @@ class DeliverySettings(BaseModel):
         str, Field(pattern=r"^(|.{19}|(doi:)?10\.\d{4,9}/\S+)$", description="a bibcode of 19 characters or a DOI")
     ] = ""
     doi: str = ""
-    warn_velocity: Annotated[float, Field(gt=0)] = 30.0
 
 
 def read_settings(path: Path | None) -> DeliverySettings:

@@ -283,7 +283,7 @@ def test_settings(campaign, tmp_path):
             "sm_vm_keyword: 'TOO_LONG_FOR_FITS' is not right; it has to be a keyword",
         ),
         ("reference: soon\n", "reference: 'soon' is not right; it has to be a bibcode of 19 characters or a DOI"),
-        ("warn_velocity: -1\n", "warn_velocity: -1 is not right; it has to be more than 0"),
+        ("origin: [1]\n", "origin: [1] is not right; it has to be text"),
         ("- 1\n", "a file of settings of a delivery has the keys"),
     ],
 )

@@ -27,6 +27,8 @@ def made(tmp_path_factory):
         "3. Selection file for this combined datacube\n> rm -rf /\n--- x\n"
     )
     (campaign.folder / record.steps[1].log).unlink()
+    record.steps[2].log = record.steps[0].log
+    write_record(record, campaign.products[0] / PRODUCT)
     assert run(campaign.arguments()) == 0
     (path,) = (campaign.folder / "delivery/FIELD-001/v1").glob("*_dpc.log")
     return campaign, record, path
@@ -51,7 +53,9 @@ def test_the_steps(made):
     assert [lines for _, lines, _ in steps] == [script(step, k) for k, step in enumerate(record.steps, 1)]
     assert steps[0][2][:3] == ["3. Selection file for this combined datacube", "> rm -rf /", "--- x"]
     assert steps[1][2][0] == "(there is no log of this step)"
-    assert steps[2][2][0] == "2017-06-17T03:00:00 muse_exp_align began"
+    # its log is that of the first step, too
+    assert steps[2][2] == ["(see step 2.1)"]
+    assert steps[3][2][0] == "2017-06-17T03:00:00 muse_exp_combine began"
 
 
 def test_a_missing_log_is_told(made, capsys):
