@@ -72,7 +72,8 @@ def test_what_is_left_out(tmp_path):
     old = fits.Header(
         [("FILTER", "white"), ("SPEC_BIN", 0.1), ("CDELT1", 1.0), ("RA_ERR", 1.0), ("PROV7", "x"), ("OBID01", 7),
          ("PROGID1", "x"), ("ASSON9", "x"), ("ASSOC9", "x"), ("ARCFILE", "x"), ("LONGSTRN", "OGIP 1.0"),
-         ("SM_VM", "VM"), ("QC_COMM9", "old"), ("ORIGIN", "ESO"), ("HIERARCH ESO OBS NAME", "kept"), ("CHECKSUM", "x"), ("QCFLAG", "1")]
+         ("SM_VM", "VM"), ("QC_COMM9", "old"), ("ORIGIN", "ESO"), ("HIERARCH ESO OBS NAME", "kept"),
+         ("CHECKSUM", "x"), ("QCFLAG", "1")]
     )  # fmt: skip
     header = delivered(product(tmp_path), old)
     for key in old:

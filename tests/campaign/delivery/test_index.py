@@ -13,7 +13,8 @@ def one(name: str = "UDF-10", version: int = 1, **facts: object) -> DeliveredPro
     return DeliveredProduct(
         **{
             "name": name, "target": "UDF", "category": "DATACUBE_DEEP", "version": version, "source": "0",
-            "delivered": "2026", "access": "unknown", "exposures": 2, "seconds": 10.0, "first": "2014-01-01", "last": "2014-01-02", **facts,
+            "delivered": "2026", "access": "unknown", "exposures": 2, "seconds": 10.0,
+            "first": "2014-01-01", "last": "2014-01-02", **facts,
         }
     )  # fmt: skip
 
@@ -58,7 +59,6 @@ def test_names_in_a_page(tmp_path):
     write_record(one("<script>alert(1)</script>", investigators=['O"Brien & <b>']), folder / MANIFEST)
     write_index(tmp_path, "deep & <more>", "2026-01-01")
     page = (tmp_path / "index.html").read_text()
-    assert (
-        "<script>" not in page and "&lt;script&gt;" in page and "deep &amp; &lt;more&gt;" in page and "<b>" not in page
-    )
+    assert "&lt;script&gt;" in page and "deep &amp; &lt;more&gt;" in page
+    assert not any(tag in page for tag in ("<script>", "<b>", "<more>"))
     assert json.loads((tmp_path / "index.json").read_text())["products"][0]["investigators"] == ['O"Brien & <b>']
