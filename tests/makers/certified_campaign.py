@@ -23,6 +23,7 @@ from musedeep.quality.record import (
     ProductRecord,
     QualityRecord,
     ReviewRecord,
+    folder_name,
     read_record,
     write_record,
 )
@@ -115,8 +116,8 @@ def review(campaign: Path, folder: Path, state: str, findings: tuple[str, ...] =
     place = folder / "figures"
     place.mkdir(exist_ok=True)
     figures = {}
-    for name in ("product", *(exposure.name for exposure in record.used)):
-        path = place / f"{name}.png"
+    for name in ("deep", *(f"single:{exposure.name}" for exposure in record.used)):
+        path = place / f"{folder_name(name)}.png"
         path.write_bytes(PNG + name.encode())
         figures[name] = path.relative_to(campaign).as_posix()
     write_record(

@@ -182,20 +182,10 @@ def _figures(product: Finished, names: Names) -> tuple[dict[str, Path], list[str
 
 
 def figure_of(product: Finished, exposure: str) -> Path | None:
-    """The figure of an exposure, or (without one) of the product; None if there is none."""
-    if exposure:
-        stamp = exposure.partition(".")[2]
-        stamps = {stamp, stamp.replace(":", "_"), stamp.replace(":", "-")}
-        chosen = [
-            path
-            for key, path in product.quality.figures.items()
-            if any(one in key or one in Path(path).name for one in stamps)
-        ]
-    else:
-        own = ("product", "deep", "cube")
-        chosen = [product.quality.figures[key] for key in own if key in product.quality.figures]
-    paths = [product.path(path) for path in chosen]
-    return next((path for path in paths if path.is_file()), None)
+    """The figure of an exposure, or (without one) of the product, as quality control names them; None if not there."""
+    name = product.quality.figures.get(f"single:{exposure}" if exposure else "deep")
+    path = product.path(name) if name else None
+    return path if path is not None and path.is_file() else None
 
 
 def _copy_figures(figures: dict[str, Path], place: Path) -> None:

@@ -348,7 +348,7 @@ def small_map(campaign):
 def no_figure(campaign):
     path = campaign.products[0] / QUALITY
     record = read_record(QualityRecord, path)
-    del record.figures["MUSE.2017-06-16T06:00:00.000"]
+    del record.figures["single:MUSE.2017-06-16T06:00:00.000"]
     write_record(record, path)
 
 
