@@ -128,7 +128,9 @@ def measure(files: ProductFiles, ranges: Ranges, raws: bool = True) -> Assessed:
         brightest = ranges["satellite"].high if "satellite" in ranges else None
         findings += misalignment.findings(shifts) + trails.findings(found, brightest)
     if len(with_image) < len(exposures):
-        text = f"{len(exposures) - len(with_image)} of {len(exposures)} exposures have no image: stars do not judge them"
+        text = (
+            f"{len(exposures) - len(with_image)} of {len(exposures)} exposures have no image: stars do not judge them"
+        )
         findings.append(Finding(kind="no image", text=text))
     sources = seen.sources if seen is not None and len(seen.sources) else files.sources()
     width = float(np.nanmedian(seen.fwhm)) if seen is not None and np.isfinite(seen.fwhm).any() else USUAL
