@@ -26,8 +26,8 @@ from musedeep.selection.campaign.plan_file import Plan, Target, read_plan
 Shown = Literal["to review", "accepted", "certified", "rejected"]
 """State as it is shown: `review` of a record is "accepted" once a reviewer has said so."""
 
-VERDICTS: Final = ("accept", "reject", "certify", "reopen", "exclude", "include", "method")
-"""Actions that decide on the state of a product."""
+NO_VERDICT: Final = "comment"
+"""The action that decides nothing; all others do, those of the cascade too ("made again")."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Item:
         """Its state as it is shown."""
         if self.review.state != "review":
             return self.review.state
-        last = next((one.action for one in reversed(self.review.history) if one.action in VERDICTS), "")
+        last = next((one.action for one in reversed(self.review.history) if one.action != NO_VERDICT), "")
         return "accepted" if last == "accept" else "to review"
 
     @property

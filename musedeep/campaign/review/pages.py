@@ -37,6 +37,8 @@ COLUMNS: Final = (
     ("FWHM", "Of stars [arcsec]", True), ("ABMAGLIM", "Limiting magnitude, 5 sigma", True),
     ("Method", "standard or crowded", False), ("Made", "Date", False),
 )  # fmt: skip
+SHEET: Final = "single:"
+"""What names of figures of exposures begin with."""
 ASSETS: Final = ("review.css", "review.js", "icon.svg")
 
 
@@ -89,6 +91,8 @@ class Pages:
         """The page of a product."""
         items = self.campaign.newest()
         keys = [one.key for one in items]
+        older = [one for one in self.campaign.items() if one.product.name == item.product.name]
+        older = older[: [one.key for one in older].index(item.key)]
         newer = next((one for one in items if one.product.name == item.product.name and one.key != item.key), None)
         here = keys.index(newer.key if newer else item.key) if (newer or item.key in keys) else 0
         target = self.campaign.target(item.product.name)
@@ -106,6 +110,7 @@ class Pages:
             previous=f"{root}{_href(items[here - 1])}" if here > 0 else "",
             next=f"{root}{_href(items[here + 1])}" if here + 1 < len(items) else "",
             newer={"href": f"{root}{_href(newer)}", "version": newer.product.version} if newer else None,
+            older=[{"href": f"../{one.folder.name}/index.html", "version": one.product.version} for one in older],
             redo=redo_of(item.product, target), command=f"musedeep campaign run {self.campaign.plan_path.name}"
             + (f" --target {target.name}" if target else ""),
             time=time_parts(item.seconds),
@@ -120,12 +125,20 @@ class Pages:
         )  # fmt: skip
 
     def figures(self, item: Item) -> list[dict[str, str]]:
-        """Names of the figures that are there, and their addresses."""
+        """Names of the figures of a product that are there, and their addresses."""
         return [
             {"name": name.replace("_", " "), "file": f"pictures/figure-{number}.png"}
             for number, name in enumerate(item.quality.figures)
-            if self.figure(item, number) is not None
+            if not name.startswith(SHEET) and self.figure(item, number) is not None
         ]
+
+    def sheets(self, item: Item) -> dict[str, str]:
+        """Addresses of the figures of exposures that are there, by name of the exposure."""
+        return {
+            name.removeprefix(SHEET): f"pictures/figure-{number}.png"
+            for number, name in enumerate(item.quality.figures)
+            if name.startswith(SHEET) and self.figure(item, number) is not None
+        }
 
     def figure(self, item: Item, number: int) -> Path | None:
         """The file of a figure; None if it is no PNG of the campaign."""
@@ -143,6 +156,7 @@ class Pages:
         planned = next((one for one in target.products if one.name == item.product.name), None) if target else None
         inputs = set(planned.inputs) if planned else set()
         remarks = {one.exposure: one for one in target.rejected} if target else {}
+        sheets = self.sheets(item)
         rows = []
         for one in item.product.exposures:
             remark = remarks.get(one.name)
@@ -154,7 +168,7 @@ class Pages:
             can = "exclude" if one.name in inputs else "include" if remark and remark.rule == RULE else ""
             cosine = math.cos(math.radians(self._declination(item)))
             rows.append({
-                "name": one.name, "number": numbers.get(one.name),
+                "name": one.name, "number": numbers.get(one.name), "sheet": sheets.get(one.name, ""),
                 "when": one.date_obs[:16].replace("T", " ") or one.name,
                 "ob": one.ob_name or one.ob_id, "time": time_text(one.exposure_time), "matched": one.matched,
                 "residual": one.residual, "fwhm": _of(item, one, "fwhm"),
@@ -237,13 +251,30 @@ def _bar(image: Field | None) -> dict[str, Any] | None:
 
 
 def _scores(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """Rows of scores, those that failed first."""
-    ordered = sorted(scores, key=lambda one: one.score != 1)
+    """Rows of scores, those that failed first; of exposures that are good, the one that is closest to a limit."""
+    failed = [one for one in scores if one.score == 1]
+    good: dict[str, list[Score]] = {}
+    for one in scores:
+        if one.score != 1:
+            good.setdefault(one.name, []).append(one)
+    rows = [(one, one.exposure) for one in failed]
+    for alike in good.values():
+        worst = max(alike, key=_closeness)
+        rows.append((worst, worst.exposure if len(alike) == 1 else f"worst of {len(alike)} exposures"))
     return [
-        {"name": one.name, "exposure": one.exposure, "value": number_text(one.value), "unit": one.unit,
+        {"name": one.name, "exposure": exposure, "value": number_text(one.value), "unit": one.unit,
          "score": one.score, "source": one.source, "range": _range(one), "gauge": _gauge(one)}
-        for one in ordered
+        for one, exposure in rows
     ]  # fmt: skip
+
+
+def _closeness(score: Score) -> float:
+    """How close a value is to a limit: the larger, the closer; least if there is no value."""
+    if score.value is None or not math.isfinite(score.value):
+        return -math.inf
+    away = [score.value - score.low] if score.low is not None else []
+    away += [score.high - score.value] if score.high is not None else []
+    return -min(away, default=math.inf)
 
 
 def _range(score: Score) -> str:
