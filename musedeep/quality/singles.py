@@ -48,6 +48,7 @@ class Single:
     data : float32 (ny, nx), less its background; NaN where there are no data
     background, noise : median, and 1.4826 times the median absolute deviation, of the pixels
     scale : its transparency, by which `data` has been divided
+    pixels : lines and columns of the image in its file
     """
 
     name: str
@@ -57,6 +58,7 @@ class Single:
     background: float
     noise: float
     scale: float = 1.0
+    pixels: tuple[int, int] = (0, 0)
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -142,7 +144,7 @@ def read_singles(
     for one, view, own in zip(exposures, views, planes, strict=True):
         middle, noise = background(view.data)
         single = _on_grid(one.name, view.data - middle, own, plane, shape)
-        images.append(replace(single, background=middle, noise=noise))
+        images.append(replace(single, background=middle, noise=noise, pixels=view.data.shape))
     return Singles(plane, shape, images)
 
 
