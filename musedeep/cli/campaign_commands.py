@@ -95,3 +95,111 @@ def campaign_scan(
     from musedeep.cli.campaign import scan_command
 
     return scan_command(plan, database, name, set_ or [], today)
+
+
+ThisPlan = Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="Plan of a campaign.", show_default=False)]
+ItsDatabase = Annotated[
+    str, typer.Option("--database", metavar="FILE|URL", help="Catalogue; default: that of the plan's scan.")
+]
+
+
+@campaign.command("run")
+def campaign_run(
+    plan: ThisPlan,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target; may be given again.")] = None,
+    database: ItsDatabase = "",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes on this machine (default 1); jobs at most of a cluster.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Tasks at once on this machine; default: one per processor.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Limit for all processes together, for example 4GiB.")] = "4GiB",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address, or scheduler file, of a running dask scheduler to use.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Start workers as jobs of a cluster: slurm.", metavar="KIND")
+    ] = None,
+    cluster_profile: Annotated[
+        Path | None,
+        typer.Option(help="Profile of the jobs (YAML); default: ~/.config/musedeep/cluster.yaml.", metavar="FILE"),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print nights, steps, disk, memory and time, and stop.")
+    ] = False,
+    scale: Annotated[
+        str,
+        typer.Option(metavar="IFUSxEXPOSURES", help="With --dry-run: also what this would take, for example 24x125."),
+    ] = "",
+    rates: Annotated[
+        Path | None, typer.Option(help="With --dry-run: rates of your machine; see `musedeep rates`.")
+    ] = None,
+) -> int | None:
+    """Make the deep cubes of a plan: nights, single exposures, flux scales, offsets, combination.
+
+    The same command again resumes a run that was interrupted, and makes again what has changed.
+    """
+    from musedeep.cli.campaign_run import run_command
+    from musedeep.cli.resources import Resources
+
+    resources = Resources(workers, threads, memory, scheduler, False, cluster=cluster, cluster_profile=cluster_profile)
+    return run_command(plan, database, target or [], resources, dry_run, scale, rates)
+
+
+@campaign.command("status")
+def campaign_status(plan: ThisPlan, database: ItsDatabase = "") -> int | None:
+    """Say of each product of a plan whether it is made and up to date, and what a person has decided."""
+    from musedeep.cli.campaign_run import status_command
+
+    return status_command(plan, database)
+
+
+@campaign.command("review")
+def campaign_review(
+    plan: ThisPlan,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine; 0: any that is free.")] = 8321,
+    by: Annotated[str, typer.Option(metavar="NAME", help="Of the reviewer; default: the login name.")] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", metavar="DIR", help="Write the pages into a folder instead."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+) -> None:
+    """Look at products in a browser; accept, reject, certify them, exclude exposures.
+
+    Decisions are kept beside the products, and in the plan. The page is for this machine only.
+    """
+    from musedeep.cli.campaign_review import review_command
+
+    review_command(plan, port, by, export, overwrite)
+
+
+@campaign.command("deliver")
+def campaign_deliver(
+    plan: ThisPlan,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target, or product; may be repeated.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Default: delivery/ in the campaign's folder.")
+    ] = None,
+    database: ItsDatabase = "",
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Names of keywords, reference and DOI of the delivery.")
+    ] = None,
+    uncertified: Annotated[
+        bool, typer.Option("--uncertified", help="Deliver products that nobody has certified, too.")
+    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Only products of which all inputs are public.")] = False,
+    invalid: Annotated[
+        bool, typer.Option("--invalid", help="Deliver products, too, with which `musedeep validate` finds fault.")
+    ] = False,
+    today: Annotated[str, typer.Option(hidden=True)] = "",
+) -> int | None:
+    """Write a folder for each certified product, as the archive takes it, and an index of all.
+
+    A version that has been delivered is never replaced; a deeper one supersedes it.
+    """
+    from musedeep.cli.campaign_deliver import DeliveryChoice, deliver_command
+
+    choice = DeliveryChoice(target or [], output, database, settings, uncertified, public, invalid, today)
+    return deliver_command(plan, choice)

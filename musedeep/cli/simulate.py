@@ -111,14 +111,25 @@ def _made(progress: TerminalProgress) -> str:
     return f"{made}the same command goes on"
 
 
-def simulate_campaign_command(request: Path, directory: Path, overwrite: bool) -> None:
-    """Simulate the headers of a campaign and say what there is."""
+def simulate_campaign_command(
+    file: Path, directory: Path, headers_only: bool, workers: int | None, overwrite: bool
+) -> None:
+    """Simulate a campaign, or its headers alone, and say what there is."""
     from musedeep.simulate.campaign.layout import campaign_obs
+    from musedeep.simulate.campaign.nights import evening_of
     from musedeep.simulate.campaign.request import read_campaign
     from musedeep.simulate.campaign.write import write_campaign
 
-    obs = campaign_obs(read_campaign(request))
-    with TerminalProgress() as progress:
-        number = write_campaign(directory, obs, overwrite, progress)
-    nights = len({int(one.mjd - 0.5) for ob in obs for one in ob.exposures})
-    print(f"{directory}: {number} headers of {len(obs)} OBs in {nights} nights in raw/; programmes.csv, truth/")
+    request = read_campaign(file)
+    obs = campaign_obs(request)
+    of_nights = f"of {len(obs)} OBs in {len({evening_of(ob.start) for ob in obs})} nights in raw/; programmes.csv"
+    if headers_only:
+        with TerminalProgress() as progress:
+            number = write_campaign(directory, obs, overwrite, progress)
+        print(f"{directory}: {number} headers {of_nights}, truth/")
+        return
+    from musedeep.simulate.campaign.frames import simulate_campaign
+
+    with shown(_made) as progress:
+        number = simulate_campaign(directory, request, obs, workers, overwrite, progress)
+    print(f"{directory}: {number} raw frames {of_nights}, static/, truth/")

@@ -52,12 +52,14 @@ def night(
 def simulate_campaign(
     request: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="What it shall hold.", show_default=False)],
     directory: NewDirectory,
+    headers_only: Annotated[bool, typer.Option("--headers-only", help="No pixels: thousands of headers.")] = False,
+    workers: Processes = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Simulate a campaign of many nights by its headers alone: raw headers, night logs, programmes, and the truth."""
+    """Simulate a campaign of many nights: raw frames, night logs, programmes, static calibrations, and the truth."""
     from musedeep.cli.simulate import simulate_campaign_command
 
-    simulate_campaign_command(request, directory, overwrite)
+    simulate_campaign_command(request, directory, headers_only, workers, overwrite)
 
 
 @simulate.command()

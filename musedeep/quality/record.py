@@ -2,7 +2,7 @@
 
 A campaign of the plan deep.yaml lives in the folder deep/:
 
-    deep/nights/2017-06-16/reduced/     what `musedeep reduce` makes of a night
+    deep/nights/2017-06-16/WFM-AO-N/    what `musedeep reduce` makes of a night in a mode
     deep/products/<product>/v1/         a product in its first version: the cube, its images, and
         product.json                    how it was made (ProductRecord)
         quality.json                    scores, flag and figures (QualityRecord)
@@ -60,6 +60,7 @@ class ExposureRecord(Record):
     fwhm : of stars in the image [arcsec]; transparency : flux of stars over the best exposure
     background : of the image, median [1e-20 erg/s/cm2/Angstrom]
     barycentric : correction to the barycentre at mid-exposure [km/s]
+    sky_mask : SKY_MASK, the pixels that the sky was taken from
     """
 
     name: str
@@ -94,6 +95,7 @@ class ExposureRecord(Record):
     transparency: float | None = None
     background: float | None = None
     barycentric: float | None = None
+    sky_mask: str = ""
 
 
 class StepRecord(Record):
@@ -138,6 +140,8 @@ class ProductRecord(Record):
     aligned: bool = False
     alignment: list[AlignmentTry] = []
     steps: list[StepRecord] = []
+    key: str = ""
+    """Changes with all that the cube is made from."""
     made: str = ""
     """Date and time [ISO, UTC]."""
 

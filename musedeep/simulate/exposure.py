@@ -8,6 +8,27 @@ from musedeep.simulate.scene import Scene
 
 
 @dataclass(frozen=True)
+class Observation:
+    """The OB that an exposure belongs to, as headers tell of it.
+
+    Attributes
+    ----------
+    number, name : of the OB
+    start : of its execution, ISO 8601 to the second (UT)
+    run : observing run, as in 094.A-0001(A)
+    investigator : PI
+    target : as the observer wrote it
+    """
+
+    number: int
+    name: str
+    start: str
+    run: str
+    investigator: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Exposure:
     """What the telescope, the instrument and the sky did.
 
@@ -31,6 +52,9 @@ class Exposure:
     precipitable_water, temperature, humidity, pressure : mm, degrees Celsius, percent, hPa: of the site
     instrument_temperature : degrees Celsius
     satellite : a satellite crosses the field
+    field_rotation : degrees by which the field turns while the shutter is open, about the middle of the field
+    wavelength_shift : Angstrom by which wavelengths are off beside what the temperature does to them
+    observation : the OB; None: an OB of its own, as calibrations have
     """
 
     index: int
@@ -55,6 +79,9 @@ class Exposure:
     pressure: float = 743.5
     instrument_temperature: float = 12.5
     satellite: bool = False
+    field_rotation: float = 0.0
+    wavelength_shift: float = 0.0
+    observation: Observation | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +94,9 @@ class Template:
 
 
 def templates(exposures: Sequence[Exposure]) -> dict[int, Template]:
-    """The sequence of each exposure, by its index: exposures of one kind that follow each other make one."""
+    """The sequence of each exposure, by its index: exposures of one OB, or of one kind, that follow each other."""
     found: dict[int, Template] = {}
-    for _, members in itertools.groupby(exposures, key=lambda exposure: exposure.kind):
+    for _, members in itertools.groupby(exposures, key=lambda one: one.observation or one.kind):
         sequence = list(members)
         for number, exposure in enumerate(sequence, 1):
             found[exposure.index] = Template(sequence[0].date_obs[:19], number, len(sequence))

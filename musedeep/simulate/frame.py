@@ -27,6 +27,8 @@ DARK_KINDS = ("BIAS", "DARK")
 SCENE_KINDS = ("OBJECT", "SKY", "STD", "ASTROMETRY")
 NOISE = 5
 """Purpose of the random numbers of an exposure, beside those of optics.py."""
+TURN_STEPS = 5
+"""Angles over which the light of a turning field is averaged."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,30 @@ def expected_light(
     response: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Expected electrons of light on the trimmed image of an IFU, float64 (n_rows, n_columns): no noise, no dark."""
+    if exposure.field_rotation:
+        return _turning(exposure, optics, instrument, effects, seed, response)
     light = light_of(exposure, instrument, effects, seed)
     field = Field(optics, light.pointing, vignetting if light.vignetted and effects.vignetting else None)
     errors = slice_flux(exposure, optics.ifu, seed) if effects.slice_flux and exposure.kind == "OBJECT" else None
-    return render(field, light.components, exposure.exposure_time, exposure.instrument_temperature, response, errors)
+    temperature, shift = exposure.instrument_temperature, exposure.wavelength_shift
+    return render(field, light.components, exposure.exposure_time, temperature, response, errors, shift)
+
+
+def _turning(
+    exposure: Exposure,
+    optics: IfuOptics,
+    instrument: Instrument,
+    effects: Effects,
+    seed: int,
+    response: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """See `expected_light`, of a field that turns: the mean over the angles in the middles of equal parts of time."""
+    total = np.zeros_like(response)
+    for part in range(TURN_STEPS):
+        turned = exposure.field_rotation * ((part + 0.5) / TURN_STEPS - 0.5)
+        one = replace(exposure, field_rotation=0.0, position_angle=exposure.position_angle + turned)
+        total += expected_light(one, optics, instrument, effects, seed, response)
+    return total / TURN_STEPS
 
 
 def atmosphere_of(exposure: Exposure, effects: Effects) -> Atmosphere:

@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
 from musedeep.simulate.detector import BORDER, HALF_COLUMNS, HALF_ROWS, N_COLUMNS, N_ROWS, Detector
-from musedeep.simulate.exposure import Exposure, Template
+from musedeep.simulate.exposure import Exposure, Observation, Template
 from musedeep.simulate.optics import PIXEL_SCALE
 from musedeep.simulate.pinholes import ENCODER_STEPS, FOCAL_SCALE, mask_position
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, parallactic_angle
@@ -113,9 +113,31 @@ def primary_header(exposure: Exposure, template: Template | None = None) -> fits
         header[name] = (value, comment)
     for name, value in hierarch:
         header[f"HIERARCH ESO {name}"] = value
-    if scene is not None and exposure.satellite:
+    if scene is not None and exposure.satellite and exposure.observation is None:
         header["COMMENT"] = "a satellite crossed the field"
+    if exposure.observation is not None:
+        _add_observation(header, exposure.observation, exposure.kind)
     return header
+
+
+def _add_observation(header: fits.Header, observation: Observation, kind: str) -> None:
+    """Say which OB an exposure belongs to; letters that headers cannot hold become question marks."""
+    target = _plain(observation.target)
+    header["OBJECT"] = target if kind == "OBJECT" else kind
+    facts: dict[str, str | int] = {
+        "OBS TARG NAME": target,
+        "OBS NAME": _plain(observation.name),
+        "OBS ID": observation.number,
+        "OBS PROG ID": observation.run,
+        "OBS START": observation.start,
+        "OBS PI-COI NAME": _plain(observation.investigator),
+    }
+    for key, value in facts.items():
+        header[f"HIERARCH ESO {key}"] = value
+
+
+def _plain(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
 
 
 def _object(exposure: Exposure) -> str:

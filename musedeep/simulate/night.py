@@ -21,7 +21,16 @@ from musedeep.simulate.frame import DARK_KINDS, SCENE_KINDS, simulate_ifu
 from musedeep.simulate.guiding import guiding_extensions
 from musedeep.simulate.headers import extension_header, primary_header
 from musedeep.simulate.job import GUIDED_KINDS, IMAGE_BYTES, Job, cost_of
-from musedeep.simulate.request import FINISHED, UNFINISHED, directory_to_fill, read_request, request_of, write_request
+from musedeep.simulate.optics import Instrument
+from musedeep.simulate.request import (
+    FINISHED,
+    UNFINISHED,
+    Request,
+    directory_to_fill,
+    read_request,
+    request_of,
+    write_request,
+)
 from musedeep.simulate.sets_of_frames import night_sets, write_sets
 from musedeep.simulate.truth import write_truth
 from musedeep.storage.lock import LOCK, output_lock
@@ -61,13 +70,9 @@ def simulate_night(
         raise MusedeepError(
             f"{outdir.absolute()}: sets-of-frames cannot hold names with blanks; give another directory"
         )
-    from musedeep.simulate.statics import write_statics
-    from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
 
     def finish(new: Path, final: Path) -> None:
-        half_height = 0.5 * HEIGHT_OF_IFU * len(job.instrument.ifus) + STRIP_MARGIN
-        fields = [strip_of(load_astrometric_field(name), half_height) for name in field_names()]
-        statics = write_statics(_made(new / "static"), job.instrument, fields=fields)
+        statics = night_statics(_made(new / "static"), job.instrument)
         names = {e.index: job.file_name(e) for e in job.exposures}
         write_truth(_made(new / "truth"), job.instrument, job.effects, job.seed, job.exposures, names)
         sets = night_sets(
@@ -79,11 +84,25 @@ def simulate_night(
         )
         write_sets(_made(new / "sof"), sets)
 
-    _Simulation(job, "night", "raw", finish).run(outdir, workers, overwrite, progress or Silent())
+    Simulation({"raw": job}, request_of(job, "night"), finish).run(outdir, workers, overwrite, progress or Silent())
+
+
+def night_statics(directory: Path, instrument: Instrument) -> dict[str, Path]:
+    """Write the static calibrations of a night into a directory that exists; the path of each tag."""
+    from musedeep.simulate.statics import write_statics
+    from musedeep.statics.fields import field_names, load_astrometric_field, strip_of
+
+    half_height = 0.5 * HEIGHT_OF_IFU * len(instrument.ifus) + STRIP_MARGIN
+    fields = [strip_of(load_astrometric_field(name), half_height) for name in field_names()]
+    return write_statics(directory, instrument, fields=fields)
 
 
 def simulate_frames(
-    outdir: Path, job: Job, workers: int | None = None, overwrite: bool = False, progress: Progress | None = None
+    outdir: Path,
+    job: Job,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Make raw frames alone, with their `truth/`; parameters and errors as in `simulate_night`."""
 
@@ -91,41 +110,45 @@ def simulate_frames(
         names = {e.index: job.file_name(e) for e in job.exposures}
         write_truth(_made(new / "truth"), job.instrument, job.effects, job.seed, job.exposures, names)
 
-    _Simulation(job, "frames", ".", finish).run(outdir, workers, overwrite, progress or Silent())
+    Simulation({".": job}, request_of(job, "frames"), finish).run(outdir, workers, overwrite, progress or Silent())
 
 
 def _made(directory: Path) -> Path:
     """The directory, made."""
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 @dataclass(frozen=True)
-class _Simulation:
-    """A job, what is made of it ("night" or "frames"), and the directory of its raw frames below that of all.
+class Simulation:
+    """Jobs, by the directory of their raw frames below that of all, and the request that they come from.
 
-    `finish` makes directories with all the rest in a directory, for the final one.
+    `finish` makes all the rest in an empty directory, for the final one, when all frames are there.
     """
 
-    job: Job
-    kind: str
-    raw: str
+    jobs: Mapping[str, Job]
+    request: Request
     finish: Callable[[Path, Path], None]
 
+    @property
+    def total(self) -> int:
+        """Number of the frames."""
+        return sum(len(job.exposures) for job in self.jobs.values())
+
     def run(self, outdir: Path, workers: int | None, overwrite: bool, progress: Progress) -> None:
-        """Make what is missing in a directory that belongs to this job, or shall do so."""
-        final, request = outdir.absolute(), request_of(self.job, self.kind)
-        home = directory_to_fill(final, request, overwrite)
+        """Make what is missing in a directory that belongs to this request, or shall do so."""
+        final = outdir.absolute()
+        home = directory_to_fill(final, self.request, overwrite)
         try:
             with output_lock(home):
-                self._fill(home, final, request, overwrite, workers or available_processors(), progress)
+                self._fill(home, final, overwrite, workers or available_processors(), progress)
             if home != final:
                 replace_directory(home, final)
         except BrokenProcessPool:
-            made = len(self.job.exposures) - len(self._missing(home))
+            made = self.total - _number(self._missing(home))
             raise MusedeepError(
                 f"{outdir}: a process was killed, perhaps for want of memory (each takes about 1 GiB); {made} of "
-                f"{len(self.job.exposures)} frames are made, the same command with fewer --workers goes on"
+                f"{self.total} frames are made, the same command with fewer --workers goes on"
             ) from None
         except OSError as error:
             raise MusedeepError(f"{outdir}: cannot be written ({error.strerror or error}); check the disk") from error
@@ -134,45 +157,58 @@ class _Simulation:
             with suppress(OSError):
                 home.rmdir()
 
-    def _fill(
-        self, home: Path, final: Path, request: Mapping[str, str], overwrite: bool, workers: int, progress: Progress
-    ) -> None:
+    def _fill(self, home: Path, final: Path, overwrite: bool, workers: int, progress: Progress) -> None:
         """See `run`; the directory is there, and ours alone."""
         found, finished = read_request(home)
-        if found != request:
+        if found != self.request:
             # unfinished, of another request, and to be overwritten; or somebody has made it in this moment
             if not overwrite and any(path.name != LOCK for path in home.iterdir()):
                 raise MusedeepError(f"{home}: exists already; give another name, or --overwrite to replace it")
             _empty(home)
         missing = self._missing(home)
-        if found == request and finished and not missing:
+        if found == self.request and finished and not _number(missing):
             return
-        rest = replace(self.job, exposures=tuple(missing))
-        parts = sum(path.stat().st_size for path in (home / self.raw).glob(PARTS))
-        check_space(final, rest.space() - parts)
-        write_request(home / UNFINISHED, request)
-        raw = _made(home / self.raw)
+        rest = {raw: replace(job, exposures=tuple(missing[raw])) for raw, job in self.jobs.items()}
+        check_space(final, sum(job.space() for job in rest.values()) - sum(p.stat().st_size for p in self._parts(home)))
+        write_request(home / UNFINISHED, self.request)
         try:
-            progress.begin(len(self.job.exposures), "frames", len(self.job.exposures) - len(missing), rest.cost())
-            _make_raw(raw, rest, templates(self.job.exposures), workers, progress)
+            done, cost = self.total - _number(missing), sum(job.cost() for job in rest.values())
+            progress.begin(self.total, "frames", done, cost)
+            for raw, job in rest.items():
+                _make_raw(_made(home / raw), job, templates(self.jobs[raw].exposures), workers, progress)
             progress.begin(0, "writing the truth and what belongs to the frames")
             new = home / ".finish"
             shutil.rmtree(new, ignore_errors=True)
             self.finish(_made(new), final)
-            write_request(new / FINISHED, request)
-            for directory in sorted(new.iterdir()):
-                replace_directory(directory, home / directory.name)
+            write_request(new / FINISHED, self.request)
+            for path in sorted(new.iterdir()):
+                if path.is_dir():
+                    replace_directory(path, home / path.name)
+                else:
+                    path.replace(home / path.name)
             new.rmdir()
             (home / UNFINISHED).unlink()
             progress.stop()
         except BaseException:
-            if len(self._missing(home)) == len(self.job.exposures) and not list(raw.glob(PARTS)):
+            if _number(self._missing(home)) == self.total and not self._parts(home):
                 _empty(home)
             raise
 
-    def _missing(self, home: Path) -> list[Exposure]:
-        """The exposures whose frames are not there."""
-        return [e for e in self.job.exposures if not (home / self.raw / self.job.file_name(e)).exists()]
+    def _missing(self, home: Path) -> dict[str, list[Exposure]]:
+        """The exposures whose frames are not there, by their directory."""
+        return {
+            raw: [e for e in job.exposures if not (home / raw / job.file_name(e)).exists()]
+            for raw, job in self.jobs.items()
+        }
+
+    def _parts(self, home: Path) -> list[Path]:
+        """Images of single IFUs that are whole."""
+        return [path for raw in self.jobs for path in (home / raw).glob(PARTS)]
+
+
+def _number(exposures: Mapping[str, Sequence[Exposure]]) -> int:
+    """How many there are in all directories."""
+    return sum(len(some) for some in exposures.values())
 
 
 def _empty(home: Path) -> None:

@@ -94,15 +94,18 @@ class IfuOptics:
         rows = np.arange(1.0, N_ROWS + 1.0)
         return self.left[index](rows), self.right[index](rows)
 
-    def wavelength_rows(self, index: int, temperature: float = CALIBRATION_TEMPERATURE) -> Array:
-        """Coefficients over the rows of a slice, float64 (6, n_rows), as `forward.add_slice` takes them."""
+    def wavelength_rows(self, index: int, temperature: float = CALIBRATION_TEMPERATURE, shift: float = 0.0) -> Array:
+        """Coefficients over the rows of a slice, float64 (6, n_rows), as `forward.add_slice` takes them.
+
+        Wavelengths are off by their drift at the temperature (degrees Celsius) and by `shift` (Angstrom).
+        """
         u = (np.arange(1.0, N_ROWS + 1.0) - MIDDLE_ROW) / HALF_HEIGHT
         out = np.empty((6, N_ROWS))
         for i in range(3):
             polynomial = Polynomial(self.wavelength[index, i])
             out[i] = polynomial(u)
             out[3 + i] = polynomial.deriv()(u) / HALF_HEIGHT
-        out[0] += self.drift(temperature)
+        out[0] += self.drift(temperature) + shift
         return out
 
     def wavelength_at(self, index: int, x: Array, y: Array) -> Array:

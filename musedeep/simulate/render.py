@@ -92,6 +92,7 @@ def render(
     temperature: float,
     response: Array,
     slice_errors: Array | None = None,
+    shift: float = 0.0,
 ) -> Array:
     """Expected electrons of all components on a CCD, float64 (n_rows, n_columns).
 
@@ -101,6 +102,7 @@ def render(
     temperature : of the instrument, degrees Celsius: moves wavelengths and changes illuminations
     response : float64 (n_rows, n_columns), of the pixels
     slice_errors : float64 (48, 3), of the flux of the slices, as `slice_flux.slice_flux` gives them
+    shift : of wavelengths, beside their drift with temperature, Angstrom
     """
     optics = field.optics
     image = np.zeros((N_ROWS, N_COLUMNS))
@@ -111,7 +113,7 @@ def render(
     for index in range(N_SLICES):
         errors = None if slice_errors is None else slice_errors[index]
         left, right = optics.edges(index)
-        wave = optics.wavelength_rows(index, temperature)
+        wave = optics.wavelength_rows(index, temperature, shift)
         profiles = optics.line_spread.profiles(index)
         for component, spectrum in seen:
             if not isinstance(component, Component):

@@ -124,12 +124,12 @@ def night_schedule(mode: str, scene: Scene, seed: int, counts: Counts, n_ifus: i
         The target does not rise high enough, or not for so long an exposure.
     """
     night = _night_of(scene.ra)
-    day = list(_day(Clock(night - DAY_START), mode, counts))
+    day = list(day_calibrations(Clock(night - DAY_START), mode, counts))
     if day:
         end = day[-1].mjd + (day[-1].exposure_time + READ_OUT) / SECONDS_PER_DAY
         late = end - (sunset(night, TWILIGHT_SUN) - 0.02)
         if late > 0.0:
-            day = list(_day(Clock(night - DAY_START - late), mode, counts))
+            day = list(day_calibrations(Clock(night - DAY_START - late), mode, counts))
     return [*day, *_dark_hours(night, mode, scene, seed, counts, n_ifus, max(1000, len(day)))]
 
 
@@ -140,7 +140,7 @@ def _night_of(ra: float) -> int:
     return FIRST_DAY + near[0]
 
 
-def _day(clock: Clock, mode: str, counts: Counts) -> Iterator[Exposure]:
+def day_calibrations(clock: Clock, mode: str, counts: Counts) -> Iterator[Exposure]:
     """Calibrations of the afternoon."""
     common: dict[str, Any] = {"mode": mode, "instrument_temperature": CALIBRATION_TEMPERATURE}
     for _ in range(counts.biases):
@@ -166,53 +166,77 @@ def _dark_hours(
     rng = stream(seed, SCHEDULE)
     clock = Clock(sunset(night, TWILIGHT_SUN))
     clock.index = before
-    size = WIDE if mode.startswith("WFM") else 7.5
     start = night + MIDNIGHT - 0.5 * counts.objects * (counts.exposure_time + READ_OUT) / SECONDS_PER_DAY - 0.05
+    yield from twilight_flats(clock, mode, counts, rng)
+    clock.until(max(start, sunset(night, DARK_SUN)))
+    yield from calibrators(clock, mode, seed, counts, rng)
+    wait(clock, scene, counts.exposure_time)
+    shown = illumination(clock, mode, 11.2)
+    yield shown
+    blank = blank_sky(scene, seed, mode)
+    seconds = counts.exposure_time / 2
+    for _ in range(counts.skies):
+        at = weather(rng, mode, 11.2)
+        yield Exposure(kind="SKY", scene=blank, ra=blank.ra, dec=blank.dec, **at, **clock.take(seconds))
+    for number in range(counts.objects):
+        wait(clock, scene, counts.exposure_time)
+        if clock.mjd - shown.mjd > ILLUM_PERIOD:
+            shown = illumination(clock, mode, 11.2)
+            yield shown
+        at = weather(rng, mode, 11.2)
+        exposure = Exposure(kind="OBJECT", scene=scene, **at, **clock.take(counts.exposure_time))
+        yield replace(exposure, **_placed(scene, number, counts.objects, n_ifus, rng))
 
-    def air(temperature: float) -> dict[str, Any]:
-        """Weather and temperature of one exposure."""
-        return {
-            "mode": mode,
-            "instrument_temperature": temperature,
-            "seeing": _seeing(float(rng.uniform(0.6, 0.9)), mode),
-            "precipitable_water": round(float(rng.uniform(1.5, 4.0)), 2),
-            "temperature": round(temperature - 1.0, 2),
-            "humidity": round(float(rng.uniform(8.0, 20.0)), 1),
-            "pressure": round(float(rng.uniform(742.0, 745.0)), 2),
-        }
 
-    def illumination(temperature: float) -> Exposure:
-        """An ILLUM."""
-        return Exposure(kind="ILLUM", mode=mode, instrument_temperature=temperature, **clock.take(FLAT_TIME))
-
-    yield illumination(12.2)
+def twilight_flats(clock: Clock, mode: str, counts: Counts, rng: np.random.Generator) -> Iterator[Exposure]:
+    """Twilight flats from the time of the clock on, and their ILLUM; `rng` draws the weather."""
+    yield illumination(clock, mode, 12.2)
     for _ in range(counts.twilights):
         # at the zenith
         ra = ra_on_circle(round(local_sidereal_time(clock.mjd), 5))
-        yield Exposure(kind="SKYFLAT", ra=ra, dec=LATITUDE, **air(12.2), **clock.take(TWILIGHT_TIME))
-    clock.until(max(start, sunset(night, DARK_SUN)))
-    star, field = _calibrators(clock.mjd, seed, size)
+        at = weather(rng, mode, 12.2)
+        yield Exposure(kind="SKYFLAT", ra=ra, dec=LATITUDE, **at, **clock.take(TWILIGHT_TIME))
+
+
+def calibrators(clock: Clock, mode: str, seed: int, counts: Counts, rng: np.random.Generator) -> Iterator[Exposure]:
+    """Standard and astrometric field of a seed from the time of the clock on, each with its ILLUM."""
+    star, field = _calibrators(clock.mjd, seed, side(mode))
     for kind, target, seconds, number in (
         ("STD", star, _standard_time(star), counts.standards),
         ("ASTROMETRY", field, 120.0, counts.fields),
     ):
-        yield illumination(11.6)
+        yield illumination(clock, mode, 11.6)
         for _ in range(number):
-            yield Exposure(kind=kind, scene=target, ra=target.ra, dec=target.dec, **air(11.6), **clock.take(seconds))
-    _wait(clock, scene, counts.exposure_time)
-    shown = illumination(11.2)
-    yield shown
-    blank = make_scene("empty", scene.ra, _beside(scene.dec), seed=seed, size=size)
-    seconds = counts.exposure_time / 2
-    for _ in range(counts.skies):
-        yield Exposure(kind="SKY", scene=blank, ra=blank.ra, dec=blank.dec, **air(11.2), **clock.take(seconds))
-    for number in range(counts.objects):
-        _wait(clock, scene, counts.exposure_time)
-        if clock.mjd - shown.mjd > ILLUM_PERIOD:
-            shown = illumination(11.2)
-            yield shown
-        exposure = Exposure(kind="OBJECT", scene=scene, **air(11.2), **clock.take(counts.exposure_time))
-        yield replace(exposure, **_placed(scene, number, counts.objects, n_ifus, rng))
+            at = weather(rng, mode, 11.6)
+            yield Exposure(kind=kind, scene=target, ra=target.ra, dec=target.dec, **at, **clock.take(seconds))
+
+
+def weather(rng: np.random.Generator, mode: str, temperature: float) -> dict[str, Any]:
+    """Weather of one exposure, drawn; mode, and temperature of the instrument [degrees Celsius]."""
+    return {
+        "mode": mode,
+        "instrument_temperature": temperature,
+        "seeing": _seeing(float(rng.uniform(0.6, 0.9)), mode),
+        "precipitable_water": round(float(rng.uniform(1.5, 4.0)), 2),
+        "temperature": round(temperature - 1.0, 2),
+        "humidity": round(float(rng.uniform(8.0, 20.0)), 1),
+        "pressure": round(float(rng.uniform(742.0, 745.0)), 2),
+    }
+
+
+def illumination(clock: Clock, mode: str, temperature: float) -> Exposure:
+    """An ILLUM at a temperature of the instrument [degrees Celsius]."""
+    return Exposure(kind="ILLUM", mode=mode, instrument_temperature=temperature, **clock.take(FLAT_TIME))
+
+
+def side(mode: str) -> float:
+    """Of the field of view of an instrument mode [arcsec]."""
+    return WIDE if mode.startswith("WFM") else 7.5
+
+
+def blank_sky(scene: Scene, seed: int, mode: str) -> Scene:
+    """The blank field near a target."""
+    return make_scene("empty", scene.ra, _beside(scene.dec), seed=seed, size=side(mode))
 
 
 def _seeing(natural: float, mode: str) -> float:
@@ -220,7 +244,7 @@ def _seeing(natural: float, mode: str) -> float:
     return round(natural, 3) if mode.startswith("WFM") else round(natural * SHARP, 4)
 
 
-def _wait(clock: Clock, scene: Scene, seconds: float) -> None:
+def wait(clock: Clock, scene: Scene, seconds: float) -> None:
     """Wait until it is dark and a target stands high for the length of an exposure (with an ILLUM before it).
 
     Raises MusedeepError if that never happens.
@@ -315,7 +339,7 @@ def single_frames(
         raise MusedeepError(f"frame type '{kind}' is unknown; the types are {', '.join(KINDS)}")
     if kind in DAY_COUNTS:
         counts = Counts(biases=0, darks=0, flats=0, arcs=0, dark_time=exposure_time or Counts.dark_time)
-        day = _day(Clock(FIRST_DAY + 0.55), mode, replace(counts, **{DAY_COUNTS[kind]: number}))
+        day = day_calibrations(Clock(FIRST_DAY + 0.55), mode, replace(counts, **{DAY_COUNTS[kind]: number}))
         return [exposure for exposure in day if lamp is None or exposure.lamp == lamp]
     night = _night_of(scene.ra)
     if kind == "ILLUM":

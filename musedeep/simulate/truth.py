@@ -34,10 +34,12 @@ def write_truth(
     seed: int,
     exposures: Sequence[Exposure],
     names: Mapping[int, str],
+    sources: bool = True,
 ) -> None:
     """Write everything that a reduction should find into a directory that exists.
 
-    `names` has the name of each exposure's raw file, by its index.
+    `names` has the name of each exposure's raw file, by its index. The sources of the science targets are left out on
+    request.
     """
     known: dict[str, Any] = {
         "version": __version__,
@@ -64,15 +66,23 @@ def write_truth(
         for ifu in instrument.ifus:
             _write(slice_flux_table(science, names, ifu, seed), directory / f"slice-flux-{ifu:02d}.ecsv")
     scenes = {e.scene.name: e.scene for e in exposures if e.scene is not None and e.kind == "OBJECT"}
-    for scene in scenes.values():
-        _write(sources_table(scene), directory / "sources.ecsv")
-        _write(lines_table(scene), directory / "lines.ecsv")
+    for scene in scenes.values() if sources else ():
+        write_sources(scene, directory)
+
+
+def write_sources(scene: Scene, directory: Path, ending: str = "") -> None:
+    """Write sources and lines of a scene; `ending` is that of the names of the tables."""
+    _write(sources_table(scene), directory / f"sources{ending}.ecsv")
+    _write(lines_table(scene), directory / f"lines{ending}.ecsv")
 
 
 def exposures_table(exposures: Sequence[Exposure], names: Mapping[int, str], effects: Effects) -> Table:
     """One row an exposure: all that is known of it."""
     rows: list[dict[str, Any]] = []
-    plain = [field.name for field in fields(Exposure) if field.name not in ("scene", "pointing_error")]
+    left_out = {"scene", "pointing_error", "observation"}
+    rare = ("field_rotation", "wavelength_shift")
+    left_out |= {name for name in rare if not any(getattr(exposure, name) for exposure in exposures)}
+    plain = [field.name for field in fields(Exposure) if field.name not in left_out]
     for exposure in exposures:
         row: dict[str, Any] = {"file": names[exposure.index]}
         for name in plain:

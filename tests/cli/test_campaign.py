@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from musedeep.cli.main import run
+from musedeep.quality.record import ProductRecord, write_record
 from musedeep.selection.campaign.plan_file import read_plan
 
 CAMPAIGN = """seed: 5
@@ -22,7 +23,7 @@ drawn: {targets: 20, exposures: 400}
 def campaign(tmp_path_factory):
     place = tmp_path_factory.mktemp("campaign")
     (place / "campaign.yaml").write_text(CAMPAIGN)
-    assert run(["simulate", "campaign", str(place / "campaign.yaml"), str(place / "archive")]) == 0
+    assert run(["simulate", "campaign", str(place / "campaign.yaml"), str(place / "archive"), "--headers-only"]) == 0
     words = ["--programmes", str(place / "archive/programmes.csv"), "--database", str(place / "c.sqlite")]
     assert run(["catalogue", "add", str(place / "archive"), *words]) == 0
     with open(place / "archive/truth/exposures.csv", encoding="utf-8") as file:
@@ -87,6 +88,25 @@ def test_settings_and_bad_exposures(campaign, capsys):
     assert "line 1: tuesday is no name" in capsys.readouterr().err
 
 
+def test_two_campaigns_in_one_folder(campaign, tmp_path, capsys):
+    place, _ = campaign
+    words = ["--database", str(place / "c.sqlite")]
+    assert run(["campaign", "scan", str(tmp_path / "deep.yaml"), *words]) == 0
+    assert run(["campaign", "scan", str(tmp_path / "other.yaml"), *words]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert run(["campaign", "scan", str(tmp_path / "deep.yml"), *words]) == 1
+    error = capsys.readouterr().err
+    assert "deep.scan.json: belongs to another plan of this name" in error and error.count("\n") == 1
+    # products of another campaign in the folder of this one
+    record = ProductRecord(name="a", target="a", category="DATACUBE_DEEP", campaign="shallow")
+    (tmp_path / "deep/products/a/v1").mkdir(parents=True)
+    write_record(record, tmp_path / "deep/products/a/v1/product.json")
+    assert run(["campaign", "scan", str(tmp_path / "deep.yaml"), *words]) == 1
+    assert "a product of the campaign shallow, not of deep" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -97,16 +117,26 @@ def test_settings_and_bad_exposures(campaign, capsys):
             2,
             "--set max_inputs: 1 is not right; it has to be at least 2",
         ),
+        (["campaign", "scan", "new.yaml", "--set", "confirm=file"], 1, "give its name as merges_file"),
         (["simulate", "campaign", "none.yaml", "out"], 1, "no such simulated campaign"),
         (["simulate", "campaign", "wrong.yaml", "out"], 1, "did you mean exposures"),
         (["simulate", "campaign", "empty.yaml", "out"], 1, "no targets"),
+        (["simulate", "campaign", "drawn.yaml", "out"], 1, "or --headers-only"),
+        (["simulate", "campaign", "idle.yaml", "out", "--headers-only"], 1, "no target is observed in the night 2017"),
+        (["simulate", "campaign", "low.yaml", "out", "--headers-only"], 1, "does not stand high in the dark"),
+        (["simulate", "campaign", "whenever.yaml", "out"], 1, "need 'nights'"),
     ],
 )
 def test_what_cannot_be_done(tmp_path, monkeypatch, capsys, words, status, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wrong.yaml").write_text("drawn: {exposurs: 3}\n")
     (tmp_path / "empty.yaml").write_text("seed: 3\n")
+    (tmp_path / "drawn.yaml").write_text("drawn: {targets: 2, exposures: 8}\n")
+    (tmp_path / "whenever.yaml").write_text("targets: [{name: a, ra: 1, dec: 0}]\n")
+    (tmp_path / "low.yaml").write_text("targets: [{name: a, ra: 200, dec: 0, nights: [2017-11-17]}]\n")
+    (tmp_path / "idle.yaml").write_text("nights: [{date: 2017-11-17}]\ntargets: [{name: a, ra: 1, dec: 0}]\n")
+    given = {path.name for path in tmp_path.iterdir()}
     assert run(words) == status
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"wrong.yaml", "empty.yaml"}
+    assert {path.name for path in tmp_path.iterdir()} == given

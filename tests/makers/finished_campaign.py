@@ -105,6 +105,7 @@ def truth_of(
     seed: int,
     stars: int = 8,
     shifted: dict[int, float] | None = None,
+    pointing: float = 0.15,
 ) -> Truth:
     """Draw a field and conditions; `shifted` are wrong offsets by number of the exposure [arcsec]."""
     rng = np.random.default_rng(seed)
@@ -126,7 +127,7 @@ def truth_of(
         np.column_stack([np.array(places[:stars]).reshape(-1, 2), peaks]),
         (*places[stars], slice(max(0, middle - 2), middle + 3)),
         rng.uniform(0.65, 0.9, exposures), rng.uniform(0.85, 1.0, exposures), rng.normal(0.0, 1.0, exposures),
-        rng.normal(0.0, 0.15, (exposures, 2)), shifts,
+        pointing * rng.normal(0.0, 1.0, (exposures, 2)), shifts,
     )  # fmt: skip
 
 
@@ -138,9 +139,18 @@ def moffat(shape: tuple[int, int], x: float, y: float, fwhm: float) -> Floats:
 
 
 def exposure_cube(
-    truth: Truth, number: int, shape: tuple[int, int, int], seed: int, moved: bool, trail: Trail | None = None
+    truth: Truth,
+    number: int,
+    shape: tuple[int, int, int],
+    seed: int,
+    moved: bool,
+    trail: Trail | None = None,
+    noise: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Voxels of a single exposure on the grid of the cube; `moved` by its wrong offset, or by its pointing error."""
+    """Voxels of a single exposure on the grid of the cube; `moved` by its wrong offset, or by its pointing error.
+
+    The noise is a factor on the usual one.
+    """
     rng = np.random.default_rng([seed, number, int(moved)])
     east, north = truth.shifts[number] if moved else truth.pointing[number]
     dx, dy = -east / SPAXEL, north / SPAXEL
@@ -148,7 +158,8 @@ def exposure_cube(
     for x, y, peak in truth.stars:
         stars += peak * moffat(shape[1:], x + dx, y + dy, truth.fwhm[number])
     x, y, planes = truth.galaxy
-    line[planes] = 400.0
+    if shape[0] > 1:
+        line[planes] = 400.0
     galaxy = moffat(shape[1:], x + dx, y + dy, math.hypot(truth.fwhm[number], 0.5))
     flux = stars + galaxy * (8.0 + line)[:, None, None]
     if trail and trail.exposure == number:
@@ -157,7 +168,7 @@ def exposure_cube(
         away = v * math.cos(angle) - u * math.sin(angle) - trail.distance
         flux = flux + trail.peak * np.exp(-0.5 * (away / (0.5 * truth.fwhm[number] / SPAXEL)) ** 2)
     flux = truth.transparency[number] * flux + truth.background[number]
-    return np.asarray(flux + math.sqrt(VARIANCE) * rng.normal(size=shape), np.float32)
+    return np.asarray(flux + noise * math.sqrt(VARIANCE) * rng.normal(size=shape), np.float32)
 
 
 def combined(
@@ -184,6 +195,7 @@ def finished_campaign(
     seed: int = 1,
     name: str = "deep",
     method: Method = "standard",
+    pointing: float = 0.15,
 ) -> FinishedCampaign:
     """Make a finished campaign in a folder.
 
@@ -193,10 +205,11 @@ def finished_campaign(
     shifted : wrong offsets [arcsec] by number of the exposure, from 0
     oversubtracted : whether 30e-20 too much sky is taken off
     stars : 0 for an empty field
+    pointing : standard deviation of errors of the pointing [arcsec]
     """
     plan_path = parent / f"{name}.yaml"
     campaign = campaign_folder(plan_path)
-    truth = truth_of(exposures, shape[1:], shape[0], seed, stars, shifted)
+    truth = truth_of(exposures, shape[1:], shape[0], seed, stars, shifted, pointing)
     folder = product_folder(campaign, "FIELD-001", 1)
     for part in (folder / "singles", folder / "logs"):
         part.mkdir(parents=True)

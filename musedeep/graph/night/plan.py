@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from musedeep.declaration import Cost, Scope
+from musedeep.declaration import Cost, Parameters, Scope
 from musedeep.errors import MusedeepError, nearest
 from musedeep.recipes.registry import declared, steps
 
@@ -26,6 +26,7 @@ class FrameSet:
     products : paths that other sets may list
     directory : of the products, below that of the night; empty: there
     exposure : number of the exposure, of a recipe on single ones; 0: none
+    parameters : (name, value) of this set alone, before those of the recipe in the whole night
     """
 
     name: str
@@ -36,6 +37,14 @@ class FrameSet:
     products: tuple[str, ...] = ()
     directory: str = ""
     exposure: int = 0
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def settings(self, common: Parameters) -> Parameters:
+        """Its parameters, where the recipe has some in the whole night; MusedeepError for a wrong one."""
+        own = common
+        if self.parameters:
+            own = declared()[self.recipe].parse({**common.given, **dict(self.parameters)})
+        return own.model_copy(update={"nifu": self.ifu} if "nifu" in type(own).model_fields else {})
 
 
 @dataclass(frozen=True)

@@ -390,9 +390,7 @@ class _Run:
         self.outcome.products = [path for path in self.outcome.products if path not in gone]
 
     def _settings(self, task: Task) -> Parameters:
-        settings = self.parameters[task.frames.recipe]
-        ifu = {"nifu": task.frames.ifu} if "nifu" in type(settings).model_fields else {}
-        return settings.model_copy(update=ifu)
+        return task.frames.settings(self.parameters[task.frames.recipe])
 
     def _key(self, task: Task, frames: Any, keys: Mapping[str, str] | None = None) -> str:
         settings = self._settings(task).texts()

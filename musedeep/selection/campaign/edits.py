@@ -8,7 +8,7 @@ are kept as they are.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from musedeep.selection.campaign.plan_file import Memory, Plan, Product, Target
+from musedeep.selection.campaign.plan_file import BY_FILE, Memory, Plan, Product, Target
 from musedeep.selection.campaign.rejection import HOLD, KEEP, REJECT, Decision
 
 PERSON: Final = "plan"
@@ -31,6 +31,7 @@ class Edits:
     changed : names of keys of targets (method, group_by, name, comment) that were changed, by name of the target
     products : products that a person has made or changed, by name of the target
     merges : decisions on names that may be one target
+    dates : when exposures were decided on: what, rule, and date
     """
 
     known: set[str] = field(default_factory=set)
@@ -40,6 +41,7 @@ class Edits:
     changed: dict[str, set[str]] = field(default_factory=dict)
     products: dict[str, list[Product]] = field(default_factory=dict)
     merges: dict[frozenset[str], tuple[bool, str]] = field(default_factory=dict)
+    dates: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
 def edits_of(plan: Plan, before: Memory | None) -> Edits:
@@ -54,6 +56,7 @@ def edits_of(plan: Plan, before: Memory | None) -> Edits:
             edits.decisions[name] = replace(decision, by=PERSON if decision.by == "rule" else decision.by)
         elif there.by != "rule":
             edits.decisions[name] = there
+    edits.dates = {name: (said.what, said.rule, said.date) for name, said in now.items() if said.date}
     edits.waiting = {name: said for name, said in now.items() if said.what == HOLD and said.rule == NEW}
     for name in set(was) - set(now):
         edits.decisions[name] = Decision(REJECT, "plan", GONE, PERSON)
@@ -72,19 +75,24 @@ def edits_of(plan: Plan, before: Memory | None) -> Edits:
         if others:
             edits.products[target.name] = others
     for merge in plan.merges:
-        if merge.confirmed is not None and merge.by != "rule":
+        if merge.confirmed is not None and merge.by != "rule" and not merge.by.startswith(BY_FILE):
             edits.merges[frozenset((merge.first, merge.second))] = merge.confirmed, merge.by or PERSON
     mine_merges = {frozenset((one.first, one.second)): one.confirmed for one in old.merges}
     for merge in plan.merges:
         pair = frozenset((merge.first, merge.second))
         if merge.confirmed is not None and merge.confirmed != mine_merges.get(pair, merge.confirmed):
-            edits.merges[pair] = merge.confirmed, PERSON if merge.by in ("", "rule") else merge.by
+            edits.merges[pair] = (
+                merge.confirmed,
+                PERSON if merge.by in ("", "rule") or merge.by.startswith(BY_FILE) else merge.by,
+            )
     return edits
 
 
 def _moved(product: Product, mine: dict[str, Product], target: Target, edits: Edits) -> bool:
     """Whether inputs were moved between products, beyond being kept or left out."""
     elsewhere = {one for other in mine.values() if other.name != product.name for one in other.inputs}
+    if product.variant:
+        return set(product.inputs) != set(mine[product.name].inputs)
     added = set(product.inputs) - set(mine[product.name].inputs)
     return bool(added & elsewhere)
 
@@ -99,10 +107,10 @@ def _states(plan: Plan) -> dict[str, Decision]:
     found: dict[str, Decision] = {}
     for target in plan.targets:
         for what, remarks in ((HOLD, target.undecided), (REJECT, target.rejected)):
-            found |= {one.exposure: Decision(what, one.rule, one.text, one.by) for one in remarks}
+            found |= {one.exposure: Decision(what, one.rule, one.text, one.by, one.date) for one in remarks}
         found |= {one: Decision(by="rule") for product in target.products for one in product.inputs}
         found |= {
-            one.exposure: Decision(KEEP, one.rule, one.text, one.by)
+            one.exposure: Decision(KEEP, one.rule, one.text, one.by, one.date)
             for one in target.kept
             if found.get(one.exposure, Decision(HOLD)).what == KEEP
         }

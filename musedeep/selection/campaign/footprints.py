@@ -9,7 +9,7 @@
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -118,6 +118,18 @@ def outline(pointing: Pointing) -> Geometry:
     square = Polygon([(-half, -half), (half, -half), (half, half), (-half, half)])
     # position angles count from north to east
     return union_all([rotate(square, -angle, origin=(0, 0)) for angle in pointing.angles])
+
+
+def outlines(fields: Iterable[tuple[float, float, float, float]]) -> Geometry:
+    """What fields cover together: east and north of their centres [arcsec], angle [rad], side [arcsec] of each."""
+    # dithers of less than an arcsecond cover the same
+    places = {(round(east), round(north), round(turn, 2), side) for east, north, turn, side in fields}
+    found = []
+    for east, north, turn, side in places:
+        half = side / 2.0
+        square = Polygon([(-half, -half), (half, -half), (half, half), (-half, half)])
+        found.append(translate(rotate(square, -turn, origin=(0, 0), use_radians=True), east, north))
+    return union_all(found)
 
 
 def connected(n: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:

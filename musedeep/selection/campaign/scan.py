@@ -11,14 +11,16 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import isfinite
 
 from musedeep.errors import MusedeepError
 from musedeep.selection.campaign.edits import GONE, NEW, Edits, edits_of
+from musedeep.selection.campaign.ephemeris import barycentric_velocities
 from musedeep.selection.campaign.exposures import Candidate
+from musedeep.selection.campaign.finished import Finished, with_version
 from musedeep.selection.campaign.grouping import Evidence, Group, groups_of
 from musedeep.selection.campaign.plan_file import (
     GroupBy,
@@ -31,7 +33,7 @@ from musedeep.selection.campaign.plan_file import (
     Target,
     Unplanned,
 )
-from musedeep.selection.campaign.products import divided, product_of
+from musedeep.selection.campaign.products import divided, product_of, varied
 from musedeep.selection.campaign.rejection import HOLD, KEEP, REJECT, Decision, Rules, decide
 from musedeep.selection.dates import date_of
 
@@ -44,6 +46,9 @@ def scan(
     before: Plan | None = None,
     memory: Memory | None = None,
     bad: dict[str, str] | None = None,
+    finished: Mapping[str, Finished] | None = None,
+    previews: Mapping[str, str] | None = None,
+    merges: Mapping[frozenset[str], tuple[bool, str]] | None = None,
 ) -> tuple[Plan, list[str]]:
     """The plan of a campaign.
 
@@ -55,10 +60,13 @@ def scan(
     before : the plan as it is now, with a person's edits; None: there is none
     memory : what the last scan has written and known
     bad : exposures to reject, with the reason
+    finished : last versions of products that have been made, by name
+    previews : paths of field images, by exposure
+    merges : decisions of a file on pairs of names, see `read_merges`; those of the plan go before
 
     Returns
     -------
-    the new plan, and notes on exposures that were left out
+    the new plan, and notes on exposures that were left out, and on names of bad ones that are unknown
 
     Raises
     ------
@@ -80,14 +88,24 @@ def scan(
             usable.append(one)
         else:
             notes.append(f"{one.name}: no position, keywords RA and DEC: left out")
-    groups, evidence = groups_of(usable, settings.confirm, edits.merges, settings.time_factor)
-    rules = Rules(tuple(settings.modes), settings.seeing_factor, settings.shortest, bad)
+    if strange := sorted(set(bad or ()) - names):
+        notes.append(f"{strange[0]}{' and others' if strange[1:] else ''}: bad, but not in the catalogue")
+    groups, evidence = groups_of(usable, settings.confirm, dict(merges or {}) | edits.merges, settings.time_factor)
+    pairs = {frozenset((one.first, one.second)) for one in evidence}
+    notes += [
+        f"{' and '.join(sorted(pair))}: no names of overlapping fields" for pair in merges or {} if pair not in pairs
+    ]
     skies = [one for one in candidates if one.exposure.tag == "SKY"]
+    rules, velocities = _rules(settings, bad), _velocities(usable)
+    facts = Facts(usable, skies, rules, settings, today, edits, before is None, velocities, previews or {})
     plan = Plan(campaign=campaign, scanned=today, settings=settings)
+    elsewhere = _apart(groups, usable)
     for group in groups:
-        target = _target(group, usable, skies, rules, settings, today, edits, first=before is None)
+        target = _target(group, facts)
+        target.evidence += elsewhere.get(group.name, [])
+        target.products = [with_version(product, finished or {}) for product in target.products]
         deep = [product for product in target.products if product.category == "DATACUBE_DEEP"]
-        other = [product for product in target.products if product.category != "DATACUBE_DEEP"]
+        other = [p for p in target.products if p.category != "DATACUBE_DEEP" and not p.variant]
         mine = edits.targets.get(usable[group.members[0]].name)
         if deep or target.undecided or mine is not None:
             plan.targets.append(target)
@@ -119,27 +137,75 @@ def _unplanned(target: Target, product: Product, settings: Settings) -> Unplanne
     return Unplanned(target=product.name, final=product.category, exposures=len(product.inputs), why=why)
 
 
-def _target(
-    group: Group,
-    exposures: Sequence[Candidate],
-    skies: Sequence[Candidate],
-    rules: Rules,
-    settings: Settings,
-    today: str,
-    edits: Edits,
-    first: bool,
-) -> Target:
+@dataclass(frozen=True)
+class Facts:
+    """What the targets of a plan are made from; see `scan`.
+
+    `velocities` are barycentric ones by exposure [km/s]; `first` says that there was no plan before.
+    """
+
+    exposures: Sequence[Candidate]
+    skies: Sequence[Candidate]
+    rules: Rules
+    settings: Settings
+    today: str
+    edits: Edits
+    first: bool
+    velocities: Mapping[str, float]
+    previews: Mapping[str, str]
+
+
+def _rules(settings: Settings, bad: dict[str, str] | None) -> Rules:
+    own = Rules()
+    rejected, held = settings.rejected_comments, settings.held_comments
+    return Rules(
+        modes=tuple(settings.modes),
+        seeing_factor=settings.seeing_factor,
+        shortest=settings.shortest,
+        sun_altitude=settings.sun_altitude,
+        first_night=settings.first_night,
+        bad=bad,
+        rejected_comments=own.rejected_comments if rejected is None else tuple(rejected),
+        held_comments=own.held_comments if held is None else tuple(held),
+    )
+
+
+def _velocities(exposures: Sequence[Candidate]) -> dict[str, float]:
+    one = [candidate.exposure for candidate in exposures]
+    middles = [e.mjd + (e.exposure_time if e.exposure_time > 0 else 0.0) / 172800.0 for e in one]
+    found = barycentric_velocities([e.ra for e in one], [e.dec for e in one], middles)
+    return {e.name: float(velocity) for e, velocity in zip(one, found, strict=True)}
+
+
+def _apart(groups: Sequence[Group], exposures: Sequence[Candidate]) -> dict[str, list[str]]:
+    """Of groups that share an OB, whose pointings do not overlap then: a sentence, by name of the group."""
+    holders: dict[str, dict[str, None]] = {}
+    for group in groups:
+        for k in group.members:
+            if ob := exposures[k].exposure.ob_id:
+                holders.setdefault(ob, {})[group.name] = None
+    found: dict[str, list[str]] = {}
+    for ob, names in holders.items():
+        for name in names:
+            others = [other for other in names if other != name]
+            if others and name not in found:
+                found[name] = [f"OB {ob} holds pointings that do not overlap, also of {', '.join(others)}"]
+    return found
+
+
+def _target(group: Group, facts: Facts) -> Target:
+    exposures, settings, today, edits = facts.exposures, facts.settings, facts.today, facts.edits
     members = [exposures[k] for k in group.members]
     decisions: dict[int, Decision] = {}
     new = []
-    for k, one, ruled in zip(group.members, members, decide(members, rules), strict=True):
+    for k, one, ruled in zip(group.members, members, decide(members, facts.rules), strict=True):
         given = edits.decisions.get(one.name)
         if given is not None:
             # a rule that a person does not follow stays in the plan
             decisions[k] = given if given.what != KEEP else replace(given, rule=ruled.rule, text=ruled.text)
         elif one.name in edits.waiting and ruled.what != REJECT:
             decisions[k] = edits.waiting[one.name]
-        elif first or one.name in edits.known or ruled.what == REJECT:
+        elif facts.first or one.name in edits.known or ruled.what == REJECT:
             decisions[k] = ruled
         else:
             would = f"new; the rules would {ruled.what} it" + (f": {ruled.text}" if ruled.text else "")
@@ -149,12 +215,11 @@ def _target(
     kept_keys = edits.changed.get(mine.name, set()) if mine else set()
     group_by: GroupBy = mine.group_by if mine and "group_by" in kept_keys else group.group_by
     name = mine.name if mine else group.name
-    last = max(one.exposure.mjd for one in members)
     target = Target(
         name=name,
         names=list(group.names),
         place=group.place,
-        state=_state(last, settings, today),
+        state=_state(members, settings, today),
         method=mine.method if mine else "standard",
         group_by=group_by,
         comment=mine.comment if mine else "",
@@ -162,34 +227,77 @@ def _target(
     )
     if new:
         seconds = sum(one.exposure.exposure_time for one in new if one.exposure.exposure_time > 0)
-        target.deeper = f"{len(new)} new exposures, {seconds:.0f} s: decide on them for a deeper version"
+        target.deeper = f"deeper version possible: + {len(new)} exposures, + {seconds:.0f} s; decide on them"
     for what, remarks in ((KEEP, target.kept), (REJECT, target.rejected), (HOLD, target.undecided)):
         remarks += [
-            Remark(exposure=exposures[k].name, rule=said.rule, text=said.text, by=said.by)
+            Remark(
+                exposure=exposures[k].name,
+                rule=said.rule,
+                text=said.text,
+                by=said.by,
+                date=_decided(exposures[k].name, said, facts),
+            )
             for k, said in decisions.items()
             if said.what == what and (what != KEEP or (said.by != "rule" and said.rule))
         ]
     fixed = edits.products.get(mine.name, []) if mine else []
-    taken = {one for product in fixed for one in product.inputs}
+    taken = {one for product in fixed if not product.variant for one in product.inputs}
     kept = {k for k, said in decisions.items() if said.what == KEEP and exposures[k].name not in taken}
     by_name = {one.name: one for one in members}
     for title, inputs in divided(group, kept, exposures, group_by, settings, name):
-        target.products.append(product_of(title, [exposures[k] for k in inputs], skies, settings, today))
+        whole = [exposures[k] for k in inputs]
+        target.products.append(product_of(title, whole, facts.skies, settings, today, facts.velocities))
+        target.products += _variants(target.products[-1], whole, {one.name for one in fixed}, facts)
     for product in fixed:
         chosen = [by_name[one] for one in product.inputs if one in by_name]
         if chosen:
-            target.products.append(product_of(product.name, chosen, skies, settings, today))
-    shared = Counter(one for product in target.products for one in product.inputs)
-    for product in target.products:
+            target.products.append(
+                product_of(product.name, chosen, facts.skies, settings, today, facts.velocities, product.variant)
+            )
+    whole_ones = [product for product in target.products if not product.variant]
+    if len(whole_ones) > 1 and settings.max_inputs is not None and len(kept) > settings.max_inputs:
+        target.evidence.append(
+            f"divided: {len(kept)} exposures, max_inputs is {settings.max_inputs}; musedeep needs no limit (null)"
+        )
+    target.previews = list(dict.fromkeys(facts.previews[one.name] for one in members if one.name in facts.previews))
+    shared = Counter(one for product in whole_ones for one in product.inputs)
+    for product in whole_ones:
         if twice := sum(shared[one] > 1 for one in product.inputs):
             product.notes.append(f"{twice} inputs are in another product, too")
     return target
 
 
-def _state(last: float, settings: Settings, today: str) -> str:
-    """Whether observations have come to an end, as far as dates tell."""
-    end = date.fromisoformat(date_of(last)[:10]) + timedelta(days=settings.wait_days)
-    return "ready" if end.isoformat() <= today else f"waiting until {end.isoformat()}, for more observations"
+def _variants(product: Product, inputs: Sequence[Candidate], taken: set[str], facts: Facts) -> list[Product]:
+    """Other cubes of a product's exposures, as wished: of two at least, and not of all."""
+    found = []
+    for variant in facts.settings.variants:
+        name = f"{product.name} {variant.name}"
+        chosen = varied(inputs, variant)
+        if 1 < len(chosen) < len(inputs) and name not in taken:
+            found.append(
+                product_of(name, chosen, facts.skies, facts.settings, facts.today, facts.velocities, variant.name)
+            )
+    return found
+
+
+def _decided(name: str, said: Decision, facts: Facts) -> str:
+    """Date of a decision: of an earlier scan if it says the same, else today."""
+    what, rule, day = facts.edits.dates.get(name, ("", "", ""))
+    return said.date or (day if (what, rule) == (said.what, said.rule) else "") or facts.today
+
+
+def _state(members: Sequence[Candidate], settings: Settings, today: str) -> str:
+    """Whether observations have come to an end: all runs are completed, or the last exposure is long ago."""
+    completed = [one.programme.get("completed", "")[:10] for one in members]
+    last = date_of(max(one.exposure.mjd for one in members))[:10]
+    if all(completed):
+        end = date.fromisoformat(max(completed)) + timedelta(days=settings.settle_days)
+        why = f"its runs are completed since {max(completed)}"
+    else:
+        end = date.fromisoformat(last) + timedelta(days=settings.wait_days)
+        why = f"its last exposure is of {last}"
+    day = end.isoformat()
+    return f"ready: {why}" if day <= today else f"waiting until {day} for more observations: {why}"
 
 
 def _words(members: Sequence[Candidate], settings: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""Programme tables (CSV or YAML): investigator, title, abstract, day of release, service or visitor mode."""
+"""Programme tables (CSV or YAML): investigator, title, abstract, day of release, service or visitor mode, last day."""
 
 import csv
 from pathlib import Path
@@ -8,7 +8,7 @@ from musedeep.errors import MusedeepError, nearest
 from musedeep.selection.dates import mjd_of
 from musedeep.storage.yaml_file import read_mapping
 
-KEYS: Final = ("run", "pi", "title", "abstract", "release_date", "observing_mode")
+KEYS: Final = ("run", "pi", "title", "abstract", "release_date", "observing_mode", "completed")
 ALSO: Final = {
     "prog_id": "run", "prog id": "run", "programme": "run", "program": "run", "prog. id": "run",
     "pi_coi": "pi", "pi/coi": "pi", "principal investigator": "pi", "release": "release_date",
@@ -38,8 +38,9 @@ def read_programmes(path: Path) -> list[dict[str, str]]:
             one[name] = str(value or "").strip()
         if not one["run"]:
             raise MusedeepError(f"{path}: {where}: no run; give one, as 094.A-0115(A)")
-        if one["release_date"] and mjd_of(one["release_date"]) != mjd_of(one["release_date"]):
-            raise MusedeepError(f"{path}: {where}: release_date is {one['release_date']}; give a date as 2026-11-28")
+        for key in ("release_date", "completed"):
+            if one[key] and mjd_of(one[key]) != mjd_of(one[key]):
+                raise MusedeepError(f"{path}: {where}: {key} is {one[key]}; give a date as 2026-11-28")
         mode = MODES.get(one["observing_mode"].upper())
         if mode is None:
             raise MusedeepError(f"{path}: {where}: observing_mode is {one['observing_mode']}; give SM or VM")

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Tabl
 
 from musedeep.selection.catalogue.exposure import FIELDS, is_number
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables; one more for each change of them."""
 
 METADATA: Final = MetaData()
@@ -102,6 +102,6 @@ PROGRAMMES: Final = Table(
     "programmes",
     METADATA,
     Column("run", Text, primary_key=True),
-    *(Column(name, Text) for name in ("pi", "title", "abstract", "release_date", "observing_mode")),
+    *(Column(name, Text) for name in ("pi", "title", "abstract", "release_date", "observing_mode", "completed")),
 )
-"""Programmes, or single runs of them; `observing_mode` is SM or VM."""
+"""Programmes, or single runs of them; `observing_mode` is SM or VM, `completed` a date."""

@@ -3,21 +3,25 @@
 1. Targets are those of the request, and others that are drawn: single fields, mosaics, names of one series, fields
    that two programmes observe under different names, neighbours that do not overlap, one name at two places, fields
    near 0 h and near the pole, sequences of exposure times, OBs in the narrow-field mode.
-2. An OB is executed in a night in which its target passes the meridian in the dark. Its exposures follow each other,
-   dithered by an arcsecond or two and turned by 90 degrees.
-3. An OB may have a defect, which headers or night log show. What a careful person makes of each exposure goes into
-   the truth.
+2. An OB is executed in the night that the request names, when its target stands high in the dark; or else in a night
+   in which its target passes the meridian in the dark. Its exposures follow each other, dithered by an arcsecond or
+   two and turned by 90 degrees, or as the request says.
+3. An OB may have a defect, which headers, night log or pixels show. What a careful person makes of each exposure goes
+   into the truth.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from astropy.time import Time
 
+from musedeep.instrument import N_IFUS
+from musedeep.simulate.campaign.defects import DRAWN, GRADES, SEEING, TRUE_DECISIONS, spoil
+from musedeep.simulate.campaign.nights import evening_of, planned_starts
+from musedeep.simulate.campaign.ob import SimulatedExposure, SimulatedOb
 from musedeep.simulate.campaign.request import CampaignRequest, DrawnRequest, TargetRequest
 from musedeep.simulate.pointing import local_sidereal_time
 
@@ -29,105 +33,56 @@ DUSK, DAWN, MIDNIGHT = 0.02, 0.38, 0.19
 """Fractions of an MJD: begin, end and middle of a night on Paranal."""
 SKY_OFFSET: Final = 150.0
 """Distance of the blank sky from the target [arcsec]."""
-TRUE_DECISIONS: Final = {
-    "bad seeing": ("reject", "seeing"),
-    "derotator": ("reject", "comment"),
-    "rising background": ("reject", "comment"),
-    "violated constraint": ("hold", "grade"),
-    "grade D": ("hold", "grade"),
-    "guiding": ("hold", "comment"),
-}
-"""What a careful person does with an OB, and by which rule; OBs with other defects, or none, are kept."""
-COMMENTS: Final = {
-    "derotator": "OB aborted because of derotator issue.",
-    "rising background": "Aborted due to increasing background.",
-    "guiding": "Guiding problems during the second exposure.",
-    "clouds": "Thick clouds at the end.",
-    "mild seeing": "Seeing slightly out of constraints.",
-}
-
-
-def iso(mjd: float, digits: int) -> str:
-    """A time as ISO 8601, with digits of a second."""
-    return str(Time(mjd, format="mjd", precision=digits).isot)
-
-
-@dataclass(frozen=True)
-class SimulatedExposure:
-    """An exposure: what its header says, and its truth.
-
-    Attributes
-    ----------
-    kind : OBJECT or SKY
-    mjd, exposure_time : start, and length [s]
-    ra, dec, position_angle : deg
-    name : target as the observer wrote it
-    seeing : measured [arcsec]
-    ob : its OB
-    number : within the OB, from 1
-    truth : name of the true target
-    decision, rule : keep, reject or hold, and why
-    """
-
-    kind: str
-    mjd: float
-    exposure_time: float
-    ra: float
-    dec: float
-    position_angle: float
-    name: str
-    seeing: float
-    ob: "SimulatedOb"
-    number: int
-    truth: str
-    decision: str
-    rule: str
-
-    @cached_property
-    def date_obs(self) -> str:
-        """DATE-OBS."""
-        return iso(self.mjd, 3)
-
-
-@dataclass
-class SimulatedOb:
-    """An OB and its execution.
-
-    Attributes
-    ----------
-    number, name, run, mode : of the OB
-    start : MJD
-    requested : seeing [arcsec]; NaN in visitor mode
-    grade : A to D, or X
-    defect : see `request.Defect`; None for none
-    exposures : in the order of time
-    """
-
-    number: int
-    name: str
-    run: str
-    mode: str
-    start: float
-    requested: float
-    grade: str
-    defect: str | None
-    target: str
-    exposures: list[SimulatedExposure] = field(default_factory=list)
+SKY_TIME: Final = 200.0
+"""Of an exposure of the blank sky [s]."""
 
 
 def campaign_obs(request: CampaignRequest) -> list[SimulatedOb]:
-    """The OBs of a campaign, in the order of their targets."""
+    """The OBs of a campaign, in the order of their targets.
+
+    Raises MusedeepError for a target that cannot be observed in a night that is named for it.
+    """
     rng = np.random.default_rng([request.seed, 17])
     targets = list(request.targets)
     if request.drawn is not None:
         targets += drawn_targets(request.drawn, rng, len(targets))
     clock = _Clock(request.year)
+    starts = planned_starts({(one.name, k): length_of(one) for one in targets for k in range(number_of(one))}, targets)
     obs: list[SimulatedOb] = []
     for target in targets:
         for at, offset in enumerate(target.pointings):
             for number in range(target.obs):
-                obs.append(_execute(target, offset, at, number, len(obs), clock, rng))
+                start = starts.get((target.name, at * target.obs + number))
+                ob = _execute(target, offset, at, number, len(obs), clock, rng, start, len(request.ifus))
+                _expose(ob, target, request, np.random.default_rng([request.seed, 18, len(obs)]))
+                obs.append(ob)
     return obs
+
+
+def number_of(target: TargetRequest) -> int:
+    """How many OBs a target has."""
+    return target.obs * len(target.pointings)
+
+
+def length_of(target: TargetRequest) -> float:
+    """What an OB takes [s]."""
+    times = _times(target)
+    return OVERHEAD + sum(times) + READ_OUT * len(times) + (300.0 if target.sky else 0.0)
+
+
+def _times(target: TargetRequest) -> list[float]:
+    return [target.exposure_times[k % len(target.exposure_times)] for k in range(target.exposures)]
+
+
+def _expose(ob: SimulatedOb, target: TargetRequest, request: CampaignRequest, rng: np.random.Generator) -> None:
+    """Give the exposures of an OB the errors of the telescope, what is special about the night, and the defect."""
+    night = request.night(evening_of(ob.start))
+    for k, one in enumerate(ob.exposures):
+        east, north = (round(float(value), 4) for value in rng.normal(0.0, target.pointing_error, 2))
+        ob.exposures[k] = replace(
+            one, pointing_error=(east, north), sky_brightness=night.moon, transparency=night.transparency
+        )
+    spoil(ob)
 
 
 class _Clock:
@@ -157,21 +112,21 @@ def _execute(
     index: int,
     clock: _Clock,
     rng: np.random.Generator,
+    planned: float | None,
+    n_ifus: int,
 ) -> SimulatedOb:
     which = pointing * target.obs + number
     defect = target.defects[which] if which < len(target.defects) else None
-    times = [target.exposure_times[k % len(target.exposure_times)] for k in range(target.exposures)]
-    seconds = OVERHEAD + sum(times) + READ_OUT * len(times) + (300.0 if target.sky else 0.0)
-    start = clock.take(target.ra, seconds, int(rng.integers(0, 3)), float(rng.uniform(-30, 30)))
+    times = _times(target)
+    year, jitter = int(rng.integers(0, 3)), float(rng.uniform(-30, 30))
+    start = clock.take(target.ra, length_of(target), year, jitter) if planned is None else planned
     mode = target.modes[which % len(target.modes)]
-    requested = math.nan if target.visitor else float(rng.choice([0.6, 0.8, 1.0, 1.2]))
+    asked = float(rng.choice([0.6, 0.8, 1.0, 1.2])) if not target.visitor else math.nan
+    requested = asked if target.seeing is None or target.visitor else target.seeing
     name = target.spellings[which % len(target.spellings)] if target.spellings else target.name
-    seeing = requested if not target.visitor else 0.9
-    factor = {"bad seeing": 2.3, "mild seeing": 1.3}.get(defect or "", float(rng.uniform(0.7, 1.05)))
-    grade = "X" if target.visitor else {
-        "bad seeing": "C", "mild seeing": "C", "violated constraint": "C", "grade D": "D", "derotator": "C",
-        "rising background": "C", "guiding": "B", "clouds": "A",
-    }.get(defect or "", "B" if factor > 1 else "A")  # fmt: skip
+    seeing = requested if not target.visitor else target.seeing or 0.9
+    factor = SEEING.get(defect or "", float(rng.uniform(0.7, 1.05)))
+    grade = "X" if target.visitor else GRADES.get(defect or "", "B" if factor > 1 else "A")
     decision, rule = TRUE_DECISIONS.get(defect or "", ("keep", ""))
     if mode.startswith("NFM"):
         decision, rule = "reject", "mode"
@@ -190,7 +145,8 @@ def _execute(
     cos = max(math.cos(math.radians(target.dec)), 1e-6)
     for k, length in enumerate(times):
         dither = rng.uniform(-1.5, 1.5, 2)
-        east, north = offset[0] + dither[0], offset[1] + dither[1]
+        # a strip of a few IFUs is dithered along itself
+        east, north = offset[0] + dither[0], offset[1] + dither[1] * min(1.0, n_ifus / N_IFUS)
         ob.exposures.append(
             SimulatedExposure(
                 kind="OBJECT",
@@ -198,7 +154,7 @@ def _execute(
                 exposure_time=length,
                 ra=(target.ra + east / 3600.0 / cos) % 360.0,
                 dec=float(np.clip(target.dec + north / 3600.0, -90.0, 90.0)),
-                position_angle=90.0 * (k % 4),
+                position_angle=target.position_angles[k % len(target.position_angles)],
                 name=name,
                 seeing=seeing * factor * float(rng.uniform(0.98, 1.02)),
                 ob=ob,
@@ -216,7 +172,7 @@ def _execute(
                 last,
                 kind="SKY",
                 mjd=round(now * 86400.0, 3) / 86400.0,
-                exposure_time=200.0,
+                exposure_time=SKY_TIME,
                 dec=max(last.dec - SKY_OFFSET / 3600.0, -90.0),
                 number=len(times) + 1,
                 decision="keep",
@@ -251,10 +207,7 @@ def drawn_targets(drawn: DrawnRequest, rng: np.random.Generator, taken: int) -> 
         runs = [f"{rng.integers(94, 110):03d}.{'ABCD'[k % 4]}-{rng.integers(1, 800):04d}(A)" for _ in range(2)]
         modes = ["WFM-NOAO-N", "WFM-AO-N"] if k % 3 == 0 else [_MODES[k % len(_MODES)]]
         times = [10.0, 100.0, 1000.0] if kind == "times" else [float(rng.choice([600, 900, 1500]))]
-        defects = [
-            str(rng.choice(list(TRUE_DECISIONS) + ["mild seeing", "clouds"])) if rng.random() < 0.1 else None
-            for _ in range(obs * fields)
-        ]
+        defects = [str(rng.choice(DRAWN)) if rng.random() < 0.1 else None for _ in range(obs * fields)]
         found.append(
             TargetRequest.model_validate(
                 {

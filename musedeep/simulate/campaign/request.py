@@ -1,18 +1,23 @@
 """What a simulated campaign shall hold: its file (YAML), with targets that are listed, or drawn by the seed."""
 
+import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from musedeep.errors import MusedeepError
+from musedeep.instrument import N_IFUS
 from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
 
 Mode = Literal["WFM-NOAO-N", "WFM-NOAO-E", "WFM-AO-N", "WFM-AO-E", "NFM-AO-N"]
 Defect = Literal[
-    "bad seeing", "mild seeing", "violated constraint", "grade D", "derotator", "rising background", "guiding", "clouds"
-]
+    "bad seeing", "mild seeing", "violated constraint", "grade D", "derotator", "rising background", "guiding",
+    "clouds", "satellite", "shifted pointing", "aborted", "unmatched sky", "wavelength drift", "sky fit",
+]  # fmt: skip
+"""What may be wrong with an OB; see `defects`."""
+Calibration = Literal["BIAS", "FLAT", "ARC", "SKYFLAT", "STD", "ASTROMETRY"]
 
 
 class Strict(BaseModel):
@@ -37,6 +42,14 @@ class TargetRequest(Strict):
     visitor : no constraints, and no grades
     sky : each OB has an exposure of the blank sky
     defects : one for each OB from the first one on
+    nights : evenings of the OBs, one after the other; none: a night of the year in which the target culminates
+    seeing : requested [arcsec]; None: drawn for each OB
+    position_angles : of the exposures of an OB, one after the other [deg]
+    pointing_error : standard deviation of the telescope's pointing, in each direction [arcsec]
+    scene : what pixels show: deep-field, nebula, cluster, empty, or the path of a FITS cube
+    scene_seed : of the scene
+    bright_star : magnitude of a star beside the centre, which saturates at about 12; None: there is none
+    crowded : a careful person subtracts no sky
     """
 
     name: str
@@ -52,6 +65,33 @@ class TargetRequest(Strict):
     visitor: bool = False
     sky: bool = False
     defects: list[Defect | None] = []
+    nights: list[datetime.date] = []
+    seeing: Annotated[float | None, Field(gt=0)] = None
+    position_angles: Annotated[list[float], Field(min_length=1)] = [0.0, 90.0, 180.0, 270.0]
+    pointing_error: Annotated[float, Field(ge=0)] = 0.03
+    scene: str = "deep-field"
+    scene_seed: Annotated[int, Field(ge=0)] = 1
+    bright_star: float | None = None
+    crowded: bool = False
+
+
+class NightRequest(Strict):
+    """What is special about a night.
+
+    Attributes
+    ----------
+    date : of the evening
+    missing : calibrations that were not taken
+    standard_light : part of the light of the standard star that arrived; with 0.1 fluxes come out ten times too bright
+    moon : brightness of the sky of science exposures over that of a dark night
+    transparency : of all science exposures
+    """
+
+    date: datetime.date
+    missing: list[Calibration] = []
+    standard_light: Annotated[float, Field(gt=0, le=1)] = 1.0
+    moon: Annotated[float, Field(gt=0)] = 1.0
+    transparency: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class DrawnRequest(Strict):
@@ -62,12 +102,32 @@ class DrawnRequest(Strict):
 
 
 class CampaignRequest(Strict):
-    """A campaign: its seed, the year of its first night, targets that are listed and that are drawn."""
+    """A campaign.
+
+    Attributes
+    ----------
+    seed : of everything that is drawn
+    year : of the first night
+    targets : that are listed
+    drawn : targets that are drawn
+    ifus : that there are
+    small : with the fewest calibrations that reduce
+    compress : raw frames as .fits.fz
+    nights : those that are special
+    """
 
     seed: Annotated[int, Field(ge=0)] = 1
     year: Annotated[int, Field(ge=2014, le=2100)] = 2016
     targets: list[TargetRequest] = []
     drawn: DrawnRequest | None = None
+    ifus: Annotated[list[Annotated[int, Field(ge=1, le=N_IFUS)]], Field(min_length=1)] = list(range(1, N_IFUS + 1))
+    small: bool = False
+    compress: bool = False
+    nights: list[NightRequest] = []
+
+    def night(self, date: datetime.date) -> NightRequest:
+        """What is special about a night, by the date of its evening."""
+        return next((one for one in self.nights if one.date == date), NightRequest(date=date))
 
 
 def read_campaign(path: Path) -> CampaignRequest:
@@ -79,4 +139,10 @@ def read_campaign(path: Path) -> CampaignRequest:
     names = [one.name for one in request.targets]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise MusedeepError(f"{path}: two targets {twice}; give them names that differ")
+    dates = [one.date for one in request.nights]
+    if again := next((date for date in dates if dates.count(date) > 1), None):
+        raise MusedeepError(f"{path}: two nights {again}; join them")
+    used = {date for target in request.targets for date in target.nights}
+    if idle := next((date for date in dates if date not in used), None):
+        raise MusedeepError(f"{path}: no target is observed in the night {idle}; name it under 'nights' of a target")
     return request

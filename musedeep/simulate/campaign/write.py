@@ -11,8 +11,9 @@ from typing import Final
 from astropy.io import fits
 
 from musedeep.progress import Progress
-from musedeep.simulate.campaign.layout import COMMENTS, SimulatedExposure, SimulatedOb, iso
-from musedeep.simulate.exposure import Exposure, Template
+from musedeep.simulate.campaign.defects import COMMENTS
+from musedeep.simulate.campaign.ob import SimulatedExposure, SimulatedOb, iso
+from musedeep.simulate.exposure import Exposure, Observation, Template
 from musedeep.simulate.headers import primary_header
 from musedeep.storage.outputs import make_directory, refuse_existing, replace_directory, write_error
 
@@ -126,24 +127,18 @@ def header_of(exposure: SimulatedExposure) -> fits.Header:
         dec=exposure.dec,
         position_angle=exposure.position_angle,
         seeing=round(exposure.seeing, 3),
+        observation=observation_of(ob),
     )
     start = ob.exposures[0].date_obs[:19]
     header = primary_header(plain, Template(start, exposure.number, len(ob.exposures)))
     for place, card in enumerate((("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0))):
         header.insert(place, card)
-    ascii_name = exposure.name.encode("ascii", "replace").decode()
-    header["OBJECT"] = ascii_name if exposure.kind == "OBJECT" else "SKY"
-    facts: dict[str, str | int] = {
-        "OBS TARG NAME": ascii_name,
-        "OBS NAME": ob.name.encode("ascii", "replace").decode(),
-        "OBS ID": ob.number,
-        "OBS PROG ID": ob.run,
-        "OBS START": iso(ob.start, 0),
-        "OBS PI-COI NAME": _pi(ob.run).encode("ascii", "replace").decode(),
-    }
-    for key, value in facts.items():
-        header[f"HIERARCH ESO {key}"] = value
     return header
+
+
+def observation_of(ob: SimulatedOb) -> Observation:
+    """What headers say of an OB."""
+    return Observation(ob.number, ob.name, iso(ob.start, 0), ob.run, _pi(ob.run), ob.exposures[0].name)
 
 
 def _pi(run: str) -> str:

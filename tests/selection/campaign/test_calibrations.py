@@ -2,17 +2,13 @@
 
 import math
 import re
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from musedeep.selection.campaign.calibrations import Calibrations, Preferences, needed, required, sets_of
-from musedeep.selection.catalogue.archive_table import read_table
 from musedeep.selection.catalogue.exposure import Exposure
 from musedeep.selection.dates import date_of
-from tests.selection.catalogue.test_archive_table import MUSERED, REAL
 
 MADE_FROM = {
     "MASTER_BIAS": "BIAS", "MASTER_FLAT": "FLAT", "TRACE_TABLE": "FLAT", "TRACE_SAMPLES": "FLAT",
@@ -21,19 +17,6 @@ MADE_FROM = {
     "STD_RESPONSE": "STD", "STD_TELLURIC": "STD",
 }  # fmt: skip
 """Raw tag of products; others are of OBJECT."""
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    """The real rows, and a question to the real database."""
-    if not REAL.exists():
-        pytest.skip("the real database is not there")
-    path = tmp_path_factory.mktemp("map") / "map.yaml"
-    path.write_text(MUSERED)
-    exposures = [one for one in read_table(REAL, path) if isinstance(one, Exposure)]
-    with closing(sqlite3.connect(f"file:{REAL}?mode=ro&immutable=1", uri=True)) as database:
-        database.row_factory = sqlite3.Row
-        yield exposures, lambda text: [dict(row) for row in database.execute(text)]
 
 
 def test_the_real_sets_are_those_of_their_products(real):

@@ -45,6 +45,10 @@ def test_there_and_back(plan, tmp_path):
         (lambda p: p["targets"][0]["products"].append(p["targets"][0]["products"][0]), "two products UDF-10"),
         (lambda p: p["settings"].update(max_inputs="many"), "settings.max_inputs: 'many' is not right"),
         (lambda p: p["settings"].update(seeing_factor=-1), "settings.seeing_factor: -1 is not right"),
+        (lambda p: p["settings"].update(first_night="soon"), "settings.first_night: 'soon' .* a date as 2014-09-18"),
+        (lambda p: p["settings"].update(held_comments=["("]), r"held_comments: .* '\(' is not"),
+        (lambda p: p["settings"].update(variants=[{"best_seeing": 0.5}]), r"variants\[0\]: key 'name' is missing"),
+        (lambda p: p["settings"].update(variants=[{"name": "a", "best_seeing": 2}]), "best_seeing: 2 .* less than 1"),
         (lambda p: p.pop("campaign"), "key 'campaign' is missing"),
     ],
 )

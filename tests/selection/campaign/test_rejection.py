@@ -66,3 +66,36 @@ def test_lists_and_own_numbers():
     group = [candidate(), candidate(), candidate(exposure_time=30.0)]
     assert [what for what, _ in said(*group, shortest=0.5)] == ["keep", "keep", "hold"]
     assert [what for what, _ in said(*group)] == ["keep"] * 3
+
+
+def test_exposures_that_were_cut_short():
+    template = [candidate(template_start="a", exposure_time=t) for t in (1500.0, 1500.0, 400.0)]
+    short = [candidate(template_start="b", exposure_time=10.0), candidate(template_start="b", exposure_time=10.0)]
+    alone = candidate(template_start="c", exposure_time=100.0)
+    found = decide([*template, *short, alone], Rules(shortest=0.5))
+    assert [one.what for one in found] == ["keep", "keep", "hold", "keep", "keep", "hold"]
+    assert found[2].text == "400 s, longest of its template is 1500 s" and "median of the group" in found[5].text
+
+
+def test_twilight_and_first_night():
+    # the Sun sets on Paranal at about 22 h UT in June
+    noon, dusk, night = (candidate(mjd=57920.0 + hour / 24, exposure_time=600.0) for hour in (16.7, 22.1, 27.0))
+    assert [what for what, _ in said(noon, dusk, night)] == ["keep"] * 3
+    found = decide([noon, dusk, night], Rules(sun_altitude=-12.0))
+    assert [one.what for one in found] == ["hold", "hold", "keep"] and found[0].rule == "twilight"
+    assert found[0].text.startswith("Sun at 42.") or found[0].text.startswith("Sun at 41.")
+    # before sunrise it is the end of the exposure that counts
+    dawn = candidate(mjd=57920.0 + 10.0 / 24, exposure_time=7200.0)
+    assert said(dawn, sun_altitude=-12.0) == [("hold", "twilight")]
+    assert said(dawn, sun_altitude=60.0) == [("keep", "")]
+    assert said(candidate(mjd=56900.1), candidate(mjd=56910.1), first_night="2014-09-05") == [
+        ("hold", "first night"), ("keep", ""),
+    ]  # fmt: skip
+
+
+def test_words_of_ones_own():
+    one = candidate(comments="Fine. Laser off. Done.")
+    assert said(one) == [("keep", "")]
+    (found,) = decide([one], Rules(held_comments=("laser",)))
+    assert (found.what, found.text) == ("hold", '"Laser off."')
+    assert said(candidate(comments="Guiding lost."), held_comments=()) == [("keep", "")]

@@ -25,7 +25,7 @@ def test_both_forms(tmp_path):
     assert one == [
         {
             "run": "094.A-0205(B)", "pi": "BACON", "title": "A deep, wide field", "abstract": "",
-            "release_date": "2016-01-01", "observing_mode": "SM",
+            "release_date": "2016-01-01", "observing_mode": "SM", "completed": "",
         }
     ]  # fmt: skip
 

@@ -1,0 +1,68 @@
+"""What a campaign has made already, and how much deeper the next versions would be.
+
+A product whose exposures are those of its last version is done. Otherwise the plan has its next version, which
+supersedes the last one: nothing is overwritten.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from musedeep.errors import MusedeepError
+from musedeep.quality.record import PRODUCT, ProductRecord, products_of, read_record
+from musedeep.selection.campaign.plan_file import Product
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last version of a product.
+
+    Attributes
+    ----------
+    version : its number
+    inputs : names of the exposures that it was made of, those that the cascade has put aside, too
+    exposure_time : of those that are in it [s]
+    """
+
+    version: int
+    inputs: frozenset[str]
+    exposure_time: float
+
+
+def finished_products(campaign: Path, name: str) -> dict[str, Finished]:
+    """Last versions of all products in the folder of a campaign, by name.
+
+    Raises MusedeepError for a record that cannot be read, or one of another campaign: two cannot share a folder.
+    """
+    found: dict[str, Finished] = {}
+    for folder in products_of(campaign):
+        record = read_record(ProductRecord, folder / PRODUCT)
+        if record.campaign and record.campaign != name:
+            raise MusedeepError(
+                f"{folder / PRODUCT}: a product of the campaign {record.campaign}, not of {name}; "
+                "give the plan of each campaign a name of its own"
+            )
+        if record.name not in found or found[record.name].version < record.version:
+            seconds = sum(one.exposure_time for one in record.used)
+            found[record.name] = Finished(record.version, frozenset(one.name for one in record.exposures), seconds)
+    return found
+
+
+def with_version(product: Product, finished: Mapping[str, Finished]) -> Product:
+    """A product with the version that is to be made, what it supersedes, and its state."""
+    last = finished.get(product.name)
+    if last is None:
+        return product
+    if last.inputs == frozenset(product.inputs):
+        before = f"{product.name} v{last.version - 1}" if last.version > 1 else ""
+        return product.model_copy(
+            update={"version": last.version, "supersedes": before, "state": f"done: version {last.version}"}
+        )
+    more = len(set(product.inputs) - last.inputs)
+    fewer = len(last.inputs - set(product.inputs))
+    change = f"{more} more exposures" + (f", {fewer} fewer" if fewer else "")
+    seconds = product.exposure_time - last.exposure_time
+    state = f"version {last.version} is superseded: {change}, {seconds:+.0f} s"
+    return product.model_copy(
+        update={"version": last.version + 1, "supersedes": f"{product.name} v{last.version}", "state": state}
+    )
