@@ -25,7 +25,7 @@ from musedeep.campaign.review.pictures import Field, Pictures
 from musedeep.campaign.review.plan_text import RULE
 from musedeep.campaign.review.plot import depth_plot
 from musedeep.campaign.review.texts import BITS, NOTES, VERBS, number_text, time_parts, time_text
-from musedeep.quality.record import ExposureRecord, Score
+from musedeep.quality.record import Score
 from musedeep.selection.campaign.plan_file import Target
 
 STATES: Final = ("to review", "accepted", "certified", "rejected")
@@ -171,9 +171,9 @@ class Pages:
                 "name": one.name, "number": numbers.get(one.name), "sheet": sheets.get(one.name, ""),
                 "when": one.date_obs[:16].replace("T", " ") or one.name,
                 "ob": one.ob_name or one.ob_id, "time": time_text(one.exposure_time), "matched": one.matched,
-                "residual": one.residual, "fwhm": _of(item, one, "fwhm"),
-                "transparency": _of(item, one, "transparency"),
-                "background": _of(item, one, "background"), "label": label, "why": why, "can": can, "out": bool(why),
+                "residual": one.residual, "fwhm": item.of(one, "fwhm"),
+                "transparency": item.of(one, "transparency"),
+                "background": item.of(one, "background"), "label": label, "why": why, "can": can, "out": bool(why),
                 "ra": None if one.ra_offset is None else one.ra_offset * 3600.0 * cosine,
                 "dec": None if one.dec_offset is None else one.dec_offset * 3600.0,
                 "findings": [finding.kind for finding in item.quality.findings if finding.exposure == one.name],
@@ -215,15 +215,6 @@ def _bit(bit: str, place: int) -> Markup:
     if bit != "1":
         return escape(bit)
     return Markup("<i>1</i>") if place in NOTES else Markup("<b>1</b>")
-
-
-def _of(item: Item, exposure: ExposureRecord, name: str) -> float | None:
-    """A number of an exposure: of its record, else of quality control."""
-    known: float | None = getattr(exposure, name)
-    if known is not None:
-        return known
-    found = (one for one in item.quality.scores if one.exposure == exposure.name and one.name.lower() == name)
-    return next((one.value for one in found if one.value is not None), None)
 
 
 def _bits(flag: str) -> list[dict[str, Any]]:
