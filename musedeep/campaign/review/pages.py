@@ -211,7 +211,8 @@ class Pages:
             logs = [log for log in dict.fromkeys(run.log for run in runs) if log in numbers]
             rows.append({
                 "recipe": recipe, "label": runs[0].label if len(runs) == 1 else f"{len(runs)} runs",
-                "parameters": shared, "inputs": sum(len(run.inputs) for run in runs), "time": time_text(sum(run.seconds for run in runs)),
+                "parameters": shared, "inputs": sum(len(run.inputs) for run in runs),
+                "time": time_text(sum(run.seconds for run in runs)),
                 "logs": [{"name": Path(log).stem, "file": f"logs/{numbers[log]}.txt"} for log in logs],
             })  # fmt: skip
         return rows
