@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from musedeep.campaign.review.campaign import Campaign, Item
-from musedeep.campaign.review.decisions import Wish, decide, seen
+from musedeep.campaign.review.decisions import Action, Wish, decide, seen
 from musedeep.quality.assess import assess
 from musedeep.quality.record import PRODUCT, QUALITY, ProductRecord, QualityRecord, read_record, write_record
 from tests.makers.browser import browser, resize
@@ -26,7 +26,7 @@ PLACE = ROOT / "docs" / "images"
 def varied_campaign(parent: Path) -> Path:
     """A campaign whose first product is judged by quality control; those of the others are like it, and shallower."""
     shape, shifted = (24, 300, 300), {SHIFTED: 0.7}
-    made = finished_campaign(parent, PRODUCTS, EXPOSURES, shifted, Trail(2), shape=shape, stars=40)
+    made = finished_campaign(parent, PRODUCTS, EXPOSURES, shifted, Trail(2, 12.0), shape=shape, stars=40)
     quality = assess(made.products[0])
     limit, draw = quality.values.get("abmaglim") or 25.0, random.Random(3)
     for folder in made.products[1:]:
@@ -36,10 +36,8 @@ def varied_campaign(parent: Path) -> Path:
         for one in used:
             one.exposure_time = draw.choice([600.0, 1200.0, 1500.0, 2700.0])
         deeper = 1.25 * math.log10(sum(one.exposure_time for one in used) / record.used[0].exposure_time / EXPOSURES)
-        if good := draw.random() < 0.7:
-            findings = []
-        else:
-            findings = quality.findings[:1]
+        good = draw.random() < 0.7
+        findings = [] if good else quality.findings[:1]
         scores = [one for one in quality.scores if not (good and one.score)]
         values = {**quality.values, "abmaglim": limit + deeper + draw.gauss(0, 0.12), "fwhm": draw.uniform(0.6, 0.95)}
         flag = quality.flag[:9] + ("0" if good else "1")
@@ -48,8 +46,12 @@ def varied_campaign(parent: Path) -> Path:
         write_record(QualityRecord(flag=flag, scores=scores, findings=findings, values=values), folder / QUALITY)
     made.plan.write_text(_plan_of(made.products, made.plan.read_text()))
     campaign = Campaign(made.plan)
+    _act(campaign, campaign.newest()[0], "comment", text="MUSE.2017-06-25T05:24 looks doubled; see its residual.")
     for item in campaign.newest()[1:]:
-        _decide(campaign, item, draw)
+        for action in _actions(item, draw):
+            _act(campaign, item, action, text="waves in the background" if action == "reject" else "")
+    item = campaign.newest()[9]
+    _act(campaign, item, "exclude", text="satellite", exposure=item.product.exposures[1].name)
     return made.plan
 
 
@@ -65,21 +67,28 @@ def _plan_of(folders: list[Path], text: str) -> str:
     return str(yaml.safe_dump(plan, sort_keys=False))
 
 
-def _decide(campaign: Campaign, item: Item, draw: random.Random) -> None:
-    words: dict[str, Any] = {"by": "A. Reviewer"}
-    actions = {"accept": {}, "certify": {}, "reject": {"text": "waves in the background"}, "comment": {"text": "fine"}}
-    for action in draw.choices([["accept"], ["accept", "certify"], ["reject"], ["comment"], []], [3, 5, 1, 1, 4])[0]:
-        review, plan = seen(campaign, item)
-        decide(campaign, item, Wish(action, review_seen=review, plan_seen=plan, **words, **actions[action]))  # type: ignore[arg-type]
+def _actions(item: Item, draw: random.Random) -> list[Action]:
+    """What a reviewer may do to a product, who sees what is wrong."""
+    if item.failed:
+        return draw.choice([[], [], ["reject"]])
+    return draw.choice([[], ["accept"], ["accept", "certify"], ["accept", "certify"]])
+
+
+def _act(campaign: Campaign, item: Item, action: Action, **words: str) -> None:
+    review, plan = seen(campaign, item)
+    decide(campaign, item, Wish(action, "A. Reviewer", review_seen=review, plan_seen=plan, **words))
 
 
 def shoot(driver: Any, name: str, height: int = HEIGHT) -> None:
     """Keep what is seen, as a small file."""
     resize(driver, WIDTH, height)
-    time.sleep(0.5)
+    done = "return [...document.images].filter((one) => one.loading !== 'lazy').every((one) => one.complete)"
+    while not driver.execute_script(done):
+        time.sleep(0.1)
+    time.sleep(0.3)
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         driver.save_screenshot(file.name)
-        Image.open(file.name).convert("RGB").save(PLACE / f"{name}.webp", quality=82, method=6)
+        Image.open(file.name).convert("RGB").save(PLACE / f"{name}.webp", quality=76, method=6)
     print(PLACE / f"{name}.webp", (PLACE / f"{name}.webp").stat().st_size)
 
 
@@ -103,7 +112,7 @@ def main() -> None:
                     "document.querySelectorAll('.findings a')[0]?.click();"
                     "document.querySelector('#exposures-title').scrollIntoView(); scrollBy(0, -90)"
                 )
-                shoot(driver, "review-exposures", 1100)
+                shoot(driver, "review-exposures", 980)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,11 @@ class Archive:
             raise MusedeepError(f"exposure {name}: {said}; add the directory that it is in (`musedeep catalogue add`)")
         return there
 
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The exposure of each file that the catalogue knows."""
+        return {path: name for name, paths in self.files.items() for path in paths}
+
     def frames(self, paths: Sequence[Path]) -> list[Frame]:
         """What files are; headers are read once."""
         new = [path for path in paths if path not in self._frames]

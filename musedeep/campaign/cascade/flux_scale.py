@@ -28,6 +28,7 @@ class Image:
     Attributes
     ----------
     ratio : flux of its stars over the median of the other exposures, with the first standard star; None: not known
+    level : the same with the standard star that was taken
     excluded : why it is not to be combined; empty if it is
     """
 
@@ -35,6 +36,7 @@ class Image:
     view: FieldView
     stars: Stars
     ratio: float | None = None
+    level: float | None = None
     excluded: str = ""
 
 
@@ -50,7 +52,7 @@ def check_scales(request: CascadeRequest, nights: Nights, images: list[Image]) -
     search = 2 * settings.max_offset
     scales = flux_scales([one.stars for one in images], search, settings.flux_stars, settings.flux_limit)
     for image, ratio in zip(images, scales.ratios, strict=True):
-        image.ratio = ratio
+        image.ratio = image.level = ratio
     if scales.undecided:
         apart = max(max(ratio, 1 / ratio) for ratio in scales.ratios if ratio)
         note = f"flux scales of exposures differ by a factor of {apart:.3g}; which of them are wrong cannot be told"
@@ -98,7 +100,7 @@ def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: l
         stars = [other.stars, *(one.stars for one in good)]
         again = flux_scales(stars, 2 * settings.max_offset, settings.flux_stars, settings.flux_limit)
         if 0 not in again.wrong and again.ratios[0] is not None and not again.undecided:
-            other.ratio = image.ratio
+            other.ratio, other.level = image.ratio, again.ratios[0]
             return other, tried
     return None, tried
 

@@ -198,14 +198,16 @@ def _mode(product: Finished, settings: DeliverySettings) -> list[Card]:
 
 
 def _comments(product: Finished, settings: DeliverySettings) -> list[Card]:
-    """Comments of the certificate, what quality control has found, and notes of the plan, in lines."""
+    """Comments of reviewers, notes of the plan, findings of quality control, in as many lines as keywords allow."""
     texts = [one.text for one in product.review.history if one.text and one.action in ("comment", "certify", "accept")]
-    texts += [one.text for one in product.quality.findings]
     texts += product.record.notes
+    texts += [one.text for one in product.quality.findings]
     lines = [line for text in dict.fromkeys(texts) for line in textwrap.wrap(ascii_text(text).replace("'", " "), WIDTH)]
     keyword = settings.comment_keyword
-    room = 8 - len(keyword)
-    return [(f"{keyword}{i}", line, "") for i, line in enumerate(lines[: 10**room - 1], 1)]
+    room = 10 ** (8 - len(keyword)) - 1
+    if len(lines) > room:
+        lines[room - 1 :] = [f"{len(lines) - room + 1} more lines are in the log"]
+    return [(f"{keyword}{i}", line, "") for i, line in enumerate(lines, 1)]
 
 
 def _check_same(product: Finished, cube: Path, old: fits.Header) -> None:

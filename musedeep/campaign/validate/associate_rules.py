@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from astropy.io import fits
 from astropy.wcs import WCS
 
+from musedeep.campaign.validate.cube_rules import TOLERANCE
 from musedeep.campaign.validate.downloads import original_names
 from musedeep.campaign.validate.extension_rules import celestial
 from musedeep.campaign.validate.file_rules import CATEGORIES, plain
 from musedeep.campaign.validate.opened import OpenedFile
 from musedeep.campaign.validate.problem import Problem
 from musedeep.campaign.validate.table import numbered_keywords
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import value_of
 
 WHITE: Final = "ANCILLARY.IMAGE.WHITELIGHT"
 EXPOSURE_MAP: Final = "ANCILLARY.EXPMAP"
+ROUNDING: Final = 1e-6
+"""Of sums of 32-bit floats, as a part of them."""
 SAME_PLACE: Final = 0.1
 """Spaxels by which the corners of an image may be off those of its cube."""
 
@@ -86,6 +90,8 @@ def associate_rules(file: OpenedFile) -> Iterator[Problem]:
         yield file.problem(0, "ASSON1", f"{len(white)} files of {WHITE}", "exactly one among the associated files")
     for one in white + maps:
         yield from _same_field(file, one)
+    for one in maps:
+        yield from _seconds(file, one)
 
 
 def _same_field(cube: OpenedFile, image: OpenedFile) -> Iterator[Problem]:
@@ -107,6 +113,23 @@ def _same_field(cube: OpenedFile, image: OpenedFile) -> Iterator[Problem]:
         yield image.problem(
             number, "CRVAL1", value_of(other, "CRVAL1"), f"the field of the cube; it is {off:.3g} spaxels off"
         )
+
+
+def _seconds(cube: OpenedFile, exposure_map: OpenedFile) -> Iterator[Problem]:
+    """Exposure times of spaxels are between none and all of the cube's."""
+    total = cube.number("TEXPTIME")
+    if exposure_map.science is None or total is None:
+        return
+    number, _ = exposure_map.science
+    try:
+        values = np.asarray(fits.getdata(exposure_map.path, number), np.float64)
+    except Exception as error:
+        yield exposure_map.problem(number, "", reason(error), "an image that can be read")
+        return
+    known = values[np.isfinite(values)]
+    for value in (known.min(initial=0.0), known.max(initial=0.0)):
+        if not 0.0 <= value <= total * (1.0 + ROUNDING) + TOLERANCE:
+            yield exposure_map.problem(number, "", f"{value:g} s in a spaxel", f"0 to TEXPTIME of the cube, {total:g}")
 
 
 def _distance(first: WCS, second: WCS, size: tuple[int, int]) -> float:

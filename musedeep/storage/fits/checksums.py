@@ -1,5 +1,6 @@
 """The checksums of a FITS file, read in pieces (FITS standard 4.0, appendix J)."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -23,12 +24,18 @@ def data_sum(path: Path, unit: HeaderUnit) -> int:
     return total
 
 
-def pieces(path: Path, stream, unit: HeaderUnit, size: int = _CHUNK) -> Iterator[memoryview]:  # type: ignore[no-untyped-def]
-    """The data of an HDU in pieces of whole blocks, each valid until the next one; raises as `data_sum`."""
+def pieces(  # type: ignore[no-untyped-def]
+    path: Path, stream, unit: HeaderUnit, size: int = _CHUNK, buffers: int = 1
+) -> Iterator[memoryview]:
+    """The data of an HDU in pieces of whole blocks; raises as `data_sum`.
+
+    A piece is valid until as many more as there are buffers have been taken.
+    """
     stream.seek(unit.data_offset)
-    left, buffer = unit.end - unit.data_offset, memoryview(bytearray(size))
+    left = unit.end - unit.data_offset
+    turns = itertools.cycle([memoryview(bytearray(min(size, left))) for _ in range(buffers)])
     while left:
-        chunk = buffer[: min(size, left)]
+        chunk = next(turns)[: min(size, left)]
         filled = 0
         while filled < len(chunk):
             n = stream.readinto(chunk[filled:])

@@ -2,8 +2,8 @@
 
 1. DATASUM of each HDU is taken from its header, so that the new headers, with their checksums, are whole before any
    data are copied. Where there is none, the data are read once more for it.
-2. While pieces of data are written, one thread adds them up and another takes the SHA-256 sum of the new file (both
-   release the interpreter's lock).
+2. While a piece of the data is written and the next one read, one thread adds it up and another takes the SHA-256 sum
+   of the new file (both release the interpreter's lock).
 3. A sum that is not the DATASUM of the header means that the file has been damaged since it was written.
 """
 
@@ -58,12 +58,12 @@ def copy_with_headers(source: Path, target: Path, headers: Sequence[fits.Header]
             hashing.submit(digest.update, head).result()
             _write(writer, memoryview(head))
             total, waiting = 0, list[Future[Any]]()
-            # a piece may be overwritten when both threads are done with it
-            for piece in pieces(source, reader, unit, _PIECE):
+            for piece in pieces(source, reader, unit, _PIECE, buffers=2):
+                # the piece before is overwritten next: both threads have to be done with it
+                total += _result(waiting)
                 waiting = [hashing.submit(digest.update, piece), adding.submit(sum32, piece)]
                 _write(writer, piece)
-                waiting[0].result()
-                total = fold(total + waiting[1].result())
+            total = fold(total + _result(waiting))
             if total != sums[number]:
                 raise MusedeepError(
                     f"{source}: HDU {number} ({unit.name or 'primary'}) is damaged: its data add up to {total}, "
@@ -84,6 +84,12 @@ def _headers(units: Sequence[HeaderUnit], headers: Sequence[fits.Header], sums: 
         raw = header_bytes(header, number > 0, int(old["BITPIX"]), shape)
         found.append(signed_header(raw_cards(raw), sums[number], now, "" if number else md5))
     return found
+
+
+def _result(waiting: Sequence[Future[Any]]) -> int:
+    """Wait for both threads; the sum of their piece."""
+    found = [one.result() for one in waiting]
+    return int(found[1]) if found else 0
 
 
 def _write(writer: Any, view: memoryview) -> None:

@@ -187,3 +187,46 @@ def test_two_campaigns_in_one_folder(campaign):
     plan = campaign.plan().model_copy(update={"campaign": "another"})
     [outcome] = run_campaign(campaign.request(plan))
     assert outcome.state == "failed" and "is a product of the campaign made" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"recipes": {"muse_flot": {"samples": True}}}, "no recipe 'muse_flot'; did you mean muse_flat"),
+        ({"recipes": {"muse_flat": {"sampels": True}}}, "muse_flat: no parameter 'sampels'"),
+        ({"recipes": {"muse_scipost": {"crsigma": "much"}}}, "muse_scipost: crsigma=much is not a number"),
+        ({"align": {"srcmin": 0}}, "muse_exp_align: srcmin=0 is out of range"),
+        ({"combine": {"save": "zarr"}}, "settings.cascade.combine: save has no cube"),
+        (
+            {"discard": ["pixel-tables"], "recipes": {"muse_scipost": {"reduced": "corrections"}}},
+            "muse_scipost with reduced=corrections needs them",
+        ),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_done(campaign, settings, said):
+    with pytest.raises(MusedeepError) as error:
+        run_campaign(campaign.request(campaign.plan(**settings)))
+    assert said in str(error.value)
+
+
+def test_products_of_nights_are_discarded(campaign):
+    plan = campaign.plan(discard=["pixel-tables", "masters"], skymodel_fraction=0.3)
+    [outcome] = run_campaign(campaign.request(plan))
+    assert outcome.state == "made"
+    for kind in ("PIXTABLE_OBJECT", "PIXTABLE_STD", "MASTER_"):
+        assert not list(campaign.folder.rglob(f"{kind}*"))
+    assert len(list(campaign.folder.glob("nights/*/*/*/PIXTABLE_REDUCED*"))) == 4
+    [again] = run_campaign(campaign.request(plan))
+    assert again.state == "up to date"
+    # what was discarded comes back where it is needed
+    plan.settings.cascade.skymodel_fraction = 0.4
+    [outcome] = run_campaign(campaign.request(plan))
+    assert outcome.state == "made" and not list(campaign.folder.rglob("PIXTABLE_OBJECT*"))
+
+
+def test_what_a_killed_run_has_left_half_renamed_is_put_right(campaign):
+    product = campaign.folder / "products/field"
+    (product / "v1").rename(product / ".v1.4711.old")
+    (product / ".v7.making").mkdir()
+    [outcome] = run_campaign(campaign.request())
+    assert outcome.state == "up to date" and [path.name for path in product.iterdir()] == ["v1"]

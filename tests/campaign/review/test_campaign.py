@@ -4,7 +4,16 @@ import pytest
 
 from musedeep.campaign.review.campaign import Campaign, median
 from musedeep.errors import MusedeepError
-from musedeep.quality.record import QUALITY, REVIEW, Decision, QualityRecord, ReviewRecord, read_record, write_record
+from musedeep.quality.record import (
+    QUALITY,
+    REVIEW,
+    Decision,
+    QualityRecord,
+    ReviewRecord,
+    Score,
+    read_record,
+    write_record,
+)
 
 
 def test_what_has_changed_is_read_again(plan):
@@ -59,6 +68,13 @@ def test_numbers(plan):
     assert median([]) is None and median([None, 3.0]) == 3.0 and median([4.0, 1.0, None, 2.0, 3.0]) == 2.5
     item = Campaign(plan).item("FIELD-001/v1")
     assert item.value("none", "abmaglim") == 24.5 and item.value("PIXNOISE") is None and item.fwhm == 0.7
+    exposures = item.product.exposures
+    scores = [Score(name="fwhm", value=0.6 + 0.1 * k, exposure=one.name) for k, one in enumerate(exposures)]
+    write_record(QualityRecord(scores=scores), item.folder / QUALITY)
+    item = Campaign(plan).item("FIELD-001/v1")
+    assert item.fwhm == pytest.approx(0.7) and item.of(exposures[2], "fwhm") == pytest.approx(0.8)
+    assert item.of(exposures[2].model_copy(update={"fwhm": 0.55}), "fwhm") == 0.55
+    assert item.of(exposures[0], "background") is None
     write_record(QualityRecord(), item.folder / QUALITY)
     assert read_record(QualityRecord, item.folder / QUALITY).flag == ""
     assert Campaign(plan).item("FIELD-001/v1").fwhm is None

@@ -277,6 +277,23 @@ def test_an_image_of_another_size(folder):
     assert any("[1]: NAXIS1 = 39: expected 40, as the cube has it" in line for line in lines(folder))
 
 
+@pytest.mark.parametrize("value", [-1.0, 6001.0])
+def test_times_of_spaxels(folder, value):
+    path = file_of(folder, MAP)
+    with fits.open(path, mode="update") as hdus:
+        hdus[1].data[3, 4] = value
+    sign(path)
+    (line,) = lines(folder)
+    assert f"[1]: {value:g} s in a spaxel: expected 0 to TEXPTIME of the cube, 6000" in line
+
+
+def test_a_file_without_its_last_fill(folder):
+    path = file_of(folder, CUBE)
+    path.write_bytes(path.read_bytes()[:-1])
+    found = lines(folder)
+    assert any("[2]: truncated data at byte" in line and "expected whole blocks" in line for line in found)
+
+
 def test_data_in_the_primary_hdu_and_images_in_a_cube(folder):
     path = file_of(folder, CUBE)
     with fits.open(path) as hdus:
