@@ -30,7 +30,6 @@ from musedeep.storage.fits.header_cards import Card, card
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.legal_cards import ascii_text
 
-CATEGORIES: Final = {"image": "IMAGE_FOV", "exposure_map": "EXPOSURE_MAP"}
 WIDTH: Final = 66
 """Characters of a line of comments, so that it fits into a card whatever it holds."""
 
@@ -121,17 +120,26 @@ def provenance(product: Finished) -> list[Card]:
 
 
 def image_header(
-    product: Finished, old: fits.Header, name: str, category: str, what: str, settings: DeliverySettings
+    product: Finished,
+    old: fits.Header,
+    cube: fits.Header,
+    name: str,
+    category: str,
+    what: str,
+    settings: DeliverySettings,
 ) -> fits.Header:
     """Primary header of a delivered image or exposure map: that of the recipe, without what is said of cubes.
 
     Parameters
     ----------
+    old : as the recipe wrote it
+    cube : that of the cube, which has the centre of the field; images have the pointing of the first exposure
     name, category : ORIGFILE, PRODCATG
     what : PRO CATG
     """
     kept = [one for one in _kept(old, settings) if not _OF_CUBES.match(one.keyword)]
-    cards = [*_common(product, old, name, category, what, settings), *provenance(product)]
+    centre = [(key, cube[key], cube.comments[key]) for key in ("RA", "DEC") if key in cube]
+    cards = [*_common(product, old, name, category, what, settings), *provenance(product), *centre]
     return ordered([*kept, *(card(*one) for one in cards)])
 
 

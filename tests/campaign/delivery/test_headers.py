@@ -96,7 +96,11 @@ def test_long_values_are_cut(tmp_path):
 
 def test_an_image_says_nothing_of_cubes(tmp_path):
     old = fits.Header([("EXPTIME", 1.0), ("SPEC_RES", 3000.0), ("OBJECT", "a"), ("SPECSYS", "BARYCENT")])
-    header = image_header(product(tmp_path), old, "MU.fits", "ANCILLARY.EXPMAP", "EXPOSURE_MAP", DeliverySettings())
+    old["RA"], cube = 1.0, fits.Header([("RA", 53.16), ("DEC", -27.78)])
+    header = image_header(
+        product(tmp_path), old, cube, "MU.fits", "ANCILLARY.EXPMAP", "EXPOSURE_MAP", DeliverySettings()
+    )
+    assert (header["RA"], header["DEC"]) == (53.16, -27.78)
     assert (header["PRODCATG"], header["ORIGFILE"]) == ("ANCILLARY.EXPMAP", "MU.fits")
     assert header["PROV2"].startswith("MUSE.") and header["OBJECT"] == "a"
     assert not {"EXPTIME", "SPEC_RES", "SPECSYS", "TEXPTIME"} & set(header)
