@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from musedeep import __version__
-from musedeep.cli.campaign_commands import campaign, catalogue
+from musedeep.cli.campaign_commands import campaign, catalogue, qc
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
@@ -384,7 +384,24 @@ def statics(
     print_statics(directory, mode, seed, overwrite)
 
 
-for part in (simulate, catalogue, campaign):
+@app.command()
+def validate(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Cubes, images and maps of a delivery, or its directories.")
+    ],
+    raw: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Compare with the raw frames in this directory, too.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    checksums: Annotated[bool, typer.Option(help="Read all data, and compare checksums.")] = True,
+) -> int | None:
+    """Check science data products as ESO's archive does (Phase 3): one line per problem."""
+    from musedeep.cli.validate import validate_command
+
+    return validate_command(paths, raw or [], json, checksums)
+
+
+for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 
 

@@ -45,6 +45,7 @@ class CubeFacts:
     median, noise, expected : float64 (nz,), median and noise of each plane, noise by STAT; NaN without data
     local_noise, local_ratio : median noise in windows, and its median ratio to that of STAT; NaN if unknown
     holes : float64 (sources,), depth of the hole in the middle of each source over its light; 0 without one
+    light : float64 (nz,), mean flux in the middle of the brightest sources, less the median of each plane
     image : float32 (ny, nx), mean over wavelength
     """
 
@@ -55,6 +56,7 @@ class CubeFacts:
     local_noise: float
     local_ratio: float
     holes: Floats
+    light: Floats
     image: NDArray[np.float32]
 
 
@@ -103,7 +105,8 @@ def cube_facts(cube: OpenCube, sources: Floats, fwhm: float, empty: NDArray[np.b
         image = np.where(norm > 0, total / norm, np.nan).astype(np.float32)
     pixels = np.array([middle[0].size for middle, _ in masks])
     holes = _holes(spectra, noise, median, pixels)
-    return CubeFacts(histogram, median, noise, expected, _median(local), _median(ratio), holes, image)
+    light = _mean_of(spectra[:, 0]) - median
+    return CubeFacts(histogram, median, noise, expected, _median(local), _median(ratio), holes, light, image)
 
 
 def _discs(place: Floats, fwhm: float, shape: tuple[int, int]) -> tuple[tuple[NDArray[np.intp], ...], ...]:
@@ -139,6 +142,13 @@ def _holes(spectra: Floats, noise: Floats, level: Floats, pixels: NDArray[np.int
             if light > 0 and light - dark > SIGNIFICANT * error:
                 out[k] = max(out[k], (light - dark) / light)
     return out
+
+
+def _mean_of(rows: Floats) -> Floats:
+    """Mean of rows (n, nz), without what is not finite; NaN where nothing is."""
+    known = np.isfinite(rows)
+    total = np.where(known, rows, 0.0).sum(axis=0)
+    return np.asarray(np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan), np.float64)
 
 
 def _mean(values: NDArray[np.floating]) -> float:

@@ -40,6 +40,8 @@ REACH: Final = 1.6
 """Largest shift that is looked for [arcsec]."""
 WINDOW: Final = 1.6
 """Half a side of the window around a source [arcsec]."""
+SHARE: Final = 0.6
+"""Of a window that has to have data, its inner half in any case."""
 UNEXPLAINED: Final = 0.03
 """Share of the light of a source that the model does not explain."""
 LEAST: Final = 15.0
@@ -152,8 +154,10 @@ def _measured(singles: Singles, number: int, places: Floats) -> tuple[Floats, fl
             continue
         middle = (slice(y + margin - half, y + margin + half + 1), slice(x + margin - half, x + margin + half + 1))
         around = (slice(y, y + 2 * margin + 1), slice(x, x + 2 * margin + 1))
-        if np.isfinite(data[middle]).all() and np.isfinite(others[middle]).all():
-            cuts.append((data[middle], np.nan_to_num(others[around])))
+        both = np.isfinite(data[middle]) & np.isfinite(others[middle])
+        core = both[half - half // 2 : half + half // 2 + 1, half - half // 2 : half + half // 2 + 1]
+        if core.all() and both.mean() > SHARE:
+            cuts.append((data[middle], others[around]))
     if not cuts or not one.noise > 0:
         return nothing
     seen, wide = (np.array(part) for part in zip(*cuts, strict=True))
@@ -171,17 +175,16 @@ def _measured(singles: Singles, number: int, places: Floats) -> tuple[Floats, fl
 
 
 def _weights(seen: Floats, noise: float) -> Floats:
-    """Of the pixels of windows."""
-    level = np.median(seen, axis=(1, 2), keepdims=True)
-    return np.asarray(1.0 / (noise**2 + (UNEXPLAINED * (seen - level)) ** 2))
+    """Of the pixels of windows; 0 where there are no data."""
+    level = np.nanmedian(seen, axis=(1, 2), keepdims=True)
+    weight = 1.0 / (noise**2 + (UNEXPLAINED * (seen - level)) ** 2)
+    return np.asarray(np.where(np.isfinite(seen), weight, 0.0), np.float64)
 
 
 def _first_guess(seen: Floats, wide: Floats, reach: int, noise: float) -> Floats:
     """The best of all whole pixels along x and y, float64 (2,), with a flux and a level of each source."""
     size = seen.shape[1]
-    weight = _weights(seen, noise)
-    w = weight.sum(axis=(1, 2))
-    d = (weight * seen).sum(axis=(1, 2)) / w
+    all_weights, values = _weights(seen, noise), np.nan_to_num(seen)
     best, found = np.inf, (0, 0)
     middle = (wide.shape[1] - size) // 2
     for dy in range(-reach, reach + 1):
@@ -190,10 +193,16 @@ def _first_guess(seen: Floats, wide: Floats, reach: int, noise: float) -> Floats
                 continue
             # a source that has moved by (dx, dy) is seen where the model is (dx, dy) farther back
             m = wide[:, middle - dy : middle - dy + size, middle - dx : middle - dx + size]
-            away = m - ((weight * m).sum(axis=(1, 2)) / w)[:, None, None]
-            flux = (weight * away * seen).sum(axis=(1, 2)) / np.maximum((weight * away**2).sum(axis=(1, 2)), 1e-30)
-            rest = seen - d[:, None, None] - np.maximum(flux, 0.0)[:, None, None] * away
-            total = float((weight * rest**2).sum())
+            known = np.isfinite(m)
+            m, weight = np.where(known, m, 0.0), np.where(known, all_weights, 0.0)
+            w = np.maximum(weight.sum(axis=(1, 2), keepdims=True), 1e-30)
+            m = m - (weight * m).sum(axis=(1, 2), keepdims=True) / w
+            d = values - (weight * values).sum(axis=(1, 2), keepdims=True) / w
+            flux = (weight * m * d).sum(axis=(1, 2), keepdims=True)
+            flux /= np.maximum((weight * m**2).sum(axis=(1, 2), keepdims=True), 1e-30)
+            rest = (weight * (d - np.maximum(flux, 0.0) * m) ** 2).sum(axis=(1, 2))
+            # a window that is not whole counts as if it were
+            total = float((rest / np.maximum((weight > 0).mean(axis=(1, 2)), 0.1)).sum())
             if total < best:
                 best, found = total, (dx, dy)
     return np.array(found, np.float64)
@@ -202,24 +211,28 @@ def _first_guess(seen: Floats, wide: Floats, reach: int, noise: float) -> Floats
 def _each(seen: Floats, wide: Floats, shift: Floats, noise: float) -> tuple[Floats, Floats]:
     """How far each source still lies from the model after a shift, float64 (n, 2), and errors (n,) [pixel]."""
     n, size, _ = seen.shape
-    model = ndimage.shift(wide, (0.0, shift[1], shift[0]), order=3, mode="nearest")
+    by = (0.0, shift[1], shift[0])
+    model = ndimage.shift(np.nan_to_num(wide), by, order=3, mode="nearest")
+    known = ndimage.shift(np.isfinite(wide).astype(np.float64), by, order=1, mode="nearest")
     along_y, along_x = np.gradient(model, axis=(1, 2))
     second = np.gradient(along_y, axis=1) + np.gradient(along_x, axis=2)
     first = (model.shape[1] - size) // 2
     cut = (slice(None), slice(first, first + size), slice(first, first + size))
     terms = np.stack([part[cut].reshape(n, -1) for part in (model, second, along_x, along_y)], axis=2)
     terms = np.concatenate([np.ones((n, size * size, 1)), terms], axis=2)
-    weight = _weights(seen, noise).reshape(n, -1, 1)
-    normal = np.einsum("npi,npj->nij", terms * weight, terms)
-    right = np.einsum("npi,np->ni", terms * weight, seen.reshape(n, -1))
+    weight = np.where(known[cut] > 0.999, _weights(seen, noise), 0.0).reshape(n, -1)
+    values = np.nan_to_num(seen).reshape(n, -1)
+    normal = np.einsum("npi,np,npj->nij", terms, weight, terms, optimize=True)
+    right = np.einsum("npi,np,np->ni", terms, weight, values, optimize=True)
     good = np.linalg.cond(normal) < 1e14
     if not good.any():
         return np.empty((0, 2)), np.empty(0)
     inverse = np.linalg.inv(normal[good])
     fit = np.einsum("nij,nj->ni", inverse, right[good])
-    rest = seen.reshape(n, -1)[good] - np.einsum("npi,ni->np", terms[good], fit)
+    rest = values[good] - np.einsum("npi,ni->np", terms[good], fit)
     # neighbouring pixels of a resampled image are not independent: errors follow from what is left
-    scatter = np.maximum((weight[good, :, 0] * rest**2).sum(axis=1) / max(1, size * size - 5), 1.0)
+    degrees = np.maximum((weight[good] > 0).sum(axis=1) - 5, 1)
+    scatter = np.maximum((weight[good] * rest**2).sum(axis=1) / degrees, 1.0)
     flux = fit[:, 1]
     variance = 0.5 * (inverse[:, 3, 3] + inverse[:, 4, 4]) * scatter
     bright = flux > 0.1

@@ -60,6 +60,7 @@ class ExposureRecord(Record):
     fwhm : of stars in the image [arcsec]; transparency : flux of stars over the best exposure
     background : of the image, median [1e-20 erg/s/cm2/Angstrom]
     barycentric : correction to the barycentre at mid-exposure [km/s]
+    sky_mask : SKY_MASK, the pixels that the sky was taken from
     """
 
     name: str
@@ -94,6 +95,7 @@ class ExposureRecord(Record):
     transparency: float | None = None
     background: float | None = None
     barycentric: float | None = None
+    sky_mask: str = ""
 
 
 class StepRecord(Record):

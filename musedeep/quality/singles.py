@@ -33,6 +33,8 @@ FEWEST: Final = 4
 """Exposures that outliers can be told among."""
 LARGEST: Final = 50_000_000
 """Pixels of a grid."""
+ONE_POINTING: Final = 20.0
+"""Distance of the middles of images of one pointing [arcsec]."""
 STRIP: Final = 32
 """Lines that are compared at a time."""
 
@@ -48,6 +50,7 @@ class Single:
     data : float32 (ny, nx), less its background; NaN where there are no data
     background, noise : median, and 1.4826 times the median absolute deviation, of the pixels
     scale : its transparency, by which `data` has been divided
+    pixels : lines and columns of the image in its file
     """
 
     name: str
@@ -57,6 +60,7 @@ class Single:
     background: float
     noise: float
     scale: float = 1.0
+    pixels: tuple[int, int] = (0, 0)
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -124,6 +128,20 @@ class Singles:
         """An image less the mean of the others, float32; NaN where either has no data."""
         return np.asarray(self.images[number].data - self.others(number), np.float32)
 
+    def pointings(self) -> list[str]:
+        """A name (P1, P2 ...) for the pointing of each image: those whose middles are near each other share it."""
+        middles: list[Floats] = []
+        names = []
+        for one in self.images:
+            middle = np.array([one.x0, one.y0]) + np.array(one.data.shape[::-1]) / 2
+            away = [float(np.hypot(*(middle - other))) * self.scale for other in middles]
+            near = next((k for k, distance in enumerate(away) if distance < ONE_POINTING), None)
+            if near is None:
+                middles.append(middle)
+                near = len(middles) - 1
+            names.append(f"P{near + 1}")
+        return names
+
 
 def read_singles(
     exposures: Sequence[ExposureRecord], campaign: Path, grid: tuple[FieldPlane, tuple[int, int]] | None = None
@@ -142,7 +160,7 @@ def read_singles(
     for one, view, own in zip(exposures, views, planes, strict=True):
         middle, noise = background(view.data)
         single = _on_grid(one.name, view.data - middle, own, plane, shape)
-        images.append(replace(single, background=middle, noise=noise))
+        images.append(replace(single, background=middle, noise=noise, pixels=view.data.shape))
     return Singles(plane, shape, images)
 
 

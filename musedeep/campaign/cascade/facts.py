@@ -23,6 +23,8 @@ from musedeep.storage.set_of_frames import existing_form
 
 SATURATED = "ESO QC SCIBASIC NSATURATED"
 SHIFT = "ESO QC SCIBASIC LAMBDA SHIFT"
+CONVERGED = "ESO QC SCIPOST SKY CONVERGED"
+"""F of a fit of the sky that has not; missing otherwise."""
 FWHM = "ESO QC SCIPOST FWHM MEDIAN"
 KEPT = "scibasic.json"
 """What the pixel tables of an exposure have said."""
@@ -51,6 +53,8 @@ def exposure_record(
     one = archive.of(wanted.name)
     behind = sets.behind(post)
     table = existing_form(post.products[1])
+    header = open_pixel_table(Path(table)).facts
+    fitted = dict(post.parameters).get("skymethod") == "model"
     response = next((path for path, tag in post.frames if tag == "STD_RESPONSE"), "")
     return ExposureRecord(
         **catalogue_facts(archive, wanted.name),
@@ -62,9 +66,9 @@ def exposure_record(
         arc_days=_nearest(archive, behind, ("ARC", "ARC_LSF"), one.mjd),
         twilight=any(tag == "TWILIGHT_CUBE" for s in behind for _, tag in s.frames if s.step == "scibasic"),
         sky=bool(wanted.sky),
-        sky_converged=dict(post.parameters).get("skymethod") == "model" or None,
+        sky_converged=header.get(CONVERGED) is not False if fitted else None,
         **_scibasic(sets.place, post),
-        barycentric=number_or_none(open_pixel_table(Path(table)).facts, RVCORR),
+        barycentric=number_or_none(header, RVCORR),
     )
 
 

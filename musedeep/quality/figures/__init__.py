@@ -1,0 +1,1 @@
+"""Pictures of quality control, as the release description of MUSE-DEEP shows them."""
