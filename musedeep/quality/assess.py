@@ -57,6 +57,7 @@ class Assessed:
     values : of each exposure, by name
     quality : the record, without figures
     flags : of the exposures, by name
+    pointings : names of the pointings of the images
     """
 
     files: ProductFiles
@@ -71,6 +72,7 @@ class Assessed:
     values: dict[str, Values]
     quality: QualityRecord
     flags: dict[str, str]
+    pointings: Sequence[str]
 
     @property
     def image(self) -> NDArray[np.floating]:
@@ -139,7 +141,9 @@ def measure(files: ProductFiles, ranges: Ranges, raws: bool = True) -> Assessed:
     facts = cube_facts(files.cube, sources, width / files.plane.scale, empty, files.plane.scale)
     bright = _bright_counts(files, exposures) if raws else {}
     exposures = [_with_saturation(one, bright.get(one.name)) for one in exposures]
+    pointings = singles.pointings() if singles else []
     values = _product_values(files, exposures, facts, empty)
+    values |= {"pointings": float(len(set(pointings))) if pointings else None}
     each = _each(files, exposures, with_image, singles, shifts, found)
     scores = scores_of(values, ranges, "product")
     for name, own in each.items():
@@ -152,7 +156,9 @@ def measure(files: ProductFiles, ranges: Ranges, raws: bool = True) -> Assessed:
     known = {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
     quality = QualityRecord(flag=text, scores=scores, findings=findings, values=known)
     flags = {one.name: exposure_flag(used, one, ranges) for one in exposures}
-    return Assessed(files, exposures, with_image, singles, seen, shifts, found, facts, bright, each, quality, flags)
+    return Assessed(
+        files, exposures, with_image, singles, seen, shifts, found, facts, bright, each, quality, flags, pointings
+    )  # fmt: skip
 
 
 def _completed(exposures: Sequence[ExposureRecord], singles: Singles, seen: Conditions) -> list[ExposureRecord]:
@@ -211,6 +217,7 @@ def _product_values(
         "histo_17": facts.histogram.histo_17(), "histo_width": facts.histogram.width(), "noise": facts.local_noise,
         "noise_ratio": facts.local_ratio, "background": middle, "image_noise": noise,
         "crater": float(np.median(facts.holes[:5])) if facts.holes.size else None,
+        "lit": float(1.0 - empty[np.isfinite(image)].mean()) if np.isfinite(image).any() else None,
         "quadrant_step": _quadrants(image, empty), "epochs": float(len({int(one.mjd - 0.5) for one in exposures})),
     }  # fmt: skip
 
@@ -253,7 +260,8 @@ def _each(
     for number in range(len(with_image)):
         assert singles is not None
         image = singles.images[number]
-        width = (out[image.name]["fwhm"] or USUAL) / singles.scale
+        # as for the cube, so that both can be compared
+        width = (files.number("SKY_RES") or out[image.name]["fwhm"] or USUAL) / singles.scale
         own = limiting_magnitude(image.data * image.scale, width, limits)
         peaks = [trail.peak / trail.noise for trail in found if trail.exposure == image.name and trail.noise > 0]
         out[image.name] |= {

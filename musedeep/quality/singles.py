@@ -33,6 +33,8 @@ FEWEST: Final = 4
 """Exposures that outliers can be told among."""
 LARGEST: Final = 50_000_000
 """Pixels of a grid."""
+ONE_POINTING: Final = 20.0
+"""Distance of the middles of images of one pointing [arcsec]."""
 STRIP: Final = 32
 """Lines that are compared at a time."""
 
@@ -125,6 +127,20 @@ class Singles:
     def residual(self, number: int) -> Image:
         """An image less the mean of the others, float32; NaN where either has no data."""
         return np.asarray(self.images[number].data - self.others(number), np.float32)
+
+    def pointings(self) -> list[str]:
+        """A name (P1, P2 ...) for the pointing of each image: those whose middles are near each other share it."""
+        middles: list[Floats] = []
+        names = []
+        for one in self.images:
+            middle = np.array([one.x0, one.y0]) + np.array(one.data.shape[::-1]) / 2
+            away = [float(np.hypot(*(middle - other))) * self.scale for other in middles]
+            near = next((k for k, distance in enumerate(away) if distance < ONE_POINTING), None)
+            if near is None:
+                middles.append(middle)
+                near = len(middles) - 1
+            names.append(f"P{near + 1}")
+        return names
 
 
 def read_singles(

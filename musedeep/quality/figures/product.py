@@ -24,11 +24,8 @@ from musedeep.storage.outputs import make_directory, partial_name, replace_direc
 if TYPE_CHECKING:
     from musedeep.quality.assess import Assessed
 
-MOST_FOOTPRINT = 30.0
-"""Distance of exposures of one pointing [arcsec]."""
 CIRCLE = 1.0
 """Radius of the circles around sources [arcsec]."""
-HOUR = 3600.0
 
 
 def draw_all(assessed: "Assessed") -> dict[str, str]:
@@ -38,7 +35,9 @@ def draw_all(assessed: "Assessed") -> dict[str, str]:
     """
     folder = assessed.files.folder / "figures"
     partial = partial_name(folder)
-    shutil.rmtree(partial, ignore_errors=True)
+    # what a killed run has left half made
+    for left in (*folder.parent.glob(".figures.*.part"), *folder.parent.glob(".figures.*.old")):
+        shutil.rmtree(left, ignore_errors=True)
     make_directory(partial)
     try:
         drawn = _draw(assessed, partial)
@@ -63,7 +62,7 @@ def _draw(assessed: "Assessed", folder: Path) -> dict[str, str]:
         draw_sheet(_single_sheet(assessed, number, one), folder / name)
     drawn |= {"fields": "fields.png", "depth": "depth.png"}
     seconds = assessed.files.times.seconds if assessed.files.times else None
-    draw_fields(singles, _pointings(assessed), assessed.image, seconds, folder / drawn["fields"])
+    draw_fields(singles, assessed.pointings, assessed.image, seconds, folder / drawn["fields"])
     draw_depth(_stacks(assessed), folder / drawn["depth"])
     if assessed.conditions is not None and len(singles.images) > 1:
         drawn |= {"alignment": "alignment.png", "contact": "contact.png"}
@@ -161,22 +160,6 @@ def _lines(assessed: "Assessed", k: int) -> list[str]:
     first = f'{_text(values["fwhm"], ".2f")}"  T {_text(values["transparency"], ".2f")}'
     second = f'bg {_text(values["background"], ".2g")}  shift {_text(values.get("misaligned"), ".2f")}"'
     return [first, second, *(["satellite"] if values.get("satellite") else [])]
-
-
-def _pointings(assessed: "Assessed") -> list[str]:
-    """A name for the pointing of each image: those whose middles are near each other have one."""
-    assert assessed.singles is not None
-    middles: list[NDArray[np.float64]] = []
-    names = []
-    for image in assessed.singles.images:
-        middle = np.array([image.x0, image.y0]) + np.array(image.data.shape[::-1]) / 2
-        away = [float(np.hypot(*(middle - other))) * assessed.singles.scale for other in middles]
-        near = next((k for k, distance in enumerate(away) if distance < MOST_FOOTPRINT), None)
-        if near is None:
-            middles.append(middle)
-            near = len(middles) - 1
-        names.append(f"P{near + 1}")
-    return names
 
 
 def _stacks(assessed: "Assessed") -> list[Stack]:
