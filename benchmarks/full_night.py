@@ -92,9 +92,11 @@ class StepRun:
 def size_of(directory: Path) -> float:
     """What a directory takes on disk [GB]."""
     blocks = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(OSError):
-            blocks += path.stat().st_blocks
+    # what is removed meanwhile does not count; os.walk leaves out directories that have gone
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                blocks += os.stat(os.path.join(folder, name)).st_blocks
     return blocks * BLOCK / 1e9
 
 
