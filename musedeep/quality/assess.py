@@ -11,7 +11,6 @@
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.field.sources import background
 from musedeep.progress import LOG
 from musedeep.quality import misalignment, trails
+from musedeep.quality.assessed import Assessed
 from musedeep.quality.cube import CubeFacts, cube_facts
 from musedeep.quality.misalignment import Shift
 from musedeep.quality.notes import fewer_exposures, notes
@@ -40,44 +40,6 @@ Floats = NDArray[np.float64]
 
 SOURCE: Final = 3.0
 """Signal to noise of pixels that belong to a source."""
-
-
-@dataclass(frozen=True)
-class Assessed:
-    """All that figures show of a product.
-
-    Attributes
-    ----------
-    files : of the product
-    exposures : those in the cube, completed
-    images : numbers in `exposures` of those with an image, in the order of `singles`
-    singles, conditions, shifts, trails : of these images; None and empty if there are none
-    facts : of the cube
-    raws : bright pixels of raw frames by name of the exposure
-    values : of each exposure, by name
-    quality : the record, without figures
-    flags : of the exposures, by name
-    pointings : names of the pointings of the images
-    """
-
-    files: ProductFiles
-    exposures: Sequence[ExposureRecord]
-    images: Sequence[int]
-    singles: Singles | None
-    conditions: Conditions | None
-    shifts: Sequence[Shift]
-    trails: Sequence[Trail]
-    facts: CubeFacts
-    raws: dict[str, BrightCounts]
-    values: dict[str, Values]
-    quality: QualityRecord
-    flags: dict[str, str]
-    pointings: Sequence[str]
-
-    @property
-    def image(self) -> NDArray[np.floating]:
-        """Of the field, float (ny, nx)."""
-        return self.facts.image if self.files.image is None else self.files.image
 
 
 def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raws: bool = True) -> QualityRecord:

@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG
+from musedeep.quality.assessed import Assessed
 from musedeep.quality.figures.alignment import draw_alignment, draw_contact
 from musedeep.quality.figures.cascade import draw_cascade
 from musedeep.quality.figures.depth import Stack, draw_depth
@@ -21,14 +21,11 @@ from musedeep.quality.record import ExposureRecord, Score, folder_name
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
 from musedeep.storage.outputs import make_directory, partial_name, replace_directory
 
-if TYPE_CHECKING:
-    from musedeep.quality.assess import Assessed
-
 CIRCLE = 1.0
 """Radius of the circles around sources [arcsec]."""
 
 
-def draw_all(assessed: "Assessed") -> dict[str, str]:
+def draw_all(assessed: Assessed) -> dict[str, str]:
     """Draw all figures of a product into figures/; paths relative to the campaign by what they show.
 
     Raises MusedeepError if there is no matplotlib, or they cannot be written.
@@ -48,7 +45,7 @@ def draw_all(assessed: "Assessed") -> dict[str, str]:
     return {what: str(place / name) for what, name in drawn.items()}
 
 
-def _draw(assessed: "Assessed", folder: Path) -> dict[str, str]:
+def _draw(assessed: Assessed, folder: Path) -> dict[str, str]:
     """Names of the figures by what they show."""
     drawn = {"deep": "deep.png", "cascade": "cascade.png"}
     draw_sheet(_deep_sheet(assessed), folder / drawn["deep"])
@@ -81,7 +78,7 @@ def _text(value: float | None, form: str, unit: str = "") -> str:
     return "unknown" if value is None or not np.isfinite(value) else f"{value:{form}}{unit}"
 
 
-def _deep_sheet(assessed: "Assessed") -> Sheet:
+def _deep_sheet(assessed: Assessed) -> Sheet:
     files, quality = assessed.files, assessed.quality
     record, values, scores = files.record, quality.values, quality.scores
     first = assessed.exposures[0]
@@ -112,7 +109,7 @@ def _deep_sheet(assessed: "Assessed") -> Sheet:
     )  # fmt: skip
 
 
-def _single_sheet(assessed: "Assessed", number: int, one: ExposureRecord) -> Sheet:
+def _single_sheet(assessed: Assessed, number: int, one: ExposureRecord) -> Sheet:
     assert assessed.singles is not None and assessed.conditions is not None
     image = assessed.singles.images[number]
     values, scores = assessed.values[one.name], assessed.quality.scores
@@ -142,7 +139,7 @@ def _single_sheet(assessed: "Assessed", number: int, one: ExposureRecord) -> She
     )  # fmt: skip
 
 
-def _mask(assessed: "Assessed", one: ExposureRecord) -> NDArray[np.bool_] | None:
+def _mask(assessed: Assessed, one: ExposureRecord) -> NDArray[np.bool_] | None:
     """The sky mask of an exposure without a dedicated sky, if there is one."""
     if one.sky or not one.sky_mask:
         return None
@@ -153,7 +150,7 @@ def _mask(assessed: "Assessed", one: ExposureRecord) -> NDArray[np.bool_] | None
         return None
 
 
-def _lines(assessed: "Assessed", k: int) -> list[str]:
+def _lines(assessed: Assessed, k: int) -> list[str]:
     """What stands below an exposure on the contact sheet."""
     one = assessed.exposures[k]
     values = assessed.values[one.name]
@@ -162,7 +159,7 @@ def _lines(assessed: "Assessed", k: int) -> list[str]:
     return [first, second, *(["satellite"] if values.get("satellite") else [])]
 
 
-def _stacks(assessed: "Assessed") -> list[Stack]:
+def _stacks(assessed: Assessed) -> list[Stack]:
     """The first exposure, the mean of its OB if it has several, and the deep image, where the exposure is."""
     assert assessed.singles is not None
     singles = assessed.singles
