@@ -63,9 +63,10 @@ def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raw
 
         drawn = draw_all(assessed)
         quality = quality.model_copy(update={"figures": drawn})
-    else:
-        shutil.rmtree(folder / "figures", ignore_errors=True)
     write_record(quality, folder / QUALITY)
+    if not figures:
+        # those of an earlier state of the product would mislead
+        shutil.rmtree(folder / "figures", ignore_errors=True)
     return quality
 
 

@@ -48,7 +48,7 @@ def draw_all(assessed: Assessed) -> dict[str, str]:
 def _draw(assessed: Assessed, folder: Path) -> dict[str, str]:
     """Names of the figures by what they show."""
     drawn = {"deep": "deep.png", "cascade": "cascade.png"}
-    draw_sheet(_deep_sheet(assessed), folder / drawn["deep"])
+    draw_sheet(deep_sheet(assessed), folder / drawn["deep"])
     draw_cascade(assessed.files.record, folder / drawn["cascade"])
     singles = assessed.singles
     if singles is None:
@@ -74,11 +74,17 @@ def _score(scores: Sequence[Score], name: str, exposure: str = "") -> int | None
     return next((one.score for one in scores if (one.name, one.exposure) == (name, exposure)), None)
 
 
+def _concern(flag: str) -> int:
+    """1 if a character of the flag is 1; the third, for no dedicated sky, has no meaning."""
+    return int("1" in flag[:2] + flag[3:])
+
+
 def _text(value: float | None, form: str, unit: str = "") -> str:
     return "unknown" if value is None or not np.isfinite(value) else f"{value:{form}}{unit}"
 
 
-def _deep_sheet(assessed: Assessed) -> Sheet:
+def deep_sheet(assessed: Assessed) -> Sheet:
+    """The sheet of the product, as `draw_sheet` draws it."""
     files, quality = assessed.files, assessed.quality
     record, values, scores = files.record, quality.values, quality.scores
     first = assessed.exposures[0]
@@ -96,8 +102,7 @@ def _deep_sheet(assessed: Assessed) -> Sheet:
         ("histo-1.7", _text(values["histo_17"], ".3g"), _score(scores, "histo_17")),
         ("noise / STAT", _text(values["noise_ratio"], ".2f"), _score(scores, "noise_ratio")),
         ("largest shift", _text(shift, ".2f", '"'), worst),
-        ("score_bit", quality.flag, int("1" in quality.flag.replace("1", "0", 1) if quality.flag[2:3] == "1"
-                                        else "1" in quality.flag)),
+        ("score_bit", quality.flag, _concern(quality.flag)),
     ]  # fmt: skip
     sources = files.sources()
     if not len(sources) and assessed.conditions is not None:
@@ -130,7 +135,7 @@ def _single_sheet(assessed: Assessed, number: int, one: ExposureRecord) -> Sheet
         ("histo mode", _text(histogram.mode(), ".3g"), None),
         ("histo-1.7", _text(histogram.histo_17(), ".3g"), None),
         ("shift", _text(shift, ".2f", '"'), _score(scores, "misaligned", one.name)),
-        ("score_bit", flag, int("1" in flag[:2] + flag[3:])),
+        ("score_bit", flag, _concern(flag)),
     ]  # fmt: skip
     details = f"{one.target or one.object}   OB {one.ob_name or one.ob_id}   {one.mode}   {one.run}"
     return Sheet(
