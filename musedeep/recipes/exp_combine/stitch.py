@@ -11,7 +11,7 @@
 
 import json
 import shutil
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +142,10 @@ def check_pieces(pieces: Sequence[Piece]) -> list[int]:
             raise MusedeepError(f"{one.directory}: is {one.share}, and so is {other.directory}; leave one of them out")
         numbers[one.share.number] = one
     return [k for k in range(1, first.share.of.number + 1) if k not in numbers]
+
+
+Row = list[tuple[Piece, dict[str, ArrayInFile]]]
+"""Pieces and their arrays, by the names of the extensions."""
 
 
 @dataclass
@@ -313,9 +317,7 @@ def _arrays(piece: Piece, job: Job) -> dict[str, ArrayInFile]:
     return arrays
 
 
-def _fill(
-    work: Path, cube: Stitched, job: Job, checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], progress: Progress
-) -> bool:
+def _fill(work: Path, cube: Stitched, job: Job, checked: Row, progress: Progress) -> bool:
     """Copy the planes of those pieces that are not copied yet; returns whether any voxel has a value."""
     done = _done(work)
     identities = {piece.share.number: piece.identity() for piece, _ in checked}
@@ -339,31 +341,47 @@ def _fill(
         places |= {"EXPOSURES": exposure_map.number, "EXPTIME": exposure_map.seconds}
     sizes = {piece.share.number: arrays["DATA"].shape[0] for piece, arrays in checked}
     progress.begin(sum(sizes.values()), "planes", sum(sizes.get(number, 0) for number in done))
-    with open(work / DONE, "a") as stream, ThreadPoolExecutor(1) as pool:
-        for row in _rows(checked, done, job):
-            # meanwhile, from the memory of the system
-            sums = [pool.submit(_check_sum, piece, name, array) for piece, a in row for name, array in a.items()]
-            z, y, x = (first for first, _ in row[0][0].share.part(job.grid.shape))
-            filled = dict.fromkeys((piece.share.number for piece, _ in row), False)
-            for name, place in places.items():
-                sources = [arrays[name] for _, arrays in row]
-                for z0, z1 in bands(sources[0]):
-                    if sum(source.shape[2] for source in sources) == job.grid.shape[2]:
-                        place.copy_planes(sources, z0, z1, z + z0, y)
-                    else:
-                        place.write_box(z + z0, y, sources[0].read_stored(z0, z1), x)
-                    if name == "DATA":
-                        for (piece, _), source in zip(row, sources, strict=True):
-                            k = piece.share.number
-                            filled[k] = filled[k] or any(not is_empty(source, plane) for plane in range(z0, z1))
-                        progress.advance((z1 - z0) * len(row))
-            for one in sums:
-                one.result()
-            for piece, _ in row:
-                done[piece.share.number] = piece.identity(), filled[piece.share.number]
-                stream.write(f"{piece.share.number} {int(filled[piece.share.number])} {piece.identity()}\n")
-            stream.flush()
+    pool = ThreadPoolExecutor(1)
+    try:
+        with open(work / DONE, "a") as stream:
+            for row in _rows(checked, done, job):
+                # taken while the same bytes are copied, and in the memory of the system
+                sums = [pool.submit(_check_sum, piece, name, array) for piece, a in row for name, array in a.items()]
+                filled = _copy(row, places, job, progress)
+                for one in sums:
+                    one.result()
+                for (piece, _), values in zip(row, filled, strict=True):
+                    done[piece.share.number] = piece.identity(), values
+                    stream.write(f"{piece.share.number} {int(values)} {piece.identity()}\n")
+                stream.flush()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return any(filled for _, filled in done.values())
+
+
+def _copy(row: Row, places: Mapping[str, ArrayInFile], job: Job, progress: Progress) -> list[bool]:
+    """Copy pieces that lie side by side, or one, to their place; returns whether each has values."""
+    z, y, x = (first for first, _ in row[0][0].share.part(job.grid.shape))
+    filled = [False] * len(row)
+    for name, place in places.items():
+        sources = [arrays[name] for _, arrays in row]
+        for z0, z1 in bands(sources[0]):
+            if _columns(row) == job.grid.shape[2]:
+                place.copy_planes(sources, z0, z1, z + z0, y)
+            else:
+                place.write_box(z + z0, y, sources[0].read_stored(z0, z1), x)
+            if name == "DATA":
+                filled = [
+                    known or any(not is_empty(source, plane) for plane in range(z0, z1))
+                    for known, source in zip(filled, sources, strict=True)
+                ]
+                progress.advance((z1 - z0) * len(row))
+    return filled
+
+
+def _columns(row: Row) -> int:
+    """Of all its pieces."""
+    return sum(arrays["DATA"].shape[2] for _, arrays in row)
 
 
 def _check_sum(piece: Piece, name: str, array: ArrayInFile) -> None:
@@ -378,20 +396,14 @@ def _check_sum(piece: Piece, name: str, array: ArrayInFile) -> None:
         )
 
 
-def _rows(
-    checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], done: Container[int], job: Job
-) -> list[list[tuple[Piece, dict[str, ArrayInFile]]]]:
+def _rows(checked: Row, done: Container[int], job: Job) -> list[Row]:
     """The pieces that are not copied yet: those side by side together, if they make whole lines; others one by one."""
-    rows: dict[Any, list[tuple[Piece, dict[str, ArrayInFile]]]] = {}
+    rows: dict[Any, Row] = {}
     for piece, arrays in checked:
         if piece.share.number not in done:
             rows.setdefault(piece.share.part(job.grid.shape)[:2], []).append((piece, arrays))
     whole = job.grid.shape[2]
-    return [
-        part
-        for row in rows.values()
-        for part in ([row] if sum(arrays["DATA"].shape[2] for _, arrays in row) == whole else [[one] for one in row])
-    ]
+    return [part for row in rows.values() for part in ([row] if _columns(row) == whole else [[one] for one in row])]
 
 
 def _done(work: Path) -> dict[int, tuple[str, bool]]:
