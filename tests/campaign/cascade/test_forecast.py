@@ -28,6 +28,19 @@ def test_the_tasks_of_a_plan_are_counted(request_):
     assert found.passing > 0 and found.disk > 4 * 2 * 100e6
 
 
+def test_what_is_discarded_does_not_stay(request_):
+    plan = expect(request_, request_.products(), Rates())
+    request_.plan.settings.cascade.discard = ["pixel-tables", "masters"]
+    try:
+        less = expect(request_, request_.products(), Rates())
+    finally:
+        request_.plan.settings.cascade.discard = []
+    assert less.steps["scibasic"].disk == 0 and less.steps["bias"].disk == 0
+    assert less.steps["scipost"].disk == plan.steps["scipost"].disk
+    # what passes is that of one of two nights
+    assert plan.disk - less.disk == 2 * (less.passing - plan.passing)
+
+
 def test_a_campaign_of_another_size(request_):
     small = scaled(request_, request_.products(), 2, 4, Rates())
     plan = expect(request_, request_.products(), Rates())
