@@ -75,7 +75,7 @@ def uncompressed(header: fits.Header) -> fits.Header:
     if header.get("ZIMAGE") is not True:
         return header
     found = header.copy()
-    for key in ("BITPIX", "NAXIS", *(f"NAXIS{axis}" for axis in range(1, 1 + int(header.get("ZNAXIS", 0))))):
-        if f"Z{key}" in header:
-            found[key] = header[f"Z{key}"]
+    for key in ("BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "NAXIS3"):
+        if isinstance(value := value_of(header, f"Z{key}"), int):
+            found[key] = value
     return found
