@@ -40,7 +40,7 @@ print(seconds[0], used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
 
 
-def make_pieces(directory: Path, planes: int, spaxels: int, pieces: int) -> Path:
+def make_pieces(directory: Path, planes: int, spaxels: int, pieces: str) -> Path:
     """Make the pieces; the directory that they are in."""
     directory.mkdir()
     paths, _ = write_dithers(directory, 2, step=50.0, ifus=(11, 12), wavelength=(7000.0, 7030.0))
@@ -57,7 +57,7 @@ def make_pieces(directory: Path, planes: int, spaxels: int, pieces: int) -> Path
     (directory / "selection.yaml").write_text(
         f"exposures: [{', '.join(path.name for path in paths)}]\noutput_wcs: wcs.fits\noutput: out\n"
     )
-    command = [sys.executable, "-m", "musedeep", "combine", "selection.yaml", "--pieces", str(pieces)]
+    command = [sys.executable, "-m", "musedeep", "combine", "selection.yaml", "--pieces", pieces]
     subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return directory / "out"
 
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--planes", default="200,1600")
     parser.add_argument("--spaxels", type=int, default=400)
-    parser.add_argument("--pieces", type=int, default=4)
+    parser.add_argument("--pieces", default="4")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     print(

@@ -46,7 +46,14 @@ def scan_command(plan_path: Path, database: str, name: str, given: Sequence[str]
     from musedeep.selection.campaign.bad_exposures import read_bad_exposures
     from musedeep.selection.campaign.exposures import candidates
     from musedeep.selection.campaign.finished import finished_products
-    from musedeep.selection.campaign.plan_file import Settings, memory_of, read_memory, read_plan, write_plan
+    from musedeep.selection.campaign.plan_file import (
+        Settings,
+        memory_of,
+        read_memory,
+        read_merges,
+        read_plan,
+        write_plan,
+    )
     from musedeep.selection.campaign.previews import PREVIEW, previews_of
     from musedeep.selection.campaign.scan import scan
 
@@ -57,6 +64,11 @@ def scan_command(plan_path: Path, database: str, name: str, given: Sequence[str]
         )
     settings = _settings(before.settings if before else Settings(), given)
     bad = read_bad_exposures(plan_path.parent / settings.bad_exposures) if settings.bad_exposures else None
+    merges = {}
+    if settings.confirm == "file":
+        if settings.merges_file is None:
+            raise MusedeepError("confirm: file needs a file; give its name as merges_file")
+        merges = read_merges(plan_path.parent / settings.merges_file)
     with open_catalogue(database) as catalogue:
         many = candidates(catalogue)
         previews = previews_of(catalogue.rows("products", category=PREVIEW))
@@ -64,7 +76,7 @@ def scan_command(plan_path: Path, database: str, name: str, given: Sequence[str]
     today = today or datetime.now(UTC).date().isoformat()
     memory = read_memory(plan_path) if before else None
     finished = finished_products(campaign_folder(plan_path), campaign)
-    plan, notes = scan(campaign, many, settings, today, before, memory, bad, finished, previews)
+    plan, notes = scan(campaign, many, settings, today, before, memory, bad, finished, previews, merges)
     plan.catalogue = database
     write_plan(plan_path, plan, (one.name for one in many))
     for note in notes[:NAMED]:

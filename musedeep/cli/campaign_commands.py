@@ -176,6 +176,36 @@ def campaign_review(
     review_command(plan, port, by, export, overwrite)
 
 
+@campaign.command("deliver")
+def campaign_deliver(
+    plan: ThisPlan,
+    target: Annotated[list[str] | None, typer.Option(help="Only this target, or product; may be repeated.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="Default: delivery/ in the campaign's folder.")
+    ] = None,
+    database: ItsDatabase = "",
+    settings: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Names of keywords, reference and DOI of the delivery.")
+    ] = None,
+    uncertified: Annotated[
+        bool, typer.Option("--uncertified", help="Deliver products that nobody has certified, too.")
+    ] = False,
+    public: Annotated[bool, typer.Option("--public", help="Only products of which all inputs are public.")] = False,
+    invalid: Annotated[
+        bool, typer.Option("--invalid", help="Deliver products, too, with which `musedeep validate` finds fault.")
+    ] = False,
+    today: Annotated[str, typer.Option(hidden=True)] = "",
+) -> int | None:
+    """Write a folder for each certified product, as the archive takes it, and an index of all.
+
+    A version that has been delivered is never replaced; a deeper one supersedes it.
+    """
+    from musedeep.cli.campaign_deliver import DeliveryChoice, deliver_command
+
+    choice = DeliveryChoice(target or [], output, database, settings, uncertified, public, invalid, today)
+    return deliver_command(plan, choice)
+
+
 qc = typer.Typer(name="qc", help="Quality of products: judge, list, plot.", no_args_is_help=True)
 
 OfProducts = Annotated[

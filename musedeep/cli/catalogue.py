@@ -17,6 +17,7 @@ from musedeep.errors import MusedeepError, nearest
 
 if TYPE_CHECKING:
     from musedeep.selection.campaign.calibrations import Calibrations, FrameSet
+    from musedeep.selection.campaign.exposures import Candidate
     from musedeep.selection.campaign.masters import Verdict
     from musedeep.selection.catalogue.database import Catalogue
 
@@ -66,24 +67,30 @@ def add_command(paths: Sequence[Path], database: str, columns: Path | None, prog
 
 def list_command(database: str, where: Sequence[str], as_json: bool) -> None:
     """Print exposures, with what night logs say of them."""
+    from musedeep.selection.campaign.exposures import candidates
+
     with open_catalogue(database) as catalogue:
-        exposures = catalogue.exposures(**_wanted(where))
-        logged = {row["name"]: row for row in catalogue.rows("logged_files")}
-        runs = {(row["ob_id"], row["ob_start"]): row for row in catalogue.rows("executions")}
-    rows = []
-    for one in exposures:
-        log = runs.get((logged[one.name]["ob_id"], logged[one.name]["ob_start"]), {}) if one.name in logged else {}
-        rows.append((one, str(log.get("grade", "")), str(log.get("comments", ""))))
+        found = candidates(catalogue, catalogue.exposures(**_wanted(where)))
     if as_json:
-        print(json.dumps([as_data(asdict(one)) | {"grade": g, "comments": c} for one, g, c in rows], indent=1))
+        print(json.dumps([_candidate_data(one) for one in found], indent=1))
         return
-    table = table_of(("exposure", "type", "mode", "target", "OB", "run"), ("s", "seeing", "grade"))
-    for one, grade, _ in rows:
-        words = [one.name, one.tag, one.mode, one.target or one.object, one.ob_id, one.run]
-        numbers = [_number(one.exposure_time), _number(one.seeing), grade]
+    table = table_of(("exposure", "type", "mode", "target", "OB", "run"), ("s", "asked", "seeing", "grade"))
+    for one in found:
+        e = one.exposure
+        words = [one.name, e.tag, e.mode, one.target, e.ob_id, e.run]
+        numbers = [_number(e.exposure_time), _number(one.requested_seeing), _number(one.measured_seeing), one.grade]
         table.add_row(*(Text(word) for word in (*words, *numbers)))
     print_table(table, UNCUT)
-    print(f"{len(rows)} exposures")
+    print(f"{len(found)} exposures")
+
+
+def _candidate_data(one: "Candidate") -> dict[str, Any]:
+    """All that is known of an exposure."""
+    log = {"grade": one.grade, "comments": one.comments, "container": one.container}
+    seeing = {"requested_seeing": one.requested_seeing, "measured_seeing": one.measured_seeing}
+    constraints = {name: {"fulfilled": got, "requested": asked} for name, (got, asked) in one.constraints.items()}
+    facts = as_data(asdict(one.exposure) | log | seeing | {"observing_mode": one.observing_mode})
+    return facts | {"constraints": constraints}
 
 
 def _wanted(where: Sequence[str]) -> dict[str, str]:
@@ -161,11 +168,14 @@ def info_command(database: str) -> None:
     with open_catalogue(database) as catalogue:
         counts = catalogue.counts()
         exposures = catalogue.exposures()
+        pipelines = Counter(row["pipeline"] or "unknown" for row in catalogue.rows("products"))
     print_facts(database, [(name.replace("_", " "), f"{count:,}") for name, count in counts.items()])
     for what, key in (("type", "tag"), ("mode", "mode"), ("run", "run")):
         found = Counter(getattr(one, key) or "unknown" for one in exposures)
         if found:
             print_facts(f"exposures by {what}", [(name, f"{number:,}") for name, number in sorted(found.items())])
+    if pipelines:
+        print_facts("products by pipeline", [(name, f"{number:,}") for name, number in sorted(pipelines.items())])
     if exposures:
         nights = sorted({one.night for one in exposures if one.night})
         print_facts("nights", [("number", str(len(nights))), ("first", nights[0]), ("last", nights[-1])])

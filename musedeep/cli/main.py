@@ -384,6 +384,23 @@ def statics(
     print_statics(directory, mode, seed, overwrite)
 
 
+@app.command()
+def validate(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Cubes, images and maps of a delivery, or its directories.")
+    ],
+    raw: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Compare with the raw frames in this directory, too.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    checksums: Annotated[bool, typer.Option(help="Read all data, and compare checksums.")] = True,
+) -> int | None:
+    """Check science data products as ESO's archive does (Phase 3): one line per problem."""
+    from musedeep.cli.validate import validate_command
+
+    return validate_command(paths, raw or [], json, checksums)
+
+
 for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from musedeep.errors import MusedeepError, nearest
 from musedeep.quality.record import Record
+from musedeep.storage.models import problem_of
 from musedeep.storage.yaml_file import read_mapping
 
 RANGES: Final = Path(__file__).with_name("ranges.yaml")
@@ -66,9 +67,7 @@ def read_ranges(path: Path | None = None) -> Ranges:
         try:
             ranges[name] = Range.model_validate(default | given if isinstance(given, dict) else given)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in (name, *first["loc"]))
-            raise MusedeepError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise MusedeepError(f"{path}: {name}: {problem_of(error, Range)}") from None
     return ranges
 
 

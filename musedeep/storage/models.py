@@ -41,7 +41,9 @@ def problem_of(error: ValidationError, model: type[BaseModel]) -> str:
     one = error.errors(include_url=False)[0]
     place = [part for part in one["loc"] if not str(part).startswith("function-")]
     if not place:
-        return f"no {'JSON' if 'json' in one['type'] else 'mapping'} that can be read"
+        if one["type"] == "value_error":
+            return str(one["ctx"]["error"])
+        return "no JSON that can be read" if "json" in one["type"] else "it has to be a mapping"
     where = _written(place)
     if one["type"] == "extra_forbidden":
         known = [name for name, info in _model_at(model, place[:-1]).model_fields.items() if not info.exclude]

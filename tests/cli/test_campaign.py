@@ -117,6 +117,7 @@ def test_two_campaigns_in_one_folder(campaign, tmp_path, capsys):
             2,
             "--set max_inputs: 1 is not right; it has to be at least 2",
         ),
+        (["campaign", "scan", "new.yaml", "--set", "confirm=file"], 1, "give its name as merges_file"),
         (["simulate", "campaign", "none.yaml", "out"], 1, "no such simulated campaign"),
         (["simulate", "campaign", "wrong.yaml", "out"], 1, "did you mean exposures"),
         (["simulate", "campaign", "empty.yaml", "out"], 1, "no targets"),

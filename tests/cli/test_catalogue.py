@@ -34,6 +34,9 @@ def test_add_twice_list_and_count(archive, capsys):
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == ["MUSE.2016-10-02T03:04:05.678", "MUSE.2016-10-02T03:33:05.678"]
     assert {row["grade"] for row in rows} == {"B"} and rows[0]["airmass"] is None
+    assert {(row["container"], row["requested_seeing"], row["measured_seeing"]) for row in rows} == {("77", 0.8, 0.71)}
+    assert rows[0]["constraints"]["Sky transparency"] == {"fulfilled": "YES", "requested": "CLR"}
+    assert rows[0]["comments"].startswith("Seeing out of") and rows[0]["observing_mode"] == "SM"
     assert run(["catalogue", "list"]) == 0
     assert "3 exposures" in capsys.readouterr().out
     assert run(["catalogue", "info"]) == 0

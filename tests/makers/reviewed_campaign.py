@@ -37,7 +37,7 @@ def reviewed_campaign(parent: Path, products: int = 2, exposures: int = 3) -> Pa
                 Score(name="SPAN", value=None, unit="d"),
             ],
             findings=[finding] if failed else [],
-            values={"ABMAGLIM": 24.5 + 0.1 * number, "SKY_RES": 0.7, "PIXNOISE": None},
+            values={"ABMAGLIM": 24.5 + 0.1 * number, "fwhm": 0.7, "PIXNOISE": None},
             figures={"overview": str(where / "figures/overview.png"), "secret": "../deep.yaml", "lost": "lost.png"},
         )  # fmt: skip
         write_record(quality, folder / QUALITY)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.models import validated
@@ -32,8 +32,16 @@ class Outer(BaseModel):
     parts: list[Inner] = []
     one: Inner | None = None
     by_name: dict[str, Inner] = {}
+    low: float = 0.0
+    high: float = 1.0
     even: Annotated[int, BeforeValidator(_even)] = 0
     hidden: Annotated[str, Field(exclude=True)] = ""
+
+    @model_validator(mode="after")
+    def _in_order(self):
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ class Outer(BaseModel):
     [
         ({"nam": "a"}, "key 'name' is missing; add it"),
         ({"name": "a", "nme": "b"}, "unknown key 'nme'; did you mean name?"),
-        ({"name": "a", "zzzz": "b"}, "unknown key 'zzzz'; known are name, parts, one, by_name, even"),
+        ({"name": "a", "zzzz": "b"}, "unknown key 'zzzz'; known are name, parts, one, by_name, low, high, even"),
         ({"name": "a", "parts": [{}, {"metod": 1}]}, "parts[1]: unknown key 'metod'; did you mean method?"),
         ({"name": "a", "one": {"metod": 1}}, "one: unknown key 'metod'; did you mean method?"),
         ({"name": "a", "by_name": {"x": {"metod": 1}}}, "by_name.x: unknown key 'metod'; did you mean method?"),
@@ -57,6 +65,8 @@ class Outer(BaseModel):
         ({"name": "a", "one": {"names": 3}}, "one.names: 3 is not right; it has to be a list"),
         ({"name": "a", "one": 3}, "one: 3 is not right; it has to be a mapping"),
         ({"name": "a", "even": 3}, "even: 3 is not right; it has to be an even number"),
+        ({"name": "a", "low": 2}, "a.yaml: low is above high"),
+        ([], "a.yaml: it has to be a mapping"),
         ({"name": ["long"] * 50}, "... is not right; it has to be text"),
     ],
 )

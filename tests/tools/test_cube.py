@@ -357,6 +357,7 @@ def test_images_in_files(tmp_path, truth, cube, filter_list, capsys):
 
 
 def test_images_are_appended(tmp_path, truth, cube, filter_list, capsys):
+    fits.setval(cube, "DATAMD5", value="0" * 32, ext=0)
     before = cube.read_bytes()
     os.chmod(cube, 0o640)
     assert call(muse_cube_filter, "-x", "-f", "Johnson_V", cube, filter_list) == 0
@@ -365,6 +366,7 @@ def test_images_are_appended(tmp_path, truth, cube, filter_list, capsys):
         assert [hdu.header.get("EXTNAME") for hdu in hdus] == [None, "DATA", "STAT", "Johnson_V"]
         np.testing.assert_array_equal(hdus["DATA"].data, truth[0])
         np.testing.assert_allclose(hdus[3].data, expected_image(truth[0], WAVES), rtol=1e-5, atol=1e-6)
+        assert "DATAMD5" not in hdus[0].header
         assert hdus[3].header["OBJECT"] == "field (Johnson_V)"
         assert hdus[3].header["ESO DRS MUSE FILTER NAME"] == "Johnson_V"
     assert len(cube.read_bytes()) > len(before)

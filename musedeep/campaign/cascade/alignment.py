@@ -30,7 +30,7 @@ from musedeep.errors import MusedeepError
 from musedeep.quality.record import AlignmentTry
 from musedeep.recipes.exp_align.recipe import RECIPE
 from musedeep.recipes.run_ifus import RecipeCall
-from musedeep.selection.campaign.cascade_settings import CascadeSettings
+from musedeep.selection.campaign.cascade_settings import CascadeSettings, texts
 from musedeep.storage.cubes.field_view import FieldView
 from musedeep.storage.fits.headers import text_of
 from musedeep.storage.offset_list import read_offset_list
@@ -162,7 +162,7 @@ def _ladder(
     before = sharpness(views, headers_only(views))
     for threshold in settings.thresholds:
         given = {"srcmax": str(settings.crowded_srcmax)} if crowded else {}
-        given |= {name: str(value) for name, value in settings.align.items()} | {"threshold": f"{threshold:g}"}
+        given |= texts(settings.align) | {"threshold": f"{threshold:g}"}
         try:
             offsets, places = aligner([view.path for view in views], given, directory)
         except MusedeepError as error:

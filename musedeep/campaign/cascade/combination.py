@@ -15,6 +15,7 @@ from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.recipes.exp_combine.recipe import RECIPE
+from musedeep.selection.campaign.cascade_settings import texts
 from musedeep.storage.cubes.field_view import FieldView
 from musedeep.storage.fits.header_cards import sign
 from musedeep.storage.fits.headers import number_of, text_of
@@ -53,7 +54,7 @@ def combine_exposures(
     MusedeepError
         As `graph.combine.exp_combine.combine`.
     """
-    given = {name: _text(value) for name, value in request.settings.combine.items()}
+    given = texts(request.settings.combine)
     frames = [[str(path), "PIXTABLE_REDUCED"] for path in tables] + [[str(place / OFFSETS), "OFFSET_LIST"]]
     frames += [[str(filters), "FILTER_LIST"]] if filters else []
     if (place / DONE).exists():
@@ -68,10 +69,6 @@ def combine_exposures(
         combine(wanted, request.progress)
     (place / DONE).touch()
     return frames
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def deep_names(place: Path, category: str) -> tuple[str, list[str], str]:

@@ -1,7 +1,8 @@
 """What a product's record says of each exposure, from the catalogue, its sets-of-frames and the headers of products."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ from musedeep.quality.record import ExposureRecord
 from musedeep.reduction.correct.never_twice import RVCORR
 from musedeep.storage.cubes.field_view import FieldView
 from musedeep.storage.fits.headers import number_or_none
+from musedeep.storage.outputs import appearing_whole
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.set_of_frames import existing_form
 
 SATURATED = "ESO QC SCIBASIC NSATURATED"
 SHIFT = "ESO QC SCIBASIC LAMBDA SHIFT"
+CONVERGED = "ESO QC SCIPOST SKY CONVERGED"
+"""F of a fit of the sky that has not; missing otherwise."""
 FWHM = "ESO QC SCIPOST FWHM MEDIAN"
+KEPT = "scibasic.json"
+"""What the pixel tables of an exposure have said."""
 
 
 def relative(path: str | Path, campaign: Path) -> str:
@@ -47,7 +53,8 @@ def exposure_record(
     one = archive.of(wanted.name)
     behind = sets.behind(post)
     table = existing_form(post.products[1])
-    saturated, shift = _scibasic(post)
+    header = open_pixel_table(Path(table)).facts
+    fitted = dict(post.parameters).get("skymethod") == "model"
     response = next((path for path, tag in post.frames if tag == "STD_RESPONSE"), "")
     return ExposureRecord(
         **catalogue_facts(archive, wanted.name),
@@ -56,13 +63,12 @@ def exposure_record(
         pixel_tables=[relative(table, campaign)],
         response=relative(response, campaign) if response else "",
         response_days=_response_days(archive, response, one.mjd),
-        arc_days=_nearest(archive, behind, ("ARC", "ARC_LSF"), one.mjd),
+        arc_days=_arc_days(archive, behind, one.mjd),
         twilight=any(tag == "TWILIGHT_CUBE" for s in behind for _, tag in s.frames if s.step == "scibasic"),
         sky=bool(wanted.sky),
-        sky_converged=dict(post.parameters).get("skymethod") == "model" or None,
-        saturated=saturated,
-        lambda_shift=shift,
-        barycentric=number_or_none(open_pixel_table(Path(table)).facts, RVCORR),
+        sky_converged=header.get(CONVERGED) is not False if fitted else None,
+        **_scibasic(sets.place, post),
+        barycentric=number_or_none(header, RVCORR),
     )
 
 
@@ -74,18 +80,35 @@ def image_facts(record: ExposureRecord, view: FieldView, stars: Stars) -> None:
     record.fwhm = width if width is not None and width > 0 else None
 
 
-def _scibasic(post: FrameSet) -> tuple[int | None, float | None]:
-    """Saturated pixels of all IFUs, largest shift by sky lines, of an exposure; None if its pixel tables are gone."""
+def keep_scibasic_facts(place: Path, post: FrameSet) -> None:
+    """Write down what pixel tables say of an exposure, in its folder: they may be discarded afterwards."""
+    path = place / post.directory / KEPT
+    if path.exists():
+        return
     saturated, shifts = [], []
-    for path in (path for path, tag in post.frames if tag == "PIXTABLE_OBJECT"):
+    for table in (table for table, tag in post.frames if tag == "PIXTABLE_OBJECT"):
         try:
-            header = open_pixel_table(Path(existing_form(path))).facts
-        except MusedeepError:  # discarded
-            return None, None
+            header = open_pixel_table(Path(existing_form(table))).facts
+        except MusedeepError:  # an IFU that could not be reduced
+            continue
         saturated.append(number_or_none(header, SATURATED) or 0.0)
         shifts.append(number_or_none(header, SHIFT))
     known = [abs(one) for one in shifts if one is not None]
-    return int(sum(saturated)), max(known) if known else None
+    facts = {
+        "saturated": int(sum(saturated)) if saturated else None,
+        "lambda_shift": max(known) if known else None,
+    }
+    with appearing_whole(path) as partial:
+        partial.write_text(json.dumps(facts))
+
+
+def _scibasic(place: Path, post: FrameSet) -> dict[str, Any]:
+    """Saturated pixels of all IFUs, and the largest shift by sky lines, as `keep_scibasic_facts` has them."""
+    try:
+        found = json.loads((place / post.directory / KEPT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {name: found.get(name) for name in ("saturated", "lambda_shift")}
 
 
 def _response_days(archive: Archive, response: str, mjd: float) -> float | None:
@@ -109,16 +132,16 @@ def archive_star(archive: Archive, folder: str) -> float | None:
 
 
 def _nearest(archive: Archive, behind: Sequence[FrameSet], tags: Sequence[str], mjd: float) -> float | None:
-    """Distance of the nearest raw frame of a tag that went into sets [d]."""
-    names: Mapping[str, str] = {str(archive.path(n)): n for n in _known(archive, tags)}
+    """Distance of the nearest raw frame of some tags that went into sets [d]."""
     used = {path for one in behind for path, tag in one.frames if tag in tags}
-    days = [abs(archive.of(names[path]).mjd - mjd) for path in used if path in names]
-    return min(days) if days else None
+    days = [abs(archive.of(archive.names[path]).mjd - mjd) for path in used if path in archive.names]
+    return min(days, default=None)
 
 
-def _known(archive: Archive, tags: Sequence[str]) -> list[str]:
-    found = []
-    for name, one in archive.exposures.items():
-        if one.tag in tags and any(Path(path).exists() for path in archive.files.get(name, ())):
-            found.append(name)
-    return found
+def _arc_days(archive: Archive, behind: Sequence[FrameSet], mjd: float) -> float | None:
+    """Distance of the arc lamps of an exposure [d]; of a wavelength solution that was not made here, its own."""
+    if (days := _nearest(archive, behind, ("ARC", "ARC_LSF"), mjd)) is not None:
+        return days
+    tables = {Path(path) for one in behind for path, tag in one.frames if tag == "WAVECAL_TABLE"}
+    there = [frame.mjd for frame in archive.frames(sorted(path for path in tables if path.exists()))]
+    return min((abs(one - mjd) for one in there if math.isfinite(one)), default=None)

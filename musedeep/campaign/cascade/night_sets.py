@@ -16,7 +16,7 @@ from musedeep.campaign.cascade.archive import Archive, NightKey
 from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import Frames, FrameSet
 from musedeep.quality.record import folder_name
-from musedeep.selection.campaign.cascade_settings import CascadeSettings
+from musedeep.selection.campaign.cascade_settings import CascadeSettings, texts
 from musedeep.selection.night.associate import Night, Wish, associate
 
 SAVE: Final = "cube,individual"
@@ -50,9 +50,10 @@ class Wanted:
 
     @property
     def folder(self) -> str:
-        """Of its products, below that of the night."""
+        """Of its products, below that of the night: one for each method, which two products of a plan may differ in."""
+        method = "-sky" if self.sky else "-crowded" if self.crowded else ""
         other = f"-{Path(self.response).parent.name}" if self.response else ""
-        return folder_name(self.name) + other
+        return folder_name(self.name) + method + other
 
     def parameters(self, settings: CascadeSettings) -> dict[str, str]:
         """Parameters of muse_scipost: as the release has them, and as the plan gives them."""
@@ -60,7 +61,7 @@ class Wanted:
         own = {"save": SAVE, "skymethod": method, "rvcorr": settings.rvcorr}
         if method == "model":
             own |= {"save": f"{SAVE},skymodel", "skymodel_fraction": f"{settings.skymodel_fraction:g}"}
-        return own | {name: str(value) for name, value in settings.recipes.get("muse_scipost", {}).items()}
+        return own | texts(settings.recipes.get("muse_scipost", {}))
 
 
 @dataclass
@@ -148,7 +149,7 @@ def night_sets(
             found.missing[name] = f"{frame.path}: {frame.reason}"
     wish = Wish(
         reduced=place, mode=key.mode, night=key.date if wanted else "", ifus=tuple(settings.ifus),
-        parameters={recipe: {k: str(v) for k, v in given.items()} for recipe, given in settings.recipes.items()},
+        parameters={recipe: texts(given) for recipe, given in settings.recipes.items()},
     )  # fmt: skip
     night = associate([*frames, *archive.frames(list(archive.calibrations))], wish)
     found.notes += night.notes

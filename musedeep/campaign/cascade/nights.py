@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from musedeep.campaign.cascade.archive import Archive, NightKey
+from musedeep.campaign.cascade.facts import keep_scibasic_facts
 from musedeep.campaign.cascade.logs import logged
 from musedeep.campaign.cascade.night_sets import CUBE, NightSets, Wanted, night_sets
 from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.errors import MusedeepError
+from musedeep.graph.night.discards import KINDS
 from musedeep.graph.night.journal import Journal, task_key
 from musedeep.graph.night.plan import FrameSet
 from musedeep.graph.night.run import NightOutcome, NightRequest, reduce_night
 from musedeep.provenance_key import code_state
 from musedeep.recipes.registry import modules
-from musedeep.selection.campaign.cascade_settings import CascadeSettings
+from musedeep.selection.campaign.cascade_settings import CascadeSettings, texts
 from musedeep.selection.campaign.plan_file import Product, Target
+from musedeep.storage.set_of_frames import other_form
 
 NIGHT_LOG = "night.jsonl"
 
@@ -44,16 +47,31 @@ class Nights:
     of : night of each exposure that is wanted
     failed : why an exposure could not be reduced
     outcomes : of the nights that were run
+    standards : nights of which another standard star was taken, by its STD_RESPONSE
     """
 
     sets: dict[NightKey, NightSets] = field(default_factory=dict)
     of: dict[Wanted, NightKey] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     outcomes: dict[NightKey, NightOutcome] = field(default_factory=dict)
+    standards: dict[str, NightSets] = field(default_factory=dict)
 
     def post(self, one: Wanted) -> FrameSet:
         """The set of muse_scipost of an exposure."""
         return self.sets[self.of[one]].exposures[one.name]
+
+    def exchange(self, one: Wanted, mended: Wanted, sets: NightSets, standard: NightSets) -> None:
+        """Take an exposure as it was reduced with the standard star of another night."""
+        key = self.of.pop(one)
+        self.of[mended], self.sets[key] = key, sets
+        self.standards[mended.response] = standard
+
+    def behind(self, one: Wanted) -> list[tuple[NightSets, FrameSet]]:
+        """All sets that make an exposure, with their nights, in an order in which they can run."""
+        other = self.standards.get(one.response)
+        star = other.behind(other.makers()[other.standard]) if other else []
+        own = self.sets[self.of[one]]
+        return [(other, each) for each in star if other] + [(own, each) for each in own.behind(self.post(one))]
 
 
 def plan_nights(request: CascadeRequest, wanted: Sequence[Wanted]) -> Nights:
@@ -90,7 +108,7 @@ def run_night(
     machine, settings = request.machine, request.settings
     night = NightRequest(
         sets=sets.needed(targets), output=sets.place, modules=modules(),
-        parameters=recipe_parameters(settings), discard=settings.discard,
+        parameters=recipe_parameters(settings),
         workers=machine.workers, threads=machine.threads, memory=machine.memory, scheduler=machine.scheduler,
         cluster=machine.cluster,
     )  # fmt: skip
@@ -98,24 +116,28 @@ def run_night(
         return reduce_night(night, request.progress, dry_run=True)
     with logged(sets.place / NIGHT_LOG):
         outcome = reduce_night(night, request.progress, interrupted=request.leave)
-    if not settings.keep_single:
-        journal = Journal(sets.place)
-        names = {str(Path(one.directory) / CUBE) for one in targets if one.step == "scipost"}
-        journal.discard(sorted(name for name in names if (sets.place / name).exists()))
+    over = {*outcome.made, *outcome.earlier}
+    done = [one for one in targets if one.step == "scipost" and one.name in over]
+    for one in done:
+        keep_scibasic_facts(sets.place, one)
+    _discard(sets, targets, done, settings)
     return outcome
+
+
+def _discard(sets: NightSets, targets: Sequence[FrameSet], done: Sequence[FrameSet], settings: CascadeSettings) -> None:
+    """Remove what is not needed any more, when all targets are done; the journal of the night knows of it."""
+    names = [] if settings.keep_single else [f"{one.directory}/{CUBE}" for one in done]
+    if len(done) == len(targets):
+        starts = tuple(KINDS[kind] for kind in settings.discard)
+        made = [Path(path) for one in sets.needed(done) if one.ifu for path in one.products]
+        forms = [str(path.relative_to(sets.place)) for path in made if starts and path.name.startswith(starts)]
+        names += [form for name in forms for form in (name, other_form(name))]
+    Journal(sets.place).discard(names)
 
 
 def recipe_parameters(settings: CascadeSettings) -> dict[str, dict[str, str]]:
     """Parameters of recipes of a night as texts; those of muse_scipost are given to each exposure."""
-    return {
-        recipe: {name: _text(value) for name, value in given.items()}
-        for recipe, given in settings.recipes.items()
-        if recipe != "muse_scipost"
-    }
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {recipe: texts(given) for recipe, given in settings.recipes.items() if recipe != "muse_scipost"}
 
 
 def why_failed(sets: NightSets, post: FrameSet, outcome: NightOutcome) -> str:

@@ -14,9 +14,10 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from musedeep.campaign.cascade.alignment import Aligned, align
 from musedeep.campaign.cascade.combination import (
@@ -29,7 +30,7 @@ from musedeep.campaign.cascade.combination import (
 )
 from musedeep.campaign.cascade.facts import catalogue_facts, exposure_record, image_facts, relative
 from musedeep.campaign.cascade.flux_scale import Image, check_scales, image_of
-from musedeep.campaign.cascade.logs import now, read_lines, seconds_by_task, write_log
+from musedeep.campaign.cascade.logs import by_task, now, read_lines, seconds_of, write_log
 from musedeep.campaign.cascade.nights import (
     NIGHT_LOG,
     Nights,
@@ -56,6 +57,7 @@ from musedeep.quality.record import (
     read_record,
     write_record,
 )
+from musedeep.selection.campaign.cascade_settings import texts
 from musedeep.selection.campaign.plan_file import Product, Target
 from musedeep.storage.outputs import make_directory, replace_directory
 
@@ -82,21 +84,30 @@ class _Work:
 
     @property
     def making(self) -> Path:
-        return self.folder.with_name(f".{self.folder.name}.making")
+        return _making(self.folder)
 
     @property
     def used(self) -> list[Image]:
         return [one for one in self.images if not one.excluded]
 
 
-def recover(campaign: Path) -> None:
-    """Put right what a killed run has left half renamed in the folders of products."""
+def recover(campaign: Path, products: Iterable[Product]) -> None:
+    """Put right what a killed run has left half renamed, and remove what it was making of products that are gone."""
     for former in campaign.glob("products/*/.v*.old"):
         target = former.with_name(former.name.split(".")[1])
         if target.exists():
             shutil.rmtree(former, ignore_errors=True)
         else:
             os.rename(former, target)
+    wanted = {_making(product_folder(campaign, one.name, one.version)) for one in products}
+    for place in campaign.glob("products/*/.v*.making"):
+        if place not in wanted:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _making(folder: Path) -> Path:
+    """Where a product is made."""
+    return folder.with_name(f".{folder.name}.making")
 
 
 def existing(folder: Path) -> ProductRecord | None:
@@ -137,6 +148,7 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
         mine = [one for one in wanted if nights.of.get(one) == night and one.name not in nights.failed]
         posts = [sets.exposures[one.name] for one in mine]
         if posts:
+            LOG.info(f"{product.name}: night {night.date}, {night.mode}, {len(posts)} exposures")
             done = nights.outcomes[night] = run_night(request, sets, posts)
             for one, post in zip(mine, posts, strict=True):
                 if why := why_failed(sets, post, done):
@@ -147,13 +159,14 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
     for one in wanted:
         if one.name not in nights.failed:
             try:
-                work.images.append(image_of(nights, one, request.settings.flux_radius))
+                work.images.append(image_of(nights.post(one), one, request.settings.flux_radius))
             except MusedeepError as error:
                 nights.failed[one.name] = str(error)
     _at_least_two(work, len(work.images))
     work.notes += check_scales(request, nights, work.images)
     _at_least_two(work, len(work.used))
     _begin(work, key)
+    LOG.info(f"{product.name}: aligning and combining {len(work.used)} exposures")
     aligned = align([one.view for one in work.used], request.settings, target.method == "crowded", work.making / ALIGN)
     for note in aligned.notes:
         LOG.warning(f"{product.name}: {note}")
@@ -250,10 +263,10 @@ def _exposures(work: _Work, aligned: Aligned, final: str) -> list[ExposureRecord
         record = found[one.wanted.name]
         record.ra_offset, record.dec_offset = (float(value) for value in aligned.offsets[k])
         record.matched, record.residual = aligned.matches[k].number, aligned.matches[k].residual
-    bright = max((one.ratio for one in work.used if one.ratio), default=0.0)
+    bright = max((one.level for one in work.used if one.level), default=0.0)
     for one in work.used:
-        if one.ratio and bright:
-            found[one.wanted.name].transparency = min(one.ratio / bright, 1.0)
+        if one.level:
+            found[one.wanted.name].transparency = one.level / bright
     for name, why in nights.failed.items():
         found[name] = ExposureRecord(**catalogue_facts(request.archive, name), excluded=why)
     return [found[name] for name in work.product.inputs]
@@ -274,45 +287,43 @@ def _steps(work: _Work, aligned: Aligned, frames: list[list[str]], final: str) -
     common = recipe_parameters(work.request.settings)
     steps: list[StepRecord] = []
     written: set[tuple[Path, str]] = set()
+    logs_of = {
+        sets.place: by_task(read_lines(sets.place / NIGHT_LOG))
+        for sets in [*nights.sets.values(), *nights.standards.values()]
+    }
     for one in work.images:
-        sets = nights.sets[nights.of[one.wanted]]
-        entries = read_lines(sets.place / NIGHT_LOG)
-        took = seconds_by_task(entries)
         own: list[StepRecord] = []
-        names = set()
+        mine: list[dict[str, Any]] = []
         log = f"{folder_name(one.wanted.name)}.log"
-        for behind in sets.behind(nights.post(one.wanted)):
-            names.add(behind.name)
+        for sets, behind in nights.behind(one.wanted):
             step = StepRecord(
-                recipe=behind.recipe,
-                label=behind.name,
+                recipe=behind.recipe, label=behind.name, log=f"{final}/{LOGS}/{log}",
                 parameters={**common.get(behind.recipe, {}), **dict(behind.parameters)}
                 | ({"nifu": behind.ifu} if behind.ifu else {}),
                 inputs=[[relative(path, campaign), tag] for path, tag in behind.frames],
-                log=f"{final}/{LOGS}/{log}",
-                seconds=took.get(behind.name, 0.0),
-            )
+                seconds=seconds_of(logs_of[sets.place].get(behind.name, ())),
+            )  # fmt: skip
             own.append(step)
+            mine += logs_of[sets.place].get(behind.name, [])
             if (sets.place, behind.name) not in written:
                 written.add((sets.place, behind.name))
                 steps.append(step)
-        mine = [e for e in entries if e.get("task") in names or any(n in str(e.get("text", "")) for n in names)]
-        write_log(logs / log, own, mine)
+        write_log(logs / log, own, sorted(mine, key=lambda entry: str(entry.get("time", ""))))
     views = [[f"{final}/{SINGLES}/{folder_name(one.wanted.name)}.fits", "IMAGE_FOV"] for one in work.used]
     log = f"{final}/{LOGS}/product.log"
     last = [
         StepRecord(recipe="muse_exp_align", label="align", parameters=dict(one), inputs=views, log=log)
         for one in aligned.parameters
     ]
-    entries = read_lines(work.making / LOG_NAME)
+    lines = read_lines(work.making / LOG_NAME)
     combine = StepRecord(
         recipe="muse_exp_combine", label="combine", log=log,
-        parameters={name: str(value) for name, value in work.request.settings.combine.items()},
+        parameters=texts(work.request.settings.combine),
         inputs=[[relative(_final(work, path), campaign), tag] for path, tag in frames],
-        seconds=sum(entry["seconds"] for entry in entries if entry.get("event") == "end"),
+        seconds=sum(entry["seconds"] for entry in lines if entry.get("event") == "end"),
     )  # fmt: skip
     last.append(combine)
-    write_log(logs / "product.log", last, entries)
+    write_log(logs / "product.log", last, lines)
     return steps + last
 
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
+from musedeep.campaign.cascade.night_sets import Wanted
 from musedeep.campaign.cascade.product import make_product, recover
 from musedeep.campaign.cascade.request import CascadeRequest, ProductOutcome
 from musedeep.errors import MusedeepError, nearest
+from musedeep.graph.night.discards import check_not_needed
 from musedeep.progress import LOG
 from musedeep.quality.record import product_folder
+from musedeep.recipes.registry import named
+from musedeep.selection.campaign.cascade_settings import CascadeSettings, texts
 from musedeep.selection.campaign.plan_file import Product, Target
 from musedeep.storage.lock import output_lock
 
@@ -19,7 +23,7 @@ def check_request(request: CascadeRequest) -> None:
     Raises
     ------
     MusedeepError
-        An unknown target, an exposure that is not in the catalogue, no products.
+        An unknown target, an exposure that is not in the catalogue, no products; a wrong parameter of a recipe.
     """
     names = [target.name for target in request.plan.targets]
     for name in request.targets:
@@ -31,6 +35,20 @@ def check_request(request: CascadeRequest) -> None:
     for _, product in request.products():
         for name in (*product.inputs, *product.sky):
             request.archive.of(name)
+    check_parameters(request.settings)
+
+
+def check_parameters(settings: CascadeSettings) -> None:
+    """Raise MusedeepError for a recipe that there is not, or a parameter that is not right."""
+    for name, given in settings.recipes.items():
+        named(name).parse(texts(given))
+    posts = [named("muse_scipost").parse(Wanted("", crowded).parameters(settings)) for crowded in (False, True)]
+    for one in posts:
+        check_not_needed(settings.discard, {"muse_scipost": one})
+    named("muse_exp_align").parse(texts(settings.align))
+    combine = named("muse_exp_combine").parse(texts(settings.combine))
+    if "cube" not in combine.save:
+        raise MusedeepError("settings.cascade.combine: save has no cube, which a product is; add it")
 
 
 def run_campaign(request: CascadeRequest, told: Told = lambda outcome: None) -> list[ProductOutcome]:
@@ -48,7 +66,7 @@ def run_campaign(request: CascadeRequest, told: Told = lambda outcome: None) -> 
     check_request(request)
     found = []
     with output_lock(request.campaign):
-        recover(request.campaign)
+        recover(request.campaign, [one for target in request.plan.targets for one in target.products])
         for target, product in request.products():
             outcome = _outcome(request, target, product, dry_run=False)
             found.append(outcome)

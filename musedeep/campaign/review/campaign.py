@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,6 +14,7 @@ from musedeep.quality.record import (
     PRODUCT,
     QUALITY,
     REVIEW,
+    ExposureRecord,
     Kind,
     ProductRecord,
     QualityRecord,
@@ -26,8 +28,8 @@ from musedeep.selection.campaign.plan_file import Plan, Target, read_plan
 Shown = Literal["to review", "accepted", "certified", "rejected"]
 """State as it is shown: `review` of a record is "accepted" once a reviewer has said so."""
 
-VERDICTS: Final = ("accept", "reject", "certify", "reopen", "exclude", "include", "method")
-"""Actions that decide on the state of a product."""
+NO_VERDICT: Final = "comment"
+"""The action that decides nothing; all others do, those of the cascade too ("made again")."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Item:
         """Its state as it is shown."""
         if self.review.state != "review":
             return self.review.state
-        last = next((one.action for one in reversed(self.review.history) if one.action in VERDICTS), "")
+        last = next((one.action for one in reversed(self.review.history) if one.action != NO_VERDICT), "")
         return "accepted" if last == "accept" else "to review"
 
     @property
@@ -75,8 +77,17 @@ class Item:
     @property
     def fwhm(self) -> float | None:
         """FWHM of stars in the cube [arcsec]; else the median of its exposures."""
-        measured = self.value("fwhm", "FWHM", "SKY_RES")
-        return measured if measured is not None else median(one.fwhm for one in self.product.used)
+        measured = self.value("fwhm")
+        return measured if measured is not None else median(self.of(one, "fwhm") for one in self.product.used)
+
+    def of(self, exposure: ExposureRecord, name: Literal["fwhm", "transparency", "background"]) -> float | None:
+        """A number of an exposure: of its record, else of quality control."""
+        known: float | None = getattr(exposure, name)
+        return known if known is not None else self._measured.get((exposure.name, name))
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], float | None]:
+        return {(one.exposure, one.name.lower()): one.value for one in self.quality.scores}
 
     @property
     def limit(self) -> float | None:

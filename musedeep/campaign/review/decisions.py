@@ -155,11 +155,12 @@ def _change_plan(campaign: Campaign, item: Item, wish: Wish) -> None:
         raise MusedeepError(f"{item.product.name} has a newer version; change the plan from its page")
     raw = content_of(path)
     plan = PlanText(path, raw)
-    name = item.product.name
+    name, today = item.product.name, datetime.now(UTC).date().isoformat()
     if wish.action == "exclude":
-        names, text = plan.exclude(name, wish.exposure, wish.text, wish.by), f"{wish.exposure}: {wish.text}"
+        names, text = plan.exclude(name, wish.exposure, wish.text, wish.by, today), f"{wish.exposure}: {wish.text}"
     elif wish.action == "include":
-        names, text = plan.include(name, wish.exposure), ": ".join(filter(None, (wish.exposure, wish.text)))
+        with_it = [key for key, one in newest.items() if any(e.name == wish.exposure for e in one.product.exposures)]
+        names, text = plan.include(name, wish.exposure, with_it), ": ".join(filter(None, (wish.exposure, wish.text)))
     else:
         method: Method = "crowded" if wish.method == "crowded" else "standard"
         names, text = plan.set_method(name, method), ": ".join(filter(None, (method, wish.text)))

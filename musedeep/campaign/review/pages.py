@@ -25,7 +25,8 @@ from musedeep.campaign.review.pictures import Field, Pictures
 from musedeep.campaign.review.plan_text import RULE
 from musedeep.campaign.review.plot import depth_plot
 from musedeep.campaign.review.texts import BITS, NOTES, VERBS, number_text, time_parts, time_text
-from musedeep.quality.record import ExposureRecord, Score
+from musedeep.errors import MusedeepError
+from musedeep.quality.record import Score
 from musedeep.selection.campaign.plan_file import Target
 
 STATES: Final = ("to review", "accepted", "certified", "rejected")
@@ -37,6 +38,8 @@ COLUMNS: Final = (
     ("FWHM", "Of stars [arcsec]", True), ("ABMAGLIM", "Limiting magnitude, 5 sigma", True),
     ("Method", "standard or crowded", False), ("Made", "Date", False),
 )  # fmt: skip
+SHEET: Final = "single:"
+"""What names of figures of exposures begin with."""
 ASSETS: Final = ("review.css", "review.js", "icon.svg")
 
 
@@ -81,18 +84,32 @@ class Pages:
             root="", campaign=self.campaign.name, plan=self.campaign.plan_path.name, writable=visitor.writable,
             scanned=self.campaign.scanned, total=time_text(sum(item.seconds for item in items)), counts=counts,
             rows=[_row(item, redo[item.key]) for item in items], plot=depth_plot(items, _href),
+            unmade=self._unmade({item.product.name for item in items}),
+            command=f"musedeep campaign run {self.campaign.plan_path.name}",
             troubles=[item.trouble for item in items if item.trouble][:5],
             columns=[{"label": label, "title": title, "number": number} for label, title, number in COLUMNS],
         )  # fmt: skip
 
+    def _unmade(self, made: set[str]) -> list[str]:
+        """Names of products that the plan has and the campaign has not; none if the plan cannot be read now."""
+        try:
+            targets = self.campaign.plan().targets
+        except MusedeepError:
+            return []
+        return [one.name for target in targets for one in target.products if one.name not in made]
+
     def product(self, item: Item, visitor: Visitor) -> str:
         """The page of a product."""
+        # first what a decision will be compared with, then what is shown: never something newer than that
+        review_seen, plan_seen = seen(self.campaign, item)
+        item = self.campaign.item(item.key) or item
         items = self.campaign.newest()
         keys = [one.key for one in items]
+        older = [one for one in self.campaign.items() if one.product.name == item.product.name]
+        older = older[: [one.key for one in older].index(item.key)]
         newer = next((one for one in items if one.product.name == item.product.name and one.key != item.key), None)
-        here = keys.index(newer.key if newer else item.key) if (newer or item.key in keys) else 0
+        here = keys.index(newer.key if newer else item.key)
         target = self.campaign.target(item.product.name)
-        review_seen, plan_seen = seen(self.campaign, item)
         image, depth = self.pictures.field(item), self.pictures.depth(item)
         root = "../" * (item.key.count("/") + 2)
         about = [("Campaign", item.product.campaign), ("Access", item.product.access), ("Cube", item.product.cube),
@@ -106,6 +123,7 @@ class Pages:
             previous=f"{root}{_href(items[here - 1])}" if here > 0 else "",
             next=f"{root}{_href(items[here + 1])}" if here + 1 < len(items) else "",
             newer={"href": f"{root}{_href(newer)}", "version": newer.product.version} if newer else None,
+            older=[{"href": f"../{one.folder.name}/index.html", "version": one.product.version} for one in older],
             redo=redo_of(item.product, target), command=f"musedeep campaign run {self.campaign.plan_path.name}"
             + (f" --target {target.name}" if target else ""),
             time=time_parts(item.seconds),
@@ -120,12 +138,20 @@ class Pages:
         )  # fmt: skip
 
     def figures(self, item: Item) -> list[dict[str, str]]:
-        """Names of the figures that are there, and their addresses."""
+        """Names of the figures of a product that are there, and their addresses."""
         return [
             {"name": name.replace("_", " "), "file": f"pictures/figure-{number}.png"}
             for number, name in enumerate(item.quality.figures)
-            if self.figure(item, number) is not None
+            if not name.startswith(SHEET) and self.figure(item, number) is not None
         ]
+
+    def sheets(self, item: Item) -> dict[str, str]:
+        """Addresses of the figures of exposures that are there, by name of the exposure."""
+        return {
+            name.removeprefix(SHEET): f"pictures/figure-{number}.png"
+            for number, name in enumerate(item.quality.figures)
+            if name.startswith(SHEET) and self.figure(item, number) is not None
+        }
 
     def figure(self, item: Item, number: int) -> Path | None:
         """The file of a figure; None if it is no PNG of the campaign."""
@@ -134,15 +160,16 @@ class Pages:
         return path if path is not None and path.suffix.lower() == ".png" else None
 
     def log(self, item: Item, number: int) -> Path | None:
-        """The log of a step; None if there is none in the campaign."""
-        steps = item.product.steps
-        return self.campaign.within(steps[number].log) if 0 <= number < len(steps) else None
+        """A log of `logs_of`; None if there is none in the campaign."""
+        logs = logs_of(item)
+        return self.campaign.within(logs[number]) if 0 <= number < len(logs) else None
 
     def _exposures(self, item: Item, target: Target | None) -> list[dict[str, Any]]:
         numbers = {one.name: number for number, one in enumerate(self.pictures.with_images(item))}
         planned = next((one for one in target.products if one.name == item.product.name), None) if target else None
         inputs = set(planned.inputs) if planned else set()
         remarks = {one.exposure: one for one in target.rejected} if target else {}
+        sheets = self.sheets(item)
         rows = []
         for one in item.product.exposures:
             remark = remarks.get(one.name)
@@ -154,12 +181,12 @@ class Pages:
             can = "exclude" if one.name in inputs else "include" if remark and remark.rule == RULE else ""
             cosine = math.cos(math.radians(self._declination(item)))
             rows.append({
-                "name": one.name, "number": numbers.get(one.name),
+                "name": one.name, "number": numbers.get(one.name), "sheet": sheets.get(one.name, ""),
                 "when": one.date_obs[:16].replace("T", " ") or one.name,
                 "ob": one.ob_name or one.ob_id, "time": time_text(one.exposure_time), "matched": one.matched,
-                "residual": one.residual, "fwhm": _of(item, one, "fwhm"),
-                "transparency": _of(item, one, "transparency"),
-                "background": _of(item, one, "background"), "label": label, "why": why, "can": can, "out": bool(why),
+                "residual": one.residual, "fwhm": item.of(one, "fwhm"),
+                "transparency": item.of(one, "transparency"),
+                "background": item.of(one, "background"), "label": label, "why": why, "can": can, "out": bool(why),
                 "ra": None if one.ra_offset is None else one.ra_offset * 3600.0 * cosine,
                 "dec": None if one.dec_offset is None else one.dec_offset * 3600.0,
                 "findings": [finding.kind for finding in item.quality.findings if finding.exposure == one.name],
@@ -171,11 +198,29 @@ class Pages:
         return image[1].dec if image else 0.0
 
     def _steps(self, item: Item) -> list[dict[str, Any]]:
-        return [
-            {"recipe": step.recipe, "label": step.label, "parameters": step.parameters, "inputs": len(step.inputs),
-             "time": time_text(step.seconds), "log": f"logs/{number}.txt" if self.log(item, number) else ""}
-            for number, step in enumerate(item.product.steps)
-        ]  # fmt: skip
+        """One row per recipe, for all exposures and IFUs, with the parameters that all its runs share."""
+        numbers = {log: number for number, log in enumerate(logs_of(item)) if self.log(item, number)}
+        rows = []
+        for recipe in dict.fromkeys(step.recipe for step in item.product.steps):
+            runs = [step for step in item.product.steps if step.recipe == recipe]
+            shared = {
+                name: value
+                for name, value in runs[0].parameters.items()
+                if all(run.parameters.get(name) == value for run in runs)
+            }
+            logs = [log for log in dict.fromkeys(run.log for run in runs) if log in numbers]
+            rows.append({
+                "recipe": recipe, "label": runs[0].label if len(runs) == 1 else f"{len(runs)} runs",
+                "parameters": shared, "inputs": sum(len(run.inputs) for run in runs),
+                "time": time_text(sum(run.seconds for run in runs)),
+                "logs": [{"name": Path(log).stem, "file": f"logs/{numbers[log]}.txt"} for log in logs],
+            })  # fmt: skip
+        return rows
+
+
+def logs_of(item: Item) -> list[str]:
+    """Paths of all logs of a product, each once."""
+    return list(dict.fromkeys(step.log for step in item.product.steps if step.log))
 
 
 def _href(item: Item) -> str:
@@ -203,15 +248,6 @@ def _bit(bit: str, place: int) -> Markup:
     return Markup("<i>1</i>") if place in NOTES else Markup("<b>1</b>")
 
 
-def _of(item: Item, exposure: ExposureRecord, name: str) -> float | None:
-    """A number of an exposure: of its record, else of quality control."""
-    known: float | None = getattr(exposure, name)
-    if known is not None:
-        return known
-    found = (one for one in item.quality.scores if one.exposure == exposure.name and one.name.lower() == name)
-    return next((one.value for one in found if one.value is not None), None)
-
-
 def _bits(flag: str) -> list[dict[str, Any]]:
     known = [*BITS, *((f"#{k + 1}", "") for k in range(len(BITS), len(flag)))]
     return [
@@ -237,13 +273,30 @@ def _bar(image: Field | None) -> dict[str, Any] | None:
 
 
 def _scores(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    """Rows of scores, those that failed first."""
-    ordered = sorted(scores, key=lambda one: one.score != 1)
+    """Rows of scores, those that failed first; of exposures that are good, the one that is closest to a limit."""
+    failed = [one for one in scores if one.score == 1]
+    good: dict[str, list[Score]] = {}
+    for one in scores:
+        if one.score != 1:
+            good.setdefault(one.name, []).append(one)
+    rows = [(one, one.exposure) for one in failed]
+    for alike in good.values():
+        worst = max(alike, key=_closeness)
+        rows.append((worst, worst.exposure if len(alike) == 1 else f"worst of {len(alike)} exposures"))
     return [
-        {"name": one.name, "exposure": one.exposure, "value": number_text(one.value), "unit": one.unit,
+        {"name": one.name, "exposure": exposure, "value": number_text(one.value), "unit": one.unit,
          "score": one.score, "source": one.source, "range": _range(one), "gauge": _gauge(one)}
-        for one in ordered
+        for one, exposure in rows
     ]  # fmt: skip
+
+
+def _closeness(score: Score) -> float:
+    """How close a value is to a limit: the larger, the closer; least if there is no value."""
+    if score.value is None or not math.isfinite(score.value):
+        return -math.inf
+    away = [score.value - score.low] if score.low is not None else []
+    away += [score.high - score.value] if score.high is not None else []
+    return -min(away, default=math.inf)
 
 
 def _range(score: Score) -> str:

@@ -162,6 +162,8 @@ class Pictures:
         if not 0 <= number < len(chosen):
             return None
         reference = next(filter(None, map(self.campaign.within, item.product.images)), chosen[0][1])
+        # quality control may know more of an exposure than its record
+        chosen = [(e.model_copy(update={"transparency": item.of(e, "transparency")}), path) for e, path in chosen]
         facts = [(e.ra_offset, e.dec_offset, e.flux_scale, e.transparency, e.excluded) for e, _ in chosen]
         folder = self.root / item.key / f"exposures-{_names([reference, *(path for _, path in chosen)], facts)}"
         with self._lock(f"{item.key} exposures"):

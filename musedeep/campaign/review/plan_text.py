@@ -8,7 +8,7 @@
 What the last scan has written (PLAN.scan.json) is not touched: the next scan finds that a person has changed the plan.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +46,10 @@ class PlanText:
                 return target
         raise MusedeepError(f"{self.path}: has no product {product}; it was renamed or taken out since it was made")
 
-    def exclude(self, product: str, exposure: str, why: str, by: str) -> list[str]:
+    def exclude(self, product: str, exposure: str, why: str, by: str, date: str) -> list[str]:
         """Move an exposure from all products of a target to its rejected ones; returns the names of these products.
+
+        `why`, `by` and `date` (ISO) are kept with it.
 
         Raises MusedeepError: not an input; a product would be left without inputs; the plan cannot be edited.
         """
@@ -58,7 +60,7 @@ class PlanText:
         for one in holders:
             if len(one.inputs) == 1:
                 raise MusedeepError(f"{exposure} is the only input of {one.name}; reject the product instead")
-        remark = Remark(exposure=exposure, rule=RULE, text=why, by=by)
+        remark = Remark(exposure=exposure, rule=RULE, text=why, by=by, date=date)
 
         def wanted(copy: Target) -> None:
             for one in copy.products:
@@ -74,27 +76,33 @@ class PlanText:
         self._edit(target.name, wanted, edit)
         return [one.name for one in holders]
 
-    def include(self, product: str, exposure: str) -> list[str]:
-        """Take back the exclusion of an exposure by a reviewer, for one product; returns its name.
+    def include(self, product: str, exposure: str, others: Collection[str] = ()) -> list[str]:
+        """Take back the exclusion of an exposure by a reviewer; returns the names of the products that have it again.
+
+        These are the product, and those `others` that the target has still.
 
         Raises MusedeepError: not rejected by a reviewer; the plan cannot be edited.
         """
         target = self.target_of(product)
+        names = [one.name for one in target.products if one.name == product or one.name in others]
         remark = next((one for one in target.rejected if one.exposure == exposure and one.rule == RULE), None)
         if remark is None:
             raise MusedeepError(f"{self.path}: {exposure} of {target.name} was not excluded by a review")
-        place = _place(next(one for one in target.products if one.name == product), exposure)
 
         def wanted(copy: Target) -> None:
             copy.rejected.remove(remark)
-            next(one for one in copy.products if one.name == product).inputs.insert(place, exposure)
+            for one in copy.products:
+                if one.name in names and exposure not in one.inputs:
+                    one.inputs.insert(_place(one, exposure), exposure)
 
         def edit(lines: Lines) -> None:
             lines.remove_item(lines.target(target.name), "rejected", exposure)
-            lines.insert_item(lines.product(target.name, product), "inputs", place, exposure)
+            for one in target.products:
+                if one.name in names and exposure not in one.inputs:
+                    lines.insert_item(lines.product(target.name, one.name), "inputs", _place(one, exposure), exposure)
 
         self._edit(target.name, wanted, edit)
-        return [product]
+        return names
 
     def set_method(self, product: str, method: Method) -> list[str]:
         """Change the method of a product's target; returns the names of all its products."""

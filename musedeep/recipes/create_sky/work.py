@@ -69,6 +69,8 @@ def run(call: RecipeCall[CreateSkyParameters]) -> Outcome:
     measured = measure_sky(exposure.sources, pointing, choice, mask, workers=call.workers, progress=call.progress)
     model, fit = measured.model(lines, lsfs, choice, continuum)
     outcome = Outcome()
+    if not fit.converged:
+        outcome.notes.append(f"{exposure.observation.name}: the fit of the sky lines has not converged")
     for category, hdus in sky_products(measured, model, "SKY", FLUX_UNIT, partial(_header, call, exposure)).items():
         path = call.output / f"{category}.fits"
         write_hdus(path, hdus, call.overwrite)

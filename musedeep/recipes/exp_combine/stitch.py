@@ -1,8 +1,8 @@
 """The whole cube of pieces that runs of their own have made, and all that belongs to it: as one run makes them.
 
 1. The notes of the pieces say of which job they are; pieces of others are refused.
-2. The cube, and the exposure map, are laid out as a run lays them out. The planes of each piece are copied to their
-   place, band by band. A piece whose planes are there is noted.
+2. The cube, and the exposure map, are laid out as a run lays them out. The voxels of each piece are copied to their
+   place, band by band, and compared with the checksums in its headers. A piece whose voxels are there is noted.
 3. Where pieces are missing, they are named. What is there stays, and the next start goes on with it.
 4. The products are completed as those of a run (`CubeProducts.finish`): quality control, field images, the cube store
    and all else come from the whole cube. Headers come from the note of a piece; pixel tables are opened only for
@@ -11,7 +11,8 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +27,13 @@ from musedeep.recipes.exp_combine.products import ExpCombine
 from musedeep.recipes.exp_combine.recipe import RECIPE
 from musedeep.reduction.cube.grid import nothing_in_cube
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
+from musedeep.reduction.cube.joined import is_empty
 from musedeep.reduction.cube.share import PIECE, Division, Ranges, Share
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.cubes.open_cube import open_cube
-from musedeep.storage.cubes.voxels import Voxels, bands
+from musedeep.storage.cubes.voxels import bands
+from musedeep.storage.fits.header_cards import sum_of_file
 from musedeep.storage.fits.headers import scan_file, value_of
 from musedeep.storage.fits.parts import ArrayInFile
 from musedeep.storage.lock import output_lock
@@ -43,8 +46,10 @@ WORK: Final = ".musedeep-stitch"
 
 DONE: Final = "done.txt"
 
-Array = tuple[Voxels, ArrayInFile]
-"""Planes of a piece, and the array that they go to."""
+_TYPES: Final = {name: np.dtype(kind) for name, kind in (
+    ("DATA", ">f4"), ("STAT", ">f4"), ("EXPOSURES", ">i2"), ("EXPTIME", ">f4")
+)}  # fmt: skip
+"""Of the values of each array."""
 
 
 @dataclass(frozen=True)
@@ -268,13 +273,15 @@ def described(part: Ranges, job: Job) -> str:
     return f"planes {z0 + 1} to {z1}, {waves[z0]:.2f} to {waves[z1 - 1]:.2f} Angstrom"
 
 
-def _arrays(piece: Piece, job: Job) -> dict[str, Voxels]:
+def _arrays(piece: Piece, job: Job) -> dict[str, ArrayInFile]:
     """The arrays of a piece by the names of their extensions, checked; the values are read later."""
     path = piece.directory / CUBE
     nz, ny, nx = (last - first for first, last in piece.share.part(job.grid.shape))
     expected = (nz, ny, nx)
     found = open_cube(path)
-    arrays: dict[str, Voxels] = {"DATA": found.data, "STAT": found.stat}
+    arrays = {name: a for name, a in (("DATA", found.data), ("STAT", found.stat)) if isinstance(a, ArrayInFile)}
+    if len(arrays) < 2:
+        raise MusedeepError(f"{path}: is a store, expected a FITS cube; make {piece.share} again with --overwrite")
     said = [value_of(found.primary, PIECE + name) for name in ("NUMBER", "TOTAL", "JOB")]
     if said != [piece.share.number, piece.share.of.number, piece.fingerprint[:JOB_DIGITS]]:
         raise MusedeepError(
@@ -291,16 +298,23 @@ def _arrays(piece: Piece, job: Job) -> dict[str, Voxels]:
             if name not in arrays:
                 raise MusedeepError(f"{path}: no extension {name}; make {piece.share} again with --overwrite")
     for name, array in arrays.items():
+        if array.dtype != _TYPES[name]:
+            kinds = [str(dtype.newbyteorder("=")) for dtype in (array.dtype, _TYPES[name])]
+            raise MusedeepError(
+                f"{array.path}: {name} has values of {kinds[0]}, expected {kinds[1]}; make {piece.share} again with "
+                "--overwrite"
+            )
         if array.shape != expected:
             sizes = [" x ".join(str(n) for n in reversed(shape)) for shape in (array.shape, expected)]
             raise MusedeepError(
-                f"{path}: {name} has {sizes[0]} voxels, {piece.share} has {sizes[1]}; make it again with --overwrite"
+                f"{array.path}: {name} has {sizes[0]} voxels, {piece.share} has {sizes[1]}; make it again with "
+                "--overwrite"
             )
     return arrays
 
 
 def _fill(
-    work: Path, cube: Stitched, job: Job, checked: Sequence[tuple[Piece, dict[str, Voxels]]], progress: Progress
+    work: Path, cube: Stitched, job: Job, checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], progress: Progress
 ) -> bool:
     """Copy the planes of those pieces that are not copied yet; returns whether any voxel has a value."""
     done = _done(work)
@@ -325,23 +339,59 @@ def _fill(
         places |= {"EXPOSURES": exposure_map.number, "EXPTIME": exposure_map.seconds}
     sizes = {piece.share.number: arrays["DATA"].shape[0] for piece, arrays in checked}
     progress.begin(sum(sizes.values()), "planes", sum(sizes.get(number, 0) for number in done))
-    with open(work / DONE, "a") as stream:
-        for piece, arrays in checked:
-            if piece.share.number in done:
-                continue
-            z, y, x = (first for first, _ in piece.share.part(job.grid.shape))
-            filled = False
-            for name, array in arrays.items():
-                for z0, z1 in bands(array):
-                    band = array.read_stored(z0, z1)
-                    places[name].write_box(z + z0, y, band, x)
+    with open(work / DONE, "a") as stream, ThreadPoolExecutor(1) as pool:
+        for row in _rows(checked, done, job):
+            # meanwhile, from the memory of the system
+            sums = [pool.submit(_check_sum, piece, name, array) for piece, a in row for name, array in a.items()]
+            z, y, x = (first for first, _ in row[0][0].share.part(job.grid.shape))
+            filled = dict.fromkeys((piece.share.number for piece, _ in row), False)
+            for name, place in places.items():
+                sources = [arrays[name] for _, arrays in row]
+                for z0, z1 in bands(sources[0]):
+                    if sum(source.shape[2] for source in sources) == job.grid.shape[2]:
+                        place.copy_planes(sources, z0, z1, z + z0, y)
+                    else:
+                        place.write_box(z + z0, y, sources[0].read_stored(z0, z1), x)
                     if name == "DATA":
-                        filled = filled or bool(np.isfinite(band).any())
-                        progress.advance(z1 - z0)
-            done[piece.share.number] = piece.identity(), filled
-            stream.write(f"{piece.share.number} {int(filled)} {piece.identity()}\n")
+                        for (piece, _), source in zip(row, sources, strict=True):
+                            k = piece.share.number
+                            filled[k] = filled[k] or any(not is_empty(source, plane) for plane in range(z0, z1))
+                        progress.advance((z1 - z0) * len(row))
+            for one in sums:
+                one.result()
+            for piece, _ in row:
+                done[piece.share.number] = piece.identity(), filled[piece.share.number]
+                stream.write(f"{piece.share.number} {int(filled[piece.share.number])} {piece.identity()}\n")
             stream.flush()
     return any(filled for _, filled in done.values())
+
+
+def _check_sum(piece: Piece, name: str, array: ArrayInFile) -> None:
+    """Refuse an array whose bytes are not those that were written, as DATASUM in its header tells."""
+    said = next(value_of(unit.header, "DATASUM") for unit in scan_file(array.path) if unit.name == name)
+    with open(array.path, "rb") as stream:
+        found = sum_of_file(stream.fileno(), array.offset, array.nbytes, array.path)
+    if str(said) != str(found):
+        raise MusedeepError(
+            f"{array.path}: {name} is damaged: DATASUM of its data is {found}, its header says {said}; make "
+            f"{piece.share} again with --overwrite"
+        )
+
+
+def _rows(
+    checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], done: Container[int], job: Job
+) -> list[list[tuple[Piece, dict[str, ArrayInFile]]]]:
+    """The pieces that are not copied yet: those side by side together, if they make whole lines; others one by one."""
+    rows: dict[Any, list[tuple[Piece, dict[str, ArrayInFile]]]] = {}
+    for piece, arrays in checked:
+        if piece.share.number not in done:
+            rows.setdefault(piece.share.part(job.grid.shape)[:2], []).append((piece, arrays))
+    whole = job.grid.shape[2]
+    return [
+        part
+        for row in rows.values()
+        for part in ([row] if sum(arrays["DATA"].shape[2] for _, arrays in row) == whole else [[one] for one in row])
+    ]
 
 
 def _done(work: Path) -> dict[int, tuple[str, bool]]:

@@ -13,9 +13,10 @@ all rows: an image of the field for 3 to 5, a spectrum for 5. The rows are read 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -56,6 +57,9 @@ from musedeep.storage.calibrations.autocal_factors import AutocalFactors
 from musedeep.storage.calibrations.filters import WHITE
 from musedeep.storage.calibrations.lsf_profile import LsfProfile, read_lsf_profiles
 from musedeep.storage.calibrations.sky_mask import SkyMask, mask_hdu
+
+NOT_CONVERGED: Final[Card] = ("ESO QC SCIPOST SKY CONVERGED", False, "The fit of the sky lines has not converged")
+"""In the header of an exposure whose fit has not; the others say nothing."""
 
 Maker = Callable[[HeaderOf], Mapping[str, fits.HDUList]]
 """Makes products by category, with primary headers that it asks for."""
@@ -239,8 +243,12 @@ def _without_sky(
     assert calibrations.lines is not None
     lsfs = _profiles(calibrations, rows)  # only now: they take memory that the image needs
     model, fit = measured.model(calibrations.lines, lsfs, choice, calibrations.continuum)
+    less = _less_model(rows, model, lsfs)
+    if not fit.converged:
+        note = f"{observation.name}: the fit of the sky lines has not converged; its wavelengths may be off"
+        less = replace(less, notes=(*less.notes, note), cards=(*less.cards, NOT_CONVERGED))
     return reduced.corrected(
-        _less_model(rows, model, lsfs),
+        less,
         partial(sky_products, measured, model, "SCIPOST", unit),
         drawers=[partial(_draw_sky, measured, model, fit)],
     )

@@ -177,6 +177,7 @@ RECIPE = Recipe(
         Quality("SCIPOST THRESHOLD", "Highest flux of the white-light image that counts as sky"),
         Quality("SCIPOST LINEk NAME, AWAV, FLUX", "The brightest line of group k of the sky lines"),
         Quality("SCIPOST CONT FLUX, MAXDEV", "Flux of the sky continuum, and its steepest step"),
+        Quality("SCIPOST SKY CONVERGED", "F if the fit of the sky lines has not converged; missing otherwise"),
         Quality("SCIPOST RAMAN SPATIAL XX, XY, YY, X, Y", "Coefficients of the light of Raman lines in the field"),
         Quality("SCIPOST RAMAN FLUX O2, N2", "Flux of the Raman lines of oxygen and nitrogen"),
     ),

@@ -1,13 +1,14 @@
 """The cube of several pieces, which is never in memory: read by boxes, written plane by plane to FITS or a store.
 
 A band of planes is read from the pieces that have them, and written as it stands in them. So memory does not depend on
-the size of the cube, and bytes of FITS pieces become bytes of the FITS cube without being computed with.
+the size of the cube, and bytes of FITS pieces become bytes of the FITS cube without being computed with: the kernel
+copies whole planes from file to file.
 """
 
 import copy
 import datetime
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,11 +30,14 @@ from musedeep.storage.cubes.exposure_map import mean_planes
 from musedeep.storage.cubes.voxels import Voxels, bands
 from musedeep.storage.fits.header_cards import Card, card, keep_checksum_places
 from musedeep.storage.fits.headers import value_of
-from musedeep.storage.fits.parts import header_bytes
+from musedeep.storage.fits.parts import ArrayInFile, header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
 from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing
 
 _DROPPED: Final = re.compile(rf"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|{PIECE}.*|)$")
+_NAN: Final = np.array(np.nan, ">f4").view(np.uint32)
+"""As it stands in a FITS file."""
+
 _OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
 """Keywords of science data products that are measured on the whole cube."""
 
@@ -83,6 +87,18 @@ class JoinedArray:
             out = self._empty(wanted) if out is None else out
             out[zs[0] - z0 : zs[1] - z0, ys[0] - y0 : ys[1] - y0, xs[0] : xs[1]] = read
         return self._empty(wanted) if out is None else out
+
+    def run(self, z0: int, z1: int) -> tuple[Path, int, int] | None:
+        """The file in which planes [z0, z1) stand in one run, its first byte and number of bytes; None if in none."""
+        for array, place in self._parts:
+            if place.target[0] <= z0 and z1 <= place.end[0]:
+                whole = place.size[1:] == self.shape[1:] == array.shape[1:]
+                if not (whole and isinstance(array, ArrayInFile) and array.dtype == self.dtype):
+                    return None
+                bytes_of_plane = self.shape[1] * self.shape[2] * self.dtype.itemsize
+                first = z0 + place.source[0] - place.target[0]
+                return array.path, array.offset + first * bytes_of_plane, (z1 - z0) * bytes_of_plane
+        return None
 
     def _empty(self, box: Sequence[tuple[int, int]]) -> NDArray[Any]:
         shape = tuple(high - low for low, high in box)
@@ -173,7 +189,11 @@ def refuse_empty_edges(cube: JoinedCube) -> None:
 
 def is_empty(array: Voxels, plane: int) -> bool:
     """Whether a plane has no finite value."""
-    return not bool(np.isfinite(array.read_box(plane, plane + 1)).any())
+    values = array.read_stored(plane, plane + 1)
+    # most planes without values consist of the one NaN that cubes are made of, which is seen sooner
+    if values.dtype == ">f4" and bool((values.view(np.uint32) == _NAN).all()):
+        return True
+    return not bool(np.isfinite(values).any())
 
 
 def data_header(cube: JoinedCube, name: str) -> fits.Header:
@@ -218,7 +238,6 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
     cards: list[Card] = [
         ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         ("PIPEFILE", name, "Filename of data product"),
-        ("DATAMD5", "0" * 32, "MD5 checksum"),
     ]
     if layout.limits and first.record:
         for parameter, limit in zip(WAVELENGTHS, layout.limits, strict=True):
@@ -308,22 +327,25 @@ def _write_fits(path: Path, cube: JoinedCube, primary: fits.Header, need: int, p
         for name, array in cube.arrays.items():
             bitpix = -8 * array.dtype.itemsize if array.dtype.kind == "f" else 8 * array.dtype.itemsize
             made.begin_image(data_header(cube, name), bitpix, cube.shape)
-            copy_planes(array, made.write, progress)
+            _write_planes(array, made, progress)
         made.finish()
 
 
-def copy_planes(array: Voxels, write: Callable[[NDArray[Any]], None], progress: Progress) -> None:
-    """Hand all planes of an array to `write`, in order, big-endian."""
+def _write_planes(array: JoinedArray, made: StreamedFits, progress: Progress) -> None:
+    """Write all planes of an array, in order, big-endian."""
     stored = array.dtype.newbyteorder(">")
     for z0, z1 in bands(array):
-        band = array.read_stored(z0, z1)
-        if band.dtype == stored:
-            write(band)
+        if run := array.run(z0, z1):
+            made.copy(*run)
         else:
-            # turned plane by plane: a band of a store is large
-            for k in range(band.shape[0]):
-                write(band[k].astype(stored))
-        del band  # before the next one is read
+            band = array.read_stored(z0, z1)
+            if band.dtype == stored:
+                made.write(band)
+            else:
+                # turned plane by plane: a band of a store is large
+                for k in range(band.shape[0]):
+                    made.write(band[k].astype(stored))
+            del band  # before the next one is read
         progress.advance(z1 - z0)
 
 

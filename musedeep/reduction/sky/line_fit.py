@@ -11,7 +11,9 @@
 4. Weighted linear least squares give fluxes, shift and slope. Groups that come out negative get the flux 0. Weights are
    those of the noise, and of an error of LINE_ERROR of the lines, so that the strongest do not rule; bins off by
    REJECT standard deviations are left out.
-5. 3 and 4 are repeated with the lines at their new places until they rest.
+5. 3 and 4 are repeated with the lines at their new places until they rest. The fit has not converged if they still
+   move in the last turn, have moved further than the width of a line, or no group has light: so it ends where
+   wavelengths are off by more than that width.
 """
 
 from collections.abc import Sequence
@@ -36,6 +38,10 @@ REJECT: Final = 5.0
 TURNS: Final = 8
 REST: Final = 1e-4
 """Largest change of a place that ends the iteration [Angstrom]."""
+SETTLED: Final = 0.01
+"""Largest change of a place in the last turn of a fit that has converged [Angstrom]."""
+FAR: Final = 2.5
+"""Lines that moved further have not found theirs: the width of a line [Angstrom]."""
 
 SHIFT_SCATTER: Final = 0.1
 """What shift and slope are expected to be at most [Angstrom]: holds them where there are no strong lines."""
@@ -58,6 +64,7 @@ class LineFit:
     shift, slope : of the places of the lines [Angstrom], see PIVOT
     spectrum : float64 (bins,), of the lines, in the bins of the spectrum
     used : bool (bins,), that were fitted
+    converged : whether the places came to rest near those of the table
     """
 
     lines: SkyLineTable
@@ -66,6 +73,7 @@ class LineFit:
     slope: float
     spectrum: Floats
     used: NDArray[np.bool_]
+    converged: bool = True
 
     @property
     def ends(self) -> list[tuple[float, float]]:
@@ -108,7 +116,7 @@ def fit_lines(
     alpha = (lines.wavelength - PIVOT) / HALF_SPAN
     fit = _Turn(spectrum, lines, members, profiles)
     factors, shift, slope = np.zeros(groups.size), 0.0, 0.0
-    used = good.copy()
+    used, change = good.copy(), np.inf
     for turn in range(TURNS):
         places = lines.wavelength + shift + slope * alpha
         templates = fit.templates(places)
@@ -126,14 +134,17 @@ def fit_lines(
         scaled = residual * np.sqrt(_weights(spectrum, model, good))
         spread = 1.4826 * float(np.median(np.abs(scaled[good]))) if good.any() else 0.0
         used = good & (np.abs(scaled) <= REJECT * spread) if spread > 0 else good
+        change = float(np.abs(others[0] + others[1] * alpha).max())
         if np.abs(others[:2]).max() < REST:
             break
     places = lines.wavelength + shift + slope * alpha
     flux = np.zeros(len(lines))
     for factor, member in zip(factors, members, strict=True):
         flux[member] = factor * lines.flux[member]
+    moved = float(np.abs(places - lines.wavelength).max())
+    converged = change < SETTLED and moved < FAR and bool(flux.any())
     fitted = replace(lines, wavelength=places, flux=flux)
-    return LineFit(fitted, lines, shift, slope, fit.templates(places) @ factors, used)
+    return LineFit(fitted, lines, shift, slope, fit.templates(places) @ factors, used, converged)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ from musedeep.selection.dates import night_of
 from musedeep.selection.night import rules
 
 Status = Literal["certified", "unchecked", "failed"]
-RANK: Final[dict[str, int]] = {"certified": 0, "unchecked": 1}
+RANK: Final[dict[str, int]] = {"certified": 0, "unchecked": 1, "failed": -1}
+UNCHECKED: Final = ("ILLUM", "SKY")
+"""Raw tags that make no master: nobody certifies them."""
 
 TAGS: Final = ("BIAS", "DARK", "FLAT", "ARC", "ARC_LSF", "ILLUM", "SKYFLAT", "ASTROMETRY", "STD", "SKY")
 """Raw tags of calibrations, in an order in which each needs earlier ones alone."""
@@ -115,6 +117,30 @@ class Chosen:
     status: str = "unchecked"
 
 
+@dataclass(frozen=True)
+class _Shelf:
+    """All sets of a raw tag, as arrays of one value each.
+
+    Attributes
+    ----------
+    sets : in the order of time
+    kinds : places of the sets of each mode and read-out, int64
+    mjd, temperature : float64 [d, degC]
+    frames : numbers of frames, int64
+    rank : certified ones have a lower one; -1: not to be taken, int64
+    nights, ob_ids : text
+    """
+
+    sets: list[FrameSet]
+    kinds: dict[tuple[str, str], NDArray[np.int64]]
+    mjd: NDArray[np.float64]
+    temperature: NDArray[np.float64]
+    frames: NDArray[np.int64]
+    rank: NDArray[np.int64]
+    nights: NDArray[np.str_]
+    ob_ids: NDArray[np.str_]
+
+
 class Calibrations:
     """The sets of a catalogue, and the calibrations of each.
 
@@ -134,10 +160,10 @@ class Calibrations:
         self.preferences = preferences or Preferences()
         self.status = status or {}
         self.sets = sets_of(exposures)
-        self._by_tag: dict[str, list[FrameSet]] = {}
+        by_tag: dict[str, list[FrameSet]] = {}
         for one in self.sets:
-            self._by_tag.setdefault(one.tag, []).append(one)
-        self._places: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+            by_tag.setdefault(one.tag, []).append(one)
+        self._shelves = {tag: self._shelf(many) for tag, many in by_tag.items()}
 
     @cached_property
     def by_frame(self) -> dict[str, FrameSet]:
@@ -146,37 +172,17 @@ class Calibrations:
 
     def choices(self, of: FrameSet, tag: str, without: Collection[str] = ()) -> list[Chosen]:
         """Calibrations of a raw tag for a set, the best first; `without` names keys of sets not to take."""
-        match = needed(of.tag, self.preferences.darks).get(tag, rules.input_of(tag).match)
-        days, warmer = self._distances(of, tag)
-        many = self._by_tag.get(tag, [])
-        farthest = self.preferences.farthest.get(tag, math.inf)
-        fits = [
-            k
-            for k in np.flatnonzero(np.abs(days) <= farthest).tolist()
-            if _matches(many[k], of, match) and many[k].key not in without and self._rank(many[k]) is not None
-        ]
-        if tag not in APART:
-            # a series that was cut short
-            least = max(rules.SERIES, _minimum(tag))
-            fits = [k for k in fits if len(many[k].frames) >= least] or [
-                k for k in fits if len(many[k].frames) >= _minimum(tag)
-            ]
-        cost = self._cost(tag, days, warmer)
-        fits.sort(key=lambda k: (self._rank(many[k]) or 0, cost[k], many[k].name))
-        return [
-            Chosen(many[k], float(days[k]), float(warmer[k]), self.status.get(many[k].key, "unchecked")) for k in fits
-        ]
+        return [self._chosen(of, tag, k) for k in self._order(of, tag, without)]
 
     def chosen(self, of: FrameSet, without: Collection[str] = ()) -> dict[str, Chosen]:
         """The best calibration of each raw tag that a set needs, in the order of `TAGS`; none where there is none."""
         wanted = needed(of.tag, self.preferences.darks)
-        found = {tag: self.choices(of, tag, without) for tag in TAGS if tag in wanted}
-        return {tag: many[0] for tag, many in found.items() if many}
+        orders = {tag: self._order(of, tag, without) for tag in TAGS if tag in wanted}
+        return {tag: self._chosen(of, tag, order[0]) for tag, order in orders.items() if order}
 
     def missing(self, of: FrameSet, without: Collection[str] = ()) -> list[str]:
         """Raw tags without which a set cannot be reduced, and that no set of the catalogue has."""
-        there = self.chosen(of, without)
-        return [tag for tag in required(of.tag) if tag not in there]
+        return [tag for tag in required(of.tag) if not self._order(of, tag, without)]
 
     def all_for(self, sets: Iterable[FrameSet], without: Collection[str] = ()) -> dict[FrameSet, dict[str, Chosen]]:
         """The sets, and all that have to be reduced for them, each after those that it needs, with its calibrations."""
@@ -194,20 +200,59 @@ class Calibrations:
             add(one)
         return found
 
-    def _rank(self, one: FrameSet) -> int | None:
-        """Which sets go first; None for one that is not taken."""
-        status = self.status.get(one.key, "unchecked")
-        if self.preferences.only_certified and status != "certified" and one.tag not in ("ILLUM", "SKY"):
-            return None
-        return RANK.get(status)
+    def _shelf(self, sets: list[FrameSet]) -> _Shelf:
+        kinds: dict[tuple[str, str], list[int]] = {}
+        for k, one in enumerate(sets):
+            kinds.setdefault((one.mode, one.read_out), []).append(k)
+        return _Shelf(
+            sets=sets,
+            kinds={kind: np.array(places) for kind, places in kinds.items()},
+            mjd=np.array([one.mjd for one in sets]),
+            temperature=np.array([one.temperature for one in sets]),
+            frames=np.array([len(one.frames) for one in sets]),
+            rank=np.array([self._rank(one) for one in sets]),
+            nights=np.array([one.night for one in sets]),
+            ob_ids=np.array([one.ob_id for one in sets]),
+        )
 
-    def _distances(self, of: FrameSet, tag: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Days and degrees from a set to all calibrations of a tag, float64 (n,) each."""
-        if tag not in self._places:
-            many = self._by_tag.get(tag, [])
-            self._places[tag] = np.array([one.mjd for one in many]), np.array([one.temperature for one in many])
-        mjd, temperature = self._places[tag]
-        return mjd - of.mjd, temperature - of.temperature
+    def _rank(self, one: FrameSet) -> int:
+        """Which sets go first; -1 for one that is not taken."""
+        status = self.status.get(one.key, "unchecked")
+        if self.preferences.only_certified and status != "certified" and one.tag not in UNCHECKED:
+            return -1
+        return RANK[status]
+
+    def _order(self, of: FrameSet, tag: str, without: Collection[str]) -> list[int]:
+        """Places of the sets of a tag that can be taken, the best first."""
+        shelf = self._shelves.get(tag)
+        if shelf is None:
+            return []
+        match = needed(of.tag, self.preferences.darks).get(tag, rules.input_of(tag).match)
+        kinds = [places for places in shelf.kinds.values() if _fits(shelf.sets[places[0]], of, match)]
+        if not kinds:
+            return []
+        places = np.sort(np.concatenate(kinds))
+        days = shelf.mjd[places] - of.mjd
+        farthest = self.preferences.farthest.get(tag, math.inf)
+        places = places[(shelf.rank[places] >= 0) & (np.abs(days) <= farthest)]
+        if tag == "SKY" and of.ob_id:
+            places = places[shelf.ob_ids[places] == of.ob_id]
+        elif tag in ("ILLUM", "SKY"):
+            places = places[shelf.nights[places] == of.night]
+        if without:
+            places = np.array([k for k in places.tolist() if shelf.sets[k].key not in without], np.int64)
+        if tag not in APART:
+            # a series that was cut short
+            number, least = shelf.frames[places], _minimum(tag)
+            long = number >= max(rules.SERIES, least)
+            places = places[long] if long.any() else places[number >= least]
+        cost = self._cost(tag, shelf.mjd[places] - of.mjd, shelf.temperature[places] - of.temperature)
+        best: list[int] = places[np.lexsort((cost, shelf.rank[places]))].tolist()
+        return best
+
+    def _chosen(self, of: FrameSet, tag: str, place: int) -> Chosen:
+        one = self._shelves[tag].sets[place]
+        return Chosen(one, one.mjd - of.mjd, one.temperature - of.temperature, self.status.get(one.key, "unchecked"))
 
     def _cost(self, tag: str, days: NDArray[np.float64], warmer: NDArray[np.float64]) -> NDArray[np.float64]:
         cost = np.abs(days)
@@ -259,17 +304,12 @@ def _days(frames: Sequence[Exposure]) -> list[list[Exposure]]:
     return [[one for _, one in series] for _, series in groupby(numbered, key=lambda pair: pair[0])]
 
 
-def _matches(calibration: FrameSet, of: FrameSet, match: Collection[str]) -> bool:
-    """Whether a calibration has in common with a set what it must have."""
-    if any((a := getattr(calibration, name)) and (b := getattr(of, name)) and a != b for name in match):
-        return False
-    if calibration.tag == "ILLUM":
-        return calibration.night == of.night
-    if calibration.tag == "SKY":
-        return calibration.ob_id == of.ob_id and (bool(of.ob_id) or calibration.night == of.night)
-    return True
+def _fits(calibration: FrameSet, of: FrameSet, match: Collection[str]) -> bool:
+    """Whether a calibration has in common with a set what it must have; what is not known fits."""
+    return not any((a := getattr(calibration, name)) and (b := getattr(of, name)) and a != b for name in match)
 
 
+@cache
 def _minimum(tag: str) -> int:
     """Frames that a recipe needs."""
     return max(1, *(one.minimum for recipe in first_stage() for one in recipe.raws if one.name == tag))

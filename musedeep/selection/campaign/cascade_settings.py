@@ -11,6 +11,11 @@ Positive = Annotated[float, Field(gt=0)]
 Given = dict[str, str | float | int | bool]
 
 
+def texts(given: Given) -> dict[str, str]:
+    """Parameters as recipes take them."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in given.items()}
+
+
 class CascadeSettings(BaseModel):
     """How exposures of a campaign become cubes.
 

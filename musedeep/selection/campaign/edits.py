@@ -8,7 +8,7 @@ are kept as they are.
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from musedeep.selection.campaign.plan_file import Memory, Plan, Product, Target
+from musedeep.selection.campaign.plan_file import BY_FILE, Memory, Plan, Product, Target
 from musedeep.selection.campaign.rejection import HOLD, KEEP, REJECT, Decision
 
 PERSON: Final = "plan"
@@ -75,13 +75,16 @@ def edits_of(plan: Plan, before: Memory | None) -> Edits:
         if others:
             edits.products[target.name] = others
     for merge in plan.merges:
-        if merge.confirmed is not None and merge.by != "rule":
+        if merge.confirmed is not None and merge.by != "rule" and not merge.by.startswith(BY_FILE):
             edits.merges[frozenset((merge.first, merge.second))] = merge.confirmed, merge.by or PERSON
     mine_merges = {frozenset((one.first, one.second)): one.confirmed for one in old.merges}
     for merge in plan.merges:
         pair = frozenset((merge.first, merge.second))
         if merge.confirmed is not None and merge.confirmed != mine_merges.get(pair, merge.confirmed):
-            edits.merges[pair] = merge.confirmed, PERSON if merge.by in ("", "rule") else merge.by
+            edits.merges[pair] = (
+                merge.confirmed,
+                PERSON if merge.by in ("", "rule") or merge.by.startswith(BY_FILE) else merge.by,
+            )
     return edits
 
 

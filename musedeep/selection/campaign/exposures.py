@@ -1,7 +1,7 @@
 """What a campaign knows of an exposure: the catalogue's row, with night log and programme beside it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -69,8 +69,8 @@ class Candidate:
         return SERVICE if self.grade in ("A", "B", "C", "D") and math.isfinite(self.requested_seeing) else ""
 
 
-def candidates(catalogue: "Catalogue") -> list[Candidate]:
-    """All exposures of targets and of the blank sky, in the order of time."""
+def candidates(catalogue: "Catalogue", exposures: Sequence[Exposure] | None = None) -> list[Candidate]:
+    """Exposures with what the catalogue says of them; if none are given, all of targets and of the blank sky."""
     executions = {(row["ob_id"], row["ob_start"]): row for row in catalogue.rows("executions")}
     constraints: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
     for row in catalogue.rows("constraints"):
@@ -79,7 +79,7 @@ def candidates(catalogue: "Catalogue") -> list[Candidate]:
     logged = {row["name"]: row for row in catalogue.rows("logged_files")}
     programmes = {row["run"]: row for row in catalogue.rows("programmes")}
     found = []
-    for exposure in catalogue.exposures(tag=SCIENCE):
+    for exposure in catalogue.exposures(tag=SCIENCE) if exposures is None else exposures:
         line = logged.get(exposure.name)
         key = (line["ob_id"], line["ob_start"]) if line else (exposure.ob_id, exposure.ob_start)
         log = executions.get(key, {})

@@ -99,7 +99,7 @@ def groups_of(
     Parameters
     ----------
     exposures : with places; those without have to be left out before
-    confirm : auto or ask
+    confirm : auto: proposals are taken by rule; ask, file: only where somebody has decided
     decided : what persons have said of pairs of groups, by their names: whether they are one, and who said it
     time_factor : exposure times in one OB that differ by more are not combined
 

@@ -23,6 +23,9 @@ from musedeep.storage.yaml_file import read_mapping
 Method = Literal["standard", "crowded"]
 Category = Literal["DATACUBE_DEEP", "DATACUBE_COMBINED", "DATACUBE_SINGLE"]
 
+BY_FILE: Final = "file"
+"""Who has decided on names, where a file did; the name of the person follows."""
+
 HEAD: Final = """# Plan of a campaign. Edit it: move exposures between products, rejected and undecided; choose
 # method (standard, crowded) and group_by (target, pointing, exposure_time, pointing+exposure_time) of a target;
 # confirm merges; add products. The next `musedeep campaign scan` keeps what you have changed.
@@ -86,7 +89,8 @@ class Settings(Strict):
     rejected_comments, held_comments : regular expressions for comments of night logs; null: those of musedeep
     time_factor : exposure times in one OB that differ by more are not combined
     split_overlap, reuse_pointings : how a mosaic is divided
-    confirm : whether names that may be one target are joined by rule, or wait for a person
+    confirm : whether names that may be one target are joined by rule, wait for a person, or are joined as a file says
+    merges_file : that file, relative to the plan (see `read_merges`)
     wait_days : after the last exposure of a target; settle_days : after its runs have been completed
     velocity_span : barycentric velocities of a product that differ by more are said [km/s]
     variants : other cubes of each target
@@ -103,7 +107,8 @@ class Settings(Strict):
     time_factor: Annotated[float, Field(gt=1)] = 3.0
     split_overlap: Annotated[float, Field(ge=0, le=1)] = 0.1
     reuse_pointings: bool = False
-    confirm: Literal["auto", "ask"] = "auto"
+    confirm: Literal["auto", "ask", "file"] = "auto"
+    merges_file: str | None = None
     wait_days: Annotated[float, Field(ge=0)] = 180.0
     settle_days: Annotated[float, Field(ge=0)] = 45.0
     velocity_span: Annotated[float, Field(gt=0)] = 30.0
@@ -193,6 +198,12 @@ class Merge(Strict):
     evidence: str = ""
 
 
+class MergesFile(Strict):
+    """A file of decisions on names, as the key `merges` of a plan."""
+
+    merges: list[Merge]
+
+
 class Unplanned(Strict):
     """A target that gets no deep cube, why, and what is final instead."""
 
@@ -240,6 +251,19 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
+def read_merges(path: Path) -> dict[frozenset[str], tuple[bool, str]]:
+    """Decisions of a file on pairs of names: whether they are one target, and who says so.
+
+    Raises MusedeepError for no such file, no YAML, an unknown or missing key, a wrong value.
+    """
+    found = validated(MergesFile, read_mapping(path, "file of merges", ["merges"]), path)
+    return {
+        frozenset((one.first, one.second)): (one.confirmed, f"{BY_FILE} {one.by}".strip())
+        for one in found.merges
+        if one.confirmed is not None
+    }
+
+
 class _Dumper(yaml.CSafeDumper if hasattr(yaml, "CSafeDumper") else yaml.SafeDumper):  # type: ignore[misc]
     """Writes lists below their keys, and no references."""
 
@@ -255,12 +279,14 @@ class Memory(Strict):
 
 
 def write_plan(path: Path, plan: Plan, known: Iterable[str]) -> None:
-    """Write a plan, and beside it what has been written and which exposures were known, for the next scan."""
+    """Write a plan, and beside it what has been written and which exposures were known, for the next scan.
+
+    Both appear once both are whole: one without the other would make a person's work of what the scan has written.
+    """
     text = HEAD + yaml.dump(_short(plan.model_dump(mode="json")), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     memory = Memory(plan=plan, known=sorted(known)).model_dump_json()
-    with appearing_whole(memory_of(path), len(memory)) as partial:
-        partial.write_text(memory, encoding="utf-8")
-    with appearing_whole(path, len(text)) as partial:
+    with appearing_whole(memory_of(path), len(memory)) as remembered, appearing_whole(path, len(text)) as partial:
+        remembered.write_text(memory, encoding="utf-8")
         partial.write_text(text, encoding="utf-8")
 
 

@@ -11,6 +11,7 @@ from musedeep.selection.campaign.grouping import Group
 from musedeep.selection.campaign.plan_file import Category, Product, Settings, Variant
 from musedeep.selection.campaign.predicted_size import Size, predicted_size
 from musedeep.selection.campaign.splitting import split
+from musedeep.selection.catalogue.exposure import Exposure
 
 SPARSE: Final = 0.2
 """Part of a cube that exposures cover, below which it is mostly empty (a number of musedeep)."""
@@ -72,7 +73,7 @@ def product_of(
     variant: str = "",
 ) -> Product:
     """A product of exposures in the order of time; `velocities` are barycentric ones by name of exposure [km/s]."""
-    obs = {one.exposure.ob_id or one.exposure.ob_start or one.name for one in inputs}
+    obs = {_ob_of(one.exposure) for one in inputs}
     deep = len(obs) >= settings.min_obs and len(inputs) > 1
     category: Category = "DATACUBE_DEEP" if deep else "DATACUBE_COMBINED" if len(inputs) > 1 else "DATACUBE_SINGLE"
     modes = sorted({one.exposure.mode for one in inputs})
@@ -100,6 +101,11 @@ def product_of(
         access=access_of(inputs, today),
         notes=_warnings(modes, inputs, span, size, settings),
     )
+
+
+def _ob_of(one: Exposure) -> str:
+    """The OB of an exposure; where headers do not say which, exposures of a night and template are taken for one."""
+    return one.ob_id or one.ob_start or f"{one.night} {one.ob_name} {one.template_start}"
 
 
 def _warnings(

@@ -48,6 +48,7 @@ def scan(
     bad: dict[str, str] | None = None,
     finished: Mapping[str, Finished] | None = None,
     previews: Mapping[str, str] | None = None,
+    merges: Mapping[frozenset[str], tuple[bool, str]] | None = None,
 ) -> tuple[Plan, list[str]]:
     """The plan of a campaign.
 
@@ -61,6 +62,7 @@ def scan(
     bad : exposures to reject, with the reason
     finished : last versions of products that have been made, by name
     previews : paths of field images, by exposure
+    merges : decisions of a file on pairs of names, see `read_merges`; those of the plan go before
 
     Returns
     -------
@@ -88,7 +90,11 @@ def scan(
             notes.append(f"{one.name}: no position, keywords RA and DEC: left out")
     if strange := sorted(set(bad or ()) - names):
         notes.append(f"{strange[0]}{' and others' if strange[1:] else ''}: bad, but not in the catalogue")
-    groups, evidence = groups_of(usable, settings.confirm, edits.merges, settings.time_factor)
+    groups, evidence = groups_of(usable, settings.confirm, dict(merges or {}) | edits.merges, settings.time_factor)
+    pairs = {frozenset((one.first, one.second)) for one in evidence}
+    notes += [
+        f"{' and '.join(sorted(pair))}: no names of overlapping fields" for pair in merges or {} if pair not in pairs
+    ]
     skies = [one for one in candidates if one.exposure.tag == "SKY"]
     rules, velocities = _rules(settings, bad), _velocities(usable)
     facts = Facts(usable, skies, rules, settings, today, edits, before is None, velocities, previews or {})
@@ -97,7 +103,7 @@ def scan(
     for group in groups:
         target = _target(group, facts)
         target.evidence += elsewhere.get(group.name, [])
-        target.products = [with_version(product, finished or {}) for product in target.products]
+        target.products = [with_version(product, target.method, finished or {}) for product in target.products]
         deep = [product for product in target.products if product.category == "DATACUBE_DEEP"]
         other = [p for p in target.products if p.category != "DATACUBE_DEEP" and not p.variant]
         mine = edits.targets.get(usable[group.members[0]].name)

@@ -69,10 +69,10 @@ def spoil(ob: SimulatedOb) -> None:
         short = replace(second, exposure_time=round(ABORTED * second.exposure_time, 3))
         ob.exposures = [*[one for one in science if one.number < second.number], short]
         return
-    ob.exposures = [_spoilt(one, ob.defect or "", one is second) for one in ob.exposures]
+    ob.exposures = [_spoilt(one, ob.defect or "", one is second, one.number >= second.number) for one in ob.exposures]
 
 
-def _spoilt(one: SimulatedExposure, defect: str, second: bool) -> SimulatedExposure:
+def _spoilt(one: SimulatedExposure, defect: str, second: bool, later: bool) -> SimulatedExposure:
     if defect == "satellite" and second:
         return replace(one, satellite=True)
     if defect == "derotator" and second:
@@ -80,7 +80,7 @@ def _spoilt(one: SimulatedExposure, defect: str, second: bool) -> SimulatedExpos
     if defect == "shifted pointing" and second:
         east, north = one.pointing_error
         return replace(one, pointing_error=(east + SHIFT[0], north + SHIFT[1]))
-    if (defect == "unmatched sky" and one.kind == "SKY") or (defect == "clouds" and one.number > 1):
+    if (defect == "unmatched sky" and one.kind == "SKY") or (defect == "clouds" and later):
         return replace(one, transparency=one.transparency * CLOUDS)
     if defect == "rising background":
         return replace(one, sky_brightness=one.sky_brightness * BACKGROUND**one.number)

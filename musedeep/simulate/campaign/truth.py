@@ -188,7 +188,7 @@ def product_rows(target: TargetRequest, members: Sequence[ExposureTruth], scene:
             False,
             not has_sky,
             any(one.arc_days > ARC_LIMIT for one in kept),
-            not all(one.twilight for one in kept),
+            category != "DATACUBE_DEEP" and not all(one.twilight for one in kept),
             any(one.saturated >= SATURATED_LIMIT for one in kept),
             empty,
             target.crowded and method == "standard" and not has_sky,

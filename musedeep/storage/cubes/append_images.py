@@ -1,9 +1,6 @@
 """Image extensions added to the file of a cube, which stays as it is until the new file is whole."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -11,11 +8,9 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.cubes.open_cube import OpenCube
-from musedeep.storage.fits.headers import HeaderUnit, raw_bytes
-from musedeep.storage.fits.streamed import StreamedFits
+from musedeep.storage.fits.headers import raw_bytes
+from musedeep.storage.fits.streamed import StreamedFits, without_md5
 from musedeep.storage.outputs import appearing_whole, check_space
-
-_BLOCK: Final = 8 << 20
 
 
 def append_images(
@@ -24,7 +19,7 @@ def append_images(
     """Add images to the file of a cube; its other extensions keep their bytes.
 
     The file is copied beside itself, the images are added, the checksums of all extensions renewed, and the copy takes
-    the place of the file.
+    the place of the file. DATAMD5, which is of the whole file, is left out.
 
     Parameters
     ----------
@@ -45,24 +40,12 @@ def append_images(
     target = cube.path.resolve()
     check_space(target, need)
     with appearing_whole(target, need) as partial, StreamedFits(partial) as made:
-        with open(cube.path, "rb", buffering=0) as stream:
-            for unit in cube.units:
-                if unit.name not in names:
-                    _copy(stream.fileno(), unit, made, cube.path)
+        for unit in cube.units:
+            if unit.name not in names:
+                made.begin(raw_bytes(unit.cards if unit.offset else without_md5(unit.cards)))
+                made.copy(cube.path, unit.data_offset, unit.data_bytes)
         for _, header, image in images:
             made.begin_image(header, -32, image.shape)
             made.write(image.astype(">f4"))
         made.finish()
         partial.chmod(size.st_mode & 0o7777)
-
-
-def _copy(descriptor: int, unit: HeaderUnit, made: StreamedFits, path: Path) -> None:
-    """Copy an HDU, byte by byte."""
-    made.begin(raw_bytes(unit.cards))
-    position, left = unit.data_offset, unit.data_bytes
-    while left:
-        raw = os.pread(descriptor, min(left, _BLOCK), position)
-        if not raw:
-            raise MusedeepError(f"{path}: has become shorter while it was read; start again")
-        made.write(np.frombuffer(raw, np.uint8))
-        position, left = position + len(raw), left - len(raw)

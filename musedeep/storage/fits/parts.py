@@ -3,20 +3,28 @@
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.copies import copy_bytes, read_at
 from musedeep.storage.fits.header_cards import keep_checksum_places
 from musedeep.storage.fits.headers import BLOCK
+from musedeep.storage.outputs import write_at
 
 _TYPES: dict[int, np.dtype[Any]] = {
     -32: np.dtype(">f4"), -64: np.dtype(">f8"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1"),
 }  # fmt: skip
+
+
+_MOST_VIEWS: Final = 1024
+"""That the system reads into at once (IOV_MAX)."""
 
 
 def padded(n: int) -> int:
@@ -116,6 +124,33 @@ class ArrayInFile:
         finally:
             os.close(descriptor)
 
+    def copy_planes(self, sources: "Sequence[ArrayInFile]", first: int, last: int, z: int, y: int) -> None:
+        """Copy planes [first, last) of arrays of other files to plane z and line y.
+
+        Parameters
+        ----------
+        sources : arrays of the same lines, whose columns, side by side, are those of this array
+
+        Raises
+        ------
+        MusedeepError
+            Another file has become shorter.
+        """
+        one, (_, ny, nx) = sources[0], self.shape
+        line = nx * self.dtype.itemsize
+        run, lines = (1, one.shape[1]) if one.shape[1] != ny else (last - first, ny)
+        with ExitStack() as stack:
+            own = stack.enter_context(open(self.path, "r+b")).fileno()
+            files = [stack.enter_context(open(source.path, "rb")).fileno() for source in sources]
+            beside = _Beside(sources, nx) if len(sources) > 1 else None
+            for k in range(0, last - first, 1 if beside else run):
+                place = self.offset + ((z + k) * ny + y) * line
+                if beside:
+                    write_at(own, place, beside.read(files, first + k))
+                else:
+                    begin = one.offset + (first + k) * lines * line
+                    copy_bytes(files[0], begin, own, place, run * lines * line, one.path)
+
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """Planes [z0, z1), lines [y0, y1), in native byte order."""
         return self.read_stored(z0, z1, y0, y1).astype(self.dtype.newbyteorder("="))
@@ -134,6 +169,33 @@ class ArrayInFile:
                     stream.seek(self.offset + ((z0 + k) * ny + y0) * nx * self.dtype.itemsize)
                     _fill(stream, out[k])
         return out
+
+
+class _Beside:
+    """Reads planes of arrays whose columns lie side by side."""
+
+    def __init__(self, sources: Sequence[ArrayInFile], nx: int) -> None:
+        self._sources, size = sources, sources[0].dtype.itemsize
+        lines = sources[0].shape[1]
+        self._plane = memoryview(bytearray(lines * nx * size))
+        # where the lines of each go: made once, for all planes
+        ends = np.cumsum([0, *(source.shape[2] for source in sources)]).tolist()
+        self._lines = [
+            [self._plane[(y * nx + x0) * size : (y * nx + x1) * size] for y in range(lines)]
+            for x0, x1 in pairwise(ends)
+        ]
+
+    def read(self, files: Sequence[int], k: int) -> memoryview:
+        """Plane k of all; valid until the next one is read."""
+        for descriptor, source, lines in zip(files, self._sources, self._lines, strict=True):
+            position = source.offset + k * sum(map(len, lines))
+            for first in range(0, len(lines), _MOST_VIEWS):
+                views = lines[first : first + _MOST_VIEWS]
+                size = sum(map(len, views))
+                if os.preadv(descriptor, views, position) < size:
+                    read_at(descriptor, views, position, source.path)
+                position += size
+        return self._plane
 
 
 def _fill(stream: Any, out: NDArray[Any]) -> None:

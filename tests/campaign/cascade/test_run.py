@@ -142,17 +142,27 @@ def test_a_wrong_standard_star_is_replaced(campaign, monkeypatch):
     assert bad.flux_ratio == pytest.approx(10.0, rel=0.05)
     assert folder_name(campaign.names["STD"][0]) in bad.response and bad.response_days == pytest.approx(3.0, abs=0.1)
     assert "with the standard star" in outcome.notes[0]
+    # what made the other response is in the record and in the log of the exposure, too
+    record = record_of(campaign)
+    assert [step.label for step in record.steps if step.recipe == "muse_standard"] == [
+        f"standard-{folder_name(campaign.names['STD'][0])}"
+    ]
+    log = (campaign.folder / "products/field/v1/logs" / f"{folder_name(bad.name)}.log").read_text()
+    assert "# muse_standard" in log and bad.response.rpartition("/")[2] in log
     [again] = run_campaign(campaign.request(plan))
     assert again.state == "up to date"
 
 
-def test_without_another_standard_star_the_exposure_is_put_aside(campaign, monkeypatch):
-    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(campaign.names["STD"][1]))
-    plan = campaign.plan(skymodel_fraction=0.3, other_standards=0)
+@pytest.mark.parametrize("tries", [0, 1])
+def test_without_another_standard_star_the_exposure_is_put_aside(campaign, monkeypatch, tries):
+    """The other one is of no help where the exposure itself is too bright."""
+    bad = campaign.names["OBJECT"][2]
+    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(bad if tries else campaign.names["STD"][1]))
+    plan = campaign.plan(skymodel_fraction=0.3, other_standards=tries)
     plan.targets[0].products[0].inputs.pop()
     [outcome] = run_campaign(campaign.request(plan))
-    bad = campaign.names["OBJECT"][2]
     assert outcome.used == 2 and "flux scale 10" in outcome.left_out[bad]
+    assert f"{tries} other standard stars were tried" in outcome.left_out[bad]
     assert [bool(one.excluded) for one in record_of(campaign).exposures] == [False, False, True]
 
 
@@ -187,3 +197,46 @@ def test_two_campaigns_in_one_folder(campaign):
     plan = campaign.plan().model_copy(update={"campaign": "another"})
     [outcome] = run_campaign(campaign.request(plan))
     assert outcome.state == "failed" and "is a product of the campaign made" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"recipes": {"muse_flot": {"samples": True}}}, "no recipe 'muse_flot'; did you mean muse_flat"),
+        ({"recipes": {"muse_flat": {"sampels": True}}}, "muse_flat: no parameter 'sampels'"),
+        ({"recipes": {"muse_scipost": {"crsigma": "much"}}}, "muse_scipost: crsigma=much is not a number"),
+        ({"align": {"srcmin": 0}}, "muse_exp_align: srcmin=0 is out of range"),
+        ({"combine": {"save": "zarr"}}, "settings.cascade.combine: save has no cube"),
+        (
+            {"discard": ["pixel-tables"], "recipes": {"muse_scipost": {"reduced": "corrections"}}},
+            "muse_scipost with reduced=corrections needs them",
+        ),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_done(campaign, settings, said):
+    with pytest.raises(MusedeepError) as error:
+        run_campaign(campaign.request(campaign.plan(**settings)))
+    assert said in str(error.value)
+
+
+def test_products_of_nights_are_discarded(campaign):
+    plan = campaign.plan(discard=["pixel-tables", "masters"], skymodel_fraction=0.3)
+    [outcome] = run_campaign(campaign.request(plan))
+    assert outcome.state == "made"
+    for kind in ("PIXTABLE_OBJECT", "PIXTABLE_STD", "MASTER_"):
+        assert not list(campaign.folder.rglob(f"{kind}*"))
+    assert len(list(campaign.folder.glob("nights/*/*/*/PIXTABLE_REDUCED*"))) == 4
+    [again] = run_campaign(campaign.request(plan))
+    assert again.state == "up to date"
+    # what was discarded comes back where it is needed
+    plan.settings.cascade.skymodel_fraction = 0.4
+    [outcome] = run_campaign(campaign.request(plan))
+    assert outcome.state == "made" and not list(campaign.folder.rglob("PIXTABLE_OBJECT*"))
+
+
+def test_what_a_killed_run_has_left_half_renamed_is_put_right(campaign):
+    product = campaign.folder / "products/field"
+    (product / "v1").rename(product / ".v1.4711.old")
+    (product / ".v7.making").mkdir()
+    [outcome] = run_campaign(campaign.request())
+    assert outcome.state == "up to date" and [path.name for path in product.iterdir()] == ["v1"]

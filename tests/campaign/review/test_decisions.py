@@ -8,7 +8,7 @@ from musedeep.campaign.review import decisions
 from musedeep.campaign.review.campaign import Campaign
 from musedeep.campaign.review.decisions import Conflict, Wish, decide, redo_of, seen
 from musedeep.errors import MusedeepError
-from musedeep.quality.record import PRODUCT, REVIEW, ReviewRecord, read_record, write_record
+from musedeep.quality.record import PRODUCT, REVIEW, Decision, ReviewRecord, read_record, write_record
 from musedeep.selection.campaign.plan_file import read_plan
 
 KEY = "FIELD-001/v1"
@@ -52,6 +52,12 @@ def test_states_and_history(campaign):
     assert record.history[1].text == "nice [1mfield" and record.history[-1].by == "B"
     assert record.history[0].date.endswith("Z") and "T" in record.history[0].date
     assert not (campaign.folder / "products/FIELD-002/v1" / REVIEW).exists()
+    # the cascade has made it again
+    do(campaign, "accept")
+    record = campaign.item(KEY).review
+    again = Decision(date="2026-11-29T00:00:00Z", by="musedeep", action="made again", text="without one")
+    write_record(record.model_copy(update={"history": [*record.history, again]}), item.folder / REVIEW)
+    assert campaign.item(KEY).state == "to review"
 
 
 def test_exclude_goes_into_the_plan_and_back(campaign):

@@ -42,11 +42,12 @@ def test_exclude_changes_these_lines_only(path, exposures):
     )
     path.write_text(text)
     plan = opened(path)
-    assert plan.exclude("UDF-10", name, 'doubled: "stars" # yes', "Å. Ö") == ["UDF-10"]
+    assert plan.exclude("UDF-10", name, 'doubled: "stars" # yes', "Å. Ö", "2026-11-29") == ["UDF-10"]
     gone, new = lines_that_differ(text, plan.text)
     assert gone == [f"    - {name}  # doubtful"]
     assert [one.strip() for one in new] == [
         "rejected:", f"- exposure: {name}", "rule: review", "text: 'doubled: \"stars\" # yes'", "by: Å. Ö",
+        "date: '2026-11-29'",
     ]  # fmt: skip
     remark = plan.target_of("UDF-10").rejected[0]
     assert (remark.exposure, remark.text, remark.by) == (name, 'doubled: "stars" # yes', "Å. Ö")
@@ -55,7 +56,7 @@ def test_exclude_changes_these_lines_only(path, exposures):
 def test_back_again_is_the_same_text(path, exposures):
     before, plan = path.read_text(), opened(path)
     for one in exposures[:3]:
-        plan.exclude("UDF-10", one.name, "why", "me")
+        plan.exclude("UDF-10", one.name, "why", "me", "2026-11-29")
     plan.set_method("UDF-10", "crowded")
     for one in (exposures[1], exposures[0], exposures[2]):
         assert plan.include("UDF-10", one.name) == ["UDF-10"]
@@ -66,7 +67,7 @@ def test_back_again_is_the_same_text(path, exposures):
 def test_rescan_keeps_it(path, exposures):
     """Exclusion and method are a person's work, so that the next scan keeps both; and the next but one."""
     plan = opened(path)
-    plan.exclude("UDF-10", exposures[1].name, "doubled", "A. Reviewer")
+    plan.exclude("UDF-10", exposures[1].name, "doubled", "A. Reviewer", "2026-11-29")
     plan.set_method("UDF-10", "crowded")
     path.write_text(plan.text)
     for _ in range(2):
@@ -91,11 +92,15 @@ def test_exposure_of_two_products_leaves_both(path, exposures):
     target["products"].append(copy.deepcopy(target["products"][0]) | {"name": "best"})
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     plan = opened(path)
-    assert plan.exclude("best", exposures[0].name, "why", "me") == ["UDF-10", "best"]
+    assert plan.exclude("best", exposures[0].name, "why", "me", "2026-11-29") == ["UDF-10", "best"]
     assert plan.set_method("best", "crowded") == ["UDF-10", "best"]
-    # it comes back into the one that asks for it
+    # it comes back into the one that asks for it, and into others that are named
+    text = plan.text
     assert plan.include("best", exposures[0].name) == ["best"]
     assert [len(one.inputs) for one in plan.target_of("best").products] == [3, 4]
+    plan = PlanText(path, text.encode())
+    assert plan.include("best", exposures[0].name, ["UDF-10", "gone"]) == ["UDF-10", "best"]
+    assert [len(one.inputs) for one in plan.target_of("best").products] == [4, 4]
 
 
 @pytest.mark.parametrize(
@@ -123,11 +128,11 @@ def test_other_forms_of_a_plan(path, exposures, change, said):
     path.write_bytes(change(path.read_text()).encode())
     if said:
         with pytest.raises(MusedeepError, match=said) as error:
-            opened(path).exclude("UDF-10", exposures[1].name, "why", "me")
+            opened(path).exclude("UDF-10", exposures[1].name, "why", "me", "2026-11-29")
         assert "\n" not in str(error.value)
         return
     plan = opened(path)
-    plan.exclude("UDF-10", exposures[1].name, "why", "me")
+    plan.exclude("UDF-10", exposures[1].name, "why", "me", "2026-11-29")
     plan.set_method("UDF-10", "crowded")
     path.write_bytes(plan.text.encode())
     target = next(one for one in read_plan(path).targets if one.name == "UDF-10")
@@ -137,13 +142,16 @@ def test_other_forms_of_a_plan(path, exposures, change, said):
 def test_what_is_not_possible(path, exposures):
     plan, before = opened(path), path.read_text()
     for action, said in (
-        (lambda: plan.exclude("UDF-10", "MUSE.2000-01-01T00:00:00.000", "why", "me"), "is no input of UDF-10"),
+        (
+            lambda: plan.exclude("UDF-10", "MUSE.2000-01-01T00:00:00.000", "why", "me", "2026-11-29"),
+            "is no input of UDF-10",
+        ),
         (lambda: plan.include("UDF-10", exposures[0].name), "was not excluded by a review"),
         (lambda: plan.set_method("UDF-10", "standard"), "is standard already"),
     ):
         with pytest.raises(MusedeepError, match=said):
             action()
     assert plan.text == before
-    plan.exclude("étoile", exposures[4].name, "why", "me")
+    plan.exclude("étoile", exposures[4].name, "why", "me", "2026-11-29")
     with pytest.raises(MusedeepError, match="the only input of étoile; reject the product instead"):
-        plan.exclude("étoile", exposures[5].name, "why", "me")
+        plan.exclude("étoile", exposures[5].name, "why", "me", "2026-11-29")

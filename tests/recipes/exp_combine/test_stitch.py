@@ -279,7 +279,7 @@ def test_pieces_of_other_jobs_are_refused(exposures, pieces, tmp_path):
     assert not (pieces / WORK).exists()
 
 
-def test_damaged_pieces_are_refused(pieces):
+def test_damaged_pieces_are_refused(pieces, tmp_path):
     cube = pieces / "piece-2-of-3" / "DATACUBE_FINAL.fits"
     raw = cube.read_bytes()
     shutil.copy(pieces / "piece-1-of-3" / "DATACUBE_FINAL.fits", cube)
@@ -295,7 +295,18 @@ def test_damaged_pieces_are_refused(pieces):
         hdus.writeto(cube, overwrite=True)
     with pytest.raises(MusedeepError, match=r"DATA has \d+ x \d+ x 3 voxels, piece 2 of 3 has \d+ x \d+ x 5"):
         stitch([pieces])
+    with fits.open(pieces / "piece-2-of-3" / "EXPOSURE_MAP.fits") as hdus:
+        hdus["EXPTIME"].data = hdus["EXPTIME"].data.astype(">f8")
+        hdus.writeto(tmp_path / "map.fits")
     cube.write_bytes(raw)
+    exposure_map = pieces / "piece-2-of-3" / "EXPOSURE_MAP.fits"
+    whole_map = exposure_map.read_bytes()
+    shutil.copy(tmp_path / "map.fits", exposure_map)
+    with pytest.raises(MusedeepError, match=r"EXPTIME has values of float64, expected float32; make piece 2 of 3"):
+        stitch([pieces])
+    exposure_map.write_bytes(whole_map[:-2880])
+    with pytest.raises(MusedeepError, match=r"EXPOSURE_MAP\.fits"):
+        stitch([pieces])
     exposure_map = pieces / "piece-2-of-3" / "EXPOSURE_MAP.fits"
     exposure_map.unlink()
     with pytest.raises(MusedeepError, match=r"EXPOSURE_MAP\.fits"):
@@ -304,6 +315,22 @@ def test_damaged_pieces_are_refused(pieces):
     with pytest.raises(MusedeepError, match=r"piece.json: no note of a piece can be read"):
         stitch([pieces])
     assert products(pieces) == []
+
+
+@pytest.mark.parametrize(("name", "number"), [("DATACUBE_FINAL.fits", 2), ("EXPOSURE_MAP.fits", 3)])
+def test_a_flipped_bit_is_found_and_the_rest_kept(made, exposures, pieces, name, number):
+    path = pieces / f"piece-{number}-of-3" / name
+    with fits.open(path) as hdus:
+        place = hdus[2].fileinfo()["datLoc"] + 40
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(MusedeepError, match=rf"{name}: (STAT|EXPTIME) is damaged: DATASUM .*make piece {number} of 3"):
+        stitch([pieces])
+    assert len((pieces / WORK / "done.txt").read_text().splitlines()) == number - 1
+    run_piece(exposures, pieces, f"{number}/3", EVERYTHING, overwrite=True)
+    stitch([pieces])
+    assert_same_products(pieces, made / "whole")
 
 
 @pytest.mark.parametrize("change", [{"request": []}, {"job": {"grid": {"unheard": 1}}}])
@@ -342,7 +369,7 @@ def test_a_full_disk_is_one_line(pieces, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stitching.ArrayInFile, "write_box", full)
+    monkeypatch.setattr(stitching.ArrayInFile, "copy_planes", full)
     with pytest.raises(MusedeepError, match=r"disk full while writing DATACUBE_FINAL\.fits"):
         stitch([pieces])
     assert products(pieces) == [WORK]

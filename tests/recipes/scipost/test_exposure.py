@@ -11,6 +11,7 @@ from tests.makers.sky_exposures import FACTORS, continuum_of, line_table, write_
 from tests.makers.step_runs import product, refused, run_recipe
 
 RECIPE = "muse_scipost"
+KEY = "ESO QC SCIPOST SKY CONVERGED"
 COUNTS = {
     "UNIT": "count", "ESO_DRS_MUSE_PIXTABLE_FLUXCAL": None, "ESO_DRS_MUSE_PIXTABLE_DAR_CORRECT": None,
     "ESO_PRO_CATG": "PIXTABLE_OBJECT",
@@ -60,6 +61,17 @@ def test_the_model_leaves_noise(frames, tmp_path):
         if flux > 200.0:
             assert found[round(wavelength)] == pytest.approx(FACTORS[group] * flux, rel=0.02)
     assert (made / "SKY_MASK_0001.png").exists() and (made / "SKY_SPECTRUM_0001.png").exists()
+
+
+def test_a_fit_of_the_sky_that_has_not_converged_is_told(frames, tmp_path, monkeypatch, capsys):
+    exposure, more = frames
+    options = "--skymodel_fraction=0.9", "--save=individual"
+    status, made = run_recipe(RECIPE, tmp_path / "good", [*exposure, *more[:2]], *options)
+    assert status == 0 and KEY not in product(made)[0]
+    monkeypatch.setattr("musedeep.reduction.sky.line_fit.FAR", 0.0)
+    status, made = run_recipe(RECIPE, tmp_path / "bad", [*exposure, *more[:2]], *options)
+    assert status == 0 and product(made)[0][KEY] is False
+    assert "the fit of the sky lines has not converged" in "".join(capsys.readouterr())
 
 
 def test_a_known_continuum_is_taken(frames, tmp_path):

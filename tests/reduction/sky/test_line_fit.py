@@ -46,6 +46,12 @@ def test_fluxes_and_shift_come_back(shift, slope):
     assert fit.ends[0] == (places[0], pytest.approx(moved[0], abs=2e-3))
 
 
+def test_wavelengths_off_by_more_than_a_line_do_not_converge():
+    for shift, converged in ((0.0, True), (0.3, True), (1.0, True), (4.0, False), (6.0, False)):
+        fit = fit_lines(spectrum_of(shift=shift)[0], line_table(), PROFILES)
+        assert fit.converged is converged
+
+
 def test_noise_and_outliers():
     spectrum, _ = spectrum_of(noise=2.0)
     spectrum.data[[50, 51, 300]] += 500.0

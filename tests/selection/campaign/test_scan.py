@@ -9,7 +9,7 @@ from musedeep.errors import MusedeepError
 from musedeep.quality.record import ExposureRecord, ProductRecord, product_folder, write_record
 from musedeep.selection.campaign.access import access_of
 from musedeep.selection.campaign.finished import Finished, finished_products, with_version
-from musedeep.selection.campaign.plan_file import Memory, Product, Remark, Settings
+from musedeep.selection.campaign.plan_file import Memory, Product, Remark, Settings, read_merges
 from musedeep.selection.campaign.scan import scan
 from tests.makers.campaign_exposures import candidate, udf
 
@@ -187,6 +187,16 @@ def test_bad_exposures_that_are_unknown():
     assert notes == ["MUSE.2001-01-01T00:00:00.000: bad, but not in the catalogue"]
 
 
+def test_headers_without_a_number_of_the_ob():
+    night = [candidate(mjd=57000.1 + k / 100, ob_id="", target="étoile") for k in range(3)]
+    (one,) = first_scan(night)[0].no_deep_cube
+    assert (one.final, one.why) == ("DATACUBE_COMBINED", "1 OB; a deep cube needs 2")
+    other = candidate(mjd=57003.1, ob_id="", target="étoile")
+    assert first_scan([*night, other])[0].targets[0].products[0].obs == 2
+    started = [replace(one, exposure=replace(one.exposure, ob_start=str(k))) for k, one in enumerate(night)]
+    assert first_scan(started)[0].targets[0].products[0].obs == 3
+
+
 def test_previews():
     exposures = many()
     paths = {exposures[0].name: "/a.fits", exposures[1].name: "/a.fits", exposures[2].name: "/b.fits", "x": "/c.fits"}
@@ -245,7 +255,11 @@ def test_versions_of_products():
     product = scan("test", more, Settings(), TODAY, mine, memory, finished=made)[0].targets[0].products[0]
     assert (product.version, product.supersedes) == (2, "UDF-10 v1")
     assert product.state == "version 1 is superseded: 2 more exposures, +3000 s"
-    fewer = with_version(product, {"UDF-10": Finished(3, frozenset([*product.inputs, "x"]), 15000.0)})
+    mine, memory = edited(plan, exposures)
+    mine.targets[0].method = "crowded"
+    (target,) = scan("test", exposures, Settings(), TODAY, mine, memory, finished=made)[0].targets
+    assert target.products[0].state == "version 1 is superseded: method crowded, it was standard"
+    fewer = with_version(product, "standard", {"UDF-10": Finished(3, frozenset([*product.inputs, "x"]), 15000.0)})
     assert (fewer.version, fewer.state) == (4, "version 3 is superseded: 0 more exposures, 1 fewer, -3000 s")
 
 
@@ -331,6 +345,36 @@ def test_names_that_a_person_joins():
     new = again(mine, memory, exposures, confirm="ask")
     assert len(new.targets) == 1 and new.merges[0].by == "JD"
     assert len(again(new, remembered(new, exposures), exposures, confirm="ask").targets) == 1
+
+
+def test_names_that_a_file_joins(tmp_path):
+    exposures = [*many(4, target="SMACS 2131"), *many(4, target="RXC J2131", run="097.B-0001(A)")]
+    path = tmp_path / "merges.yaml"
+    path.write_text(
+        "merges:\n- {first: RXC J2131, second: SMACS 2131, confirmed: true, by: JD}\n"
+        "- {first: a, second: b, confirmed: true}\n- {first: a, second: c}\n"
+    )
+    merges = read_merges(path)
+    assert merges[frozenset(("RXC J2131", "SMACS 2131"))] == (True, "file JD")
+    settings = Settings(confirm="file")
+    plan, notes = scan("test", exposures, settings, TODAY, merges=merges)
+    assert len(plan.targets) == 1 and plan.merges[0].by == "file JD"
+    assert notes == ["a and b: no names of overlapping fields"]
+    # what the file does not say any more is not remembered; what a person edits is
+    assert len(scan("test", exposures, settings, TODAY, plan, remembered(plan, exposures))[0].targets) == 2
+    mine, memory = edited(plan, exposures)
+    mine.merges[0].confirmed = False
+    assert len(scan("test", exposures, settings, TODAY, mine, memory, merges=merges)[0].targets) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("merges: [{first: a}]", r"merges\[0\]: key 'second' is missing"), ("- a", "has the keys merges")],
+)
+def test_files_of_merges_that_are_wrong(tmp_path, text, said):
+    (tmp_path / "merges.yaml").write_text(text)
+    with pytest.raises(MusedeepError, match=said):
+        read_merges(tmp_path / "merges.yaml")
 
 
 def test_exposures_that_are_gone():

@@ -1,18 +1,21 @@
 """A FITS file written from front to back has the checksums of one that is signed when it is finished."""
 
+import errno
+import os
 import re
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from musedeep.errors import MusedeepError
 from musedeep.storage.fits.header_cards import checksum_cards, keep_checksum_places, sign
 from musedeep.storage.fits.parts import header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
 
 
 def primary():
-    return fits.Header([("OBJECT", "field"), ("DATAMD5", "0" * 32), *checksum_cards()])
+    return fits.Header([("OBJECT", "field"), *checksum_cards()])
 
 
 def extension(name):
@@ -43,6 +46,57 @@ def test_checksums(tmp_path, steps):
     # CHECKSUM depends on the times that stand in the comments, which `fits.open` has checked
     pairs = zip(cards(before), cards(path.read_bytes()), strict=True)
     assert [a for a, b in pairs if a != b and not a.startswith(b"CHECKSUM")] == []
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_bytes_of_other_files(tmp_path, monkeypatch, kernel):
+    if not kernel:
+
+        def across_file_systems(*_):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr(os, "copy_file_range", across_file_systems)
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, 256, 25_000_003).astype("u1")
+    hole = 12 << 20
+    for name, ends in (("one", (0, 11_000_001)), ("other", (11_000_001, values.size))):
+        with open(tmp_path / name, "wb") as stream:
+            stream.write(b"before")
+            stream.write(values[slice(*ends)])
+    with open(tmp_path / "sparse", "wb") as stream:
+        stream.truncate(hole)
+    path = tmp_path / "made.fits"
+    with StreamedFits(path) as made:
+        made.begin(header_bytes(primary(), False, 8, ()))
+        made.begin_image(extension("DATA"), 8, (values.size + 5 + hole,))
+        made.copy(tmp_path / "one", 6, 11_000_001)
+        made.copy(tmp_path / "other", 6, 9_000_000)
+        made.write(values[20_000_001:20_000_008])
+        made.copy(tmp_path / "other", 6 + 9_000_007, values.size - 20_000_008)
+        made.write(np.arange(5, dtype="u1"))
+        made.copy(tmp_path / "sparse", 0, hole)
+        made.begin_image(extension("MORE"), 8, (3,))
+        made.copy(tmp_path / "one", 0, 3)
+        made.finish()
+    before = path.read_bytes()
+    with fits.open(path, checksum=True) as hdus:
+        np.testing.assert_array_equal(hdus["DATA"].data[: values.size], values)
+        np.testing.assert_array_equal(hdus["DATA"].data[values.size :][:5], np.arange(5))
+        assert not hdus["DATA"].data[values.size + 5 :].any()
+        assert hdus["MORE"].data.tobytes() == b"bef"
+    assert path.stat().st_blocks * 512 < values.size + (4 << 20)
+    sign(path)
+    pairs = zip(cards(before), cards(path.read_bytes()), strict=True)
+    assert [a for a, b in pairs if a != b and not a.startswith(b"CHECKSUM")] == []
+
+
+def test_a_file_that_has_become_shorter(tmp_path):
+    (tmp_path / "source").write_bytes(bytes(range(100)) * 1000)
+    with StreamedFits(tmp_path / "made.fits") as made:
+        made.begin(header_bytes(primary(), False, 8, ()))
+        made.begin_image(extension("DATA"), 8, (200_000,))
+        with pytest.raises(MusedeepError, match="source: has become shorter while it was read"):
+            made.copy(tmp_path / "source", 0, 200_000)
 
 
 def cards(raw):

@@ -204,6 +204,9 @@
     const rows = all("#exposures tbody tr[data-number]");
     if (!viewer || !rows.length) return;
     const images = { single: $("#blink"), residual: $("#blink-residual") };
+    for (const image of Object.values(images)) {
+      for (const kind of ["load", "error"]) image.addEventListener(kind, () => image.classList.remove("loading"));
+    }
     const file = (what, row) => `pictures/${what}-${row.dataset.number}.png`;
     let here = 0, timer = 0;
     const loaded = new Map();
@@ -221,6 +224,8 @@
       const row = rows[here];
       for (const [what, image] of Object.entries(images)) {
         image.src = file(what, row);
+        // the name below must not stand under the image of another exposure
+        image.classList.toggle("loading", !image.complete);
         load(what, rows[(here + 1) % rows.length]);
       }
       rows.forEach((one) => one.classList.toggle("here", one === row));

@@ -1,0 +1,1 @@
+"""Delivery of the products of a campaign: files, headers, logs, an index."""
