@@ -20,6 +20,7 @@ from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.declaration import Scope
 from musedeep.errors import MusedeepError
 from musedeep.graph.forecast.rates import Rates
+from musedeep.graph.night.discards import KINDS
 from musedeep.graph.night.disk import products_of
 from musedeep.graph.night.journal import Journal
 from musedeep.graph.night.plan import FrameSet, plan_night
@@ -67,7 +68,7 @@ class Expected:
     ----------
     nights, exposures, products : numbers
     steps : by name, in the order in which they run
-    passing : bytes on disk that are removed again
+    passing : bytes on disk that are removed when a night is done, of the night with most of them
     problems : what will fail, a line each
     """
 
@@ -124,6 +125,7 @@ def _count(request: CascadeRequest, expected: Expected, sets: Sequence[FrameSet]
         return
     common = recipe_parameters(request.settings)
     parallel = request.machine.workers or request.machine.threads
+    passing = 0
     for task in plan_night(sets).tasks:
         one = task.frames
         step = expected.steps.setdefault(one.step, Step())
@@ -137,9 +139,17 @@ def _count(request: CascadeRequest, expected: Expected, sets: Sequence[FrameSet]
         step.memory = max(step.memory, task.cost.memory)
         settings = one.settings(recipe.parse(common.get(one.recipe, {})))
         sizes = products_of(one, settings.texts(), save_fits=False)
-        passing = 0 if request.settings.keep_single else sizes.pop(Path(CUBE).stem, 0)
-        expected.passing += passing
-        step.disk += sum(sizes.values())
+        gone = sum(nbytes for part, nbytes in sizes.items() if _passes(request, one, part))
+        passing += gone
+        step.disk += sum(sizes.values()) - gone
+    expected.passing = max(expected.passing, passing)
+
+
+def _passes(request: CascadeRequest, one: FrameSet, part: str) -> bool:
+    """Whether products of a set, with this part in their names, are removed when their night is done."""
+    if part == Path(CUBE).stem:
+        return not request.settings.keep_single
+    return bool(one.ifu) and any(part.startswith(KINDS[kind]) for kind in request.settings.discard)
 
 
 def _combination(request: CascadeRequest, expected: Expected, exposures: int, ifus: int, rates: Rates) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from musedeep.campaign.review.campaign import Campaign, Item
-from musedeep.campaign.review.pages import ASSETS, Pages, Visitor
+from musedeep.campaign.review.pages import ASSETS, Pages, Visitor, logs_of
 from musedeep.campaign.review.pictures import Pictures
 from musedeep.campaign.review.server import asset_path, log_text, picture_of
 from musedeep.errors import MusedeepError
@@ -70,7 +70,7 @@ def _product(pages: Pages, item: Item, folder: Path) -> None:
         path = picture_of(pages, item, name)
         if path is not None:
             shutil.copyfile(path, folder / "pictures" / f"{name}.png")
-    for number in range(len(item.product.steps)):
+    for number in range(len(logs_of(item))):
         log = pages.log(item, number)
         if log is not None:
             (folder / "logs").mkdir(exist_ok=True)

@@ -25,6 +25,7 @@ from musedeep.campaign.review.pictures import Field, Pictures
 from musedeep.campaign.review.plan_text import RULE
 from musedeep.campaign.review.plot import depth_plot
 from musedeep.campaign.review.texts import BITS, NOTES, VERBS, number_text, time_parts, time_text
+from musedeep.errors import MusedeepError
 from musedeep.quality.record import Score
 from musedeep.selection.campaign.plan_file import Target
 
@@ -83,20 +84,32 @@ class Pages:
             root="", campaign=self.campaign.name, plan=self.campaign.plan_path.name, writable=visitor.writable,
             scanned=self.campaign.scanned, total=time_text(sum(item.seconds for item in items)), counts=counts,
             rows=[_row(item, redo[item.key]) for item in items], plot=depth_plot(items, _href),
+            unmade=self._unmade({item.product.name for item in items}),
+            command=f"musedeep campaign run {self.campaign.plan_path.name}",
             troubles=[item.trouble for item in items if item.trouble][:5],
             columns=[{"label": label, "title": title, "number": number} for label, title, number in COLUMNS],
         )  # fmt: skip
 
+    def _unmade(self, made: set[str]) -> list[str]:
+        """Names of products that the plan has and the campaign has not; none if the plan cannot be read now."""
+        try:
+            targets = self.campaign.plan().targets
+        except MusedeepError:
+            return []
+        return [one.name for target in targets for one in target.products if one.name not in made]
+
     def product(self, item: Item, visitor: Visitor) -> str:
         """The page of a product."""
+        # first what a decision will be compared with, then what is shown: never something newer than that
+        review_seen, plan_seen = seen(self.campaign, item)
+        item = self.campaign.item(item.key) or item
         items = self.campaign.newest()
         keys = [one.key for one in items]
         older = [one for one in self.campaign.items() if one.product.name == item.product.name]
         older = older[: [one.key for one in older].index(item.key)]
         newer = next((one for one in items if one.product.name == item.product.name and one.key != item.key), None)
-        here = keys.index(newer.key if newer else item.key) if (newer or item.key in keys) else 0
+        here = keys.index(newer.key if newer else item.key)
         target = self.campaign.target(item.product.name)
-        review_seen, plan_seen = seen(self.campaign, item)
         image, depth = self.pictures.field(item), self.pictures.depth(item)
         root = "../" * (item.key.count("/") + 2)
         about = [("Campaign", item.product.campaign), ("Access", item.product.access), ("Cube", item.product.cube),
@@ -147,9 +160,9 @@ class Pages:
         return path if path is not None and path.suffix.lower() == ".png" else None
 
     def log(self, item: Item, number: int) -> Path | None:
-        """The log of a step; None if there is none in the campaign."""
-        steps = item.product.steps
-        return self.campaign.within(steps[number].log) if 0 <= number < len(steps) else None
+        """A log of `logs_of`; None if there is none in the campaign."""
+        logs = logs_of(item)
+        return self.campaign.within(logs[number]) if 0 <= number < len(logs) else None
 
     def _exposures(self, item: Item, target: Target | None) -> list[dict[str, Any]]:
         numbers = {one.name: number for number, one in enumerate(self.pictures.with_images(item))}
@@ -185,11 +198,29 @@ class Pages:
         return image[1].dec if image else 0.0
 
     def _steps(self, item: Item) -> list[dict[str, Any]]:
-        return [
-            {"recipe": step.recipe, "label": step.label, "parameters": step.parameters, "inputs": len(step.inputs),
-             "time": time_text(step.seconds), "log": f"logs/{number}.txt" if self.log(item, number) else ""}
-            for number, step in enumerate(item.product.steps)
-        ]  # fmt: skip
+        """One row per recipe, for all exposures and IFUs, with the parameters that all its runs share."""
+        numbers = {log: number for number, log in enumerate(logs_of(item)) if self.log(item, number)}
+        rows = []
+        for recipe in dict.fromkeys(step.recipe for step in item.product.steps):
+            runs = [step for step in item.product.steps if step.recipe == recipe]
+            shared = {
+                name: value
+                for name, value in runs[0].parameters.items()
+                if all(run.parameters.get(name) == value for run in runs)
+            }
+            logs = [log for log in dict.fromkeys(run.log for run in runs) if log in numbers]
+            rows.append({
+                "recipe": recipe, "label": runs[0].label if len(runs) == 1 else f"{len(runs)} runs",
+                "parameters": shared, "inputs": sum(len(run.inputs) for run in runs),
+                "time": time_text(sum(run.seconds for run in runs)),
+                "logs": [{"name": Path(log).stem, "file": f"logs/{numbers[log]}.txt"} for log in logs],
+            })  # fmt: skip
+        return rows
+
+
+def logs_of(item: Item) -> list[str]:
+    """Paths of all logs of a product, each once."""
+    return list(dict.fromkeys(step.log for step in item.product.steps if step.log))
 
 
 def _href(item: Item) -> str:

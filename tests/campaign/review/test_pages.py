@@ -7,7 +7,16 @@ import pytest
 from musedeep.campaign.review.campaign import Campaign
 from musedeep.campaign.review.pages import Pages, Visitor, _bar, _gauge, _range, _scores
 from musedeep.campaign.review.pictures import Field, Pictures
-from musedeep.quality.record import PRODUCT, Decision, ProductRecord, ReviewRecord, Score, read_record, write_record
+from musedeep.quality.record import (
+    PRODUCT,
+    Decision,
+    ProductRecord,
+    ReviewRecord,
+    Score,
+    StepRecord,
+    read_record,
+    write_record,
+)
 
 
 @pytest.fixture
@@ -27,6 +36,15 @@ def test_the_table_has_all(pages):
     assert "FIELD-001 to review 00 1 0000 1 00 1 1 3 1.2 h 0.70 24.50 standard 2017-07-01" in said
     assert "FIELD-002 to review 00 1 0000000 0 0 3 1.2 h 0.70 24.60 standard" in said
     assert page.count("<circle") == 2 and 'href="products/FIELD-002/v1/index.html"' in page
+
+
+def test_products_that_are_not_made(pages):
+    assert "not made yet" not in pages.index(Visitor())
+    path = pages.campaign.plan_path
+    path.write_text(path.read_text().replace("- name: FIELD-002\n    ", "- name: deepest\n    "))
+    assert "1 product of the plan is not made yet deepest musedeep campaign run deep.yaml" in text_of(
+        pages.index(Visitor())
+    )
 
 
 def test_a_product_has_all(pages):
@@ -70,6 +88,22 @@ def test_history_and_sheets_of_exposures(pages):
     page = pages.product(pages.campaign.item("FIELD-001/v1"), Visitor())
     assert 'href="pictures/figure-0.png" title="Figures of this exposure"' in page and "figures-title" not in page
     assert "Made again by musedeep 2026-11-29 01:02 without &lt;one&gt;" in text_of(page)
+
+
+def test_many_steps_are_few_rows(pages):
+    """One row per recipe; runs of an exposure share a log."""
+    item = pages.campaign.item("FIELD-001/v1")
+    logs = [step.log for step in item.product.steps]
+    steps = [
+        StepRecord(recipe="muse_scibasic", label=f"exposure {k} IFU {ifu}", parameters={"nifu": ifu, "crop": True},
+                   inputs=[["a", "OBJECT"]], log=logs[k], seconds=30.0)
+        for k in range(3) for ifu in range(24)
+    ]  # fmt: skip
+    write_record(item.product.model_copy(update={"steps": steps}), item.folder / PRODUCT)
+    page = pages.product(pages.campaign.item("FIELD-001/v1"), Visitor())
+    said = text_of(page)
+    assert "muse_scibasic 72 runs crop=True 72 36 min 3 logs muse_scibasic muse_scipost muse_exp_align" in said
+    assert [f"logs/{k}.txt" in page for k in range(4)] == [True, True, True, False]
 
 
 def test_many_scores_of_exposures_are_few_rows():
