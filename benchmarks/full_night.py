@@ -50,6 +50,10 @@ from tests.reference.night.sky_figures import (
 
 BLOCK = 512
 """Bytes of a block as the system counts them."""
+HALF_ROWS = 2056.0
+"""Rows of the CCD from its middle: the wavelengths of the truth are polynomials of the row over that."""
+SAMPLING = 1.25
+"""Width of a pixel for which a response is [Angstrom]."""
 ABSENT = ("dark", "geometry")
 """Steps that such a night has not."""
 TELLURIC = ((6850.0, 7000.0), (7150.0, 7350.0), (7580.0, 7700.0), (8120.0, 8350.0), (8930.0, 9350.0))
@@ -88,9 +92,11 @@ class StepRun:
 def size_of(directory: Path) -> float:
     """What a directory takes on disk [GB]."""
     blocks = 0
-    for path in directory.rglob("*"):
-        with contextlib.suppress(OSError):
-            blocks += path.stat().st_blocks
+    # what is removed meanwhile does not count; os.walk leaves out directories that have gone
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                blocks += os.stat(os.path.join(folder, name)).st_blocks
     return blocks * BLOCK / 1e9
 
 
@@ -194,12 +200,28 @@ class StoredNight(Night):
         return copy
 
 
+def pixel_widths(night: Night, wavelength: Array) -> Array:
+    """Mean width of a pixel of the CCD [Angstrom]: in pixel tables the light of a source is that of a pixel."""
+    t = np.linspace(-1.0, 1.0, 200)
+    sums = np.zeros(wavelength.size)
+    tables = [night.truth("wavelength", ifu) for ifu in night.ifus]
+    for table in tables:
+        rows = np.array([[row[f"w0{power}"] for power in range(6)] for row in table])
+        for row in rows:
+            width = np.polynomial.polynomial.polyval(t, np.arange(1, 6) * row[1:]) / HALF_ROWS
+            sums += np.interp(wavelength, np.polynomial.polynomial.polyval(t, row), width)
+    return sums / sum(len(table) for table in tables)
+
+
 def response_errors(night: Night) -> tuple[Array, Array]:
-    """Wavelengths, and the response over the truth [mag], away from the absorption of air, in bins of 200 Angstrom."""
+    """Wavelengths, and the response over the truth [mag], away from the absorption of air, in bins of 200 Angstrom.
+
+    The truth is the efficiency, times the throughput of slices, times the width of a pixel over its nominal one.
+    """
     found, curve = read_table(night.product("STD_RESPONSE_0001")), night.truth("efficiency")
     slices = np.mean([np.mean(night.truth("throughput", ifu)["throughput"]) for ifu in night.ifus])
     wave = np.asarray(found["lambda"], np.float64)
-    truth = np.interp(wave, curve["wavelength"], curve["efficiency"]) * slices
+    truth = np.interp(wave, curve["wavelength"], curve["efficiency"]) * slices * pixel_widths(night, wave) / SAMPLING
     clear = ~np.logical_or.reduce([(wave > low) & (wave < high) for low, high in TELLURIC])
     with np.errstate(all="ignore"):
         error = 2.5 * np.log10(np.asarray(found["throughput"], np.float64) / truth)
@@ -215,7 +237,9 @@ def check(directory: Path) -> None:
     wavelengths, errors = response_errors(night)
     print("response over the truth [mag], by wavelength:")
     print(", ".join(f"{wave:.0f}: {error:+.4f}" for wave, error in zip(wavelengths, errors, strict=True)))
-    print(f"mean {errors.mean():+.4f}, scatter {errors.std():.4f}, worst {errors[np.argmax(np.abs(errors))]:+.4f}")
+    constant = np.median(errors)
+    shape = errors - constant
+    print(f"median {constant:+.4f}; without it rms {shape.std():.4f}, worst {shape[np.argmax(np.abs(shape))]:+.4f}")
     cube = FinalCube.of(night)
     figures: list[Figure] = [*response_figures(night), *astrometry_figures(night), *source_figures(night, cube)]
     shares = np.mean(night.exposures_of("OBJECT")["transparency"])

@@ -135,6 +135,7 @@ def campaign_run(
     rates: Annotated[
         Path | None, typer.Option(help="With --dry-run: rates of your machine; see `musedeep rates`.")
     ] = None,
+    quality: Annotated[bool, typer.Option(help="Judge products when they are made, as `musedeep qc assess`.")] = True,
 ) -> int | None:
     """Make the deep cubes of a plan: nights, single exposures, flux scales, offsets, combination.
 
@@ -144,7 +145,7 @@ def campaign_run(
     from musedeep.cli.resources import Resources
 
     resources = Resources(workers, threads, memory, scheduler, False, cluster=cluster, cluster_profile=cluster_profile)
-    return run_command(plan, database, target or [], resources, dry_run, scale, rates)
+    return run_command(plan, database, target or [], resources, dry_run, scale, rates, quality)
 
 
 @campaign.command("status")
@@ -203,3 +204,59 @@ def campaign_deliver(
 
     choice = DeliveryChoice(target or [], output, database, settings, uncertified, public, invalid, today)
     return deliver_command(plan, choice)
+
+
+qc = typer.Typer(name="qc", help="Quality of products: judge, list, plot.", no_args_is_help=True)
+
+OfProducts = Annotated[
+    list[str] | None, typer.Option("--product", metavar="NAME", help="Only this product; may be given again.")
+]
+
+
+@qc.command("assess")
+def qc_assess(
+    plan: ThisPlan,
+    product: OfProducts = None,
+    database: ItsDatabase = "",
+    ranges: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="Reference ranges in the place of some of the package's.")
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Draw figures.")] = True,
+    raws: Annotated[bool, typer.Option(help="Count bright pixels of the raw frames that are there.")] = True,
+    again: Annotated[bool, typer.Option("--again", help="Judge those that have not changed, too.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, each with a product.")] = 1,
+) -> int | None:
+    """Judge finished products: scores, QCFLAG, misaligned exposures, satellites; quality.json and figures of each."""
+    from musedeep.cli.quality import assess_command
+
+    return assess_command(plan, database, product or [], ranges, figures, raws, again, workers)
+
+
+@qc.command("list")
+def qc_list(
+    database: Database = "catalogue.sqlite",
+    keyword: Annotated[
+        list[str] | None, typer.Option(metavar="KEYWORD", help="As ABMAGLIM or 'QC EXPCOMB NDET'; may be given again.")
+    ] = None,
+    product: OfProducts = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List quality parameters of a catalogue: the values of some, or an overview of all."""
+    from musedeep.cli.quality import list_command
+
+    list_command(database, keyword or [], product or [], json)
+
+
+@qc.command("plot")
+def qc_plot(
+    keyword: Annotated[str, typer.Argument(metavar="KEYWORD", help="As ABMAGLIM.", show_default=False)],
+    output: Annotated[Path, typer.Argument(metavar="FILE.png", help="Picture to draw.", show_default=False)],
+    against: Annotated[str, typer.Option(metavar="KEYWORD", help="mjd, or another parameter.")] = "mjd",
+    database: Database = "catalogue.sqlite",
+    product: OfProducts = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
+) -> None:
+    """Draw a quality parameter against time or another parameter."""
+    from musedeep.cli.quality import plot_command
+
+    plot_command(database, keyword, against, output, product or [], overwrite)

@@ -89,6 +89,9 @@ def _deliver_all(
         if product.review.state == "rejected":
             print(f"left out: {title}: rejected")
             continue
+        if product.review.redo and not options.uncertified:
+            print(f"left out: {title}: has to be made again: {product.review.redo[0]}")
+            continue
         if not product.certified and not options.uncertified:
             left += 1
             continue

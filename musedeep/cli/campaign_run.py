@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,9 @@ def run_command(
     dry_run: bool,
     scale: str = "",
     rates: Path | None = None,
+    quality: bool = True,
 ) -> int:
-    """Make the products of a plan; status 1 if one failed, or exposures were left out."""
+    """Make the products of a plan, and judge them; status 1 if one failed, or exposures were left out."""
     request = _request(plan_path, database, targets, resources)
     from musedeep.campaign.cascade.run import look, run_campaign
 
@@ -72,6 +74,8 @@ def run_command(
         request.progress, request.leave = progress, leave
         outcomes = run_campaign(request, _tell)
     failed = [one for one in outcomes if one.state == "failed"]
+    if quality:
+        _judge(request, [one.folder for one in outcomes if one.state != "failed"], plan_path, database)
     lost = sum(len(one.left_out) for one in outcomes)
     made = sum(one.state == "made" for one in outcomes)
     print(
@@ -79,6 +83,17 @@ def run_command(
         f"{len(failed)} failed, {lost} exposures left out"
     )
     return BAD_INPUT if failed or lost else OK
+
+
+def _judge(request: "CascadeRequest", folders: Sequence[Path], plan_path: Path, database: str) -> None:
+    """Quality control of the products that are there; those whose quality is known stay as they are."""
+    if find_spec("matplotlib") is None:
+        complain("quality control draws figures, which needs matplotlib; later: musedeep qc assess")
+        return
+    from musedeep.cli.quality import judge_products
+
+    _, place = read_plan_of(plan_path, database)
+    judge_products(request.campaign, folders, place)
 
 
 def _tell(outcome: "ProductOutcome") -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from musedeep import __version__
-from musedeep.cli.campaign_commands import campaign, catalogue
+from musedeep.cli.campaign_commands import campaign, catalogue, qc
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
@@ -401,7 +401,7 @@ def validate(
     return validate_command(paths, raw or [], json, checksums)
 
 
-for part in (simulate, catalogue, campaign):
+for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 
 

@@ -11,7 +11,6 @@
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.field.sources import background
 from musedeep.progress import LOG
 from musedeep.quality import misalignment, trails
+from musedeep.quality.assessed import Assessed
 from musedeep.quality.cube import CubeFacts, cube_facts
 from musedeep.quality.misalignment import Shift
 from musedeep.quality.notes import fewer_exposures, notes
@@ -40,42 +40,6 @@ Floats = NDArray[np.float64]
 
 SOURCE: Final = 3.0
 """Signal to noise of pixels that belong to a source."""
-
-
-@dataclass(frozen=True)
-class Assessed:
-    """All that figures show of a product.
-
-    Attributes
-    ----------
-    files : of the product
-    exposures : those in the cube, completed
-    images : numbers in `exposures` of those with an image, in the order of `singles`
-    singles, conditions, shifts, trails : of these images; None and empty if there are none
-    facts : of the cube
-    raws : bright pixels of raw frames by name of the exposure
-    values : of each exposure, by name
-    quality : the record, without figures
-    flags : of the exposures, by name
-    """
-
-    files: ProductFiles
-    exposures: Sequence[ExposureRecord]
-    images: Sequence[int]
-    singles: Singles | None
-    conditions: Conditions | None
-    shifts: Sequence[Shift]
-    trails: Sequence[Trail]
-    facts: CubeFacts
-    raws: dict[str, BrightCounts]
-    values: dict[str, Values]
-    quality: QualityRecord
-    flags: dict[str, str]
-
-    @property
-    def image(self) -> NDArray[np.floating]:
-        """Of the field, float (ny, nx)."""
-        return self.facts.image if self.files.image is None else self.files.image
 
 
 def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raws: bool = True) -> QualityRecord:
@@ -99,9 +63,10 @@ def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raw
 
         drawn = draw_all(assessed)
         quality = quality.model_copy(update={"figures": drawn})
-    else:
-        shutil.rmtree(folder / "figures", ignore_errors=True)
     write_record(quality, folder / QUALITY)
+    if not figures:
+        # those of an earlier state of the product would mislead
+        shutil.rmtree(folder / "figures", ignore_errors=True)
     return quality
 
 
@@ -139,7 +104,9 @@ def measure(files: ProductFiles, ranges: Ranges, raws: bool = True) -> Assessed:
     facts = cube_facts(files.cube, sources, width / files.plane.scale, empty, files.plane.scale)
     bright = _bright_counts(files, exposures) if raws else {}
     exposures = [_with_saturation(one, bright.get(one.name)) for one in exposures]
+    pointings = singles.pointings() if singles else []
     values = _product_values(files, exposures, facts, empty)
+    values |= {"pointings": float(len(set(pointings))) if pointings else None}
     each = _each(files, exposures, with_image, singles, shifts, found)
     scores = scores_of(values, ranges, "product")
     for name, own in each.items():
@@ -152,7 +119,9 @@ def measure(files: ProductFiles, ranges: Ranges, raws: bool = True) -> Assessed:
     known = {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
     quality = QualityRecord(flag=text, scores=scores, findings=findings, values=known)
     flags = {one.name: exposure_flag(used, one, ranges) for one in exposures}
-    return Assessed(files, exposures, with_image, singles, seen, shifts, found, facts, bright, each, quality, flags)
+    return Assessed(
+        files, exposures, with_image, singles, seen, shifts, found, facts, bright, each, quality, flags, pointings
+    )  # fmt: skip
 
 
 def _completed(exposures: Sequence[ExposureRecord], singles: Singles, seen: Conditions) -> list[ExposureRecord]:
@@ -211,6 +180,7 @@ def _product_values(
         "histo_17": facts.histogram.histo_17(), "histo_width": facts.histogram.width(), "noise": facts.local_noise,
         "noise_ratio": facts.local_ratio, "background": middle, "image_noise": noise,
         "crater": float(np.median(facts.holes[:5])) if facts.holes.size else None,
+        "lit": float(1.0 - empty[np.isfinite(image)].mean()) if np.isfinite(image).any() else None,
         "quadrant_step": _quadrants(image, empty), "epochs": float(len({int(one.mjd - 0.5) for one in exposures})),
     }  # fmt: skip
 
@@ -253,7 +223,8 @@ def _each(
     for number in range(len(with_image)):
         assert singles is not None
         image = singles.images[number]
-        width = (out[image.name]["fwhm"] or USUAL) / singles.scale
+        # as for the cube, so that both can be compared
+        width = (files.number("SKY_RES") or out[image.name]["fwhm"] or USUAL) / singles.scale
         own = limiting_magnitude(image.data * image.scale, width, limits)
         peaks = [trail.peak / trail.noise for trail in found if trail.exposure == image.name and trail.noise > 0]
         out[image.name] |= {

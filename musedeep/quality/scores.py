@@ -71,8 +71,8 @@ def _largest_difference(used: Sequence[ExposureRecord]) -> float | None:
 
 
 def scores_of(values: Mapping[str, float | None], ranges: Ranges, of: str, exposure: str = "") -> list[Score]:
-    """Scores of the parameters that have a range; `of` is exposure or product."""
-    return [
+    """Scores of the parameters that have a range; `of` is exposure or product. Other values of exposures follow."""
+    scores = [
         Score(
             name=name, value=values[name], unit=one.unit, low=one.low, high=one.high, score=one.score(values[name]),
             exposure=exposure, source=one.source,
@@ -80,6 +80,9 @@ def scores_of(values: Mapping[str, float | None], ranges: Ranges, of: str, expos
         for name, one in ranges.items()
         if one.of == of and name in values
     ]  # fmt: skip
+    known = {score.name for score in scores}
+    rest = [name for name, value in values.items() if exposure and name not in known and value is not None]
+    return scores + [Score(name=name, value=values[name], exposure=exposure) for name in rest]
 
 
 def flag(

@@ -22,7 +22,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.field.sources import background
 from musedeep.quality.record import ExposureRecord
 from musedeep.sky_angles import ra_on_circle
-from musedeep.storage.cubes.field_view import FieldPlane, read_field_view
+from musedeep.storage.cubes.field_view import FieldPlane, FieldView, read_field_view
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -33,6 +33,8 @@ FEWEST: Final = 4
 """Exposures that outliers can be told among."""
 LARGEST: Final = 50_000_000
 """Pixels of a grid."""
+ONE_POINTING: Final = 20.0
+"""Distance of the middles of images of one pointing [arcsec]."""
 STRIP: Final = 32
 """Lines that are compared at a time."""
 
@@ -126,6 +128,20 @@ class Singles:
         """An image less the mean of the others, float32; NaN where either has no data."""
         return np.asarray(self.images[number].data - self.others(number), np.float32)
 
+    def pointings(self) -> list[str]:
+        """A name (P1, P2 ...) for the pointing of each image: those whose middles are near each other share it."""
+        middles: list[Floats] = []
+        names = []
+        for one in self.images:
+            middle = np.array([one.x0, one.y0]) + np.array(one.data.shape[::-1]) / 2
+            away = [float(np.hypot(*(middle - other))) * self.scale for other in middles]
+            near = next((k for k, distance in enumerate(away) if distance < ONE_POINTING), None)
+            if near is None:
+                middles.append(middle)
+                near = len(middles) - 1
+            names.append(f"P{near + 1}")
+        return names
+
 
 def read_singles(
     exposures: Sequence[ExposureRecord], campaign: Path, grid: tuple[FieldPlane, tuple[int, int]] | None = None
@@ -134,18 +150,27 @@ def read_singles(
 
     Raises MusedeepError for an image that cannot be read, and for images so far apart that no grid holds them.
     """
-    views = [read_field_view(campaign / one.image) for one in exposures]
-    planes = []
-    for one, view in zip(exposures, views, strict=True):
-        ra = ra_on_circle(view.plane.crval[0] - (one.ra_offset or 0.0))
-        planes.append(replace(view.plane, crval=(ra, view.plane.crval[1] - (one.dec_offset or 0.0))))
-    plane, shape = grid or _grid_around([view.data for view in views], planes, campaign / exposures[0].image)
+    if grid is None:
+        found = [_view(one, campaign) for one in exposures]
+        shapes, planes = [view.data.shape for view, _ in found], [plane for _, plane in found]
+        plane, shape = _grid_around(shapes, planes, campaign / exposures[0].image)
+    else:
+        plane, shape = grid
     images = []
-    for one, view, own in zip(exposures, views, planes, strict=True):
+    for one in exposures:
+        view, own = _view(one, campaign)
         middle, noise = background(view.data)
         single = _on_grid(one.name, view.data - middle, own, plane, shape)
-        images.append(replace(single, background=middle, noise=noise, pixels=view.data.shape))
+        pixels = view.data.shape[0], view.data.shape[1]
+        images.append(replace(single, background=middle, noise=noise, pixels=pixels))
     return Singles(plane, shape, images)
+
+
+def _view(one: ExposureRecord, campaign: Path) -> tuple[FieldView, FieldPlane]:
+    """The image of an exposure, and its coordinates after its offset."""
+    view = read_field_view(campaign / one.image)
+    ra = ra_on_circle(view.plane.crval[0] - (one.ra_offset or 0.0))
+    return view, replace(view.plane, crval=(ra, view.plane.crval[1] - (one.dec_offset or 0.0)))
 
 
 def _corners(shape: tuple[int, ...], plane: FieldPlane, onto: FieldPlane) -> Floats:
@@ -155,9 +180,9 @@ def _corners(shape: tuple[int, ...], plane: FieldPlane, onto: FieldPlane) -> Flo
 
 
 def _grid_around(
-    images: Sequence[Floats], planes: Sequence[FieldPlane], path: Path
+    shapes: Sequence[tuple[int, ...]], planes: Sequence[FieldPlane], path: Path
 ) -> tuple[FieldPlane, tuple[int, int]]:
-    places = np.concatenate([_corners(i.shape, p, planes[0]) for i, p in zip(images, planes, strict=True)], axis=1)
+    places = np.concatenate([_corners(n, p, planes[0]) for n, p in zip(shapes, planes, strict=True)], axis=1)
     low, high = np.floor(places.min(axis=1)), np.ceil(places.max(axis=1))
     nx, ny = (high - low + 1).tolist()
     if not nx * ny < LARGEST:

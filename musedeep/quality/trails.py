@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from musedeep.kernels.field.sources import background
 from musedeep.quality.record import Finding
 from musedeep.quality.singles import Singles
 
@@ -78,8 +79,12 @@ def find_trails(singles: Singles, number: int) -> list[Trail]:
     usable &= ~ndimage.binary_dilation(np.nan_to_num(others) > BRIGHT * noise, iterations=2)
     if usable.sum() < 100:
         return []
-    residual = np.where(usable, residual, 0.0)
-    residual[usable] -= np.median(residual[usable])
+    # sources and gradients widen the noise of an image, and not that of its residual
+    middle, width = background(residual[usable])
+    if not width > 0:
+        return []
+    noise *= width
+    residual = np.where(usable, (residual - middle) / width, 0.0)
     cut = np.clip(residual, -CUT, CUT)
     strip = max(1, round(WIDTH / singles.scale))
     found: list[Trail] = []

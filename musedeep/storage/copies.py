@@ -63,7 +63,8 @@ def copy_bytes(source: int, begin: int, target: int, place: int, size: int, path
 
 def is_hole(descriptor: int, begin: int, size: int) -> bool:
     """Whether bytes of a file are a hole: zeros that take no space. False where the file system cannot tell."""
-    if os.fstat(descriptor).st_size < begin + size:
+    status = os.fstat(descriptor)
+    if status.st_size < begin + size or status.st_blocks * 512 >= status.st_size:
         return False
     try:
         return os.lseek(descriptor, begin, os.SEEK_DATA) >= begin + size

@@ -15,7 +15,16 @@ from astropy.io import fits
 
 from musedeep.campaign.cascade import nights
 from musedeep.cli.main import run
-from musedeep.quality.record import PRODUCT, REVIEW, ProductRecord, ReviewRecord, folder_name, read_record, write_record
+from musedeep.quality.record import (
+    PRODUCT,
+    QUALITY,
+    REVIEW,
+    ProductRecord,
+    ReviewRecord,
+    folder_name,
+    read_record,
+    write_record,
+)
 from tests.makers import made_up_scipost
 from tests.makers.made_up_campaign import MadeUpCampaign, make_campaign
 from tests.makers.places import ROOT
@@ -50,6 +59,7 @@ def test_run_and_status(campaign, capsys, monkeypatch):
     said = capsys.readouterr().out
     assert re.search(r"field: made, 4 of 4 exposures, aligned, in .*/products/field/v1", said)
     assert said.endswith("deep: 1 products made, 0 up to date, 0 failed, 0 exposures left out\n")
+    assert (campaign.folder / "products/field/v1" / QUALITY).exists()
     assert run(["campaign", "run", plan, "--target", "field"]) == 0
     assert "0 products made, 1 up to date" in capsys.readouterr().out
     write_record(
@@ -64,7 +74,7 @@ def test_run_and_status(campaign, capsys, monkeypatch):
     monkeypatch.setenv(made_up_scipost.FAIL, folder_name(campaign.names["OBJECT"][0]))
     assert run(["campaign", "status", plan]) == 0
     assert "out of date" in capsys.readouterr().out
-    assert run(["campaign", "run", plan]) == 1
+    assert run(["campaign", "run", plan, "--no-quality"]) == 1
     said = capsys.readouterr()
     assert "3 of 4 exposures" in said.out and f"{campaign.names['OBJECT'][0]} left out:" in said.err
     review = read_record(ReviewRecord, campaign.folder / "products/field/v1" / REVIEW)

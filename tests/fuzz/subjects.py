@@ -9,6 +9,8 @@ from astropy.io import fits
 from hypothesis import strategies as st
 
 from musedeep.cli.main import run
+from tests.fuzz import cubes
+from tests.fuzz.cubes import JOINED, JOINED_STORE, PIECE, STITCH
 from tests.fuzz.damage import Damage, fits_damage, store_damage, text_damage
 from tests.makers.pixel_tables import write_dithers
 
@@ -29,6 +31,7 @@ class Subject:
     commands : argument lists, run in the directory; those of tools begin with the tool's name
     damages : strategy of damages
     searched : commands find it in a directory, and cannot name it when it is gone
+    named : what messages call it; its name if empty
     """
 
     name: str
@@ -37,6 +40,7 @@ class Subject:
     commands: Sequence[tuple[str, ...]]
     damages: Callable[[Path, list[Path]], st.SearchStrategy[Damage]] = fits_damage
     searched: bool = False
+    named: str = ""
 
 
 def exposures(directory: Path, fmt: str = "image") -> None:
@@ -218,5 +222,33 @@ SUBJECTS = (
     Subject(
         "WAVECAL_RESIDUALS", calibration_products, "residuals.fits",
         (("muse_wave_plot_residuals", "residuals.fits", "-o", "out/picture.png"),),
+    ),
+    Subject(
+        "overlapping piece", cubes.overlapping, "CUBE_1.fits",
+        tuple(("muse_cube_combine", name, *(f"CUBE_{k}.fits" for k in range(3))) for name in (JOINED, JOINED_STORE)),
+    ),
+    Subject(
+        "adjacent piece", cubes.adjacent, "PART_2.fits",
+        tuple(
+            ("muse_cube_concatenate", name, *(f"PART_{k}.fits" for k in (3, 1, 2))) for name in (JOINED, JOINED_STORE)
+        ),
+    ),
+    Subject(
+        "cube", cubes.one, "CUBE.fits",
+        (("muse_cube_filter", "--overwrite", "CUBE.fits"), ("muse_cube_filter", "-x", "--overwrite", "CUBE.fits")),
+    ),
+    Subject(
+        "cube store", cubes.with_store, "CUBE.zarr",
+        (
+            ("muse_cube_concatenate", JOINED, "CUBE.zarr", "PART_3.fits"),
+            ("muse_cube_filter", "--overwrite", "CUBE.zarr"),
+        ),
+        store_damage,
+    ),
+    Subject("piece of a combination", cubes.stitched, f"{PIECE}/DATACUBE_FINAL.fits", (STITCH,)),
+    Subject("exposure map of a piece", cubes.stitched, f"{PIECE}/EXPOSURE_MAP.fits", (STITCH,)),
+    Subject(
+        "note of a piece", cubes.stitched, f"{PIECE}/piece.json", (STITCH,), text_damage, searched=True,
+        named="piece-2-of-3",
     ),
 )  # fmt: skip

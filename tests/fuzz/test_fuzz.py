@@ -8,7 +8,9 @@ import contextlib
 import io
 import os
 import shutil
+import tomllib
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from musedeep.cli.errors import guarded
 from musedeep.cli.main import run
 from tests.fuzz.damage import Damage
 from tests.fuzz.subjects import SUBJECTS, Subject
+from tests.makers.places import ROOT
 
 CASES = int(os.environ.get("MUSEDEEP_FUZZ", "10"))
 SEED = os.environ.get("MUSEDEEP_FUZZ_SEED", "1")
@@ -61,10 +64,8 @@ def scene(path: str) -> None:
 
 def tool(arguments: tuple[str, ...]) -> int:
     """Run one of the manual's tools."""
-    from importlib.metadata import entry_points
-
-    (entry,) = entry_points(group="console_scripts", name=arguments[0])
-    return int(entry.load()(list(arguments[1:])))
+    module, name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"][arguments[0]].split(":")
+    return int(getattr(import_module(module), name)(list(arguments[1:])))
 
 
 def cube() -> list[np.ndarray]:
@@ -89,6 +90,11 @@ def copied(source: Path, target: Path, file: str) -> None:
             place.symlink_to(path)
 
 
+def contents(path: Path) -> bytes | None:
+    """What is in a file; None for a directory, or if it is gone."""
+    return path.read_bytes() if path.is_file() else None
+
+
 def clean() -> None:
     """Remove what the commands have made."""
     for rest in ("out", "store.zarr"):
@@ -100,10 +106,11 @@ def mistakes(subject: Subject, damage: Damage, expected: list[list[np.ndarray]])
     """What is wrong with the answers to a damaged file, in the working directory."""
     damage.apply(Path(subject.file))
     found = []
-    name = Path(subject.file).name
+    name = subject.named or Path(subject.file).name
     nameless = damage.replaced or (subject.searched and not Path(subject.file).is_file())
     for command, arrays in zip(subject.commands, expected, strict=True):
         clean()
+        before = contents(Path(subject.file))
         status, error = called(command)
         last = error.strip().splitlines()[-1] if error.strip() else ""
         said = f"[{subject.name}] {damage} -> {' '.join(command[:2])}: status {status}: {last[:300]}"
@@ -119,6 +126,8 @@ def mistakes(subject: Subject, damage: Damage, expected: list[list[np.ndarray]])
             found.append(f"harmless, but refused: {said}")
         if status and [p for p in Path("out").glob("*.fits") if not p.name.startswith(".")]:
             found.append(f"products in spite of it: {said}")
+        if status and contents(Path(subject.file)) != before:
+            found.append(f"the file is not as it was: {said}")
         if status == 0 and damage.harmless:
             same = [np.array_equal(a, b, equal_nan=True) for a, b in zip(cube(), arrays, strict=True)]
             if not all(same):

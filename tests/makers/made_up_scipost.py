@@ -1,7 +1,8 @@
 """muse_scipost of a campaign that is made up: an image of stars, and a small pixel table of another field.
 
 The exposure is told by the name of its task. What goes wrong is given as environment variables, so that other processes
-know it, too: exposures that FAIL, standard stars that are WRONG (ten times too bright), seconds to WAIT.
+know it, too: exposures that FAIL, exposures or standard stars that are WRONG (ten times too bright), seconds to
+WAIT.
 """
 
 import os
@@ -43,7 +44,7 @@ def run(call):
     if folder in os.environ.get(FAIL, "").split(","):
         raise MusedeepError(f"{folder}: no light")
     star = call.frames["STD_RESPONSE"][0].split("/")[-2]
-    wrong = star in os.environ.get(WRONG, "").split(",")
+    wrong = {star, folder} & set(os.environ.get(WRONG, "").split(","))
     east, north = pointing_error(date)
     cosine = np.cos(np.radians(CENTRE[1]))
     ra, dec, flux = stars(15, 3, low=3.0, width=18.0)

@@ -49,7 +49,7 @@ def strong(wavelength):
 def test_rows_are_at_the_same_places(rows):
     ours, theirs = rows
     turn = (ours["xpos"] - theirs["xpos"] + np.pi) % (2.0 * np.pi) - np.pi
-    assert np.abs(turn * theirs["ypos"]).max() < 3e-9 and np.abs(ours["ypos"] - theirs["ypos"]).max() < 1e-9
+    assert np.abs(turn * theirs["ypos"]).max() < 3e-9 and np.abs(ours["ypos"] - theirs["ypos"]).max() < 3e-9
     # their velocity is that of another longitude: 0.2 km/s
     assert np.abs(ours["lambda"] / theirs["lambda"] - 1.0).max() * 299792.458 < 0.5
     assert np.array_equal(ours["dq"], theirs["dq"])

@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 
 from musedeep.recipes.registry import named
+from musedeep.reduction.rows.sodium import NOTCH
 from musedeep.reduction.smoothing import smooth_spectrum
 from musedeep.simulate.optics import MODES
 from tests.makers.step_runs import product, run_recipe
@@ -83,6 +84,12 @@ def test_refraction(night, both, tmp_path, changed, lambdaref):
         assert our_head[key] == pytest.approx(head[key], rel=1e-6), key
 
 
+def outside_the_notch(night, rows):
+    """Rows that have light: within the notch filter a response falls so steeply that any interpolation is one's own."""
+    low, high = NOTCH.get(night.mode, (np.inf, np.inf))
+    return (rows["lambda"] < low - 15.0) | (rows["lambda"] > high + 15.0)
+
+
 @pytest.mark.parametrize("telluric", [True, False])
 def test_flux(night, both, tmp_path, telluric):
     """Without the spectra of the flats, which the reference's step does not use."""
@@ -96,9 +103,10 @@ def test_flux(night, both, tmp_path, telluric):
     extinction = night.directory / "static" / "extinct_table.fits", "EXTINCT_TABLE"
     head, rows, our_head, ours = both("muse_scipost_calibrate_flux", [table, *curves, extinction])
     assert our_head["ESO DRS MUSE PIXTABLE FLUXCAL"] == head["ESO DRS MUSE PIXTABLE FLUXCAL"]
-    assert ours["data"] == pytest.approx(rows["data"], rel=1e-5)
+    seen = outside_the_notch(night, rows)
+    assert ours["data"][seen] == pytest.approx(rows["data"][seen], rel=1e-5)
     # the reference adds errors where its telluric correction has no rows
-    elsewhere = (rows["lambda"] < 6270.0) | (rows["lambda"] > 6985.0)
+    elsewhere = seen & ((rows["lambda"] < 6270.0) | (rows["lambda"] > 6985.0))
     assert ours["stat"][elsewhere] == pytest.approx(rows["stat"][elsewhere], rel=0.01)
 
 
@@ -170,7 +178,8 @@ def test_chain_of_steps_is_what_scipost_does(night, esorex_recipe, tmp_path):
                                     for r, o in ((rows, found),))]  # fmt: skip
     assert np.degrees(np.hypot(*off)).max() * 3600.0 < 0.005 * night.spaxel
     assert np.median(np.abs(found["data"] / rows["data"] - 1.0)) < 1e-4
-    assert np.abs(found["data"] / rows["data"] - 1.0).max() < 0.01
+    seen = outside_the_notch(night, rows)
+    assert np.abs(found["data"][seen] / rows["data"][seen] - 1.0).max() < 0.01
     said = {k for k in head if k.startswith("ESO DRS MUSE") or len(k) < 9} - {"COMMENT"}
     assert said <= set(our_head), said - set(our_head)
     assert our_head["ESO DRS MUSE PIXTABLE FFCORR"] == head["ESO DRS MUSE PIXTABLE FFCORR"] == 2

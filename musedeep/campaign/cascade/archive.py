@@ -117,12 +117,13 @@ class Archive:
 
     @cached_property
     def chooser(self) -> Calibrations:
-        """Chooses raw calibrations."""
+        """Chooses raw calibrations, of the exposures that have files."""
         settings = self.settings
         preferences = Preferences(settings.degrees_a_day, settings.farthest, settings.only_certified)
         status: dict[str, Status] = dict.fromkeys(settings.certified, "certified")
         status |= dict.fromkeys(settings.failed, "failed")
-        return Calibrations(self.exposures.values(), preferences, status)
+        there = (one for name, one in self.exposures.items() if name in self.files)
+        return Calibrations(there, preferences, status)
 
     def sky_of(self, night: NightKey) -> FrameSet:
         """A night as its exposures of the sky have it; MusedeepError if there are none."""
@@ -159,7 +160,11 @@ class Archive:
             found += [standard] if tag == "STD" and standard else choices[0].calibration.frames if choices else []
         chosen = [self.of(name) for name in found]
         around = [*chosen, *(one for one in self.exposures.values() if one.night == night.date)]
-        lamps = [one for one in self.exposures.values() if one.tag == "ILLUM" and _matches(one, sky)]
+        lamps = [
+            one
+            for name, one in self.exposures.items()
+            if one.tag == "ILLUM" and name in self.files and _matches(one, sky)
+        ]
         return chosen + [one for one in lamps if any(abs(one.mjd - other.mjd) < LAMP_DAYS for other in around)]
 
 

@@ -101,9 +101,10 @@ def matches(places: Sequence[tuple[Array, Array]], planes: Sequence[FieldPlane],
 
 
 def sharpness(views: Sequence[FieldView], offsets: Array) -> float:
-    """Height of the brightest sources of the sum of images, over their number; NaN if it has none."""
+    """Height of the brightest sources of the mean of images, where at least half of them have data; NaN without any."""
     total = mosaic([view.data for view in views], planes_with(views, offsets), [1.0] * len(views))
-    shown = np.where(total.seconds == np.nanmax(total.seconds), total.data, np.nan).astype(np.float64)
+    covered = total.seconds >= np.nanmax(total.seconds) / 2
+    shown = np.where(covered, total.data / total.seconds, np.nan).astype(np.float64)
     found, noise = find_candidates(shown, FWHM)
     heights = np.sort(found.height[found.height > 5 * noise])[::-1][:BRIGHTEST]
     return float(heights.mean()) if heights.size else math.nan

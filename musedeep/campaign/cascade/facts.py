@@ -63,7 +63,7 @@ def exposure_record(
         pixel_tables=[relative(table, campaign)],
         response=relative(response, campaign) if response else "",
         response_days=_response_days(archive, response, one.mjd),
-        arc_days=_nearest(archive, behind, ("ARC", "ARC_LSF"), one.mjd),
+        arc_days=_arc_days(archive, behind, one.mjd),
         twilight=any(tag == "TWILIGHT_CUBE" for s in behind for _, tag in s.frames if s.step == "scibasic"),
         sky=bool(wanted.sky),
         sky_converged=header.get(CONVERGED) is not False if fitted else None,
@@ -136,3 +136,12 @@ def _nearest(archive: Archive, behind: Sequence[FrameSet], tags: Sequence[str], 
     used = {path for one in behind for path, tag in one.frames if tag in tags}
     days = [abs(archive.of(archive.names[path]).mjd - mjd) for path in used if path in archive.names]
     return min(days, default=None)
+
+
+def _arc_days(archive: Archive, behind: Sequence[FrameSet], mjd: float) -> float | None:
+    """Distance of the arc lamps of an exposure [d]; of a wavelength solution that was not made here, its own."""
+    if (days := _nearest(archive, behind, ("ARC", "ARC_LSF"), mjd)) is not None:
+        return days
+    tables = {Path(path) for one in behind for path, tag in one.frames if tag == "WAVECAL_TABLE"}
+    there = [frame.mjd for frame in archive.frames(sorted(path for path in tables if path.exists()))]
+    return min((abs(one - mjd) for one in there if math.isfinite(one)), default=None)

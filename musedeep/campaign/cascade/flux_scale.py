@@ -16,6 +16,7 @@ from musedeep.campaign.cascade.nights import Nights, run_night, why_failed
 from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.campaign.cascade.stars import Stars, flux_scales, stars_of
 from musedeep.errors import MusedeepError
+from musedeep.graph.night.plan import FrameSet
 from musedeep.progress import LOG
 from musedeep.quality.record import folder_name
 from musedeep.storage.cubes.field_view import FieldView, read_field_view
@@ -40,9 +41,9 @@ class Image:
     excluded: str = ""
 
 
-def image_of(nights: Nights, one: Wanted, radius: float) -> Image:
-    """The image of an exposure; MusedeepError if it cannot be read."""
-    view = read_field_view(nights.post(one).products[0])
+def image_of(post: FrameSet, one: Wanted, radius: float) -> Image:
+    """The image of an exposure, of its set of muse_scipost; MusedeepError if it cannot be read."""
+    view = read_field_view(post.products[0])
     return Image(one, view, stars_of(view, radius))
 
 
@@ -90,10 +91,10 @@ def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: l
             break
         tried += 1
         try:
-            response = _response(request, archive.night_of(star), star)
-            telluric = Path(response).with_name(TELLURIC)
-            mended = replace(one, response=response, telluric=str(telluric) if telluric.exists() else "")
-            other = _reduced(request, nights, mended)
+            night = _standard(request, archive.night_of(star), star)
+            telluric = Path(night.standard).with_name(TELLURIC)
+            mended = replace(one, response=night.standard, telluric=str(telluric) if telluric.exists() else "")
+            other, sets = _reduced(request, nights, mended)
         except MusedeepError as error:
             LOG.warning(f"{one.name}: standard star {star} is of no use: {error}")
             continue
@@ -101,12 +102,13 @@ def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: l
         again = flux_scales(stars, 2 * settings.max_offset, settings.flux_stars, settings.flux_limit)
         if 0 not in again.wrong and again.ratios[0] is not None and not again.undecided:
             other.ratio, other.level = image.ratio, again.ratios[0]
+            nights.exchange(one, mended, sets, night)
             return other, tried
     return None, tried
 
 
-def _response(request: CascadeRequest, key: NightKey, star: str) -> str:
-    """The response of a standard star, reduced with the calibrations of its night."""
+def _standard(request: CascadeRequest, key: NightKey, star: str) -> NightSets:
+    """A night whose standard star is reduced, with the calibrations of the night."""
     sets = night_sets(request.archive, key, key.folder(request.campaign), [], request.settings, standard=star)
     if not sets.standard:
         raise MusedeepError("; ".join(sets.notes) or f"no standard star of {key.date}")
@@ -114,21 +116,18 @@ def _response(request: CascadeRequest, key: NightKey, star: str) -> str:
     outcome = run_night(request, sets, [own])
     if why := why_failed(sets, own, outcome):
         raise MusedeepError(why)
-    return sets.standard
+    return sets
 
 
-def _reduced(request: CascadeRequest, nights: Nights, again: Wanted) -> Image:
-    """The exposure reduced with another response, which takes the place of the first in the nights."""
-    key = next(night for one, night in nights.of.items() if one.name == again.name)
-    mates = [one for one, night in nights.of.items() if night == key and one.name != again.name]
-    sets: NightSets = night_sets(request.archive, key, nights.sets[key].place, [*mates, again], request.settings)
-    if again.name not in sets.exposures:
-        raise MusedeepError(sets.missing.get(again.name, "no set of scipost for it"))
-    post = sets.exposures[again.name]
+def _reduced(request: CascadeRequest, nights: Nights, mended: Wanted) -> tuple[Image, NightSets]:
+    """The exposure reduced with another response, and the night with it."""
+    key = next(night for one, night in nights.of.items() if one.name == mended.name)
+    mates = [one for one, night in nights.of.items() if night == key and one.name != mended.name]
+    sets = night_sets(request.archive, key, nights.sets[key].place, [*mates, mended], request.settings)
+    if mended.name not in sets.exposures:
+        raise MusedeepError(sets.missing.get(mended.name, "no set of scipost for it"))
+    post = sets.exposures[mended.name]
     outcome = run_night(request, sets, [post])
     if why := why_failed(sets, post, outcome):
         raise MusedeepError(why)
-    nights.sets[key] = sets
-    nights.of[again] = key
-    nights.of = {one: night for one, night in nights.of.items() if one.name != again.name or one == again}
-    return image_of(nights, again, request.settings.flux_radius)
+    return image_of(post, mended, request.settings.flux_radius), sets

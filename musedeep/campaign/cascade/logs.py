@@ -76,9 +76,18 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def seconds_by_task(entries: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Seconds that each task took, when it was last done."""
-    return {one["task"]: float(one["seconds"]) for one in entries if one.get("event") == "task" and "task" in one}
+def by_task(entries: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Entries on tasks by their names: what a task took, and lines that begin with its name."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in entries:
+        name = one.get("task") or str(one.get("text", "")).split(" ")[0].rstrip(":")
+        found.setdefault(str(name), []).append(one)
+    return found
+
+
+def seconds_of(entries: Iterable[dict[str, Any]]) -> float:
+    """Seconds that a task took, when it was last done; 0 if that is not known."""
+    return next((float(one["seconds"]) for one in reversed(list(entries)) if one.get("event") == "task"), 0.0)
 
 
 def as_text(entry: dict[str, Any]) -> str:

@@ -47,16 +47,31 @@ class Nights:
     of : night of each exposure that is wanted
     failed : why an exposure could not be reduced
     outcomes : of the nights that were run
+    standards : nights of which another standard star was taken, by its STD_RESPONSE
     """
 
     sets: dict[NightKey, NightSets] = field(default_factory=dict)
     of: dict[Wanted, NightKey] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     outcomes: dict[NightKey, NightOutcome] = field(default_factory=dict)
+    standards: dict[str, NightSets] = field(default_factory=dict)
 
     def post(self, one: Wanted) -> FrameSet:
         """The set of muse_scipost of an exposure."""
         return self.sets[self.of[one]].exposures[one.name]
+
+    def exchange(self, one: Wanted, mended: Wanted, sets: NightSets, standard: NightSets) -> None:
+        """Take an exposure as it was reduced with the standard star of another night."""
+        key = self.of.pop(one)
+        self.of[mended], self.sets[key] = key, sets
+        self.standards[mended.response] = standard
+
+    def behind(self, one: Wanted) -> list[tuple[NightSets, FrameSet]]:
+        """All sets that make an exposure, with their nights, in an order in which they can run."""
+        other = self.standards.get(one.response)
+        star = other.behind(other.makers()[other.standard]) if other else []
+        own = self.sets[self.of[one]]
+        return [(other, each) for each in star if other] + [(own, each) for each in own.behind(self.post(one))]
 
 
 def plan_nights(request: CascadeRequest, wanted: Sequence[Wanted]) -> Nights:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from musedeep.campaign.cascade.alignment import Aligned, align
 from musedeep.campaign.cascade.combination import (
@@ -30,7 +30,7 @@ from musedeep.campaign.cascade.combination import (
 )
 from musedeep.campaign.cascade.facts import catalogue_facts, exposure_record, image_facts, relative
 from musedeep.campaign.cascade.flux_scale import Image, check_scales, image_of
-from musedeep.campaign.cascade.logs import now, read_lines, seconds_by_task, write_log
+from musedeep.campaign.cascade.logs import by_task, now, read_lines, seconds_of, write_log
 from musedeep.campaign.cascade.nights import (
     NIGHT_LOG,
     Nights,
@@ -159,7 +159,7 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
     for one in wanted:
         if one.name not in nights.failed:
             try:
-                work.images.append(image_of(nights, one, request.settings.flux_radius))
+                work.images.append(image_of(nights.post(one), one, request.settings.flux_radius))
             except MusedeepError as error:
                 nights.failed[one.name] = str(error)
     _at_least_two(work, len(work.images))
@@ -287,45 +287,43 @@ def _steps(work: _Work, aligned: Aligned, frames: list[list[str]], final: str) -
     common = recipe_parameters(work.request.settings)
     steps: list[StepRecord] = []
     written: set[tuple[Path, str]] = set()
+    logs_of = {
+        sets.place: by_task(read_lines(sets.place / NIGHT_LOG))
+        for sets in [*nights.sets.values(), *nights.standards.values()]
+    }
     for one in work.images:
-        sets = nights.sets[nights.of[one.wanted]]
-        entries = read_lines(sets.place / NIGHT_LOG)
-        took = seconds_by_task(entries)
         own: list[StepRecord] = []
-        names = set()
+        mine: list[dict[str, Any]] = []
         log = f"{folder_name(one.wanted.name)}.log"
-        for behind in sets.behind(nights.post(one.wanted)):
-            names.add(behind.name)
+        for sets, behind in nights.behind(one.wanted):
             step = StepRecord(
-                recipe=behind.recipe,
-                label=behind.name,
+                recipe=behind.recipe, label=behind.name, log=f"{final}/{LOGS}/{log}",
                 parameters={**common.get(behind.recipe, {}), **dict(behind.parameters)}
                 | ({"nifu": behind.ifu} if behind.ifu else {}),
                 inputs=[[relative(path, campaign), tag] for path, tag in behind.frames],
-                log=f"{final}/{LOGS}/{log}",
-                seconds=took.get(behind.name, 0.0),
-            )
+                seconds=seconds_of(logs_of[sets.place].get(behind.name, ())),
+            )  # fmt: skip
             own.append(step)
+            mine += logs_of[sets.place].get(behind.name, [])
             if (sets.place, behind.name) not in written:
                 written.add((sets.place, behind.name))
                 steps.append(step)
-        mine = [e for e in entries if e.get("task") in names or any(n in str(e.get("text", "")) for n in names)]
-        write_log(logs / log, own, mine)
+        write_log(logs / log, own, sorted(mine, key=lambda entry: str(entry.get("time", ""))))
     views = [[f"{final}/{SINGLES}/{folder_name(one.wanted.name)}.fits", "IMAGE_FOV"] for one in work.used]
     log = f"{final}/{LOGS}/product.log"
     last = [
         StepRecord(recipe="muse_exp_align", label="align", parameters=dict(one), inputs=views, log=log)
         for one in aligned.parameters
     ]
-    entries = read_lines(work.making / LOG_NAME)
+    lines = read_lines(work.making / LOG_NAME)
     combine = StepRecord(
         recipe="muse_exp_combine", label="combine", log=log,
         parameters=texts(work.request.settings.combine),
         inputs=[[relative(_final(work, path), campaign), tag] for path, tag in frames],
-        seconds=sum(entry["seconds"] for entry in entries if entry.get("event") == "end"),
+        seconds=sum(entry["seconds"] for entry in lines if entry.get("event") == "end"),
     )  # fmt: skip
     last.append(combine)
-    write_log(logs / "product.log", last, entries)
+    write_log(logs / "product.log", last, lines)
     return steps + last
 
 

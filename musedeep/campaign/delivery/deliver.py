@@ -198,12 +198,13 @@ def _write_images(product: Finished, cube: OpenCube, names: Names, place: Path, 
     _, ny, nx = cube.shape
     image = white_image([product.path(name) for name in product.record.images], cube)
     suffix = product.record.category.removeprefix("DATACUBE")
-    head = image_header(product, image.primary, names.image, WHITE, f"IMAGE_FOV{suffix}", settings)
+    head = image_header(product, image.primary, cube.primary, names.image, WHITE, f"IMAGE_FOV{suffix}", settings)
     write_image(place / names.image, head, extension_header(image.header), image.data)
     if not product.record.exposure_map:
         raise MusedeepError(f"{product.folder}: no exposure map in product.json; combine with save=cube,exposures")
     seconds = exposure_seconds(product.path(product.record.exposure_map), (ny, nx))
-    head = image_header(product, seconds.primary, names.exposure_map, EXPOSURE_MAP, "EXPOSURE_MAP", settings)
+    name, kind = names.exposure_map, "EXPOSURE_MAP"
+    head = image_header(product, seconds.primary, cube.primary, name, EXPOSURE_MAP, kind, settings)
     write_image(place / names.exposure_map, head, extension_header(seconds.header), seconds.data)
     lit: NDArray[np.bool_] = seconds.data > 0
     return float(seconds.data[lit].mean(dtype=np.float64)) if lit.any() else 0.0

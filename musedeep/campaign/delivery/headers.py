@@ -30,7 +30,6 @@ from musedeep.storage.fits.header_cards import Card, card
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.legal_cards import ascii_text
 
-CATEGORIES: Final = {"image": "IMAGE_FOV", "exposure_map": "EXPOSURE_MAP"}
 WIDTH: Final = 66
 """Characters of a line of comments, so that it fits into a card whatever it holds."""
 
@@ -121,17 +120,26 @@ def provenance(product: Finished) -> list[Card]:
 
 
 def image_header(
-    product: Finished, old: fits.Header, name: str, category: str, what: str, settings: DeliverySettings
+    product: Finished,
+    old: fits.Header,
+    cube: fits.Header,
+    name: str,
+    category: str,
+    what: str,
+    settings: DeliverySettings,
 ) -> fits.Header:
     """Primary header of a delivered image or exposure map: that of the recipe, without what is said of cubes.
 
     Parameters
     ----------
+    old : as the recipe wrote it
+    cube : that of the cube, which has the centre of the field; images have the pointing of the first exposure
     name, category : ORIGFILE, PRODCATG
     what : PRO CATG
     """
     kept = [one for one in _kept(old, settings) if not _OF_CUBES.match(one.keyword)]
-    cards = [*_common(product, old, name, category, what, settings), *provenance(product)]
+    centre = [(key, cube[key], cube.comments[key]) for key in ("RA", "DEC") if key in cube]
+    cards = [*_common(product, old, name, category, what, settings), *provenance(product), *centre]
     return ordered([*kept, *(card(*one) for one in cards)])
 
 
@@ -198,14 +206,16 @@ def _mode(product: Finished, settings: DeliverySettings) -> list[Card]:
 
 
 def _comments(product: Finished, settings: DeliverySettings) -> list[Card]:
-    """Comments of the certificate, what quality control has found, and notes of the plan, in lines."""
+    """Comments of reviewers, notes of the plan, findings of quality control, in as many lines as keywords allow."""
     texts = [one.text for one in product.review.history if one.text and one.action in ("comment", "certify", "accept")]
-    texts += [one.text for one in product.quality.findings]
     texts += product.record.notes
+    texts += [one.text for one in product.quality.findings]
     lines = [line for text in dict.fromkeys(texts) for line in textwrap.wrap(ascii_text(text).replace("'", " "), WIDTH)]
     keyword = settings.comment_keyword
-    room = 8 - len(keyword)
-    return [(f"{keyword}{i}", line, "") for i, line in enumerate(lines[: 10**room - 1], 1)]
+    room = 10 ** (8 - len(keyword)) - 1
+    if len(lines) > room:
+        lines[room - 1 :] = [f"{len(lines) - room + 1} more lines are in the log"]
+    return [(f"{keyword}{i}", line, "") for i, line in enumerate(lines, 1)]
 
 
 def _check_same(product: Finished, cube: Path, old: fits.Header) -> None:

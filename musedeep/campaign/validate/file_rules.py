@@ -46,7 +46,8 @@ def name_rules(file: OpenedFile) -> Iterator[Problem]:
         )  # fmt: skip
     original = file.text("ORIGFILE")
     had = {plain(new): old for new, old in original_names(file.path.parent).items()}
-    if original and plain(original) not in (plain(name), plain(had.get(plain(name), ""))):
+    named = plain(name).removesuffix(".fz")
+    if original and plain(original).removesuffix(".fz") not in (named, plain(had.get(plain(name), ""))):
         yield file.problem(0, "ORIGFILE", original, f"the name of the file, {name}", "warning")
 
 

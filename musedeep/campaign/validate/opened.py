@@ -40,15 +40,19 @@ class OpenedFile:
         """PRODCATG; empty if there is none."""
         return str(value_of(self.primary, "PRODCATG") or "").strip()
 
+    @cached_property
+    def headers(self) -> list[fits.Header]:
+        """All headers; that of a compressed image (.fz) as it would be without compression."""
+        return [uncompressed(unit.header) for unit in self.units]
+
     def extensions(self) -> Iterator[tuple[int, fits.Header]]:
         """Numbers and headers of the extensions."""
-        for number, unit in enumerate(self.units[1:], 1):
-            yield number, unit.header
+        yield from enumerate(self.headers[1:], 1)
 
     @cached_property
     def science(self) -> tuple[int, fits.Header] | None:
         """Number and header of the data: that of HDUCLAS2 = DATA, else the first with axes; None if there is none."""
-        with_data = [(k, unit.header) for k, unit in enumerate(self.units) if unit.header.get("NAXIS", 0)]
+        with_data = [(k, header) for k, header in enumerate(self.headers) if header.get("NAXIS", 0)]
         named = [one for one in with_data if value_of(one[1], "HDUCLAS2") == "DATA"]
         return next(iter(named or with_data), None)
 
@@ -64,3 +68,14 @@ class OpenedFile:
     def problem(self, hdu: int | None, keyword: str, value: Any, expected: str, level: Level = "error") -> Problem:
         """A problem of this file."""
         return Problem(str(self.path), hdu, keyword, value, expected, level)
+
+
+def uncompressed(header: fits.Header) -> fits.Header:
+    """The header of an image that is compressed in a table, with the axes of the image; others as they are."""
+    if header.get("ZIMAGE") is not True:
+        return header
+    found = header.copy()
+    for key in ("BITPIX", "NAXIS", *(f"NAXIS{axis}" for axis in range(1, 1 + int(header.get("ZNAXIS", 0))))):
+        if f"Z{key}" in header:
+            found[key] = header[f"Z{key}"]
+    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.quality.figures.images import BAD, GOOD, bare, short, show, show_residual
+from musedeep.quality.figures.images import BAD, GOOD, aspect, bare, short, show, show_residual
 from musedeep.quality.misalignment import LIMIT, Shift
 from musedeep.quality.singles import Singles
 from musedeep.quality.trails import Trail
@@ -113,7 +113,7 @@ def draw_contact(
     n = len(singles.images)
     columns = min(n, 6)
     rows = -(-n // columns)
-    size = 2.0 * columns + 0.2, 4.75 * rows + 0.5
+    size = 2.0 * columns + 0.2, (4.0 * aspect(singles.shape) + 0.75) * rows + 0.5
     draw(lambda figure: _contact(figure, singles, values, trails, wrong, (rows, columns)), path, True, size)
 
 

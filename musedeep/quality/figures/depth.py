@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.field.sources import background
-from musedeep.quality.figures.images import DEEP, LINE, show
+from musedeep.quality.figures.images import DEEP, LINE, aspect, show
 from musedeep.quality.histogram import FluxHistogram
 from musedeep.reduction.pictures import FAINT, INK, draw, grid, title
 
@@ -32,11 +32,12 @@ class Stack:
 
 def draw_depth(stacks: Sequence[Stack], path: Path) -> None:
     """Draw images of growing depth below their histograms; raises as `pictures.draw`."""
-    draw(lambda figure: _depth(figure, stacks), path, True, (3.9 * len(stacks), 6.8))
+    low = 3.6 * aspect(stacks[0].image.shape)
+    draw(lambda figure: _depth(figure, stacks, low), path, True, (3.9 * len(stacks), 3.2 + low))
 
 
-def _depth(figure: "Figure", stacks: Sequence[Stack]) -> None:
-    rows = figure.add_gridspec(2, len(stacks), height_ratios=[0.8, 1.0])
+def _depth(figure: "Figure", stacks: Sequence[Stack], low: float) -> None:
+    rows = figure.add_gridspec(2, len(stacks), height_ratios=[2.9, low])
     levels = [background(one.image) for one in stacks]
     reach = 5.0 * max((noise for _, noise in levels), default=1.0) or 1.0
     # one stretch for all: that of the deepest, so that the noise is seen to shrink
@@ -114,9 +115,12 @@ def _limits(axes: "Axes", limits: Sequence[Limit]) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("exposure time [h]")
     axes.set_ylabel("ABMAGLIM [mag]")
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(plain)
+    low, high = axes.get_xlim()
+    axes.xaxis.set_minor_formatter(plain if high < 8 * low else NullFormatter())
     grid(axes)
     if shown:
         axes.legend(loc="lower right", fontsize=9)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.quality.figures.images import NO_DATA, bare, scale_bar, show
+from musedeep.quality.figures.images import NO_DATA, aspect, bare, scale_bar, show
 from musedeep.quality.singles import Singles
 from musedeep.reduction.pictures import FAINT, INK, colour_bar, draw
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SMALLEST: Final = 0.004
+SMALLEST: Final = 0.02
 """Share of the field that a region has at least."""
 LEVEL: Final = 0.12
 """Relative difference of exposure times that belong to one level."""
@@ -81,8 +81,7 @@ def draw_fields(
     image : float (ny, nx), of the product
     seconds : float (ny, nx), exposure map [s]; None: no map
     """
-    ratio = image.shape[0] / image.shape[1]
-    height = float(np.clip(5.2 * ratio, 2.4, 8.0)) + 1.6
+    height = 5.2 * aspect(image.shape) + 1.6
     draw(lambda figure: _fields(figure, singles, names, image, seconds), path, True, (12.0, height))
 
 
@@ -102,12 +101,14 @@ def _fields(
     colours = ("#b8121f", "#1f5fa8", "#0b7d3b", "#e0a100", "#7a3fa0", "#dd5f14", "#16808a", "#8a5a2b")
     for number, name in enumerate(pointings):
         colour = colours[number % len(colours)]
-        some = [one for one, of in zip(singles.images, names, strict=True) if of == name]
+        some = [o for o, of in zip(singles.images, names, strict=True) if of == name and np.isfinite(o.data).any()]
         centres = []
         for one in some:
             outline = _outline(np.isfinite(one.data)) + np.array([one.x0, one.y0])
             left.plot(outline[:, 0], outline[:, 1], color=colour, lw=0.9, alpha=0.7)
             centres.append(outline[:-1].mean(axis=0))
+        if not centres:
+            continue
         x, y = np.mean(centres, axis=0)
         left.plot(x, y, "+", color=colour, ms=9, mew=1.6)
         left.annotate(f"P{number + 1}", (x, y), (5, 5), textcoords="offset points", color=colour, fontweight="bold")
@@ -147,7 +148,7 @@ def _outline(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Corners of the smallest convex polygon around pixels, float64 (n, 2), closed."""
     y, x = np.nonzero(inside)
     if x.size < 3:
-        return np.zeros((1, 2))
+        return np.column_stack([x, y, x, y]).astype(np.float64).reshape(-1, 2)
     from scipy.spatial import ConvexHull, QhullError
 
     points = np.column_stack([x, y]).astype(np.float64)

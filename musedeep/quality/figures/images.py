@@ -19,6 +19,11 @@ NO_DATA = "#eceef1"
 """Colour of pixels without data."""
 
 
+def aspect(shape: tuple[int, ...]) -> float:
+    """Height over width of images on a figure, for its size: between 0.15 (strips of a few IFUs) and 1.6."""
+    return float(np.clip(shape[0] / max(1, shape[1]), 0.15, 1.6))
+
+
 def stretched(image: Image, level: tuple[float, float] | None = None) -> NDArray[np.float64]:
     """An image for the eye: linear within the noise, logarithmic above (inverse hyperbolic sine of noise units).
 
@@ -68,11 +73,16 @@ def bare(axes: "Axes", colour: str = "#9aa1aa") -> None:
 
 def scale_bar(axes: "Axes", shape: tuple[int, int], scale: float) -> None:
     """A bar of 10 arcsec (or less, of a small field), and north and east, below the image."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.get_figure()
+    assert figure is not None
     length = next((size for size in (60, 30, 10, 5, 2, 1) if size / scale < 0.4 * shape[1]), 1)
     width = length / scale / shape[1]
-    axes.plot([0.0, width], [-0.035, -0.035], color=INK, lw=2, transform=axes.transAxes, clip_on=False)
-    axes.text(width + 0.015, -0.035, f'{length}"', transform=axes.transAxes, va="center", color=INK, fontsize=9)
-    axes.text(1.0, -0.035, "N up, E left", transform=axes.transAxes, va="center", ha="right", color=FAINT, fontsize=9)
+    below = axes.transAxes + ScaledTranslation(0, -12 / 72, figure.dpi_scale_trans)
+    axes.plot([0.0, width], [0.0, 0.0], color=INK, lw=2, transform=below, clip_on=False)
+    axes.text(width + 0.015, 0.0, f'{length}"', transform=below, va="center", color=INK, fontsize=9)
+    axes.text(1.0, 0.0, "N up, E left", transform=below, va="center", ha="right", color=FAINT, fontsize=9)
 
 
 def circles(axes: "Axes", places: NDArray[np.float64], radius: float, colour: str = DEEP) -> None:

@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.progress import LOG
+from musedeep.quality.assessed import Assessed
 from musedeep.quality.figures.alignment import draw_alignment, draw_contact
 from musedeep.quality.figures.cascade import draw_cascade
 from musedeep.quality.figures.depth import Stack, draw_depth
@@ -21,24 +21,20 @@ from musedeep.quality.record import ExposureRecord, Score, folder_name
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
 from musedeep.storage.outputs import make_directory, partial_name, replace_directory
 
-if TYPE_CHECKING:
-    from musedeep.quality.assess import Assessed
-
-MOST_FOOTPRINT = 30.0
-"""Distance of exposures of one pointing [arcsec]."""
 CIRCLE = 1.0
 """Radius of the circles around sources [arcsec]."""
-HOUR = 3600.0
 
 
-def draw_all(assessed: "Assessed") -> dict[str, str]:
+def draw_all(assessed: Assessed) -> dict[str, str]:
     """Draw all figures of a product into figures/; paths relative to the campaign by what they show.
 
     Raises MusedeepError if there is no matplotlib, or they cannot be written.
     """
     folder = assessed.files.folder / "figures"
     partial = partial_name(folder)
-    shutil.rmtree(partial, ignore_errors=True)
+    # what a killed run has left half made
+    for left in (*folder.parent.glob(".figures.*.part"), *folder.parent.glob(".figures.*.old")):
+        shutil.rmtree(left, ignore_errors=True)
     make_directory(partial)
     try:
         drawn = _draw(assessed, partial)
@@ -49,10 +45,10 @@ def draw_all(assessed: "Assessed") -> dict[str, str]:
     return {what: str(place / name) for what, name in drawn.items()}
 
 
-def _draw(assessed: "Assessed", folder: Path) -> dict[str, str]:
+def _draw(assessed: Assessed, folder: Path) -> dict[str, str]:
     """Names of the figures by what they show."""
     drawn = {"deep": "deep.png", "cascade": "cascade.png"}
-    draw_sheet(_deep_sheet(assessed), folder / drawn["deep"])
+    draw_sheet(deep_sheet(assessed), folder / drawn["deep"])
     draw_cascade(assessed.files.record, folder / drawn["cascade"])
     singles = assessed.singles
     if singles is None:
@@ -63,7 +59,7 @@ def _draw(assessed: "Assessed", folder: Path) -> dict[str, str]:
         draw_sheet(_single_sheet(assessed, number, one), folder / name)
     drawn |= {"fields": "fields.png", "depth": "depth.png"}
     seconds = assessed.files.times.seconds if assessed.files.times else None
-    draw_fields(singles, _pointings(assessed), assessed.image, seconds, folder / drawn["fields"])
+    draw_fields(singles, assessed.pointings, assessed.image, seconds, folder / drawn["fields"])
     draw_depth(_stacks(assessed), folder / drawn["depth"])
     if assessed.conditions is not None and len(singles.images) > 1:
         drawn |= {"alignment": "alignment.png", "contact": "contact.png"}
@@ -78,11 +74,17 @@ def _score(scores: Sequence[Score], name: str, exposure: str = "") -> int | None
     return next((one.score for one in scores if (one.name, one.exposure) == (name, exposure)), None)
 
 
+def _concern(flag: str) -> int:
+    """1 if a character of the flag is 1; the third, for no dedicated sky, has no meaning."""
+    return int("1" in flag[:2] + flag[3:])
+
+
 def _text(value: float | None, form: str, unit: str = "") -> str:
     return "unknown" if value is None or not np.isfinite(value) else f"{value:{form}}{unit}"
 
 
-def _deep_sheet(assessed: "Assessed") -> Sheet:
+def deep_sheet(assessed: Assessed) -> Sheet:
+    """The sheet of the product, as `draw_sheet` draws it."""
     files, quality = assessed.files, assessed.quality
     record, values, scores = files.record, quality.values, quality.scores
     first = assessed.exposures[0]
@@ -100,8 +102,7 @@ def _deep_sheet(assessed: "Assessed") -> Sheet:
         ("histo-1.7", _text(values["histo_17"], ".3g"), _score(scores, "histo_17")),
         ("noise / STAT", _text(values["noise_ratio"], ".2f"), _score(scores, "noise_ratio")),
         ("largest shift", _text(shift, ".2f", '"'), worst),
-        ("score_bit", quality.flag, int("1" in quality.flag.replace("1", "0", 1) if quality.flag[2:3] == "1"
-                                        else "1" in quality.flag)),
+        ("score_bit", quality.flag, _concern(quality.flag)),
     ]  # fmt: skip
     sources = files.sources()
     if not len(sources) and assessed.conditions is not None:
@@ -113,7 +114,7 @@ def _deep_sheet(assessed: "Assessed") -> Sheet:
     )  # fmt: skip
 
 
-def _single_sheet(assessed: "Assessed", number: int, one: ExposureRecord) -> Sheet:
+def _single_sheet(assessed: Assessed, number: int, one: ExposureRecord) -> Sheet:
     assert assessed.singles is not None and assessed.conditions is not None
     image = assessed.singles.images[number]
     values, scores = assessed.values[one.name], assessed.quality.scores
@@ -134,7 +135,7 @@ def _single_sheet(assessed: "Assessed", number: int, one: ExposureRecord) -> She
         ("histo mode", _text(histogram.mode(), ".3g"), None),
         ("histo-1.7", _text(histogram.histo_17(), ".3g"), None),
         ("shift", _text(shift, ".2f", '"'), _score(scores, "misaligned", one.name)),
-        ("score_bit", flag, int("1" in flag[:2] + flag[3:])),
+        ("score_bit", flag, _concern(flag)),
     ]  # fmt: skip
     details = f"{one.target or one.object}   OB {one.ob_name or one.ob_id}   {one.mode}   {one.run}"
     return Sheet(
@@ -143,7 +144,7 @@ def _single_sheet(assessed: "Assessed", number: int, one: ExposureRecord) -> She
     )  # fmt: skip
 
 
-def _mask(assessed: "Assessed", one: ExposureRecord) -> NDArray[np.bool_] | None:
+def _mask(assessed: Assessed, one: ExposureRecord) -> NDArray[np.bool_] | None:
     """The sky mask of an exposure without a dedicated sky, if there is one."""
     if one.sky or not one.sky_mask:
         return None
@@ -154,7 +155,7 @@ def _mask(assessed: "Assessed", one: ExposureRecord) -> NDArray[np.bool_] | None
         return None
 
 
-def _lines(assessed: "Assessed", k: int) -> list[str]:
+def _lines(assessed: Assessed, k: int) -> list[str]:
     """What stands below an exposure on the contact sheet."""
     one = assessed.exposures[k]
     values = assessed.values[one.name]
@@ -163,23 +164,7 @@ def _lines(assessed: "Assessed", k: int) -> list[str]:
     return [first, second, *(["satellite"] if values.get("satellite") else [])]
 
 
-def _pointings(assessed: "Assessed") -> list[str]:
-    """A name for the pointing of each image: those whose middles are near each other have one."""
-    assert assessed.singles is not None
-    middles: list[NDArray[np.float64]] = []
-    names = []
-    for image in assessed.singles.images:
-        middle = np.array([image.x0, image.y0]) + np.array(image.data.shape[::-1]) / 2
-        away = [float(np.hypot(*(middle - other))) * assessed.singles.scale for other in middles]
-        near = next((k for k, distance in enumerate(away) if distance < MOST_FOOTPRINT), None)
-        if near is None:
-            middles.append(middle)
-            near = len(middles) - 1
-        names.append(f"P{near + 1}")
-    return names
-
-
-def _stacks(assessed: "Assessed") -> list[Stack]:
+def _stacks(assessed: Assessed) -> list[Stack]:
     """The first exposure, the mean of its OB if it has several, and the deep image, where the exposure is."""
     assert assessed.singles is not None
     singles = assessed.singles

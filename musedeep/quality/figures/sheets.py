@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.quality.figures.images import BAD, GOOD, LINE, circles, scale_bar, show
+from musedeep.quality.figures.images import BAD, GOOD, LINE, aspect, circles, scale_bar, show
 from musedeep.quality.histogram import FluxHistogram
 from musedeep.quality.saturation import HIGHEST, LOWEST, STEP, BrightCounts
 from musedeep.reduction.pictures import FAINT, INK, draw, grid
@@ -21,6 +21,10 @@ from musedeep.reduction.pictures import FAINT, INK, draw, grid
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+STRIP = 0.5
+"""Height over width of fields below which the image stands above the histograms."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,22 @@ class Sheet:
 
 def draw_sheet(sheet: Sheet, path: Path) -> None:
     """Draw a sheet; raises as `pictures.draw`."""
-    draw(lambda figure: _sheet(figure, sheet), path, True, (12.0, 8.4))
+    form = aspect(sheet.image.shape)
+    height = 8.4 if form > STRIP else 5.6 + 11.5 * form
+    draw(lambda figure: _sheet(figure, sheet, form), path, True, (12.0, height))
 
 
-def _sheet(figure: "Figure", sheet: Sheet) -> None:
-    rows = figure.add_gridspec(2, 1, height_ratios=[8.6, 1.0])
-    upper = rows[0].subgridspec(3, 2, width_ratios=[1.25, 1.0])
-    axes = figure.add_subplot(upper[:, 0])
+def _sheet(figure: "Figure", sheet: Sheet, form: float) -> None:
+    if form > STRIP:
+        rows = figure.add_gridspec(2, 1, height_ratios=[8.6, 1.0])
+        upper = rows[0].subgridspec(3, 2, width_ratios=[1.25, 1.0])
+        axes = figure.add_subplot(upper[:, 0])
+        places = [upper[k, 1] for k in range(3)]
+    else:
+        rows = figure.add_gridspec(3, 1, height_ratios=[11.5 * form + 0.6, 3.4, 1.0])
+        axes = figure.add_subplot(rows[0])
+        lower = rows[1].subgridspec(1, 3)
+        places = [lower[0, k] for k in range(3)]
     show(axes, sheet.image)
     circles(axes, sheet.sources, sheet.radius)
     scale_bar(axes, (sheet.image.shape[0], sheet.image.shape[1]), sheet.scale)
@@ -72,10 +85,9 @@ def _sheet(figure: "Figure", sheet: Sheet) -> None:
     axes.set_title(sheet.details, loc="left", fontsize=9.5, color=FAINT)
     if sheet.mask is not None:
         _mask(axes, sheet.mask)
-    _raw(figure.add_subplot(upper[0, 1]), sheet)
-    _near_zero(figure.add_subplot(upper[1, 1]), sheet)
-    _whole(figure.add_subplot(upper[2, 1]), sheet)
-    _parameters(figure.add_subplot(rows[1]), sheet.parameters)
+    for one, place in zip((_raw, _near_zero, _whole), places, strict=True):
+        one(figure.add_subplot(place), sheet)
+    _parameters(figure.add_subplot(rows[-1]), sheet.parameters)
 
 
 def _mask(axes: "Axes", mask: NDArray[np.bool_]) -> None:
@@ -95,8 +107,9 @@ def _label(axes: "Axes", text: str) -> None:
 
 
 def _raw(axes: "Axes", sheet: Sheet) -> None:
-    _label(axes, f"raw frame {sheet.raw_name}, bright end" if sheet.raw_name else "raw frame, bright end")
+    _label(axes, f"raw frame {sheet.raw_name}")
     axes.set_xlim(LOWEST, HIGHEST)
+    axes.set_xticks(range(LOWEST, HIGHEST + 1, 5000))
     axes.set_xlabel("counts [adu]")
     axes.set_ylabel("pixels")
     if sheet.raw is None:
@@ -119,7 +132,7 @@ def _near_zero(axes: "Axes", sheet: Sheet) -> None:
     if not counts.size or mode is None or width is None:
         axes.text(0.5, 0.5, f"too few {sheet.of}", transform=axes.transAxes, ha="center", color=FAINT)
         return
-    reach = max(6.0 * width, 1.3 * (mode - fall) if fall is not None else 0.0, 1e-3)
+    reach = max(6.0 * width, 2.0 * (mode - fall) if fall is not None else 0.0, 1e-3)
     axes.stairs(counts, _edges(centres), fill=True, color="#8a9bb0")
     axes.set_xlim(mode - reach, mode + reach)
     axes.axvline(mode, color=INK, ls="--", lw=1.2)

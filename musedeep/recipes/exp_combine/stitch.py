@@ -1,8 +1,8 @@
 """The whole cube of pieces that runs of their own have made, and all that belongs to it: as one run makes them.
 
 1. The notes of the pieces say of which job they are; pieces of others are refused.
-2. The cube, and the exposure map, are laid out as a run lays them out. The planes of each piece are copied to their
-   place, band by band. A piece whose planes are there is noted.
+2. The cube, and the exposure map, are laid out as a run lays them out. The voxels of each piece are copied to their
+   place, band by band, and compared with the checksums in its headers. A piece whose voxels are there is noted.
 3. Where pieces are missing, they are named. What is there stays, and the next start goes on with it.
 4. The products are completed as those of a run (`CubeProducts.finish`): quality control, field images, the cube store
    and all else come from the whole cube. Headers come from the note of a piece; pixel tables are opened only for
@@ -11,7 +11,8 @@
 
 import json
 import shutil
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.cubes.open_cube import open_cube
 from musedeep.storage.cubes.voxels import bands
+from musedeep.storage.fits.header_cards import sum_of_file
 from musedeep.storage.fits.headers import scan_file, value_of
 from musedeep.storage.fits.parts import ArrayInFile
 from musedeep.storage.lock import output_lock
@@ -140,6 +142,10 @@ def check_pieces(pieces: Sequence[Piece]) -> list[int]:
             raise MusedeepError(f"{one.directory}: is {one.share}, and so is {other.directory}; leave one of them out")
         numbers[one.share.number] = one
     return [k for k in range(1, first.share.of.number + 1) if k not in numbers]
+
+
+Row = list[tuple[Piece, dict[str, ArrayInFile]]]
+"""Pieces and their arrays, by the names of the extensions."""
 
 
 @dataclass
@@ -299,20 +305,19 @@ def _arrays(piece: Piece, job: Job) -> dict[str, ArrayInFile]:
         if array.dtype != _TYPES[name]:
             kinds = [str(dtype.newbyteorder("=")) for dtype in (array.dtype, _TYPES[name])]
             raise MusedeepError(
-                f"{path}: {name} has values of {kinds[0]}, expected {kinds[1]}; make {piece.share} again with "
+                f"{array.path}: {name} has values of {kinds[0]}, expected {kinds[1]}; make {piece.share} again with "
                 "--overwrite"
             )
         if array.shape != expected:
             sizes = [" x ".join(str(n) for n in reversed(shape)) for shape in (array.shape, expected)]
             raise MusedeepError(
-                f"{path}: {name} has {sizes[0]} voxels, {piece.share} has {sizes[1]}; make it again with --overwrite"
+                f"{array.path}: {name} has {sizes[0]} voxels, {piece.share} has {sizes[1]}; make it again with "
+                "--overwrite"
             )
     return arrays
 
 
-def _fill(
-    work: Path, cube: Stitched, job: Job, checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], progress: Progress
-) -> bool:
+def _fill(work: Path, cube: Stitched, job: Job, checked: Row, progress: Progress) -> bool:
     """Copy the planes of those pieces that are not copied yet; returns whether any voxel has a value."""
     done = _done(work)
     identities = {piece.share.number: piece.identity() for piece, _ in checked}
@@ -336,43 +341,69 @@ def _fill(
         places |= {"EXPOSURES": exposure_map.number, "EXPTIME": exposure_map.seconds}
     sizes = {piece.share.number: arrays["DATA"].shape[0] for piece, arrays in checked}
     progress.begin(sum(sizes.values()), "planes", sum(sizes.get(number, 0) for number in done))
-    with open(work / DONE, "a") as stream:
-        for row in _rows(checked, done, job):
-            z, y, x = (first for first, _ in row[0][0].share.part(job.grid.shape))
-            filled = dict.fromkeys((piece.share.number for piece, _ in row), False)
-            for name, place in places.items():
-                sources = [arrays[name] for _, arrays in row]
-                for z0, z1 in bands(sources[0]):
-                    if sum(source.shape[2] for source in sources) == job.grid.shape[2]:
-                        place.copy_planes(sources, z0, z1, z + z0, y)
-                    else:
-                        place.write_box(z + z0, y, sources[0].read_stored(z0, z1), x)
-                    if name == "DATA":
-                        for (piece, _), source in zip(row, sources, strict=True):
-                            k = piece.share.number
-                            filled[k] = filled[k] or any(not is_empty(source, plane) for plane in range(z0, z1))
-                        progress.advance((z1 - z0) * len(row))
-            for piece, _ in row:
-                done[piece.share.number] = piece.identity(), filled[piece.share.number]
-                stream.write(f"{piece.share.number} {int(filled[piece.share.number])} {piece.identity()}\n")
-            stream.flush()
+    pool = ThreadPoolExecutor(1)
+    try:
+        with open(work / DONE, "a") as stream:
+            for row in _rows(checked, done, job):
+                # taken while the same bytes are copied, and in the memory of the system
+                sums = [pool.submit(_check_sum, piece, name, array) for piece, a in row for name, array in a.items()]
+                filled = _copy(row, places, job, progress)
+                for one in sums:
+                    one.result()
+                for (piece, _), values in zip(row, filled, strict=True):
+                    done[piece.share.number] = piece.identity(), values
+                    stream.write(f"{piece.share.number} {int(values)} {piece.identity()}\n")
+                stream.flush()
+    finally:
+        pool.shutdown(cancel_futures=True)
     return any(filled for _, filled in done.values())
 
 
-def _rows(
-    checked: Sequence[tuple[Piece, dict[str, ArrayInFile]]], done: Container[int], job: Job
-) -> list[list[tuple[Piece, dict[str, ArrayInFile]]]]:
+def _copy(row: Row, places: Mapping[str, ArrayInFile], job: Job, progress: Progress) -> list[bool]:
+    """Copy pieces that lie side by side, or one, to their place; returns whether each has values."""
+    z, y, x = (first for first, _ in row[0][0].share.part(job.grid.shape))
+    filled = [False] * len(row)
+    for name, place in places.items():
+        sources = [arrays[name] for _, arrays in row]
+        for z0, z1 in bands(sources[0]):
+            if _columns(row) == job.grid.shape[2]:
+                place.copy_planes(sources, z0, z1, z + z0, y)
+            else:
+                place.write_box(z + z0, y, sources[0].read_stored(z0, z1), x)
+            if name == "DATA":
+                filled = [
+                    known or any(not is_empty(source, plane) for plane in range(z0, z1))
+                    for known, source in zip(filled, sources, strict=True)
+                ]
+                progress.advance((z1 - z0) * len(row))
+    return filled
+
+
+def _columns(row: Row) -> int:
+    """Of all its pieces."""
+    return sum(arrays["DATA"].shape[2] for _, arrays in row)
+
+
+def _check_sum(piece: Piece, name: str, array: ArrayInFile) -> None:
+    """Refuse an array whose bytes are not those that were written, as DATASUM in its header tells."""
+    said = next(value_of(unit.header, "DATASUM") for unit in scan_file(array.path) if unit.name == name)
+    with open(array.path, "rb") as stream:
+        found = sum_of_file(stream.fileno(), array.offset, array.nbytes, array.path)
+    if str(said) != str(found):
+        raise MusedeepError(
+            f"{array.path}: {name} is damaged: DATASUM of its data is {found}, its header says {said}; make "
+            f"{piece.share} again with --overwrite"
+        )
+
+
+def _rows(checked: Row, done: Container[int], job: Job) -> list[Row]:
     """The pieces that are not copied yet: those side by side together, if they make whole lines; others one by one."""
-    rows: dict[Any, list[tuple[Piece, dict[str, ArrayInFile]]]] = {}
+    rows: dict[Any, Row] = {}
     for piece, arrays in checked:
         if piece.share.number not in done:
             rows.setdefault(piece.share.part(job.grid.shape)[:2], []).append((piece, arrays))
     whole = job.grid.shape[2]
-    return [
-        part
-        for row in rows.values()
-        for part in ([row] if sum(arrays["DATA"].shape[2] for _, arrays in row) == whole else [[one] for one in row])
-    ]
+    return [part for row in rows.values() for part in ([row] if _columns(row) == whole else [[one] for one in row])]
 
 
 def _done(work: Path) -> dict[int, tuple[str, bool]]:

@@ -1,7 +1,7 @@
 """What a campaign has made already, and how much deeper the next versions would be.
 
-A product whose exposures are those of its last version is done. Otherwise the plan has its next version, which
-supersedes the last one: nothing is overwritten.
+A product whose exposures and method are those of its last version is done. Otherwise the plan has its next version,
+which supersedes the last one: nothing is overwritten.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,13 @@ class Finished:
     version : its number
     inputs : names of the exposures that it was made of, those that the cascade has put aside, too
     exposure_time : of those that are in it [s]
+    method : standard or crowded
     """
 
     version: int
     inputs: frozenset[str]
     exposure_time: float
+    method: str = "standard"
 
 
 def finished_products(campaign: Path, name: str) -> dict[str, Finished]:
@@ -44,25 +46,27 @@ def finished_products(campaign: Path, name: str) -> dict[str, Finished]:
             )
         if record.name not in found or found[record.name].version < record.version:
             seconds = sum(one.exposure_time for one in record.used)
-            found[record.name] = Finished(record.version, frozenset(one.name for one in record.exposures), seconds)
+            names = frozenset(one.name for one in record.exposures)
+            found[record.name] = Finished(record.version, names, seconds, record.method)
     return found
 
 
-def with_version(product: Product, finished: Mapping[str, Finished]) -> Product:
-    """A product with the version that is to be made, what it supersedes, and its state."""
+def with_version(product: Product, method: str, finished: Mapping[str, Finished]) -> Product:
+    """A product of a target's method with the version that is to be made, what it supersedes, and its state."""
     last = finished.get(product.name)
     if last is None:
         return product
-    if last.inputs == frozenset(product.inputs):
+    if (last.inputs, last.method) == (frozenset(product.inputs), method):
         before = f"{product.name} v{last.version - 1}" if last.version > 1 else ""
         return product.model_copy(
             update={"version": last.version, "supersedes": before, "state": f"done: version {last.version}"}
         )
-    more = len(set(product.inputs) - last.inputs)
-    fewer = len(last.inputs - set(product.inputs))
-    change = f"{more} more exposures" + (f", {fewer} fewer" if fewer else "")
-    seconds = product.exposure_time - last.exposure_time
-    state = f"version {last.version} is superseded: {change}, {seconds:+.0f} s"
+    changes = [] if last.method == method else [f"method {method}, it was {last.method}"]
+    if last.inputs != frozenset(product.inputs):
+        more, fewer = len(set(product.inputs) - last.inputs), len(last.inputs - set(product.inputs))
+        changes.append(f"{more} more exposures" + (f", {fewer} fewer" if fewer else ""))
+        changes.append(f"{product.exposure_time - last.exposure_time:+.0f} s")
+    state = f"version {last.version} is superseded: {', '.join(changes)}"
     return product.model_copy(
         update={"version": last.version + 1, "supersedes": f"{product.name} v{last.version}", "state": state}
     )

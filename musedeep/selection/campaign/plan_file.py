@@ -279,12 +279,14 @@ class Memory(Strict):
 
 
 def write_plan(path: Path, plan: Plan, known: Iterable[str]) -> None:
-    """Write a plan, and beside it what has been written and which exposures were known, for the next scan."""
+    """Write a plan, and beside it what has been written and which exposures were known, for the next scan.
+
+    Both appear once both are whole: one without the other would make a person's work of what the scan has written.
+    """
     text = HEAD + yaml.dump(_short(plan.model_dump(mode="json")), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
     memory = Memory(plan=plan, known=sorted(known)).model_dump_json()
-    with appearing_whole(memory_of(path), len(memory)) as partial:
-        partial.write_text(memory, encoding="utf-8")
-    with appearing_whole(path, len(text)) as partial:
+    with appearing_whole(memory_of(path), len(memory)) as remembered, appearing_whole(path, len(text)) as partial:
+        remembered.write_text(memory, encoding="utf-8")
         partial.write_text(text, encoding="utf-8")
 
 

@@ -103,7 +103,7 @@ def scan(
     for group in groups:
         target = _target(group, facts)
         target.evidence += elsewhere.get(group.name, [])
-        target.products = [with_version(product, finished or {}) for product in target.products]
+        target.products = [with_version(product, target.method, finished or {}) for product in target.products]
         deep = [product for product in target.products if product.category == "DATACUBE_DEEP"]
         other = [p for p in target.products if p.category != "DATACUBE_DEEP" and not p.variant]
         mine = edits.targets.get(usable[group.members[0]].name)

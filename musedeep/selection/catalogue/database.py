@@ -108,6 +108,8 @@ class Catalogue:
                 raise MusedeepError(
                     f"{self.place}: another process writes into it; try again when it is done"
                 ) from None
+            if "disk is full" in said or "No space left" in said:
+                raise MusedeepError(f"{self.place}: disk full; free some space and start again") from None
             if "readonly" in said or "read-only" in said or "unable to open" in said:
                 raise MusedeepError(
                     f"{self.place}: cannot be written ({said}); check its rights and the disk"

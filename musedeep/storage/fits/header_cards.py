@@ -12,6 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.copies import shorter
 from musedeep.storage.fits.headers import BLOCK, CARD, raw_bytes, scan_file
 from musedeep.storage.fits.legal_cards import ascii_text
 
@@ -45,6 +46,8 @@ _POINTERS: Final = {
 }
 
 _CHUNK = BLOCK * 512
+_SUM_BYTES: Final = 1 << 18
+"""Read at once for a sum: they stay in the processor's cache."""
 _EMPTY_CHECKSUM = "0" * 16
 
 
@@ -133,6 +136,41 @@ def fold(total: int) -> int:
 def sum32(raw: bytes | memoryview | NDArray[np.uint8]) -> int:
     """The ones' complement sum of bytes, taken as big-endian words of 32 bits."""
     return fold(int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64)))
+
+
+def sum_of_file(descriptor: int, begin: int, size: int, path: Path, position: int = 0) -> int:
+    """The ones' complement sum of bytes of a file.
+
+    Parameters
+    ----------
+    descriptor : int, of the open file
+    begin, size : int, which bytes
+    path : Path, for messages
+    position : int, where they stand in the data unit whose sum they are a part of
+
+    Raises
+    ------
+    MusedeepError
+        The file ends before.
+    """
+    buffer = memoryview(bytearray(_SUM_BYTES))
+    total = 0
+    while size:
+        n = os.preadv(descriptor, [buffer[: min(size, _SUM_BYTES)]], begin)
+        if not n:
+            raise shorter(path)
+        total += sum_at(np.frombuffer(buffer[:n], np.uint8), position)
+        begin, position, size = begin + n, position + n, size - n
+    return fold(total)
+
+
+def sum_at(raw: NDArray[np.uint8], position: int) -> int:
+    """The ones' complement sum of bytes that stand at a position of a data unit."""
+    # words of four bytes, of which they may begin and end with a part
+    lead, tail = position % 4, -(position + raw.size) % 4
+    if lead or tail:
+        raw = np.concatenate([np.zeros(lead, np.uint8), raw, np.zeros(tail, np.uint8)])
+    return sum32(raw)
 
 
 def encode_checksum(total: int) -> str:

@@ -25,16 +25,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from musedeep.storage.copies import PIECE_BYTES, copy_bytes, is_hole, shorter
-from musedeep.storage.fits.header_cards import fold, signed_header, sum32
+from musedeep.storage.copies import PIECE_BYTES, copy_bytes, is_hole
+from musedeep.storage.fits.header_cards import fold, signed_header, sum_at, sum_of_file
 from musedeep.storage.fits.headers import CARD, raw_cards
 from musedeep.storage.fits.parts import header_bytes, padded
 
 _HOLE_BYTES: Final = 1 << 20
 """A block of that many zeros is left out: a hole of the file takes no space."""
-
-_SUM_BYTES: Final = 1 << 18
-"""Read at once for a sum: they stay in the processor's cache."""
 
 _MOST_PENDING: Final = 8
 """Pieces of a copied file whose sums are not known yet, at most: what they are taken from is still in memory."""
@@ -59,7 +56,6 @@ class StreamedFits:
         self._stream = path.open("wb", buffering=0)
         self._pool = ThreadPoolExecutor(1)
         self._pending: list[Future[int]] = []
-        self._buffer = memoryview(bytearray(_SUM_BYTES))
         self._headers: list[tuple[int, bytes]] = []
         self._sums: list[int] = []
         self._position = 0
@@ -92,7 +88,7 @@ class StreamedFits:
         """Write the next values of the HDU, as they are in memory; they may not be changed until the next call."""
         raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         self._wait()
-        self._pending = [self._pool.submit(_sum_at, raw, self._data_bytes)]
+        self._pending = [self._pool.submit(sum_at, raw, self._data_bytes)]
         self._data_bytes += raw.size
         for k in range(0, raw.size, _HOLE_BYTES):
             block = raw[k : k + _HOLE_BYTES]
@@ -118,7 +114,7 @@ class StreamedFits:
             n = min(PIECE_BYTES, begin + size - first)
             if not is_hole(descriptor, first, n):
                 self._wait(_MOST_PENDING)
-                self._pending.append(self._pool.submit(self._sum_of_file, descriptor, first, n, self._data_bytes, path))
+                self._pending.append(self._pool.submit(sum_of_file, descriptor, first, n, path, self._data_bytes))
                 copy_bytes(descriptor, first, self._stream.fileno(), self._position, n, path)
             self._position += n
             self._data_bytes += n
@@ -128,16 +124,6 @@ class StreamedFits:
         if self._source:
             os.close(self._source[1])
         self._source = None
-
-    def _sum_of_file(self, descriptor: int, begin: int, size: int, position: int, path: Path) -> int:
-        total = 0
-        while size:
-            n = os.preadv(descriptor, [self._buffer[: min(size, _SUM_BYTES)]], begin)
-            if not n:
-                raise shorter(path)
-            total += _sum_at(np.frombuffer(self._buffer[:n], np.uint8), position)
-            begin, position, size = begin + n, position + n, size - n
-        return total
 
     def _put(self, view: memoryview) -> None:
         while view:
@@ -164,12 +150,3 @@ class StreamedFits:
             self._stream.seek(offset)
             self._put(memoryview(signed_header(raw_cards(raw), fold(total), now)))
         os.fsync(self._stream.fileno())
-
-
-def _sum_at(raw: NDArray[np.uint8], position: int) -> int:
-    """The sum of bytes of an array that stand at a position of it."""
-    # the sum takes words of four bytes, of which they may begin and end with a part
-    lead, tail = position % 4, -(position + raw.size) % 4
-    if lead or tail:
-        raw = np.concatenate([np.zeros(lead, np.uint8), raw, np.zeros(tail, np.uint8)])
-    return sum32(raw)

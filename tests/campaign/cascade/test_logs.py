@@ -1,6 +1,6 @@
 import logging
 
-from musedeep.campaign.cascade.logs import logged, read_lines, seconds_by_task, write_log
+from musedeep.campaign.cascade.logs import by_task, logged, read_lines, seconds_of, write_log
 from musedeep.graph.workers.records import Measured, Recorder, Work
 from musedeep.progress import LOG
 from musedeep.quality.record import StepRecord
@@ -19,7 +19,9 @@ def test_what_is_logged_is_kept_and_read(tmp_path):
     assert LOG.level == level and not any(type(one).__name__ == "_JsonLines" for one in LOG.handlers)
     entries = read_lines(path)
     assert [one["event"] for one in entries] == ["info", "task"] * 2
-    assert seconds_by_task(entries) == {"bias-03": 2.0}
+    tasks = by_task([*entries, {"event": "warning", "text": "bias-03: few frames"}])
+    assert [one["event"] for one in tasks["bias-03"]] == ["task", "task", "warning"]
+    assert seconds_of(tasks["bias-03"]) == 2.0 and seconds_of([]) == 0.0
     assert read_lines(tmp_path / "none") == []
 
 

@@ -142,17 +142,27 @@ def test_a_wrong_standard_star_is_replaced(campaign, monkeypatch):
     assert bad.flux_ratio == pytest.approx(10.0, rel=0.05)
     assert folder_name(campaign.names["STD"][0]) in bad.response and bad.response_days == pytest.approx(3.0, abs=0.1)
     assert "with the standard star" in outcome.notes[0]
+    # what made the other response is in the record and in the log of the exposure, too
+    record = record_of(campaign)
+    assert [step.label for step in record.steps if step.recipe == "muse_standard"] == [
+        f"standard-{folder_name(campaign.names['STD'][0])}"
+    ]
+    log = (campaign.folder / "products/field/v1/logs" / f"{folder_name(bad.name)}.log").read_text()
+    assert "# muse_standard" in log and bad.response.rpartition("/")[2] in log
     [again] = run_campaign(campaign.request(plan))
     assert again.state == "up to date"
 
 
-def test_without_another_standard_star_the_exposure_is_put_aside(campaign, monkeypatch):
-    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(campaign.names["STD"][1]))
-    plan = campaign.plan(skymodel_fraction=0.3, other_standards=0)
+@pytest.mark.parametrize("tries", [0, 1])
+def test_without_another_standard_star_the_exposure_is_put_aside(campaign, monkeypatch, tries):
+    """The other one is of no help where the exposure itself is too bright."""
+    bad = campaign.names["OBJECT"][2]
+    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(bad if tries else campaign.names["STD"][1]))
+    plan = campaign.plan(skymodel_fraction=0.3, other_standards=tries)
     plan.targets[0].products[0].inputs.pop()
     [outcome] = run_campaign(campaign.request(plan))
-    bad = campaign.names["OBJECT"][2]
     assert outcome.used == 2 and "flux scale 10" in outcome.left_out[bad]
+    assert f"{tries} other standard stars were tried" in outcome.left_out[bad]
     assert [bool(one.excluded) for one in record_of(campaign).exposures] == [False, False, True]
 
 

@@ -16,7 +16,15 @@ from musedeep.campaign.delivery import deliver as delivering
 from musedeep.campaign.delivery.manifest import DeliveredProduct
 from musedeep.campaign.validate.validate import validate
 from musedeep.cli.main import run
-from musedeep.quality.record import PRODUCT, QUALITY, ProductRecord, QualityRecord, read_record, write_record
+from musedeep.quality.record import (
+    PRODUCT,
+    QUALITY,
+    ProductRecord,
+    QualityRecord,
+    ReviewRecord,
+    read_record,
+    write_record,
+)
 from musedeep.storage.fits.header_cards import sign
 from musedeep.storage.lock import output_lock
 from tests.makers.certified_campaign import TODAY, CertifiedCampaign, certified_campaign, review
@@ -232,6 +240,16 @@ def test_only_certified_products(tmp_path, state, capsys):
     assert ("FIELD-001 v1: rejected" if state == "rejected" else "1 products are not certified") in said
     assert run(campaign.arguments("--uncertified")) == 0
     assert delivered(campaign).exists() == (state == "review")
+
+
+def test_a_product_that_has_to_be_made_again(campaign, capsys):
+    """Because an exposure was excluded after it was certified."""
+    path = campaign.products[0] / "review.json"
+    review = read_record(ReviewRecord, path)
+    write_record(review.model_copy(update={"redo": ["without MUSE.1: alignment"]}), path)
+    assert run(campaign.arguments()) == 0
+    assert "left out: FIELD-001 v1: has to be made again: without MUSE.1: alignment" in capsys.readouterr().out
+    assert not (campaign.folder / "delivery").exists()
 
 
 def test_without_records_of_quality(campaign, capsys):

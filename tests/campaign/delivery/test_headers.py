@@ -96,7 +96,20 @@ def test_long_values_are_cut(tmp_path):
 
 def test_an_image_says_nothing_of_cubes(tmp_path):
     old = fits.Header([("EXPTIME", 1.0), ("SPEC_RES", 3000.0), ("OBJECT", "a"), ("SPECSYS", "BARYCENT")])
-    header = image_header(product(tmp_path), old, "MU.fits", "ANCILLARY.EXPMAP", "EXPOSURE_MAP", DeliverySettings())
+    old["RA"], cube = 1.0, fits.Header([("RA", 53.16), ("DEC", -27.78)])
+    header = image_header(
+        product(tmp_path), old, cube, "MU.fits", "ANCILLARY.EXPMAP", "EXPOSURE_MAP", DeliverySettings()
+    )
+    assert (header["RA"], header["DEC"]) == (53.16, -27.78)
     assert (header["PRODCATG"], header["ORIGFILE"]) == ("ANCILLARY.EXPMAP", "MU.fits")
     assert header["PROV2"].startswith("MUSE.") and header["OBJECT"] == "a"
     assert not {"EXPTIME", "SPEC_RES", "SPECSYS", "TEXPTIME"} & set(header)
+
+
+def test_more_comments_than_keywords(tmp_path):
+    """QC_COMM has nine, QC_COM ninety-nine; the rest is in the log, and the last one says so."""
+    made = product(tmp_path)
+    made.record.notes = [f"note {k}" for k in range(12)]
+    header = delivered(made, fits.Header())
+    assert [header[f"QC_COMM{k}"] for k in (1, 8, 9)] == ["note 0", "note 7", "4 more lines are in the log"]
+    assert delivered(made, fits.Header(), comment_keyword="QC_COM")["QC_COM12"] == "note 11"

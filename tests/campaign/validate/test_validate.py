@@ -380,6 +380,22 @@ def test_a_long_name(folder):
     assert any("a name of 73 characters: expected at most 68" in line for line in found)
 
 
+def test_a_compressed_cube(folder):
+    """Rules are those of the images; its name says that it is compressed."""
+    path = file_of(folder, CUBE)
+    with fits.open(path) as hdus:
+        packed = [
+            fits.CompImageHDU(hdu.data, hdu.header, compression_type="GZIP_1", quantize_level=0.0) for hdu in hdus[1:]
+        ]
+        fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *packed]).writeto(folder / "a.fits", checksum=True)
+    path.unlink()
+    found = [one.line for one in validate([folder / "a.fits"])]
+    assert len(found) == 2 and "compressed: expected a name that ends in .fz if" in found[0]
+    assert found[1].startswith("warning:") and "ORIGFILE" in found[1]
+    (folder / "a.fits").rename(path.with_name(f"{path.name}.fz"))
+    assert [one.line for one in validate([path.with_name(f"{path.name}.fz")])] == []
+
+
 def test_a_name_of_a_compressed_file(folder):
     path = file_of(folder, CUBE)
     path.rename(folder / "MU_SCBD.fits.fz")

@@ -317,6 +317,22 @@ def test_damaged_pieces_are_refused(pieces, tmp_path):
     assert products(pieces) == []
 
 
+@pytest.mark.parametrize(("name", "number"), [("DATACUBE_FINAL.fits", 2), ("EXPOSURE_MAP.fits", 3)])
+def test_a_flipped_bit_is_found_and_the_rest_kept(made, exposures, pieces, name, number):
+    path = pieces / f"piece-{number}-of-3" / name
+    with fits.open(path) as hdus:
+        place = hdus[2].fileinfo()["datLoc"] + 40
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(MusedeepError, match=rf"{name}: (STAT|EXPTIME) is damaged: DATASUM .*make piece {number} of 3"):
+        stitch([pieces])
+    assert len((pieces / WORK / "done.txt").read_text().splitlines()) == number - 1
+    run_piece(exposures, pieces, f"{number}/3", EVERYTHING, overwrite=True)
+    stitch([pieces])
+    assert_same_products(pieces, made / "whole")
+
+
 @pytest.mark.parametrize("change", [{"request": []}, {"job": {"grid": {"unheard": 1}}}])
 def test_a_note_of_another_version(pieces, change):
     for k in (1, 2, 3):

@@ -1,5 +1,8 @@
 """The plan as a file: written, read, and edited into nonsense."""
 
+import errno
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -28,6 +31,23 @@ def test_there_and_back(plan, tmp_path):
     assert "deeper" not in path.read_text()  # what says nothing is not written
     memory_of(path).write_text("spoiled")
     assert read_memory(path) is None
+
+
+def test_a_full_disk_leaves_both_files_as_they_were(plan, tmp_path, monkeypatch):
+    path = tmp_path / "plan.yaml"
+    write_plan(path, plan, ["a"])
+    before = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    write = Path.write_text
+
+    def full(self, text, **words):
+        if "plan.yaml" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, text, **words)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(MusedeepError, match=r"disk full while writing plan\.yaml"):
+        write_plan(path, plan.model_copy(update={"campaign": "other"}), ["a", "b"])
+    assert {one: one.read_bytes() for one in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(

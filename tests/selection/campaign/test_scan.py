@@ -255,7 +255,11 @@ def test_versions_of_products():
     product = scan("test", more, Settings(), TODAY, mine, memory, finished=made)[0].targets[0].products[0]
     assert (product.version, product.supersedes) == (2, "UDF-10 v1")
     assert product.state == "version 1 is superseded: 2 more exposures, +3000 s"
-    fewer = with_version(product, {"UDF-10": Finished(3, frozenset([*product.inputs, "x"]), 15000.0)})
+    mine, memory = edited(plan, exposures)
+    mine.targets[0].method = "crowded"
+    (target,) = scan("test", exposures, Settings(), TODAY, mine, memory, finished=made)[0].targets
+    assert target.products[0].state == "version 1 is superseded: method crowded, it was standard"
+    fewer = with_version(product, "standard", {"UDF-10": Finished(3, frozenset([*product.inputs, "x"]), 15000.0)})
     assert (fewer.version, fewer.state) == (4, "version 3 is superseded: 0 more exposures, 1 fewer, -3000 s")
 
 
