@@ -18,14 +18,14 @@ from tests.makers.finished_campaign import Trail, finished_campaign
 from tests.makers.places import ROOT
 from tests.makers.review_server import review_server
 
-PRODUCTS, EXPOSURES, SHIFTED = 24, 12, 5
+PRODUCTS, EXPOSURES, SHIFTED = 24, 8, 5
 WIDTH, HEIGHT = 1440, 900
 PLACE = ROOT / "docs" / "images"
 
 
 def varied_campaign(parent: Path) -> Path:
     """A campaign whose first product is judged by quality control; those of the others are like it, and shallower."""
-    shape, shifted = (24, 300, 300), {SHIFTED: 0.7}
+    shape, shifted = (8, 300, 300), {SHIFTED: 0.7}
     made = finished_campaign(parent, PRODUCTS, EXPOSURES, shifted, Trail(2, 12.0), shape=shape, stars=40)
     quality = assess(made.products[0])
     limit, draw = quality.values.get("abmaglim") or 25.0, random.Random(3)

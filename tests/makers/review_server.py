@@ -23,6 +23,6 @@ def review_server(plan: Path, by: str = "A. Reviewer") -> Iterator[str]:
             assert address, "the server has not started"
             yield address
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
