@@ -174,6 +174,8 @@ def draw_campaign(campaign: Path) -> Path | None:
         return None
     path = campaign / LIMITS
     path.parent.mkdir(exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed run
+        left.unlink(missing_ok=True)
     draw_limits(limits, path)
     return path
 

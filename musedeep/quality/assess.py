@@ -56,6 +56,8 @@ def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raw
     MusedeepError
         The product or one of its files is not there, cut off or damaged; the disk is full.
     """
+    for left in folder.glob(f".{QUALITY}.*.part"):  # of a killed run
+        left.unlink(missing_ok=True)
     assessed = measure(open_product(folder), read_ranges() if ranges is None else ranges, raws)
     quality = assessed.quality
     if figures:

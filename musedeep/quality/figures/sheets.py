@@ -118,9 +118,9 @@ def _raw(axes: "Axes", sheet: Sheet) -> None:
         return
     edges = np.arange(LOWEST, HIGHEST + STEP, STEP)
     axes.stairs(sheet.raw.counts, edges, fill=True, color="#8a9bb0")
-    axes.set_ylim(0, max(10, 1.1 * sheet.raw.counts.max()))
+    axes.set_ylim(0, max(10, 1.35 * sheet.raw.counts.max()))
     text = f"{sheet.raw.saturated} pixels of {HIGHEST:,} adu or more"
-    axes.text(0.99, 0.9, text, transform=axes.transAxes, ha="right", va="top", color=INK, fontsize=9)
+    axes.text(0.99, 0.97, text, transform=axes.transAxes, ha="right", va="top", color=INK, fontsize=9)
 
 
 def _near_zero(axes: "Axes", sheet: Sheet) -> None:
