@@ -18,12 +18,16 @@ from musedeep.selection.dates import mjd_of
 from musedeep.storage.cubes.field_view import write_field_view
 from tests.makers import made_up_recipe
 from tests.makers.field_views import CENTRE, header, plane_at, star_image, stars
+from tests.makers.made_up_standard import SCALE, WRONG
 from tests.makers.pixel_tables import write_exposure
 
 RECIPE = replace(made_up_recipe.RECIPE, work=__name__)
-MODULES = {**made_up_recipe.MODULES, "muse_scipost": __name__}
-FAIL, WRONG, WAIT = "MADE_UP_FAIL", "MADE_UP_WRONG", "MADE_UP_WAIT"
-SCALE = 10.0
+MODULES = {
+    **made_up_recipe.MODULES,
+    "muse_scipost": __name__,
+    "muse_standard": "tests.makers.made_up_standard",
+}
+FAIL, WAIT = "MADE_UP_FAIL", "MADE_UP_WAIT"
 
 
 def pointing_error(date: str) -> tuple[float, float]:

@@ -1,14 +1,21 @@
 """Flux scales of exposures: a wrong standard star is found from the stars in common, and another one is tried.
 
-1. The light of stars of each image is compared with the median of the others (`stars.flux_scales`).
+1. The light of stars of each image is compared with the median of the others (`stars.flux_scales`). Where half of the
+   images differ from the other half, the responses decide: that of the instrument hardly changes from night to night,
+   so that a wrong one is off against those of other standard stars, of which there have to be three.
 2. Where it is off by more than a limit, the response of the next standard star, nearest in time, of whatever night, is
    put in the place of the first; its night is reduced as far as that needs. muse_scipost is done again with it.
 3. If the ratio is then within the limit, the exposure goes on with that response. Otherwise, after some others, it is
    put aside, with its ratio.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from musedeep.campaign.cascade.archive import NightKey
 from musedeep.campaign.cascade.night_sets import TELLURIC, NightSets, Wanted, night_sets
@@ -19,7 +26,11 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.night.plan import FrameSet
 from musedeep.progress import LOG
 from musedeep.quality.record import folder_name
+from musedeep.storage.calibrations.response import read_response
 from musedeep.storage.cubes.field_view import FieldView, read_field_view
+
+LEAST_RESPONSES: Final = 3
+"""Of different standard stars, of which one that is odd can be told."""
 
 
 @dataclass
@@ -54,13 +65,21 @@ def check_scales(request: CascadeRequest, nights: Nights, images: list[Image]) -
     scales = flux_scales([one.stars for one in images], search, settings.flux_stars, settings.flux_limit)
     for image, ratio in zip(images, scales.ratios, strict=True):
         image.ratio = image.level = ratio
+    wrong, notes = scales.wrong, list[str]()
     if scales.undecided:
-        apart = max(max(ratio, 1 / ratio) for ratio in scales.ratios if ratio)
-        note = f"flux scales of exposures differ by a factor of {apart:.3g}; which of them are wrong cannot be told"
-        LOG.warning(note)
-        return [note]
-    wrong, notes = scales.wrong, []
+        wrong = _with_odd_responses(request, nights, images)
+        if not wrong:
+            apart = max(max(ratio, 1 / ratio) for ratio in scales.ratios if ratio)
+            note = f"flux scales of exposures differ by a factor of {apart:.3g}; which of them are wrong cannot be told"
+            LOG.warning(note)
+            return [note]
     good = [one for k, one in enumerate(images) if k not in wrong]
+    if scales.undecided:
+        for image in images:
+            others = [one.stars for one in good if one is not image]
+            alone = flux_scales([image.stars, *others], search, settings.flux_stars, settings.flux_limit)
+            image.ratio = image.level = alone.ratios[0]
+        wrong = [k for k in wrong if images[k].ratio is not None]
     for k in wrong:
         image = images[k]
         said = f"{image.wanted.name}: its stars are {image.ratio:.3g} times as bright as in the other exposures"
@@ -75,6 +94,47 @@ def check_scales(request: CascadeRequest, nights: Nights, images: list[Image]) -
             notes.append(f"{said}; put aside after {tried} other standard stars")
         LOG.warning(notes[-1])
     return notes
+
+
+def odd_levels(levels: Mapping[str, float], limit: float) -> set[str]:
+    """Responses that differ from the median of at least three by more than a factor; none of fewer.
+
+    Parameters
+    ----------
+    levels : 2.5 log10 of count per flux, by path
+    limit : the factor
+    """
+    if len(levels) < LEAST_RESPONSES:
+        return set()
+    middle, far = float(np.median(list(levels.values()))), 2.5 * math.log10(limit)
+    return {path for path, level in levels.items() if abs(level - middle) > far}
+
+
+def _with_odd_responses(request: CascadeRequest, nights: Nights, images: list[Image]) -> list[int]:
+    """Numbers of the images whose response differs from those of other standard stars; none if that cannot be told."""
+    used = [next((p for p, tag in nights.post(one.wanted).frames if tag == "STD_RESPONSE"), "") for one in images]
+    levels: dict[str, float] = {}
+
+    def add(path: str) -> None:
+        try:
+            levels.setdefault(path, float(np.median(read_response(path).response)))
+        except MusedeepError as error:
+            LOG.warning(f"{path}: is not compared with other responses: {error}")
+
+    for path in dict.fromkeys(filter(None, used)):
+        add(path)
+    first = images[0].wanted
+    stars = request.archive.standards(nights.of[first], request.archive.of(first.name).mjd)
+    for star in [one for one in stars if not any(f"/{folder_name(one)}/" in path for path in levels)]:
+        if len(levels) >= LEAST_RESPONSES or not request.settings.other_standards:
+            break
+        try:
+            add(_standard(request, request.archive.night_of(star), star).standard)
+        except MusedeepError as error:
+            LOG.warning(f"standard star {star} is of no use: {error}")
+    odd = odd_levels(levels, request.settings.flux_limit)
+    wrong = [k for k, path in enumerate(used) if path in odd]
+    return wrong if len(wrong) < len(images) else []
 
 
 def _with_another(request: CascadeRequest, nights: Nights, image: Image, good: list[Image]) -> tuple[Image | None, int]:

@@ -153,6 +153,13 @@ def test_a_wrong_standard_star_is_replaced(campaign, monkeypatch):
     assert again.state == "up to date"
 
 
+def test_where_half_of_the_exposures_are_off_nobody_can_say_which(campaign, monkeypatch):
+    """Two nights with two exposures each, and no third standard star."""
+    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(campaign.names["STD"][1]))
+    [outcome] = run_campaign(campaign.request(campaign.plan(skymodel_fraction=0.3)))
+    assert outcome.used == 4 and "which of them are wrong cannot be told" in outcome.notes[0]
+
+
 @pytest.mark.parametrize("tries", [0, 1])
 def test_without_another_standard_star_the_exposure_is_put_aside(campaign, monkeypatch, tries):
     """The other one is of no help where the exposure itself is too bright."""
@@ -240,3 +247,17 @@ def test_what_a_killed_run_has_left_half_renamed_is_put_right(campaign):
     (product / ".v7.making").mkdir()
     [outcome] = run_campaign(campaign.request())
     assert outcome.state == "up to date" and [path.name for path in product.iterdir()] == ["v1"]
+
+
+def test_a_third_standard_star_decides_which_half_is_wrong(tmp_path, monkeypatch):
+    campaign = make_campaign(tmp_path / "c", nights=3)
+    monkeypatch.setattr(nights, "modules", lambda: made_up_scipost.MODULES)
+    monkeypatch.setenv(made_up_scipost.WRONG, folder_name(campaign.names["STD"][0]))
+    plan = campaign.plan()
+    del plan.targets[0].products[0].inputs[4:]
+    [outcome] = run_campaign(campaign.request(plan))
+    record = record_of(campaign)
+    assert outcome.used == 4 and len(outcome.notes) == 2
+    assert [one.flux_ratio for one in record.exposures] == pytest.approx([10, 10, 1, 1], rel=0.05)
+    others = [folder_name(campaign.names["STD"][1])] * 4
+    assert all(star in one.response for star, one in zip(others, record.exposures, strict=True))
