@@ -160,7 +160,8 @@ def speed(directory: Path, gigabytes: float, rounds: int) -> None:
     out, copies = directory / "out.fits", directory / "copies"
     copies.mkdir(exist_ok=True)
     copy = f"cp {parts[0]} {parts[1]} {copies} && sync {copies}/*"
-    small = cube_pieces.adjacent(directory, *np.ones((2, 4, 5, 6), "f4"), (0, 2, 4))
+    ones = np.ones((4, 5, 6), np.float32)
+    small = cube_pieces.adjacent(directory, ones, ones, (0, 2, 4))
     found: dict[str, list[tuple[float, float, float]]] = {"cp": [], "muse_cube_concatenate": []}
     starts = []
     for _ in range(rounds):
