@@ -10,7 +10,8 @@
 4. A line is fitted to the light of the trail. The profile across it gives its peak flux and its width (second moment).
    The flux along it, in pieces as long as a star is wide and averaged over five, gives its length: from the first to
    the last piece above a quarter of the median flux.
-5. The trail is masked, and the search repeated for another one.
+5. What is along an axis of the grid, as slices and IFUs are, or short, as wings of stars, has to be brighter; what is
+   narrower than stars is none. The line is masked, and the search repeated for another one.
 """
 
 from dataclasses import dataclass
@@ -34,8 +35,18 @@ STEP: Final = 1.0
 """Of directions [deg]."""
 SHORTEST: Final = 0.25
 """Length of a line that is searched, over the shorter side of the image."""
-MOST: Final = 3
-"""Trails in one exposure."""
+LEAST_LENGTH: Final = 8.0
+"""Of a trail that is not very bright [arcsec]."""
+FAINTEST, ALONG, SHORT = 0.4, 3.0, 15.0
+"""Peak flux of a trail over the noise of a pixel; of one along an axis of the grid; of a short one, across a strip."""
+STRIP: Final = 0.3
+"""Width over length of a field of a few IFUs."""
+AXIS: Final = 6.0
+"""Angle to an axis of the grid within which a trail is along it [deg]."""
+NARROWEST, WIDEST = 0.5, 3.0
+"""Width of a trail [arcsec]."""
+MOST: Final = 5
+"""Lines that are looked at in one exposure."""
 WIDTH: Final = 0.8
 """Of a star [arcsec]."""
 
@@ -76,9 +87,11 @@ def find_trails(singles: Singles, number: int) -> list[Trail]:
         return []
     residual = (one.data - others) / noise
     usable = np.isfinite(residual) & (others < BRIGHT * noise)
-    usable &= ~ndimage.binary_dilation(np.nan_to_num(others) > BRIGHT * noise, iterations=2)
+    strip = max(1, round(WIDTH / singles.scale))
+    usable &= ~ndimage.binary_dilation(np.nan_to_num(others) > BRIGHT * noise, iterations=strip)
     if usable.sum() < 100:
         return []
+    residual = _without_stripes(np.where(usable, residual, np.nan))
     # sources and gradients widen the noise of an image, and not that of its residual
     middle, width = background(residual[usable])
     if not width > 0:
@@ -86,7 +99,6 @@ def find_trails(singles: Singles, number: int) -> list[Trail]:
     noise *= width
     residual = np.where(usable, (residual - middle) / width, 0.0)
     cut = np.clip(residual, -CUT, CUT)
-    strip = max(1, round(WIDTH / singles.scale))
     found: list[Trail] = []
     for _ in range(MOST):
         best = _strongest(cut, usable, strip)
@@ -96,14 +108,19 @@ def find_trails(singles: Singles, number: int) -> list[Trail]:
         if trail is None:
             break
         angle, start, end, peak, width, length, mask = trail
+        usable = usable & ~mask
+        cut = np.where(usable, cut, 0.0)
+        # what is fainter, shorter or narrower are slices, IFUs, and wings of stars
+        along_axis = abs((angle + 45.0) % 90.0 - 45.0) < AXIS
+        faintest = max(ALONG if along_axis else FAINTEST, SHORT if length < LEAST_LENGTH else 0.0)
+        if peak < faintest or not NARROWEST < width < WIDEST:
+            continue
         shift = np.array([one.x0, one.y0])
         first, last = (tuple(float(v) for v in np.array(point) + shift) for point in (start, end))
         found.append(
             Trail(one.name, angle, (first[0], first[1]), (last[0], last[1]), peak * noise * one.scale,
                   noise * one.scale, width, length, best[0])
         )  # fmt: skip
-        usable = usable & ~mask
-        cut = np.where(usable, cut, 0.0)
     return found
 
 
@@ -120,6 +137,21 @@ def findings(trails: list[Trail], limit: float | None = None) -> list[Finding]:
         kind = "extreme satellite" if extreme else "satellite"
         out.append(Finding(kind=kind, text=text, exposure=one.exposure, value=ratio))
     return out
+
+
+def _without_stripes(residual: Floats) -> Floats:
+    """The residual of a field of a few IFUs without the medians along it, of which no satellite is part.
+
+    There stripes of slices and IFUs are longer than any trail across.
+    """
+    ny, nx = residual.shape
+    for axis, (long, wide) in ((1, (nx, ny)), (0, (ny, nx))):
+        if wide < STRIP * long:
+            known = np.isfinite(residual).any(axis=axis)
+            levels = np.zeros(known.shape)
+            levels[known] = np.nanmedian(residual[known] if axis == 1 else residual[:, known], axis=axis)
+            residual = residual - np.expand_dims(levels, axis)
+    return residual
 
 
 def _across(shape: tuple[int, int], angle: float) -> Floats:
