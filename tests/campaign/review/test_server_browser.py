@@ -343,4 +343,4 @@ def test_first_paint_of_many_products(made, chromium, tmp_path):
         assert len(all_of(chromium, "#products tbody tr")) == PRODUCTS
     # how long it takes depends on the machine: see benchmarks/RESULTS.md
     print(f"first paint {paints} ms, sorted in {sorts} ms")
-    assert all(0 < one for one in (*paints, *sorts))
+    assert all(one > 0 for one in (*paints, *sorts))
