@@ -142,13 +142,11 @@ def test_a_wrong_standard_star_is_replaced(campaign, monkeypatch):
     assert bad.flux_ratio == pytest.approx(10.0, rel=0.05)
     assert folder_name(campaign.names["STD"][0]) in bad.response and bad.response_days == pytest.approx(3.0, abs=0.1)
     assert "with the standard star" in outcome.notes[0]
-    # what made the other response is in the record and in the log of the exposure, too
-    record = record_of(campaign)
-    assert [step.label for step in record.steps if step.recipe == "muse_standard"] == [
-        f"standard-{folder_name(campaign.names['STD'][0])}"
-    ]
+    # what made the other response is in the log of the exposure, too; the astrometry of its night keeps its own
     log = (campaign.folder / "products/field/v1/logs" / f"{folder_name(bad.name)}.log").read_text()
-    assert "# muse_standard" in log and bad.response.rpartition("/")[2] in log
+    for one in campaign.names["STD"]:
+        assert f"# muse_standard standard-{folder_name(one)}" in log
+    assert f"{bad.response} STD_RESPONSE" in log
     [again] = run_campaign(campaign.request(plan))
     assert again.state == "up to date"
 
