@@ -88,7 +88,7 @@ def shoot(driver: Any, name: str, height: int = HEIGHT) -> None:
     time.sleep(0.3)
     with tempfile.NamedTemporaryFile(suffix=".png") as file:
         driver.save_screenshot(file.name)
-        Image.open(file.name).convert("RGB").save(PLACE / f"{name}.webp", quality=76, method=6)
+        Image.open(file.name).convert("RGB").save(PLACE / f"{name}.webp", quality=55, method=6)
     print(PLACE / f"{name}.webp", (PLACE / f"{name}.webp").stat().st_size)
 
 

@@ -20,10 +20,10 @@ STEPS = {
     "standard": ("standard", ["STANDARD ZP"]),
     "create_sky": ("create_sky", []),
     "astrometry": ("astrometry", []),
-    "scipost": ("scipost-1", ["SCIPOST RAMAN"]),
+    "scipost": ("scipost-1", ["SCIPOST RAMAN", "SCIPOST SKY CONVERGED"]),
     "exp_align": ("exp_align", ["EXPALIGN EXPTIME"]),
 }
-"""Set-of-frames of a step, and the keywords that need filters, adaptive optics, or exposure maps."""
+"""Set-of-frames of a step, and the keywords that need filters, adaptive optics, exposure maps, or a fit that fails."""
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -1,6 +1,7 @@
 """A simulation that was interrupted keeps what is whole, and goes on to the same bits."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -270,10 +271,10 @@ def test_signals_to_the_real_command(tmp_path):
     error = process.communicate(timeout=20)[1].splitlines()
     second = times(raw)
     assert process.returncode == 130 and first.items() < second.items() and len(second) < 30
-    assert error == [
-        f"resuming: {len(first)} of 30 frames are done",
-        f"musedeep: interrupted; {len(second)} of 30 frames are made; the same command goes on",
-    ]
+    assert error[0] == f"resuming: {len(first)} of 30 frames are done" and len(error) == 2
+    # a frame may still get its name while this is said
+    said = re.fullmatch(r"musedeep: interrupted; (\d+) of 30 frames are made; the same command goes on", error[1])
+    assert said and len(first) <= int(said[1]) <= len(second)
     assert not list(raw.glob(".*.*.part"))
     # a helper is killed, as for want of memory
     process = start(tmp_path)

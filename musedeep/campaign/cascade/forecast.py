@@ -21,7 +21,7 @@ from musedeep.declaration import Scope
 from musedeep.errors import MusedeepError
 from musedeep.graph.forecast.rates import Rates
 from musedeep.graph.night.discards import KINDS
-from musedeep.graph.night.disk import products_of
+from musedeep.graph.night.disk import as_in_night, products_of
 from musedeep.graph.night.journal import Journal
 from musedeep.graph.night.plan import FrameSet, plan_night
 from musedeep.instrument import N_IFUS
@@ -137,7 +137,7 @@ def _count(request: CascadeRequest, expected: Expected, sets: Sequence[FrameSet]
         at_once = parallel if recipe.scope is Scope.IFU else parallel / MEASURED_WITH
         step.seconds += task.cost.seconds / at_once
         step.memory = max(step.memory, task.cost.memory)
-        settings = one.settings(recipe.parse(common.get(one.recipe, {})))
+        settings = one.settings(recipe.parse(as_in_night(recipe, common.get(one.recipe, {}))))
         sizes = products_of(one, settings.texts(), save_fits=False)
         gone = sum(nbytes for part, nbytes in sizes.items() if _passes(request, one, part))
         passing += gone

@@ -159,7 +159,9 @@ def _open(product: Finished) -> OpenCube:
     if not product.record.cube or not path.is_file():
         raise MusedeepError(f"{product.folder}: its cube {path} is not there; run the product again")
     cube = open_cube(path)
-    others = [unit.name or "without EXTNAME" for unit in cube.units[1:] if unit.name not in CUBE_EXTENSIONS]
+    # astropy may have been told to keep the case of names
+    names = [unit.name.upper() or "without EXTNAME" for unit in cube.units[1:]]
+    others = [name for name in names if name not in CUBE_EXTENSIONS]
     if others:
         raise MusedeepError(f"{path}: has an extension {others[0]}; make the cube with format=sdpCube")
     return cube

@@ -33,6 +33,12 @@ class Disk:
     images: dict[str, int] = field(default_factory=dict)
 
 
+def as_in_night(recipe: Recipe[Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Parameters of a recipe as given, and else as a night has them."""
+    own = {one.name: str(one.in_night) for one in recipe.parameters if one.in_night is not None}
+    return {**own, **given}
+
+
 def unasked(recipe: Recipe[Any]) -> tuple[str, ...]:
     """Parameters that are false in a night unless they are given: images that no other recipe takes."""
     return tuple(one.name for one in recipe.parameters if one.in_night is False)

@@ -17,7 +17,7 @@ from typing import Any
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError, nearest
 from musedeep.graph.night.discards import Discards, check_not_needed
-from musedeep.graph.night.disk import Disk, check_room, disk_of, free_bytes
+from musedeep.graph.night.disk import Disk, as_in_night, check_room, disk_of, free_bytes
 from musedeep.graph.night.journal import NEW, WORK, Journal, task_key, without
 from musedeep.graph.night.plan import Frames, FrameSet, NightPlan, Task, at_once, plan_night, remaining_frames
 from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
@@ -121,13 +121,8 @@ def prepare(request: NightRequest) -> tuple[NightPlan, dict[str, Parameters]]:
             near = nearest(name, list(request.modules))
             hint = f"did you mean {near}?" if near else f"there are {', '.join(request.modules)}"
             raise MusedeepError(f"no recipe '{name}' to set a parameter of; {hint}")
-    return plan, {name: recipe.parse(_given(request, name, recipe)) for name, recipe in recipes.items()}
-
-
-def _given(request: NightRequest, name: str, recipe: Recipe[Any]) -> dict[str, str]:
-    """Parameters of a recipe as given, and as a night has them."""
-    own = {one.name: str(one.in_night) for one in recipe.parameters if one.in_night is not None}
-    return {**own, **request.parameters.get(name, {})}
+    given = request.parameters
+    return plan, {name: recipe.parse(as_in_night(recipe, given.get(name, {}))) for name, recipe in recipes.items()}
 
 
 def reduce_night(
