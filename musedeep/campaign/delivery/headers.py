@@ -15,7 +15,6 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,7 @@ from musedeep.campaign.delivery.names import Names
 from musedeep.campaign.delivery.settings import DeliverySettings
 from musedeep.errors import MusedeepError
 from musedeep.reduction.headers.cards import ordered
-from musedeep.storage.fits.header_cards import Card, card
+from musedeep.storage.fits.header_cards import Card, card, utc_now
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.legal_cards import ascii_text
 
@@ -168,7 +167,7 @@ def _common(
     product: Finished, old: fits.Header, name: str, category: str, what: str, settings: DeliverySettings
 ) -> list[Card]:
     """Cards of every delivered FITS file."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         (

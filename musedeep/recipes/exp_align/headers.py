@@ -5,7 +5,6 @@ the record of this step. PIPE ID and DRS ID name musedeep.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from musedeep.recipes.exp_align.recipe import RECIPE, ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources
 from musedeep.reduction.headers.cards import Card, figure_cards, ordered, recipe_cards
-from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.header_cards import card, utc_now
 
 _DROPPED: Final = re.compile(
     r"(SIMPLE|BITPIX|NAXIS\d*|EXTEND|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|ORIGFILE|EXTNAME|INHERIT|SPECSYS|BUNIT|COMMENT|"
@@ -57,7 +56,7 @@ def product_header(
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
         kept.append(card("ESO PRO ANCESTOR", first["ARCFILE"]))
     number = max((int(match[1]) for c in kept if (match := _RECORD.match(c.keyword))), default=0) + 1
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("DATAMD5", "0" * 32, "MD5 checksum"),
         ("PIPEFILE", file_name, "Filename of data product"),

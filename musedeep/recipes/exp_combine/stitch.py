@@ -33,6 +33,7 @@ from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.cubes.open_cube import open_cube
 from musedeep.storage.cubes.voxels import bands
+from musedeep.storage.fits.checksums import written_data_sum
 from musedeep.storage.fits.header_cards import sum_of_file
 from musedeep.storage.fits.headers import scan_file, value_of
 from musedeep.storage.fits.parts import ArrayInFile
@@ -386,10 +387,10 @@ def _columns(row: Row) -> int:
 
 def _check_sum(piece: Piece, name: str, array: ArrayInFile) -> None:
     """Refuse an array whose bytes are not those that were written, as DATASUM in its header tells."""
-    said = next(value_of(unit.header, "DATASUM") for unit in scan_file(array.path) if unit.name == name)
+    said = next(written_data_sum(unit) for unit in scan_file(array.path) if unit.name == name)
     with open(array.path, "rb") as stream:
         found = sum_of_file(stream.fileno(), array.offset, array.nbytes, array.path)
-    if str(said) != str(found):
+    if said != found:
         raise MusedeepError(
             f"{array.path}: {name} is damaged: DATASUM of its data is {found}, its header says {said}; make "
             f"{piece.share} again with --overwrite"

@@ -5,7 +5,6 @@ voxels that are empty, or flagged in an extension DQ, are left out.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from musedeep.storage.calibrations.filters import Filter, filter_names, read_fil
 from musedeep.storage.cubes.cube_axes import CubeAxes
 from musedeep.storage.cubes.open_cube import OpenCube
 from musedeep.storage.cubes.voxels import Voxels
-from musedeep.storage.fits.header_cards import Card, card, extension_cards, header_of
+from musedeep.storage.fits.header_cards import Card, card, extension_cards, header_of, utc_now
 from musedeep.storage.fits.headers import value_of
 
 COMPLETE: Final = 99.0
@@ -133,7 +132,7 @@ def filtered_images(
 def image_primary(cube: OpenCube, made: FilteredImage, name: str) -> fits.Header:
     """Primary header of an IMAGE_FOV: that of the cube, the filter, and the object with its name."""
     kept = [copy.copy(c) for c in cube.primary.cards if not _NOT_OF_IMAGES.match(c.keyword)]
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         ("OBJECT", f"{_target(cube)} ({made.curve.name})", ""),

@@ -17,7 +17,6 @@ itself a product of this recipe (dropped here, they describe that product).
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +27,7 @@ from astropy.io import fits
 from musedeep.declaration import Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.reduction.headers.product import checksum_cards_of
-from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.header_cards import card, utc_now
 
 if TYPE_CHECKING:
     from musedeep.reduction.cube.job import Job
@@ -144,7 +143,7 @@ def product_header(
     numbers = [int(m.group(1)) for m in (re.match(r"ESO PRO REC(\d+) ID$", k) for k in base) if m]
     number = max(numbers, default=0) + 1
     files = list(raws) or [(Path(path).name, "PIXTABLE_REDUCED") for one in job.exposures for path in one.paths]
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [("PIPEFILE", file_name, "Filename of data product"), ("DATAMD5", "0" * 32, "MD5 checksum")]
     if "ARCFILE" in first and "ESO PRO ANCESTOR" not in first:
         cards.append(("ESO PRO ANCESTOR", first["ARCFILE"], ""))

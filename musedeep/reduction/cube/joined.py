@@ -6,7 +6,6 @@ copies whole planes from file to file.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
 from musedeep.storage.cubes.voxels import Voxels, bands
-from musedeep.storage.fits.header_cards import Card, card, keep_checksum_places
+from musedeep.storage.fits.header_cards import Card, card, keep_checksum_places, utc_now
 from musedeep.storage.fits.headers import value_of
 from musedeep.storage.fits.parts import ArrayInFile, header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
@@ -234,7 +233,7 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
         for c in first.cube.primary.cards
         if not _DROPPED.match(c.keyword) and not c.keyword.startswith(anew or "\0")
     ]
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         ("PIPEFILE", name, "Filename of data product"),

@@ -5,7 +5,6 @@ steps before. PIPE ID and DRS ID name musedeep.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from astropy.io import fits
 from musedeep.declaration import P, Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.reduction.headers.product import checksum_cards_of
-from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.header_cards import card, utc_now
 
 _REPLACED: Final = re.compile(
     r"(SIMPLE|BITPIX|NAXIS\d*|EXTEND|INHERIT|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|ORIGFILE|ESO DPR .*|ESO QC .*|)$"
@@ -49,7 +48,7 @@ def exposure_header(
     tags = sorted(one.name for one in recipe.inputs if not one.raw)
     calibrations = [(Path(path), tag) for tag in tags for path in frames.get(tag, ())]
     number = max((int(m[1]) for m in (_RECORD.match(c.keyword) for c in kept) if m), default=0) + 1
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("DATAMD5", "0" * 32, "MD5 checksum"),
         ("PIPEFILE", file_name, "Filename of data product"),

@@ -6,7 +6,6 @@ musedeep.
 """
 
 import copy
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from astropy.io import fits
 
 from musedeep.declaration import P, Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
-from musedeep.storage.fits.header_cards import card
+from musedeep.storage.fits.header_cards import card, utc_now
 from musedeep.storage.fits.headers import primary_header
 from musedeep.storage.raw.file import extension_name
 from musedeep.storage.raw.frames import RawFrame
@@ -72,7 +71,7 @@ def product_header(
     # a frame that is a product itself carries the record of its own making
     before = (_RECORD.match(c.keyword) for c in kept)
     number = max((int(match[1]) for match in before if match), default=0) + 1
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     cards: list[Card] = [
         ("EXTNAME", extension_name(frame.ifu), "extension name"),
         ("DATAMD5", "0" * 32, "MD5 checksum"),

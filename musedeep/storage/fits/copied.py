@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.fits.checksums import data_sum, pieces, written_data_sum
-from musedeep.storage.fits.header_cards import fold, signed_header, sum32
+from musedeep.storage.fits.header_cards import fold, signed_header, sum32, utc_now
 from musedeep.storage.fits.headers import BLOCK, HeaderUnit, raw_cards, scan_file, value_of
 from musedeep.storage.fits.parts import header_bytes, reserve
 
@@ -75,7 +74,7 @@ def copy_with_headers(source: Path, target: Path, headers: Sequence[fits.Header]
 
 def _headers(units: Sequence[HeaderUnit], headers: Sequence[fits.Header], sums: Sequence[int]) -> list[bytes]:
     """Headers with the structure of the old ones, and their checksums."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     md5 = str(value_of(units[0].header, "DATAMD5") or "")
     found = []
     for number, (unit, header) in enumerate(zip(units, headers, strict=True)):

@@ -133,6 +133,11 @@ def fold(total: int) -> int:
     return total
 
 
+def utc_now() -> str:
+    """Date and time as cards have them, to the second (UTC)."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def sum32(raw: bytes | memoryview | NDArray[np.uint8]) -> int:
     """The ones' complement sum of bytes, taken as big-endian words of 32 bits."""
     return fold(int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64)))
@@ -204,7 +209,7 @@ def sign(path: Path) -> None:
     MusedeepError
         The file is truncated.
     """
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    now = utc_now()
     digest = hashlib.md5(usedforsecurity=False)
     units, sums = scan_file(path), []
     buffer = memoryview(bytearray(_CHUNK))

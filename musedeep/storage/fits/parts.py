@@ -117,10 +117,7 @@ class ArrayInFile:
                 pieces = [(z0 + k, y0 + m, raw[k, m]) for k in range(raw.shape[0]) for m in range(raw.shape[1])]
             for z, y, piece in pieces:
                 position = self.offset + ((z * ny + y) * nx + x0) * self.dtype.itemsize
-                view = memoryview(piece.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
-                while view:
-                    n = os.pwrite(descriptor, view, position)
-                    view, position = view[n:], position + n
+                write_at(descriptor, position, memoryview(piece.reshape(-1).view(np.uint8)))  # type: ignore[arg-type]
         finally:
             os.close(descriptor)
 

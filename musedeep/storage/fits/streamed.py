@@ -16,7 +16,6 @@ Long runs of zeros become holes of the file.
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -26,7 +25,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.storage.copies import PIECE_BYTES, copy_bytes, is_hole
-from musedeep.storage.fits.header_cards import fold, signed_header, sum_at, sum_of_file
+from musedeep.storage.fits.header_cards import fold, signed_header, sum_at, sum_of_file, utc_now
 from musedeep.storage.fits.headers import CARD, raw_cards
 from musedeep.storage.fits.parts import header_bytes, padded
 
@@ -145,7 +144,7 @@ class StreamedFits:
         """Pad the last HDU, fill in CHECKSUM and DATASUM where headers have them, and flush to the disk."""
         self._pad()
         self._stream.truncate(self._position)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        now = utc_now()
         for (offset, raw), total in zip(self._headers, self._sums, strict=True):
             self._stream.seek(offset)
             self._put(memoryview(signed_header(raw_cards(raw), fold(total), now)))
