@@ -210,10 +210,11 @@ class Cube:
         mask = ~np.isfinite(data)
         if "DQ" in self.names:
             mask |= self.read("DQ") != 0
+        stat = self.read("STAT") if "STAT" in self.names else None
         return MpdafCube(
-            data=data, mask=mask, var=self.read("STAT") if "STAT" in self.names else None, copy=False, dtype=None,
-            wcs=MpdafWCS(header, frame=frame, equinox=equinox), wave=WaveCoord(header), unit=self.unit or units.dimensionless_unscaled,
-            primary_header=primary, data_header=header,
+            data=data, mask=mask, var=stat, copy=False, dtype=None,
+            wcs=MpdafWCS(header, frame=frame, equinox=equinox), wave=WaveCoord(header),
+            unit=self.unit or units.dimensionless_unscaled, primary_header=primary, data_header=header,
         )  # fmt: skip
 
     def _known(self, name: str) -> None:

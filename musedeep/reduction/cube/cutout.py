@@ -33,6 +33,9 @@ from musedeep.storage.fits.headers import number_or_none
 _OF_WHOLE: Final = ("PIXNOISE", "ABMAGLIM")
 """Keywords of science data products that are measured on the whole cube."""
 
+_TIE: Final = 1e-6
+"""Pixels: a place between two pixels belongs to the upper one, whatever the rounding of its coordinates."""
+
 _REFERENCE: Final = re.compile(r"CRPIX([123])[A-Z]?$")
 
 
@@ -125,7 +128,7 @@ def region_of(
     for place, arcsec, step, n in zip((x, y), size, scale, (nx, ny), strict=True):
         count = max(1, math.floor(arcsec / 3600.0 / step + 0.5))
         # a place without an image on this plane is nowhere
-        first = math.floor(place - 1.0 - (count - 1) / 2.0 + 0.5) if math.isfinite(place) else n
+        first = math.floor(place - 1.0 - (count - 1) / 2.0 + 0.5 + _TIE) if math.isfinite(place) else n
         spans.append((max(first, 0), min(first + count, n), count))
     if any(low >= high for low, high, _ in spans):
         raise MusedeepError(

@@ -182,7 +182,7 @@ def attributes_of(name: str, unit: str = "", companions: Sequence[str] = ()) -> 
     unit : as FITS writes it: kept as `fits_unit`, while `units` has the same as pint and UDUNITS know it
     companions : names of the extensions with variances and the like
     """
-    long_name, fixed = CONTENTS.get(name, (name, {}))
+    long_name, fixed = CONTENTS.get(name.removesuffix("_IMAGE"), (name, {}))
     found: dict[str, Any] = {"long_name": long_name, **fixed, "coordinates": "ra dec"}
     if unit:
         found |= {"units": pint_unit(unit)} | ({"fits_unit": unit} if pint_unit(unit) != unit else {})
