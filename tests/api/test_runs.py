@@ -7,6 +7,7 @@ from astropy.io import fits
 import musedeep
 from musedeep.cli.main import run
 from musedeep.errors import MusedeepError
+from tests.makers.field_views import CENTRE, stars, write_views
 from tests.makers.pixel_tables import write_dithers
 
 
@@ -60,12 +61,19 @@ def test_run_a_recipe_on_exposures(exposures, by_command, tmp_path, kind):
     np.testing.assert_array_equal(fits.getdata(tmp_path / "new/DATACUBE_FINAL.fits", "DATA"), by_command)
 
 
-def test_run_another_recipe(exposures, tmp_path):
-    table = musedeep.open_pixel_table(exposures[1][0])
-    assert table.n_rows > 0
-    images = {"IMAGE_FOV": [musedeep.combine(exposures[1], tmp_path / "c", threads=1)[-1]]}
-    with pytest.raises(MusedeepError, match="IMAGE_FOV"):
-        musedeep.run_recipe("muse_exp_align", images, tmp_path / "a")
+def test_run_another_recipe(tmp_path):
+    images = write_views(tmp_path, stars(25, 1), [(0.0, 0.0), (0.4, -0.3)])
+    (product,) = musedeep.run_recipe("muse_exp_align", {"IMAGE_FOV": images}, tmp_path / "a", parameters={"nbins": 60})
+    assert product == tmp_path / "a/OFFSET_LIST.fits"
+    assert fits.getdata(product, 1)["RA_OFFSET"][1] * 3600 * np.cos(np.radians(CENTRE[1])) == pytest.approx(
+        0.4, abs=0.02
+    )
+    with pytest.raises(MusedeepError, match="OFFSET_LIST"):
+        musedeep.run_recipe("muse_exp_align", {"IMAGE_FOV": images}, tmp_path / "a")
+
+
+def test_a_pixel_table(exposures):
+    assert musedeep.open_pixel_table(exposures[1][0]).n_rows > 0
 
 
 @pytest.mark.parametrize(
