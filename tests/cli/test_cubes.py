@@ -48,9 +48,7 @@ def test_export_still_takes_pixel_tables(tmp_path, capsys):
     assert str(table) in one_line(capsys)
 
 
-@pytest.mark.parametrize(
-    "where", [["--center", "53.16,-27.78"], ["--center", "03:32:38.4,-27:46:48"], ["--pixel", "5.5,4"]]
-)
+@pytest.mark.parametrize("where", ["--center 53.16,-27.78", "--center 03:32:38.4,-27:46:48", "--pixel 5.5,4"])
 @pytest.mark.parametrize("source", ["c.fits", "c.zarr"])
 def test_cutout(cube, capsys, where, source):
     if source == "c.zarr":
