@@ -13,6 +13,7 @@ import typer
 from musedeep import __version__
 from musedeep.cli.campaign_commands import campaign, catalogue, qc
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.psf import psf
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
 
@@ -401,6 +402,7 @@ def validate(
     return validate_command(paths, raw or [], json, checksums)
 
 
+app.command()(psf)
 for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 
