@@ -14,6 +14,7 @@ from musedeep import __version__
 from musedeep.cli.campaign_commands import campaign, catalogue, qc
 from musedeep.cli.cube_commands import cutout, export
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.psf import psf
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
 
@@ -429,6 +430,7 @@ def sky_residuals(
     sky_residuals_command(cube, options)
 
 
+app.command()(psf)
 for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 
