@@ -12,7 +12,9 @@ import typer
 
 from musedeep import __version__
 from musedeep.cli.campaign_commands import campaign, catalogue, qc
+from musedeep.cli.cube_commands import cutout, export
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.psf import psf
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
 
@@ -240,17 +242,8 @@ def ingest(
     ingest_files([Path(p) for p in paths[:-1]], paths[-1], workers, overwrite)
 
 
-@app.command()
-def export(
-    store: Annotated[str, typer.Argument(help="Pixel-table store: path or URL.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="FITS file to make.", show_default=False)],
-    workers: IngestWorkers = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Convert a pixel-table store back into a FITS pixel table."""
-    from musedeep.cli.convert import export_store
-
-    export_store(store, file, workers, overwrite)
+app.command()(export)
+app.command()(cutout)
 
 
 @app.command()
@@ -437,6 +430,7 @@ def sky_residuals(
     sky_residuals_command(cube, options)
 
 
+app.command()(psf)
 for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 

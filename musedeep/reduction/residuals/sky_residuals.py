@@ -263,7 +263,7 @@ def cleaned(
         coefficients = fitted(data, sky, segments, workers, progress)
         # flagged voxels are cleaned, too
         made = CleanedData(cube.data, sky, choices.subtract_level, segments, coefficients)
-        stat = cube.stat
+        stat: Voxels = cube.stat
         if choices.scale_variance:
             own = replace(made, data=data)
             stat = ScaledVariance(stat, variance_factors(own, mask, workers, progress))
