@@ -9,7 +9,6 @@ from musedeep.cli.errors import UsageProblem
 from musedeep.cli.progress import TerminalProgress, shown
 from musedeep.cli.resources import parse_amount
 from musedeep.cli.text import duration
-from musedeep.processors import available_processors
 from musedeep.storage.outputs import refuse_existing
 
 SUFFIX: Final = "_SKYRES"
@@ -76,7 +75,7 @@ def sky_residuals_command(path: Path, options: SkyResidualsOptions) -> None:
         shown(_nothing) as progress,
         cleaned(path, choices, output, memory, options.threads, progress) as made,
     ):
-        write_cleaned(output, made, options.threads or available_processors(), progress)
+        write_cleaned(output, made, progress)
         if options.save_eigenspectra:
             save_eigenspectra(options.save_eigenspectra, made, options.overwrite)
     number = sum(segment.values.size for segment in made.spectra.segments)

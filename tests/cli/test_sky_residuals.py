@@ -96,6 +96,12 @@ def test_eigenspectra_of_another_cube(cube, tmp_path, capsys):
     other = small(seed=1, stars=6, emission_lines=0)
     other.write(tmp_path / "other.fits")
     assert call(tmp_path / "other.fits", "--eigenspectra", tmp_path / "eigen.fits") == 0
+    # a plane that this cube lacks stays as it is
+    with fits.open(tmp_path / "other.fits", mode="update") as hdus:
+        hdus["DATA"].data[40, :, 20:] = np.nan
+    assert call(tmp_path / "other.fits", "--eigenspectra", tmp_path / "eigen.fits", "--overwrite") == 0
+    planes = [fits.getdata(tmp_path / name, "DATA")[40] for name in ("other.fits", "other_SKYRES.fits")]
+    np.testing.assert_array_equal(*planes)
     grid = small(first=8300.5).write(tmp_path / "grid.fits")
     line = refused(tmp_path, capsys, grid, "--eigenspectra", tmp_path / "eigen.fits")
     assert "eigen.fits: eigenspectra of 200 planes from 8300.00" in line and "from 8300.50" in line

@@ -88,7 +88,7 @@ def primary_header(cleaned: Cleaned, name: str) -> fits.Header:
     return header
 
 
-def write_cleaned(path: Path, cleaned: Cleaned, threads: int, progress: Progress) -> None:
+def write_cleaned(path: Path, cleaned: Cleaned, progress: Progress) -> None:
     """Write the cube: FITS, or a store if its name ends in .zarr; it appears when it is whole, and may replace another.
 
     Raises
@@ -102,10 +102,10 @@ def write_cleaned(path: Path, cleaned: Cleaned, threads: int, progress: Progress
     if path.suffix == ".zarr":
         _write_store(path, cleaned, progress)
     else:
-        _write_fits(path, cleaned, need, threads, progress)
+        _write_fits(path, cleaned, need, progress)
 
 
-def _write_fits(path: Path, cleaned: Cleaned, need: int, threads: int, progress: Progress) -> None:
+def _write_fits(path: Path, cleaned: Cleaned, need: int, progress: Progress) -> None:
     cube, new = cleaned.cube, {"DATA": cleaned.data, "STAT": cleaned.stat}
     with appearing_whole(path, need) as partial, StreamedFits(partial) as made:
         made.begin(header_bytes(primary_header(cleaned, path.name), False, 8, ()))
@@ -115,14 +115,14 @@ def _write_fits(path: Path, cleaned: Cleaned, need: int, threads: int, progress:
             wcs, target, unit = cleaned.axes.wcs(cube.path), *_words(cleaned)
             for name, array in new.items():
                 made.begin_image(extension_header(name, target, wcs, name == "STAT", unit=unit), -32, cube.shape)
-                _write_planes(made, array, threads, progress)
+                _write_planes(made, array, cleaned.threads, progress)
         for unit_ in cube.units[1:]:
             made.begin(raw_bytes(without_md5(unit_.cards)))
             array_ = new.get(unit_.name)
             if array_ is None or array_ is cube.arrays.get(unit_.name):
                 made.copy(cube.path, unit_.data_offset, unit_.data_bytes)
             else:
-                _write_planes(made, array_, threads, progress)
+                _write_planes(made, array_, cleaned.threads, progress)
         made.finish()
 
 

@@ -101,6 +101,7 @@ class Cleaned:
     mask : bool (lines, columns), the sky
     data, stat : the new arrays; `stat` is that of the input unless it is scaled
     spectra : components, for other cubes
+    threads : that fit into the memory
     """
 
     cube: OpenCube
@@ -110,6 +111,7 @@ class Cleaned:
     data: CleanedData
     stat: Voxels
     spectra: Eigenspectra
+    threads: int
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -244,7 +246,11 @@ def cleaned(
             LOG.info(f"{path}: {mask.sum()} of {(covered > 0).sum()} spaxels are sky")
         sky = survey_planes(values, mask, skipped, workers, progress)
         if given:
-            sky = replace(sky, sigma=given.noise, level=np.where(np.isfinite(given.noise), sky.level, np.nan))
+            # planes that either cube lacks stay as they are
+            both = sky.used & np.isfinite(given.noise)
+            sky = replace(
+                sky, sigma=np.where(both, given.noise, np.float32(np.nan)), level=np.where(both, sky.level, np.nan)
+            )
             segments = [Segment(*_of_file(one)) for one in given.segments]
         else:
             parts = divided(waves, sky.used, _edges(choices, mask, sky))
@@ -268,7 +274,7 @@ def cleaned(
             own = replace(made, data=data)
             stat = ScaledVariance(stat, variance_factors(own, mask, workers, progress))
         spectra = Eigenspectra(waves, axes.types[2], sky.sigma, tuple(_for_file(one) for one in segments))
-        yield Cleaned(cube, axes, choices, mask, made, stat, spectra)
+        yield Cleaned(cube, axes, choices, mask, made, stat, spectra, workers)
 
 
 def _check_types(cube: OpenCube) -> None:
