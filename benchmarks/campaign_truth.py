@@ -6,11 +6,13 @@ CAMPAIGN_FOLDER is what `musedeep campaign run` has made, TRUTH the directory of
 
 1. Windows of wavelength between the lines of the sky are chosen by the table of sky lines and the absorption of air.
 2. **Depth.** Each exposure of a deep cube is combined alone, on the grid of the cube and with the same parameters, in
-   these windows. The noise is that of voxels without a source about the mean spectrum of their spaxel, so that light
-   that all planes share does not count; it is given for voxels, and for means of 5 x 5 spaxels and 4 planes, which
-   neighbours that share pixels make as noisy as they are. Both cubes are resampled alike: what neighbours share
-   cancels in the ratio. Exposures of equal time have equal weights, so that the noise of the deep cube is the root mean
-   square of the noises of exposures over sqrt(N), however they differ.
+   these windows. The noise is that of voxels without a source about a straight line through the spectrum of their
+   spaxel, so that light that all planes share does not count. It is given for voxels, and for means of 5 x 5 spaxels
+   and 4 planes, which voxels that share pixels make as noisy as they are. Both cubes are resampled alike. Exposures of
+   equal time have equal weights, so that the noise of the deep cube is the root mean square of the noises of exposures
+   over sqrt(N), however they differ. Two things cost some of it: the drizzle weighs pixels by how much of them falls
+   into a voxel (STAT knows), and exposures of a night share the noise of its master bias ("one bias": what is left of
+   sqrt(N) by the noises that were simulated).
 3. **Stars in a crowd.** Cubes of a crowded field are made by both methods; the one that the campaign has not made, from
    the pixel tables of the other method, which lie beside those that were used. See `benchmarks.star_fluxes`.
 """
@@ -28,7 +30,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 
-from benchmarks.star_fluxes import star_report
+from benchmarks.star_fluxes import Conditions, star_report
 from musedeep.graph.combine.exp_combine import Request, combine
 from musedeep.kernels.field.sources import background
 from musedeep.quality.record import PRODUCT, ExposureRecord, ProductRecord, read_record
@@ -40,9 +42,9 @@ from musedeep.statics.telluric import telluric_transmission
 
 Floats = NDArray[np.float64]
 
-CENTRES: Final = (5000.0, 6050.0, 7050.0, 8080.0, 9100.0)
+CENTRES: Final = (5110.0, 6065.0, 6630.0, 8063.0, 9195.0)
 """Near which windows are sought [Angstrom]."""
-REACH: Final = 120.0
+REACH: Final = 45.0
 """How far from that [Angstrom]."""
 PLANES: Final = 48
 """Of a window."""
@@ -52,6 +54,8 @@ STEP: Final = 1.25
 """Between planes [Angstrom]."""
 SOURCE: Final = 2.0
 """Signal to noise of the field image from which a spaxel has a source."""
+BIASES: Final = 3
+"""Frames of a master bias of a small campaign."""
 BLOCK: Final = 5, 4
 """Spaxels on a side, and planes, of a mean."""
 
@@ -134,7 +138,7 @@ class Product:
 
     def combined(self, name: str, tables: Sequence[Path], window: Window) -> Path:
         """The cube of some pixel tables, in the window on the grid of the product."""
-        place = self.work / f"{name}-{window.centre:.0f}"
+        place = self.work / f"{name}-{window.first}"
         if (place / "DATACUBE_FINAL.fits").exists():
             return place / "DATACUBE_FINAL.fits"
         shutil.rmtree(place, ignore_errors=True)
@@ -181,25 +185,36 @@ def noises(cut: Cut, empty: NDArray[np.bool_]) -> tuple[float, float, float]:
 
 
 def _scatter(values: Floats) -> float:
-    """Standard deviation about the mean of each spaxel over the planes, of what is finite; outliers do not count."""
-    apart = values - values.mean(axis=0)
+    """Standard deviation about a line through each spaxel over the planes, of what is finite, without outliers."""
+    place = np.arange(values.shape[0]) - 0.5 * (values.shape[0] - 1)
+    slope = np.tensordot(place, values, 1) / np.square(place).sum()
+    apart = values - values.mean(axis=0) - place[:, None, None] * slope
     apart = apart[np.isfinite(apart)]
     # 16 to 84 %: clouds of few outliers do not change it
     low, high = np.percentile(apart, (15.8655, 84.1345))
-    return float(0.5 * (high - low) * np.sqrt(values.shape[0] / (values.shape[0] - 1.0)))
+    return float(0.5 * (high - low) * np.sqrt(values.shape[0] / (values.shape[0] - 2.0)))
 
 
-def depth_report(product: Product) -> None:
+def depth_report(product: Product, truth: Path) -> None:
     """Print the noise of exposures and of the deep cube in each window."""
     number = len(product.used)
     times = {one.exposure_time for one in product.used}
     assert len(times) == 1, "exposures of different times have different weights"
-    empty = source_free(product)
-    print(
-        f"\n{product.record.name}: {number} exposures of {times.pop():g} s, {int(empty.sum())} spaxels without source"
+    empty, seen = source_free(product), Conditions.of(product, truth)
+    free, time = int(empty.sum()), times.pop()
+    print(f"\n{product.record.name}: {number} exposures of {time:g} s, {free} spaxels without a source")
+    columns = (
+        "Angstrom",
+        "planes",
+        "noise of exposures",
+        "deep",
+        "gain",
+        "over sqrt(N)",
+        "blocks",
+        "by STAT",
+        "one bias",
     )
-    print("| Angstrom | planes | noise of exposures | deep | gain | over sqrt(N) | blocks | by STAT | STAT / noise |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(columns)} | STAT / noise |\n{'|---' * (len(columns) + 1)}|")
     for window in windows(product.waves):
         singles = []
         for one in product.used:
@@ -209,10 +224,12 @@ def depth_report(product: Product) -> None:
         whole = np.sqrt(np.mean(np.square(singles), axis=0))
         gains = whole / np.array(deep)
         over = gains / np.sqrt(number)
+        waves = product.waves[window.first : window.first + window.quiet.size][window.quiet]
+        shared = seen.with_one_bias(waves, BIASES)
         each = ", ".join(f"{single[0]:.2f}" for single in singles)
         print(
             f"| {window.centre:.0f} | {window.quiet.sum()} | {each} | {deep[0]:.2f} | {gains[0]:.3f} | {over[0]:.3f} | "
-            f"{over[1]:.3f} | {over[2]:.3f} | {deep[2] / deep[0]:.2f} |",
+            f"{over[1]:.3f} | {over[2]:.3f} | {shared:.3f} | {deep[2] / deep[0]:.2f} |",
             flush=True,
         )
 
@@ -232,7 +249,7 @@ def main() -> None:
             if wanted and path.name not in wanted:
                 continue
             product = Product(max(path.glob("v*")), given.campaign, work, 2 * 2**30)
-            depth_report(product)
+            depth_report(product, given.truth)
             if product.record.method == "crowded":
                 star_report(product, given.truth)
 

@@ -11,6 +11,7 @@
    simulated. The standard method has taken off its own.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from scipy.optimize import least_squares
 
 from musedeep.quality.record import folder_name
 from musedeep.simulate.atmosphere import Atmosphere
+from musedeep.simulate.campaign.background import STEP, sky_light
+from musedeep.simulate.efficiency import efficiency
+from musedeep.simulate.optics import PIXEL_SCALE
 from musedeep.simulate.profiles import moffat
 from musedeep.simulate.scene import star_reach
 from musedeep.simulate.scenes.cluster import TEMPERATURES
@@ -49,6 +53,8 @@ INSIDE: Final = 0.8
 LIMITS: Final = (1e-15, 1e-16, 3e-17, 1e-17, 3e-18)
 """Of the fluxes of stars at 7000 Angstrom that are put together [erg/s/cm2/Angstrom]."""
 UNIT: Final = 1e-20
+READ_NOISE, GAIN = 2.5, 1.15
+"""Of the simulated detectors on the average [electrons, electrons per adu]."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,22 @@ class Conditions:
             light *= float(row["sky_brightness"]) * air.transparency / air.extinction(waves)
             found.append(float(np.mean(light)))
         return float(np.mean(found)) / UNIT
+
+    def with_one_bias(self, waves: Floats, frames: int) -> float:
+        """Gain in depth over sqrt(N) of exposures that share the master bias of their night, of some frames.
+
+        Noise of a pixel of the sky: photons, read-out and master bias, in electrons.
+        """
+        nights = Counter(int(float(row["mjd"]) - 0.5) for row in self.rows)
+        read_out = READ_NOISE**2 + GAIN**2 / 12.0
+        single = deep = 0.0
+        for row in self.rows:
+            light = sky_light(float(row["sky_brightness"]), self._air(row), waves)
+            seen = PIXEL_SCALE["WFM"] ** 2 * STEP * float(row["exposure_time"]) * efficiency(waves, str(row["mode"]))
+            own = float(np.mean(light * seen)) + read_out
+            single += own + read_out / frames
+            deep += own + nights[int(float(row["mjd"]) - 0.5)] * read_out / frames
+        return float(np.sqrt(single / deep))
 
     @staticmethod
     def _air(row: Table.Row) -> Atmosphere:
@@ -214,7 +236,7 @@ def star_report(product: "Product", truth: Path) -> None:
             image = cut.data.mean(axis=0)
             fit = fit_field(image, cut.variance.mean(axis=0) / len(waves), padded)
             left = 0.0 if other else fit.constant
-            ratios = apertures(field, fit, image, left) / fit.factor + (1.0 / fit.factor - 1.0)
+            ratios = apertures(field, fit, image, left)
             method, sky = ("standard", "") if other else ("crowded", f"{true:.2f}")
             print(
                 f"| {window.centre:.0f} | {method} | {fit.factor:.4f} ± {fit.errors[0]:.4f} | {fit.constant:+.2f} ± "

@@ -103,14 +103,14 @@ def expected_histogram(shots: Sequence[Shot], scene: Scene, crowded: bool) -> Fl
         air = atmosphere_of(one, job.effects)
         east, north = point(one, air, job.effects, job.instrument.aim).sky(x, y, np.full(PLACES, 7000.0))
         light = _scene_light(scene, air, waves, east, north) * spaxel**2
-        sky = _sky(one, air, waves) * spaxel**2
+        sky = sky_light(one.sky_brightness, air, waves) * spaxel**2
         electrons = one.exposure_time * STEP * passed
         count = (light + sky[:, None]) * electrons[:, None] + DARK * one.exposure_time / 3600.0
         # photons a second and Angstrom to flux above the air
         passes = air.extinction(waves) * air.telluric(waves)
         flux = 1.0 / (photons(np.full(waves.size, UNIT), waves, COLLECTING_AREA) * passes)
         if blank is not None:
-            left = sky - _sky(blank, atmosphere_of(blank, job.effects), waves) * spaxel**2
+            left = sky - sky_light(blank.sky_brightness, atmosphere_of(blank, job.effects), waves) * spaxel**2
         elif crowded:
             left = sky
         else:
@@ -155,9 +155,9 @@ def _spectrum(spectrum: Spectrum, waves: Array) -> Array:
     return np.asarray(total)
 
 
-def _sky(exposure: Exposure, air: Atmosphere, waves: Array) -> Array:
-    """Photons a second, Angstrom and square arcsec."""
-    return np.asarray(sum(_spectrum(one.spectrum, waves) for one in sky_components(air, exposure.sky_brightness)))
+def sky_light(brightness: float, air: Atmosphere, waves: Array) -> Array:
+    """Photons of the sky a second, Angstrom and square arcsec at the telescope, of the shape of `waves` [Angstrom]."""
+    return np.asarray(sum(_spectrum(one.spectrum, waves) for one in sky_components(air, brightness)))
 
 
 def _scene_light(scene: Scene, air: Atmosphere, waves: Array, east: Array, north: Array) -> Array:
