@@ -158,7 +158,7 @@ class _Association:
             night.notes.append(
                 f"{len(chosen['DARK'])} DARK are not used; --darks makes master darks and subtracts them"
             )
-        first = first_stage()
+        first = [recipe for recipe in first_stage() if recipe.in_night]
         for recipe in first:
             if self.wish.darks or not any(rules.input_of(product.category).on_demand for product in recipe.products):
                 for raws in [(one,) for one in recipe.raws] if recipe.apart else [recipe.raws]:
