@@ -29,8 +29,9 @@ def barycentric_velocities(ra: Sequence[float], dec: Sequence[float], mjd: Seque
     """
     if not len(mjd):
         return np.empty(0)
-    places = (np.asarray(one, float) for one in (ra, dec, mjd))
-    return np.asarray(velocity("barycentric", *places, site(LONGITUDE, LATITUDE, ELEVATION)), float)
+    places, dates = np.asarray([ra, dec], float), np.asarray(mjd, float)
+    found = velocity("barycentric", places[0], places[1], dates, site(LONGITUDE, LATITUDE, ELEVATION))
+    return np.asarray(found, float)
 
 
 def sun_altitudes(mjd: Sequence[float]) -> Floats:
