@@ -29,6 +29,7 @@ from musedeep.quality.record import (
 )
 from musedeep.selection.catalogue.database import Catalogue
 from musedeep.selection.catalogue.headers import FileFacts, Product
+from musedeep.storage.outputs import leftovers
 
 PREFIX: Final = "QC MUSEDEEP "
 SINGLE: Final = "IMAGE_FOV"
@@ -174,7 +175,7 @@ def draw_campaign(campaign: Path) -> Path | None:
         return None
     path = campaign / LIMITS
     path.parent.mkdir(exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.part"):  # of a killed run
+    for left in leftovers(path):
         left.unlink(missing_ok=True)
     draw_limits(limits, path)
     return path

@@ -35,6 +35,7 @@ from musedeep.quality.stars import USUAL, Conditions, completed, conditions
 from musedeep.quality.trails import Trail
 from musedeep.quality.windows import SIDE, local_limit
 from musedeep.reduction.cube.depth import limiting_magnitude
+from musedeep.storage.outputs import leftovers
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def assess(folder: Path, ranges: Ranges | None = None, figures: bool = True, raw
     MusedeepError
         The product or one of its files is not there, cut off or damaged; the disk is full.
     """
-    for left in folder.glob(f".{QUALITY}.*.part"):  # of a killed run
+    for left in leftovers(folder / QUALITY):
         left.unlink(missing_ok=True)
     assessed = measure(open_product(folder), read_ranges() if ranges is None else ranges, raws)
     quality = assessed.quality

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.fits.header_cards import utc_now
 from musedeep.storage.models import problem_of
 from musedeep.storage.outputs import appearing_whole
 
@@ -150,6 +151,11 @@ class ProductRecord(Record):
         """Exposures in the cube."""
         return [one for one in self.exposures if not one.excluded]
 
+    @property
+    def seconds(self) -> float:
+        """Exposure time in the cube [s]."""
+        return sum(one.exposure_time for one in self.used)
+
 
 class Score(Record):
     """A quality parameter beside its range: score 0 if it is within, 1 if not, None if there is nothing to compare."""
@@ -215,10 +221,20 @@ def read_record(kind: type[Kind], path: Path) -> Kind:
         raise MusedeepError(f"{path}: {problem_of(error, kind).partition('; ')[0]}; make the product again") from None
 
 
+def read_if_there(kind: type[Kind], path: Path) -> Kind:
+    """Read a record, or make an empty one where there is none; raises as `read_record` for one that is there."""
+    return read_record(kind, path) if path.exists() else kind()
+
+
 def write_record(record: Record, path: Path) -> None:
     """Write a record; it appears whole or not at all."""
     with appearing_whole(path) as temporary:
         temporary.write_text(record.model_dump_json(indent=1) + "\n")
+
+
+def now() -> str:
+    """Date and time as records have them, to the second (UTC)."""
+    return f"{utc_now()}Z"
 
 
 def folder_name(name: str) -> str:

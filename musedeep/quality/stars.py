@@ -11,7 +11,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -23,8 +22,7 @@ from musedeep.kernels.field.point_sources import find_candidates
 from musedeep.kernels.field.sources import background
 from musedeep.kernels.field.star_profile import fit_stars, widths
 from musedeep.quality.record import ExposureRecord
-from musedeep.quality.singles import Single, Singles, read_singles
-from musedeep.storage.cubes.field_view import FieldPlane
+from musedeep.quality.singles import Single, Singles
 
 Floats = NDArray[np.float64]
 
@@ -149,21 +147,6 @@ def _share(radius: float, outer: float, fwhm: float, exponent: float) -> float:
     level = (exponent - 1.0) / (np.pi * core**2) * (1.0 + (middle / core) ** 2) ** -exponent
     inside = 1.0 - (1.0 + (radius / core) ** 2) ** (1.0 - exponent)
     return float(inside - level * np.pi * radius**2)
-
-
-def measured_exposures(
-    exposures: Sequence[ExposureRecord], campaign: Path, grid: tuple[FieldPlane, tuple[int, int]] | None = None
-) -> list[ExposureRecord]:
-    """Records of exposures with their widths, transparencies and backgrounds, from their images.
-
-    Exposures without an image stay as they are; a value that stars do not tell stays None. Raises MusedeepError for
-    an image that cannot be read.
-    """
-    with_image = [k for k, one in enumerate(exposures) if one.image]
-    if not with_image:
-        return list(exposures)
-    singles = read_singles([exposures[k] for k in with_image], campaign, grid)
-    return completed(exposures, singles, conditions(singles))
 
 
 def completed(exposures: Sequence[ExposureRecord], singles: Singles, found: Conditions) -> list[ExposureRecord]:

@@ -1,6 +1,7 @@
 """Outputs appear under their names when they are whole, and replace nothing unless told to."""
 
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from musedeep.errors import MusedeepError
 def partial_name(path: Path) -> Path:
     """Where an output is made, in the directory where it will be."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What killed runs have left of an output that they were making."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.*.part"))
 
 
 @contextmanager

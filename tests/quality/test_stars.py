@@ -5,7 +5,7 @@ import pytest
 
 from musedeep.errors import MusedeepError
 from musedeep.quality.singles import read_singles
-from musedeep.quality.stars import completed, conditions, measured_exposures
+from musedeep.quality.stars import completed, conditions
 from tests.makers.finished_campaign import finished_campaign
 from tests.makers.single_images import made_up_singles
 
@@ -13,7 +13,8 @@ from tests.makers.single_images import made_up_singles
 def test_conditions_of_exposures(tmp_path):
     made = finished_campaign(tmp_path, exposures=5, shape=(6, 60, 60))
     excluded = made.record.exposures[0].model_copy(update={"image": "", "name": "none"})
-    found = measured_exposures([*made.record.exposures, excluded], made.folder)
+    singles = read_singles(made.record.exposures, made.folder)
+    found = completed([*made.record.exposures, excluded], singles, conditions(singles))
     truth = made.truth
     assert np.allclose([one.fwhm for one in found[:-1]], truth.fwhm, rtol=0.02)
     assert np.allclose(
@@ -22,7 +23,6 @@ def test_conditions_of_exposures(tmp_path):
     assert [one.name for one in found[:-1]] == [one.name for one in made.record.exposures]
     assert found[-1] == excluded
     # offsets bring the images to one place
-    singles = read_singles(made.record.exposures, made.folder)
     where = np.array([np.unravel_index(np.nanargmax(one.data), one.data.shape) for one in singles.images])
     where += np.array([(one.y0, one.x0) for one in singles.images])
     assert np.ptp(where, axis=0).max() <= 1
@@ -44,4 +44,4 @@ def test_an_image_that_is_gone(tmp_path):
     made = finished_campaign(tmp_path, exposures=2, shape=(6, 40, 40), stars=3)
     (made.folder / made.record.exposures[1].image).unlink()
     with pytest.raises(MusedeepError, match="06-16T05:24:00"):
-        measured_exposures(made.record.exposures, made.folder)
+        read_singles(made.record.exposures, made.folder)

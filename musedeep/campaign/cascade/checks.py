@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from musedeep.campaign.cascade.stars import FWHM, nearest_pairs
 from musedeep.kernels.field.point_sources import find_candidates
+from musedeep.kernels.field.tangent import east_north
 from musedeep.recipes.exp_align.mosaic import mosaic, overlap
 from musedeep.recipes.exp_align.offsets import moved
 from musedeep.storage.cubes.field_view import FieldPlane, FieldView
@@ -78,12 +79,8 @@ def matches(places: Sequence[tuple[Array, Array]], planes: Sequence[FieldPlane],
     radius : within which sources of two images are the same [arcsec]
     """
     n = len(planes)
-    ra0, dec0 = planes[0].crval
-    cosine = math.cos(math.radians(dec0))
-    sky = []
-    for plane, (x, y) in zip(planes, places, strict=True):
-        ra, dec = plane.to_sky(x, y)
-        sky.append(np.column_stack([((ra - ra0 + 180) % 360 - 180) * cosine, dec - dec0]) * 3600)
+    centre = planes[0].crval
+    sky = [east_north(*plane.to_sky(x, y), centre) for plane, (x, y) in zip(planes, places, strict=True)]
     counts: list[list[int]] = [[] for _ in range(n)]
     distances: list[list[Array]] = [[] for _ in range(n)]
     for i in range(n):

@@ -89,8 +89,8 @@ def check_scales(request: CascadeRequest, nights: Nights, images: list[Image]) -
             notes.append(f"{said}; with the standard star {star} they agree")
             images[k] = other
         else:
-            number = f"{tried} other standard stars were tried"
-            image.excluded = f"flux scale {image.ratio:.3g} times that of the other exposures; {number}"
+            scale = f"flux scale {image.ratio:.3g} times that of the other exposures"
+            image.excluded = f"{scale}; {tried} other standard stars were tried"
             notes.append(f"{said}; put aside after {tried} other standard stars")
         LOG.warning(notes[-1])
     return notes

@@ -198,8 +198,7 @@ def _repeated(sets: NightSets, ifus: int, exposures: int) -> Iterator[FrameSet]:
     first = min(one.ifu for one in sets.sets if one.ifu)
     post = next(iter(sets.exposures.values()))
     folder = post.directory
-    needed = [one for one in sets.needed([post])]
-    for one in needed:
+    for one in sets.needed([post]):
         for number in range(exposures if one.directory == folder else 1):
             named = _renamed(one, folder, f"{folder}.{number}") if one.directory == folder else one
             if one.ifu == first:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -110,8 +109,3 @@ def write_log(path: Path, steps: Iterable[StepRecord], entries: Iterable[dict[st
     lines += [as_text(entry) for entry in entries]
     with appearing_whole(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def now() -> str:
-    """Date and time, ISO, UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

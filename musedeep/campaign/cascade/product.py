@@ -30,7 +30,7 @@ from musedeep.campaign.cascade.combination import (
 )
 from musedeep.campaign.cascade.facts import catalogue_facts, exposure_record, image_facts, relative
 from musedeep.campaign.cascade.flux_scale import Image, check_scales, image_of
-from musedeep.campaign.cascade.logs import by_task, now, read_lines, seconds_of, write_log
+from musedeep.campaign.cascade.logs import by_task, read_lines, seconds_of, write_log
 from musedeep.campaign.cascade.nights import (
     NIGHT_LOG,
     Nights,
@@ -53,6 +53,7 @@ from musedeep.quality.record import (
     ReviewRecord,
     StepRecord,
     folder_name,
+    now,
     product_folder,
     read_record,
     write_record,
@@ -84,7 +85,7 @@ class _Work:
 
     @property
     def making(self) -> Path:
-        return _making(self.folder)
+        return making_of(self.folder)
 
     @property
     def used(self) -> list[Image]:
@@ -99,13 +100,13 @@ def recover(campaign: Path, products: Iterable[Product]) -> None:
             shutil.rmtree(former, ignore_errors=True)
         else:
             os.rename(former, target)
-    wanted = {_making(product_folder(campaign, one.name, one.version)) for one in products}
+    wanted = {making_of(product_folder(campaign, one.name, one.version)) for one in products}
     for place in campaign.glob("products/*/.v*.making"):
         if place not in wanted:
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _making(folder: Path) -> Path:
+def making_of(folder: Path) -> Path:
     """Where a product is made."""
     return folder.with_name(f".{folder.name}.making")
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from musedeep.kernels.field.point_sources import find_candidates
 from musedeep.kernels.field.source_pairs import likely_shift
+from musedeep.kernels.field.tangent import east_north
 from musedeep.recipes.exp_align.sources import away_from_gaps
 from musedeep.storage.cubes.field_view import FieldPlane, FieldView
 
@@ -53,9 +54,7 @@ class Stars:
 
     def places(self, centre: tuple[float, float]) -> Array:
         """East and north of a place on the sky [arcsec], float64 (n, 2)."""
-        ra, dec = self.plane.to_sky(self.x, self.y)
-        east = ((ra - centre[0] + 180.0) % 360.0 - 180.0) * math.cos(math.radians(centre[1]))
-        return np.column_stack([east, dec - centre[1]]) * 3600.0
+        return east_north(*self.plane.to_sky(self.x, self.y), centre)
 
 
 def stars_of(view: FieldView, radius: float) -> Stars:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from musedeep.campaign.cascade.product import existing
+from musedeep.campaign.cascade.product import existing, making_of
 from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.campaign.cascade.run import look
 from musedeep.errors import MusedeepError
@@ -38,7 +38,7 @@ def status(request: CascadeRequest) -> list[ProductStatus]:
     for (target, product), seen in zip(request.products(), look(request), strict=True):
         record = existing(seen.folder)
         if record is None:
-            half = seen.folder.with_name(f".{seen.folder.name}.making").exists()
+            half = making_of(seen.folder).exists()
             state = seen.why if seen.state == "failed" else "half made" if half else "not made"
             inputs = len(product.inputs)
             found.append(ProductStatus(product.name, target.name, product.version, state, exposures=inputs))

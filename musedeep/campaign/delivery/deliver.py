@@ -47,7 +47,7 @@ from musedeep.selection.dates import date_of
 from musedeep.storage.cubes.open_cube import OpenCube, open_cube
 from musedeep.storage.fits.copied import copy_with_headers
 from musedeep.storage.fits.headers import number_or_none
-from musedeep.storage.outputs import check_space, make_directory, write_error
+from musedeep.storage.outputs import check_space, leftovers, make_directory, partial_name, write_error
 
 README, PREVIEW = "ANCILLARY.README", "ANCILLARY.PREVIEW"
 SLACK: Final = 64 << 20
@@ -308,9 +308,9 @@ def _record(
 @contextmanager
 def _appearing(folder: Path, need: int) -> Iterator[Path]:
     """A place where a folder is made that gets its name at the end, or is not there at all."""
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
+    for left in leftovers(folder):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed: the output is locked by this one
-    place = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    place = partial_name(folder)
     try:
         check_space(folder, need)
         place.mkdir()

@@ -15,6 +15,7 @@ from musedeep.quality.record import (
     ProductRecord,
     QualityRecord,
     ReviewRecord,
+    read_if_there,
     read_record,
 )
 from musedeep.selection.campaign.access import access_of
@@ -142,12 +143,8 @@ def read_finished(campaign: Path, folder: Path, known: Mapping[str, Candidate]) 
     Raises MusedeepError for a record that cannot be read, or a product without exposures.
     """
     record = read_record(ProductRecord, folder / PRODUCT)
-    quality = QualityRecord()
-    if (folder / QUALITY).exists():
-        quality = read_record(QualityRecord, folder / QUALITY)
-    review = ReviewRecord()
-    if (folder / REVIEW).exists():
-        review = read_record(ReviewRecord, folder / REVIEW)
+    quality = read_if_there(QualityRecord, folder / QUALITY)
+    review = read_if_there(ReviewRecord, folder / REVIEW)
     if not record.used:
         raise MusedeepError(f"{folder / PRODUCT}: no exposure is in the cube; make the product again")
     return Finished(campaign, folder, record, quality, review, known)

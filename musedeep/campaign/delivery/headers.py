@@ -167,9 +167,8 @@ def _common(
     product: Finished, old: fits.Header, name: str, category: str, what: str, settings: DeliverySettings
 ) -> list[Card]:
     """Cards of every delivered FITS file."""
-    now = utc_now()
     cards: list[Card] = [
-        ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
+        ("DATE", utc_now(), "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         (
             "PIPEFILE",
             Path(product.record.cube).name if what == product.record.category else f"{what}.fits",

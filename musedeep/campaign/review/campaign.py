@@ -67,7 +67,7 @@ class Item:
     @property
     def seconds(self) -> float:
         """Exposure time in the cube [s]."""
-        return sum(one.exposure_time for one in self.product.used)
+        return self.product.seconds
 
     def value(self, *names: str) -> float | None:
         """A number of quality control, by the first of these names that it has; upper and lower case are one."""

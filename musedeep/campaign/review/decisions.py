@@ -15,7 +15,16 @@ from typing import Final, Literal, get_args
 from musedeep.campaign.review.campaign import Campaign, Item, content_of, digest
 from musedeep.campaign.review.plan_text import PlanText
 from musedeep.errors import MusedeepError
-from musedeep.quality.record import REVIEW, Decision, ProductRecord, ReviewRecord, State, read_record, write_record
+from musedeep.quality.record import (
+    REVIEW,
+    Decision,
+    ProductRecord,
+    ReviewRecord,
+    State,
+    now,
+    read_if_there,
+    write_record,
+)
 from musedeep.selection.campaign.plan_file import Method, Target
 from musedeep.storage.lock import output_lock
 from musedeep.storage.outputs import appearing_whole
@@ -43,6 +52,7 @@ class Wish:
 
     Attributes
     ----------
+    action : one of `Action`, which `decide` checks
     by : name of the reviewer
     text : comment, or reason
     exposure : to exclude, or to take back
@@ -50,7 +60,7 @@ class Wish:
     review_seen, plan_seen : `digest` of review.json and of the plan as the reviewer has seen them
     """
 
-    action: Action
+    action: str
     by: str
     text: str = ""
     exposure: str = ""
@@ -134,13 +144,11 @@ def _compare(path: Path, known: str) -> None:
 
 
 def _review_of(folder: Path) -> ReviewRecord:
-    path = folder / REVIEW
-    return read_record(ReviewRecord, path) if path.exists() else ReviewRecord()
+    return read_if_there(ReviewRecord, folder / REVIEW)
 
 
 def _with(review: ReviewRecord, wish: Wish, text: str, redo: list[str], state: State | None = None) -> ReviewRecord:
-    date = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    done = Decision(date=date, by=wish.by, action=wish.action, text=text)
+    done = Decision(date=now(), by=wish.by, action=wish.action, text=text)
     return ReviewRecord(
         state=state or STATES.get(wish.action, review.state), history=[*review.history, done], redo=redo
     )

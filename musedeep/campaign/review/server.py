@@ -157,7 +157,7 @@ def make_app(campaign: Campaign, pictures: Pictures, token: str, port: int, by: 
         item = item_of(product, version)
         typed = {name: request.form.get(name, "") for name in FIELDS}
         try:
-            decide(campaign, item, Wish(**typed))  # type: ignore[arg-type]  # `decide` checks the action
+            decide(campaign, item, Wish(**typed))
         except MusedeepError as error:
             now = item_of(product, version)
             return pages.product(now, visitor(str(error), typed)), 409 if isinstance(error, Conflict) else 400

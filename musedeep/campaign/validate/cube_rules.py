@@ -102,9 +102,10 @@ def wavelengths(file: OpenedFile) -> Iterator[Problem]:
     values = [value_of(header, key) for key in ("CRVAL3", "CRPIX3", "CD3_3", "NAXIS3")]
     unit = str(value_of(header, "CUNIT3") or "").strip().lower()
     scale = {"angstrom": 0.1, "nm": 1.0, "m": 1e9, "um": 1e3}.get(unit)
-    if scale is None or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+    numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if scale is None or len(numbers) != len(values):
         return
-    at, pixel, step, planes = (float(v) for v in values)  # type: ignore[arg-type]
+    at, pixel, step, planes = numbers
     ends = [scale * (at + (plane - pixel) * step) for plane in (1, planes)]
     for key, value, end in (("WAVELMIN", low, ends[0]), ("WAVELMAX", high, ends[1])):
         if value is not None and abs(value - end) > scale * abs(step):

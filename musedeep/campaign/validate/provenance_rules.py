@@ -20,7 +20,6 @@ from musedeep.selection.dates import mjd_of
 from musedeep.storage.fits.headers import number_or_none, primary_header, text_of, value_of
 
 _FILE: Final = re.compile(r"[^/\[\]]+")
-RAW_ENDINGS: Final = (".fits", ".fits.fz", ".fits.gz", "")
 
 
 def provenance_rules(file: OpenedFile) -> Iterator[Problem]:

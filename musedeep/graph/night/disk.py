@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from musedeep.declaration import Parameters, Recipe
 from musedeep.errors import MusedeepError
@@ -13,6 +13,9 @@ from musedeep.graph.night.discards import freed_by
 from musedeep.graph.night.plan import FrameSet, n_exposures, n_ifus
 from musedeep.recipes.registry import declared
 from musedeep.reduction.parameters import SAVE_FITS
+
+MEASURED: Final = (4750.0, 9350.0)
+"""Wavelengths of the frames on which sizes of products were measured [Angstrom]."""
 
 
 @dataclass
@@ -51,6 +54,10 @@ def products_of(one: FrameSet, parameters: Mapping[str, Any], save_fits: bool) -
     planes = 1.0
     if one.recipe == "muse_twilight" and given.get("dlambda", 0.0) > 0:  # others the recipe refuses
         planes = max((given["lambdamax"] - given["lambdamin"]) / given["dlambda"] / 16, 1.0)
+    if one.recipe == "muse_scipost":
+        low = max(given.get("lambdamin", 0.0), MEASURED[0])
+        high = max(min(given.get("lambdamax", MEASURED[1]), MEASURED[1]), low)
+        planes = (high - low) / (MEASURED[1] - MEASURED[0])
     sizes: dict[str, int] = {}
     for product in recipe.products:
         if product.nbytes and product.made_with(given):

@@ -19,6 +19,7 @@ from musedeep.quality.trails import Trail
 from musedeep.reduction.pictures import FAINT, INK, colour_bar, draw, grid, title
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
@@ -72,7 +73,7 @@ def _alignment(
         colour_bar(drawn, axes, "residual [noise of the exposure]", orientation="horizontal", location="bottom")
 
 
-def _shifts(axes, found: Sequence[Shift], limit: float) -> None:  # type: ignore[no-untyped-def]
+def _shifts(axes: "Axes", found: Sequence[Shift], limit: float) -> None:
     from matplotlib.patches import Circle
 
     known = [one for one in found if np.isfinite(one.size)]

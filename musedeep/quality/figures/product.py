@@ -19,7 +19,7 @@ from musedeep.quality.figures.sheets import Sheet, draw_sheet
 from musedeep.quality.histogram import FluxHistogram
 from musedeep.quality.record import ExposureRecord, Score, folder_name
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
-from musedeep.storage.outputs import make_directory, partial_name, replace_directory
+from musedeep.storage.outputs import leftovers, make_directory, partial_name, replace_directory
 
 CIRCLE = 1.0
 """Radius of the circles around sources [arcsec]."""
@@ -33,7 +33,7 @@ def draw_all(assessed: Assessed) -> dict[str, str]:
     folder = assessed.files.folder / "figures"
     partial = partial_name(folder)
     # what a killed run has left half made
-    for left in (*folder.parent.glob(".figures.*.part"), *folder.parent.glob(".figures.*.old")):
+    for left in (*leftovers(folder), *folder.parent.glob(".figures.*.old")):
         shutil.rmtree(left, ignore_errors=True)
     make_directory(partial)
     try:

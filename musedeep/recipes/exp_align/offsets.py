@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.field.source_pairs import Agreement, Shift, agreement, differences, likely_shift
+from musedeep.kernels.field.tangent import east_north
 from musedeep.recipes.exp_align.recipe import ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources
 from musedeep.sky_angles import ra_on_circle
@@ -133,13 +134,7 @@ class _Placed:
 
         Differences in right ascension are those on the circle of the centre's declination.
         """
-        ra, dec = self.centres[i]
-        cosine = math.cos(math.radians(dec))
-        first, second = (
-            np.column_stack([((east - ra + 180.0) % 360.0 - 180.0) * cosine, north - dec]) * 3600.0
-            for east, north in (self.places[k] for k in (i, j))
-        )
-        return first, second
+        return east_north(*self.places[i], self.centres[i]), east_north(*self.places[j], self.centres[i])
 
 
 def _brightest(sources: Sources) -> NDArray[np.intp]:

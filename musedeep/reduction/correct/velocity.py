@@ -20,6 +20,7 @@ a comment that says what it is; PIXTABLE RVCORR MJD the time that it is for.
 from typing import Final
 
 from musedeep.reduction.correct.never_twice import RVCORR, Recorded, refuse_velocity
+from musedeep.reduction.ephemeris import site, velocity
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.observation import Observation
 from musedeep.reduction.rows.source import Correction, Stepped
@@ -75,12 +76,12 @@ def correct_velocity(observation: Observation, rvcorr: str) -> list[Correction]:
     cards: list[Card] = [("SPECSYS", frame, "Spectral reference frame")]
     if rvcorr == "none":
         return [Recorded(*cards)]
-    velocity = velocity_to(rvcorr, observation)
+    moves = velocity_to(rvcorr, observation)
     cards += [
-        (RVCORR, velocity, f"[km/s] {name} correction, in the middle of the exposure"),
+        (RVCORR, moves, f"[km/s] {name} correction, in the middle of the exposure"),
         (f"{RVCORR} MJD", observation.middle, "MJD-OBS + EXPTIME / 2, UTC"),
     ]
-    return [Stretched(velocity, cards)]
+    return [Stretched(moves, cards)]
 
 
 def velocity_to(rvcorr: str, observation: Observation) -> float:
@@ -90,24 +91,5 @@ def velocity_to(rvcorr: str, observation: Observation) -> float:
     ----------
     rvcorr : bary, helio or geo: where the velocity is measured from then
     """
-    from astropy import units
-    from astropy.coordinates import EarthLocation, SkyCoord, solar_system_ephemeris
-    from astropy.time import Time
-    from astropy.utils import iers
-
-    site = EarthLocation.from_geodetic(
-        observation.longitude * units.deg, observation.latitude * units.deg, observation.elevation * units.m
-    )
-    with (
-        iers.conf.set_temp("auto_download", False),
-        iers.conf.set_temp("auto_max_age", None),
-        iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
-        solar_system_ephemeris.set("builtin"),
-    ):
-        time = Time(observation.middle, format="mjd", scale="utc", location=site)
-        place = SkyCoord(observation.ra * units.deg, observation.dec * units.deg, frame="icrs")
-        if rvcorr == "geo":
-            _, motion = site.get_gcrs_posvel(time)
-            return float(motion.dot(place.cartesian).to_value("km/s"))
-        kind = {"bary": "barycentric", "helio": "heliocentric"}[rvcorr]
-        return float(place.radial_velocity_correction(kind, obstime=time).to_value("km/s"))
+    where = site(observation.longitude, observation.latitude, observation.elevation)
+    return float(velocity(FRAMES[rvcorr][1], observation.ra, observation.dec, observation.middle, where))

@@ -14,7 +14,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from itertools import groupby
 from statistics import fmean, median
 from typing import Final, Literal
@@ -165,11 +165,6 @@ class Calibrations:
             by_tag.setdefault(one.tag, []).append(one)
         self._shelves = {tag: self._shelf(many) for tag, many in by_tag.items()}
 
-    @cached_property
-    def by_frame(self) -> dict[str, FrameSet]:
-        """The set of each frame."""
-        return {frame: one for one in self.sets for frame in one.frames}
-
     def choices(self, of: FrameSet, tag: str, without: Collection[str] = ()) -> list[Chosen]:
         """Calibrations of a raw tag for a set, the best first; `without` names keys of sets not to take."""
         return [self._chosen(of, tag, k) for k in self._order(of, tag, without)]
@@ -183,22 +178,6 @@ class Calibrations:
     def missing(self, of: FrameSet, without: Collection[str] = ()) -> list[str]:
         """Raw tags without which a set cannot be reduced, and that no set of the catalogue has."""
         return [tag for tag in required(of.tag) if not self._order(of, tag, without)]
-
-    def all_for(self, sets: Iterable[FrameSet], without: Collection[str] = ()) -> dict[FrameSet, dict[str, Chosen]]:
-        """The sets, and all that have to be reduced for them, each after those that it needs, with its calibrations."""
-        found: dict[FrameSet, dict[str, Chosen]] = {}
-
-        def add(one: FrameSet) -> None:
-            if one in found:
-                return
-            best = self.chosen(one, without)
-            for calibration in best.values():
-                add(calibration.calibration)
-            found[one] = best
-
-        for one in sets:
-            add(one)
-        return found
 
     def _shelf(self, sets: list[FrameSet]) -> _Shelf:
         kinds: dict[tuple[str, str], list[int]] = {}

@@ -4,13 +4,13 @@ Nothing is fetched; the built-in ephemeris and the Earth's rotation as astropy k
 than a hundredth of a degree.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
+from musedeep.reduction.ephemeris import own_tables, site, velocity
 
 Floats = NDArray[np.float64]
 
@@ -29,46 +29,20 @@ def barycentric_velocities(ra: Sequence[float], dec: Sequence[float], mjd: Seque
     """
     if not len(mjd):
         return np.empty(0)
-    with _own_tables():
-        from astropy import units
-        from astropy.coordinates import SkyCoord
-        from astropy.time import Time
-
-        time = Time(np.asarray(mjd, float), format="mjd", scale="utc", location=_site())
-        place = SkyCoord(np.asarray(ra, float) * units.deg, np.asarray(dec, float) * units.deg, frame="icrs")
-        velocities = place.radial_velocity_correction("barycentric", obstime=time).to_value("km/s")
-    return np.asarray(velocities, float)
+    places, dates = np.asarray([ra, dec], float), np.asarray(mjd, float)
+    found = velocity("barycentric", places[0], places[1], dates, site(LONGITUDE, LATITUDE, ELEVATION))
+    return np.asarray(found, float)
 
 
 def sun_altitudes(mjd: Sequence[float]) -> Floats:
     """Altitudes of the Sun at the telescope [deg], float64 (n,), without refraction; `mjd` in UTC."""
     if not len(mjd):
         return np.empty(0)
-    with _own_tables():
+    with own_tables():
         from astropy.coordinates import AltAz, get_sun
         from astropy.time import Time
 
         time = Time(np.asarray(mjd, float), format="mjd", scale="utc")
-        altitudes = get_sun(time).transform_to(AltAz(obstime=time, location=_site())).alt.to_value("deg")
+        horizon = AltAz(obstime=time, location=site(LONGITUDE, LATITUDE, ELEVATION))
+        altitudes = get_sun(time).transform_to(horizon).alt.to_value("deg")
     return np.asarray(altitudes, float)
-
-
-def _site() -> "object":
-    from astropy import units
-    from astropy.coordinates import EarthLocation
-
-    return EarthLocation.from_geodetic(LONGITUDE * units.deg, LATITUDE * units.deg, ELEVATION * units.m)
-
-
-@contextmanager
-def _own_tables() -> Iterator[None]:
-    from astropy.coordinates import solar_system_ephemeris
-    from astropy.utils import iers
-
-    with (
-        iers.conf.set_temp("auto_download", False),
-        iers.conf.set_temp("auto_max_age", None),
-        iers.conf.set_temp("iers_degraded_accuracy", "ignore"),
-        solar_system_ephemeris.set("builtin"),
-    ):
-        yield

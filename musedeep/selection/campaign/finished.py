@@ -45,9 +45,8 @@ def finished_products(campaign: Path, name: str) -> dict[str, Finished]:
                 "give the plan of each campaign a name of its own"
             )
         if record.name not in found or found[record.name].version < record.version:
-            seconds = sum(one.exposure_time for one in record.used)
             names = frozenset(one.name for one in record.exposures)
-            found[record.name] = Finished(record.version, names, seconds, record.method)
+            found[record.name] = Finished(record.version, names, record.seconds, record.method)
     return found
 
 

@@ -1,5 +1,6 @@
 """The checksums of a FITS file, read in pieces (FITS standard 4.0, appendix J)."""
 
+import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +25,8 @@ def data_sum(path: Path, unit: HeaderUnit) -> int:
     return total
 
 
-def pieces(  # type: ignore[no-untyped-def]
-    path: Path, stream, unit: HeaderUnit, size: int = _CHUNK, buffers: int = 1
+def pieces(
+    path: Path, stream: io.RawIOBase, unit: HeaderUnit, size: int = _CHUNK, buffers: int = 1
 ) -> Iterator[memoryview]:
     """The data of an HDU in pieces of whole blocks; raises as `data_sum`.
 

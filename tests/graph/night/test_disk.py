@@ -47,6 +47,10 @@ def test_products_count_by_exposures_ifus_and_parameters():
         products_of(science, {"save": ("individual",), "reduced": kind}, False) for kind in ("rows", "corrections")
     ]
     assert sizes[0]["PIXTABLE_REDUCED_"] > 50 * sizes[1]["PIXTABLE_REDUCED_"] > 0
+    narrow = products_of(science, {"save": ("cube",), "lambdamin": 5000.0, "lambdamax": 5046.0}, False)
+    whole = products_of(science, {"save": ("cube",), "lambdamin": 4000.0, "lambdamax": 10000.0}, False)
+    assert whole == products_of(science, {"save": ("cube",)}, False)
+    assert narrow["DATACUBE_FINAL"] == pytest.approx(whole["DATACUBE_FINAL"] / 100, rel=1e-3)
     masks = products_of(frame_set("muse_geometry", 0, 60, biases=2), {"saveimage": True}, False)
     # raw frames are uncompressed for one IFU after the other
     assert masks["MASK_REDUCED_"] == 120 * IMAGE and masks["raw frames"] == 60 * 36_000_000
