@@ -62,6 +62,23 @@ class CubeVoxels(Protocol):
         """The variances."""
 
 
+class Unflagged:
+    """An array without the voxels that another one flags."""
+
+    def __init__(self, data: Voxels, dq: Voxels) -> None:
+        self.shape, self.dtype, self._data, self._dq = data.shape, data.dtype, data, dq
+
+    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """See `Voxels.read_box`."""
+        values = self._data.read_box(z0, z1, y0, y1)
+        values[self._dq.read_box(z0, z1, y0, y1) != 0] = np.nan
+        return values
+
+    def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
+        """See `Voxels.read_stored`."""
+        return self.read_box(z0, z1, y0, y1).astype(self.dtype)
+
+
 def bands(array: Voxels, first: int = 0, last: int | None = None) -> Iterator[tuple[int, int]]:
     """Bands [z0, z1) of the planes [first, last), in order, that fit into memory and end where chunks do."""
     nz, ny, nx = array.shape
