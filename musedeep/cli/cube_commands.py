@@ -34,11 +34,9 @@ def export(
     from musedeep.cli.convert import export_store
     from musedeep.cli.cubes import export_cube, is_cube
 
-    if is_cube(Path(source)):
+    if for_ or is_cube(Path(source)):
         export_cube(Path(source), file, for_, overwrite)
         return
-    if for_:
-        raise UsageProblem(f"--for {for_}: {source} is no cube; leave it out, or give a cube")
     export_store(source, file, workers, overwrite)
 
 

@@ -61,6 +61,23 @@ def test_run_a_recipe_on_exposures(exposures, by_command, tmp_path, kind):
     np.testing.assert_array_equal(fits.getdata(tmp_path / "new/DATACUBE_FINAL.fits", "DATA"), by_command)
 
 
+def test_the_store_of_a_run_becomes_its_cube(exposures, tmp_path):
+    musedeep.combine(exposures[1], tmp_path, parameters={"save": ["cube", "zarr"]}, threads=1)
+    store = musedeep.open_cube(tmp_path / "DATACUBE_FINAL.zarr")
+    anew = {"CHECKSUM", "DATASUM", "DATAMD5", "DATE", "PIPEFILE", "HISTORY", ""}
+    with (
+        fits.open(tmp_path / "DATACUBE_FINAL.fits") as cube,
+        fits.open(store.write(tmp_path / "x.fits"), checksum=True) as made,
+    ):
+        for name in ("PRIMARY", "DATA", "STAT"):
+            headers = [{(c.keyword, c.value) for c in hdus[name].header.cards} for hdus in (cube, made)]
+            # sources are counted on the cube, after the store is written
+            changed = {key for key, _ in headers[0] ^ headers[1] if key not in anew and "ESO QC" not in key}
+            assert changed == ({"BUNIT"} if name == "STAT" else set()), name
+            if name != "PRIMARY":
+                np.testing.assert_array_equal(cube[name].data, made[name].data)
+
+
 def test_run_another_recipe(tmp_path):
     images = write_views(tmp_path, stars(25, 1), [(0.0, 0.0), (0.4, -0.3)])
     products = musedeep.run_recipe("muse_exp_align", {"IMAGE_FOV": images}, tmp_path / "a", parameters={"nbins": 60})

@@ -42,8 +42,8 @@ def test_export_still_takes_pixel_tables(tmp_path, capsys):
     assert run(["ingest", str(table), str(tmp_path / "t.zarr")]) == 0
     assert run(["export", str(tmp_path / "t.zarr"), str(tmp_path / "t.fits")]) == 0
     capsys.readouterr()
-    assert run(["export", str(tmp_path / "t.zarr"), str(tmp_path / "u.fits"), "--for", "viewers"]) == 2
-    assert "is no cube; leave it out, or give a cube" in one_line(capsys)
+    assert run(["export", str(tmp_path / "t.zarr"), str(tmp_path / "u.fits"), "--for", "viewers"]) == 1
+    assert "t.zarr: no cube store" in one_line(capsys)
     assert run(["export", str(table), str(tmp_path / "u.fits")]) == 1
     assert str(table) in one_line(capsys)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.makers import cube_pieces
+from tests.makers import cube_pieces, viewer_cubes
 from tests.makers.cube_pieces import FIRST, SHAPE, STEP
 
 PIECE = "pieces/piece-2-of-3"
@@ -49,3 +49,26 @@ def stitched(directory: Path) -> None:
 
     made, _ = write_dithers(directory, 2, step=0.0, slices=(1, 2), wavelength=(7000.0, 7008.0))
     run_pieces(made, directory / "pieces", 3, {"save": "cube,exposures"})
+
+
+def with_all(directory: Path) -> None:
+    """A cube with DQ and an image, CUBE.fits."""
+    viewer_cubes.write(directory / "CUBE.fits")
+
+
+def with_all_in_a_store(directory: Path) -> None:
+    """The same as a store, ALL.zarr."""
+    from musedeep.storage.cubes.content import read_content
+    from musedeep.storage.cubes.export import write_cube
+
+    with_all(directory)
+    write_cube(read_content(directory / "CUBE.fits"), directory / "ALL.zarr")
+    (directory / "CUBE.fits").unlink()
+
+
+def exports(cube: str) -> tuple[tuple[str, ...], ...]:
+    """The commands that convert a cube, or cut it."""
+    part = ("--pixel", "8,6", "--size", "1", "--lambda", "7010,7020")
+    return (
+        ("export", cube, JOINED, "--for", "viewers"), ("export", cube, JOINED_STORE), ("cutout", cube, JOINED, *part),
+    )  # fmt: skip

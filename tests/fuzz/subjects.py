@@ -245,6 +245,8 @@ SUBJECTS = (
         ),
         store_damage,
     ),
+    Subject("cube to export", cubes.with_all, "CUBE.fits", cubes.exports("CUBE.fits")),
+    Subject("cube store to export", cubes.with_all_in_a_store, "ALL.zarr", cubes.exports("ALL.zarr"), store_damage),
     Subject("piece of a combination", cubes.stitched, f"{PIECE}/DATACUBE_FINAL.fits", (STITCH,)),
     Subject("exposure map of a piece", cubes.stitched, f"{PIECE}/EXPOSURE_MAP.fits", (STITCH,)),
     Subject(
