@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -32,7 +33,7 @@ from tests.makers.star_cubes import typical
 FINE = 0.01
 """Step of the grid on which profiles are widened, arcsec."""
 SPAXEL = 0.2
-KINDS = {"bright": {}, "faint": {"bright": 4000.0}, "one star": {"n": 1}}
+KINDS: dict[str, dict[str, Any]] = {"bright": {}, "faint": {"bright": 4000.0}, "one star": {"n": 1}}
 
 
 def measured(path: Path) -> CubePsf:
@@ -51,7 +52,7 @@ def seeds(number: int) -> None:
                 began = time.process_time()
                 model = measured(path).measured[0].model
                 spent += time.process_time() - began
-                waves = np.linspace(*made.wavelengths[[0, -1]], 200)
+                waves = np.linspace(made.wavelengths[0], made.wavelengths[-1], 200)
                 worst.append(np.abs(model.fwhm_at(waves) / made.fwhm(waves) - 1.0).max())
                 exponent.append(np.abs(model.beta_at(waves) - made.beta(waves)).max())
             print(

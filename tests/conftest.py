@@ -1,7 +1,10 @@
 """Settings of all tests."""
 
 import os
+import shutil
 import signal
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +73,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return group(nodeid)
 
     return Groups(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Remove the temporary directories of a module's fixture after the module, or all of a lane would lie on disk."""
+    if fixturedef.scope != "module" or "tmp_path_factory" not in fixturedef.argnames:
+        return (yield)
+    place: Path = request.getfixturevalue("tmp_path_factory").getbasetemp()
+    before = set(place.iterdir())
+    made: set[Path] = set()
+
+    def remove() -> None:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
+
+    fixturedef.addfinalizer(remove)  # first, so that it comes after what the fixture itself does at its end
+    try:
+        return (yield)
+    finally:
+        made |= set(place.iterdir()) - before

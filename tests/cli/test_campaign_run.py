@@ -134,27 +134,33 @@ def contents(folder):
     return found
 
 
+def done_tasks(folder):
+    """How many tasks the journals of the nights have."""
+    journals = folder.glob("nights/*/*/.musedeep-night/done.jsonl")
+    return sum(path.read_bytes().count(b'{"task":') for path in journals)
+
+
 @pytest.mark.night
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_killed_run_goes_on_with_the_same_bits(campaign, tmp_path, seed):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), made_up_scipost.WAIT: "0.2"}
     command = [sys.executable, "-c", RUN, "campaign", "run", str(campaign.plan_file), "--threads", "2"]
-    began = time.monotonic()
     whole = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert whole.returncode == 0, whole.stderr
-    took = time.monotonic() - began
-    wanted = contents(campaign.folder)
+    wanted, tasks = contents(campaign.folder), done_tasks(campaign.folder)
     shutil.rmtree(campaign.folder)
-    killed = 0
-    for share in sorted(np.random.default_rng(seed).uniform(0.35, 1.0, 2)):
+    # after so many tasks, and so much later, however fast the machine is; the last one in the combination
+    random = np.random.default_rng(seed)
+    for number in (*sorted(random.choice(np.arange(1, tasks), 2, replace=False)), tasks):
         process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            process.wait(timeout=share * took)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
+        deadline = time.monotonic() + 200
+        while done_tasks(campaign.folder) < number:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        time.sleep(random.uniform(0.0, 0.1))
+        assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    assert killed
     last = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert last.returncode == 0, last.stderr
     assert contents(campaign.folder) == wanted

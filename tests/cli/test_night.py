@@ -162,6 +162,15 @@ def test_reduce_some_ifus_and_steps(night, made_up, capsys, tmp_path):
     assert names == ["MASTER_BIAS-07.fits", "MASTER_FLAT-07.fits", "TRACE_TABLE-07.fits"]
 
 
+def test_ifus_that_are_not_wanted_are_not_missed(night, made_up, capsys):
+    # the twilight flats hold IFU 7, too, which has no calibrations here
+    command = ["reduce", str(night), "--ifus", "3", "--until", "twilight", "--set", "muse_twilight.losing=7"]
+    for words in ("5 tasks, 5 done now, 0 earlier, 0 failed", "5 tasks, 0 done now, 5 earlier, 0 failed"):
+        assert run(command) == 0
+        captured = capsys.readouterr()
+        assert words in captured.out and "went on without" not in captured.err
+
+
 def test_a_failure_is_reported_with_what_it_stops(night, made_up, capsys):
     assert run(["reduce", str(night), "--until", "wavecal", "--set", "muse_flat.failing=flat-03"]) == 1
     captured = capsys.readouterr()

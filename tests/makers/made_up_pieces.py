@@ -35,6 +35,8 @@ def piece(call, looked, ifu):
 def finish(call, looked, pieces):
     found = dict(zip(looked.ifus, pieces, strict=True))
     lost = {ifu: f"IFU {ifu}: {made}" for ifu, made in found.items() if isinstance(made, MusedeepError)}
+    if call.parameters.losing and call.parameters.losing not in found:  # raw frames hold it, calibrations do not
+        lost[call.parameters.losing] = f"IFU {call.parameters.losing}: no MASTER_BIAS"
     text = " ".join(made for ifu, made in found.items() if ifu not in lost)
     digest = hashlib.sha256(f"{call.parameters.order} {text}".encode())
     for paths in call.frames.values():

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.reference
 Y = np.arange(1.0, 4113.0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def raw(tmp_path_factory):
     """Three biases, darks and flats of IFU 1."""
     directory = tmp_path_factory.mktemp("raw")
@@ -39,7 +39,7 @@ def musedeep(directory: Path, recipe: str, frames: list[tuple[Path, str]], *opti
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def biases(raw, esorex_recipe, tmp_path_factory):
     """Master biases of both pipelines."""
     directory = tmp_path_factory.mktemp("bias")
@@ -61,7 +61,7 @@ def merged(directory: Path, source: Path) -> Path:
     return directory / "MASTER_BIAS.fits"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def flats(raw, biases, esorex_recipe, tmp_path_factory):
     """Master flats of both pipelines, each with the master bias of the OTHER one, ours in a file of many IFUs."""
     directory = tmp_path_factory.mktemp("flat")
@@ -112,7 +112,7 @@ def test_bias(biases):
     assert [k for k in theirs if k not in header and k != "COMMENT"] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def darks(raw, biases, esorex_recipe, tmp_path_factory):
     """Master darks of both pipelines and their models."""
     directory = tmp_path_factory.mktemp("dark")

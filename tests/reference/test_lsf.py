@@ -36,7 +36,7 @@ def widths(cube):
     return np.array([full_widths(one, OFFSETS[1] - OFFSETS[0]) for one in cube])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ours(night, tmp_path_factory):
     directory = tmp_path_factory.mktemp("lsf")
     sof = str(night.directory / "sof" / "lsf-01.sof")
@@ -44,7 +44,7 @@ def ours(night, tmp_path_factory):
     return directory / "LSF_PROFILE-01.fits"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cubes(night, ours):
     """Profiles of the reference, ours, and the truth."""
     theirs = fits.getdata(night.product("LSF_PROFILE", 1), 1).astype(float)

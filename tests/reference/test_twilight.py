@@ -32,18 +32,18 @@ def musedeep(directory: Path, recipe: str, frames: list[tuple[str, str]], *optio
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def frames(night):
     return set_of_frames(night.directory / "sof" / "twilight.sof")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def as_reference(frames, tmp_path_factory):
     """Our products with the vignetting as the reference sees it."""
     return musedeep(tmp_path_factory.mktemp("twilight") / "same", "muse_twilight", frames)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ours(frames, tmp_path_factory):
     """Our products with the vignetting as it is."""
     return musedeep(tmp_path_factory.mktemp("twilight") / "ours", "muse_twilight", frames, "--vignloss=true")

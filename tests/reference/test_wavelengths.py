@@ -43,7 +43,7 @@ def ours(directory, night, ifu, *options):
     return directory / f"WAVECAL_TABLE-{ifu:02d}.fits"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def solutions(night, tmp_path_factory):
     """Our tables of both IFUs, with residuals."""
     directory = tmp_path_factory.mktemp("wavecal")

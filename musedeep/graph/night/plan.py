@@ -27,6 +27,7 @@ class FrameSet:
     directory : of the products, below that of the night; empty: there
     exposure : number of the exposure, of a recipe on single ones; 0: none
     parameters : (name, value) of this set alone, before those of the recipe in the whole night
+    ifus : those that are wanted of a recipe on all of them; empty: all that the frames hold
     """
 
     name: str
@@ -38,6 +39,7 @@ class FrameSet:
     directory: str = ""
     exposure: int = 0
     parameters: tuple[tuple[str, str], ...] = ()
+    ifus: tuple[int, ...] = ()
 
     def settings(self, common: Parameters) -> Parameters:
         """Its parameters, where the recipe has some in the whole night; MusedeepError for a wrong one."""

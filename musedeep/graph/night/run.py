@@ -447,6 +447,9 @@ class _Run:
     def _end(self, task: Task, result: TaskResult) -> None:
         failure = result.failure
         key = self.keys[task.name]
+        if task.frames.ifus:  # raw frames may hold others, which have no calibrations then
+            lost = {ifu: why for ifu, why in result.lost.items() if ifu in task.frames.ifus}
+            result = replace(result, lost=lost)
         if result.lost and not failure:
             key = without(key, result.lost)
             self.outcome.lost[task.name] = "; ".join(result.lost[ifu] for ifu in sorted(result.lost))

@@ -327,7 +327,10 @@ class _Association:
                 path for tag, (maker, _) in makers().items() if maker is recipe for path in self._paths(tag, ifus)
             ]
         ifu = ifus[0] if recipe.scope is Scope.IFU else 0
-        new = FrameSet(name, recipe.step, recipe.name, ifu, tuple(frames), tuple(products), directory, exposure)
+        chosen = tuple(ifus) if self.wish.ifus and not ifu else ()
+        new = FrameSet(
+            name, recipe.step, recipe.name, ifu, tuple(frames), tuple(products), directory, exposure, ifus=chosen
+        )
         self.night.sets.append(new)
         self.made.setdefault(recipe.step, []).append(new)
         return products
