@@ -82,10 +82,10 @@ def _run(path: Path, target: Path, request: "PsfRequest", plots: bool, dry_run: 
     image: Image | None = None
     if found.fields:
         image = (read_plane(cube.header, path).cards(), field_map(found.fields))
+    with_cards(cube, target, keyword_cards(models), KEYWORDS, {"FIELDMAP": image})
     write_tables(table, found, cube.primary, overwrite)
     if plots:
         draw_psf(picture, found, str(cube.primary.get("OBJECT", path.name)) or path.name, overwrite)
-    with_cards(cube, target, keyword_cards(models), KEYWORDS, {"FIELDMAP": image})
     print(f"{target}: FSF keywords{' and FIELDMAP' if found.fields else ''} written; stars: {table}")
 
 

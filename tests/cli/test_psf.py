@@ -203,4 +203,4 @@ def test_full_disk(cube, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert "disk full while writing cube.fits" in said[-1]
     assert cube.read_bytes() == before
-    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+    assert list(tmp_path.iterdir()) == [cube]

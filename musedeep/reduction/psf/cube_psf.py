@@ -175,5 +175,9 @@ def _fit(
     measured = measure(stamps.of(chosen), middle[chosen], out.candidates.usual, choice)
     stars = index[chosen]
     out.measured.append(measured)
+    if stars.size and measured.kept.sum() == 1:
+        LOG.warning(
+            "one star alone: nothing tells whether it is wider than the PSF; look at its residuals in the table"
+        )
     out.candidates.why[stars[~measured.kept]] = DISAGREES
     out.excess[stars], out.error[stars], out.residual[stars] = measured.excess, measured.error, measured.residual

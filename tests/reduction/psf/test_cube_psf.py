@@ -19,7 +19,7 @@ def errors(made, psf, field=0):
     return np.abs(model.fwhm_at(made.wavelengths) / made.fwhm(made.wavelengths) - 1.0)
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_width_at_all_wavelengths(tmp_path, seed):
     made = typical(seed)
     psf = measured(made.write(tmp_path / "cube.fits"))
