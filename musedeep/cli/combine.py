@@ -51,21 +51,10 @@ def combine_selection(
     from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)
-    from musedeep.graph.combine.exp_combine import PieceRequest, Request
+    from musedeep.api.runs import selected
+    from musedeep.graph.combine.exp_combine import PieceRequest
 
-    whole = Request(
-        pixel_tables=chosen.exposures,
-        parameters=chosen.parameters,
-        parameter_texts=chosen.parameter_texts,
-        output=output or chosen.output,
-        offset_list=chosen.offset_list,
-        output_wcs=chosen.output_wcs,
-        filter_list=chosen.filter_list,
-        memory=memory,
-        combined_format=chosen.combined_format,
-        scratch=resources.scratch,
-        scratch_bytes=scratch_bytes,
-    )
+    whole = selected(chosen, output, memory, scratch=resources.scratch, scratch_bytes=scratch_bytes)
     if resources.report and shares and len(shares) > 1:
         raise UsageProblem("--report: of which piece? make them one by one, with --piece")
     if shares is None:

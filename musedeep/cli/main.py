@@ -12,7 +12,9 @@ import typer
 
 from musedeep import __version__
 from musedeep.cli.campaign_commands import campaign, catalogue, qc
+from musedeep.cli.cube_commands import cutout, export
 from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.psf import psf
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
 
@@ -240,17 +242,8 @@ def ingest(
     ingest_files([Path(p) for p in paths[:-1]], paths[-1], workers, overwrite)
 
 
-@app.command()
-def export(
-    store: Annotated[str, typer.Argument(help="Pixel-table store: path or URL.", show_default=False)],
-    file: Annotated[Path, typer.Argument(help="FITS file to make.", show_default=False)],
-    workers: IngestWorkers = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Convert a pixel-table store back into a FITS pixel table."""
-    from musedeep.cli.convert import export_store
-
-    export_store(store, file, workers, overwrite)
+app.command()(export)
+app.command()(cutout)
 
 
 @app.command()
@@ -401,6 +394,43 @@ def validate(
     return validate_command(paths, raw or [], json, checksums)
 
 
+@app.command("sky-residuals")
+def sky_residuals(
+    cube: Annotated[Path, typer.Argument(help="Cube, FITS or store.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="FITS cube, or a store (.zarr); default: CUBE_SKYRES.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Image that is not 0 on sources, or SKY_MASK; default: by their continuum."),
+    ] = None,
+    segments: Annotated[
+        str, typer.Option(help="Of wavelength: auto, one, paper, or limits, for example 5400,7200.")
+    ] = "auto",
+    components: Annotated[int | None, typer.Option(min=0, help="Of each segment; default: as many as show.")] = None,
+    eigenspectra: Annotated[Path | None, typer.Option(metavar="FILE", help="Components of another cube.")] = None,
+    save_eigenspectra: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the components.")] = None,
+    keep_level: Annotated[
+        bool, typer.Option("--keep-level", help="Leave the median of the sky of each plane.")
+    ] = False,
+    scale_variance: Annotated[
+        bool, typer.Option("--scale-variance", help="Scale STAT to what is left in the sky of each plane.")
+    ] = False,
+    memory: Memory = "4GiB",
+    threads: IngestWorkers = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Subtract the sky residuals of a finished cube by principal components (Soto et al. 2016)."""
+    from musedeep.cli.sky_residuals import SkyResidualsOptions, sky_residuals_command
+
+    options = SkyResidualsOptions(
+        output, mask, segments, components, eigenspectra, save_eigenspectra, keep_level, scale_variance,
+        memory, threads, overwrite,
+    )  # fmt: skip
+    sky_residuals_command(cube, options)
+
+
+app.command()(psf)
 for part in (simulate, catalogue, campaign, qc):
     app.add_typer(part)
 

@@ -94,10 +94,17 @@ class Detector:
         out[self.dead_y - 1, self.dead_x - 1] = 0.05
         return out
 
-    def expose(self, light: NDArray[np.float64] | None, seconds: float, rng: np.random.Generator) -> NDArray[np.uint16]:
+    def expose(
+        self,
+        light: NDArray[np.float64] | None,
+        seconds: float,
+        rng: np.random.Generator,
+        non_linearity: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.uint16]:
         """A raw image with pre- and overscan, uint16 (4240, 4224), after `seconds`, with the noise of `rng`.
 
         `light` has the expected electrons of light, float64 (n_rows, n_columns); None: the shutter is closed.
+        `non_linearity` has a and b of `monitoring.non_linearity`, float64 (4, 2); None: a linear detector.
         """
         # the noise of a user's cube can make light negative
         expected = np.zeros((N_ROWS, N_COLUMNS)) if light is None else np.maximum(light, 0.0)
@@ -110,6 +117,11 @@ class Detector:
             add_tracks(charge, *_tracks(rng, seconds))
         if self.effects.saturation:
             np.minimum(charge, FULL_WELL, out=charge)
+        if non_linearity is not None:
+            for k, (a, b) in enumerate(non_linearity):
+                part = charge[_quadrant(k)]
+                unit = part / 1e5
+                part *= 1.0 - unit * (a - b * unit)
         return self._read_out(charge, rng)
 
     def _read_out(self, charge: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.uint16]:
@@ -120,9 +132,7 @@ class Detector:
             right, upper = k in (1, 2), k in (2, 3)
             electrons = np.zeros((height, width))
             # 32 pixels of prescan at the outer sides, 32 of overscan at the inner ones
-            electrons[BORDER:-BORDER, BORDER:-BORDER] = charge[
-                upper * HALF_ROWS : (1 + upper) * HALF_ROWS, right * HALF_COLUMNS : (1 + right) * HALF_COLUMNS
-            ]
+            electrons[BORDER:-BORDER, BORDER:-BORDER] = charge[_quadrant(k)]
             if self.effects.read_noise:
                 noise = rng.standard_normal((height, width), dtype=np.float32) * np.float32(quadrant.read_noise)
             else:
@@ -151,6 +161,15 @@ class Detector:
         hot = Table({"x": self.hot_x, "y": self.hot_y, "rate": self.hot_rate})
         hot.meta["comment"] = "trimmed pixels from 1, electrons/hour"
         return {"detector": quadrants, "hot-pixels": hot, "dead-pixels": Table({"x": self.dead_x, "y": self.dead_y})}
+
+
+def _quadrant(k: int) -> tuple[slice, slice]:
+    """Rows and columns of port k + 1 on the trimmed image."""
+    right, upper = k in (1, 2), k in (2, 3)
+    return (
+        slice(upper * HALF_ROWS, (1 + upper) * HALF_ROWS),
+        slice(right * HALF_COLUMNS, (1 + right) * HALF_COLUMNS),
+    )
 
 
 def raw_position(x: NDArray[np.int64], y: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

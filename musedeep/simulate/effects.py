@@ -33,6 +33,7 @@ class Effects:
     barycentric_velocity: bool = True
     raman: bool = True
     slice_flux: bool = True
+    non_linearity: bool = True
 
 
 def effects_without(names: list[str]) -> Effects:

@@ -35,7 +35,8 @@ class Exposure:
     Attributes
     ----------
     index : number in the night, unique; with the night's seed it makes the noise
-    kind : raw tag of manual table 6.1: BIAS DARK FLAT ILLUM ARC ARC_LSF MASK SKYFLAT STD SKY OBJECT ASTROMETRY
+    kind : raw tag of manual table 6.1: BIAS DARK FLAT ILLUM ARC ARC_LSF MASK SKYFLAT STD SKY OBJECT ASTROMETRY,
+        or ILLUMFLAT LINGAIN_LAMP_OFF LINGAIN_LAMP_ON AMPL
     date_obs : start, ISO 8601 with milliseconds (UT)
     mjd : start
     exposure_time : s

@@ -11,7 +11,8 @@ from musedeep.simulate.atmosphere import Atmosphere
 from musedeep.simulate.component import Component, CubeComponent
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.exposure import Exposure
-from musedeep.simulate.lamps import arc_lamp, continuum_lamp, twilight, vignetting
+from musedeep.simulate.lamps import LAMP_KINDS, MONITORING_RATE, arc_lamp, continuum_lamp, twilight, vignetting
+from musedeep.simulate.monitoring import non_linearity, open_time
 from musedeep.simulate.optics import PIXEL_SCALE, IfuOptics, Instrument, stream
 from musedeep.simulate.pinholes import pinhole_mask
 from musedeep.simulate.pointing import Pointing, airmass, middle, point
@@ -23,7 +24,7 @@ from musedeep.simulate.sky import sky_components
 from musedeep.simulate.slice_flux import slice_flux
 from musedeep.simulate.velocity import barycentric_velocity
 
-DARK_KINDS = ("BIAS", "DARK")
+DARK_KINDS = ("BIAS", "DARK", "LINGAIN_LAMP_OFF")
 SCENE_KINDS = ("OBJECT", "SKY", "STD", "ASTROMETRY")
 NOISE = 5
 """Purpose of the random numbers of an exposure, beside those of optics.py."""
@@ -54,12 +55,20 @@ def simulate_ifu(
     for exposure in exposures:
         if exposure.kind in DARK_KINDS:
             light = None
+        elif exposure.kind == "LINGAIN_LAMP_ON":
+            # of one second, for all of a series
+            one = replace(exposure, exposure_time=1.0)
+            if rendered is None or before is None or not _same_light(before, one):
+                rendered, before = expected_light(one, optics, instrument, effects, seed, response), one
+            light = rendered * open_time(exposure)
         elif rendered is not None and before is not None and _same_light(before, exposure):
             light = rendered
         else:
             light = rendered = expected_light(exposure, optics, instrument, effects, seed, response)
             before = exposure
-        yield exposure, optics.detector.expose(light, exposure.exposure_time, stream(seed, NOISE, exposure.index, ifu))
+        rng = stream(seed, NOISE, exposure.index, ifu)
+        curve = non_linearity(seed, ifu, effects) if exposure.kind == "LINGAIN_LAMP_ON" else None
+        yield exposure, optics.detector.expose(light, exposure.exposure_time, rng, curve)
 
 
 def expected_light(
@@ -119,7 +128,9 @@ def light_of(exposure: Exposure, instrument: Instrument, effects: Effects, seed:
     Raises MusedeepError for an unknown kind of exposure or lamp, and for an exposure of the sky without a scene.
     """
     spaxel = PIXEL_SCALE[instrument.mode[:3]]
-    if exposure.kind in ("FLAT", "ILLUM"):
+    if exposure.kind == "LINGAIN_LAMP_ON":
+        return Light([*continuum_lamp(effects, spaxel, MONITORING_RATE)], None, False)
+    if exposure.kind in LAMP_KINDS:
         return Light([*continuum_lamp(effects, spaxel)], None, False)
     if exposure.kind in ("ARC", "ARC_LSF"):
         return Light([*arc_lamp(exposure.lamp or "", effects, spaxel)], None, False)

@@ -7,6 +7,8 @@ from astropy.io import fits
 from musedeep.instrument import ELEVATION, LATITUDE, LONGITUDE
 from musedeep.simulate.detector import BORDER, HALF_COLUMNS, HALF_ROWS, N_COLUMNS, N_ROWS, Detector
 from musedeep.simulate.exposure import Exposure, Observation, Template
+from musedeep.simulate.lamps import LAMP_KINDS
+from musedeep.simulate.monitoring import ampl_cards
 from musedeep.simulate.optics import PIXEL_SCALE
 from musedeep.simulate.pinholes import ENCODER_STEPS, FOCAL_SCALE, mask_position
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, parallactic_angle
@@ -25,8 +27,13 @@ DPR: Final = {
     "ASTROMETRY": ("CALIB", "ASTROMETRY"),
     "SKY": ("SCIENCE", "SKY"),
     "OBJECT": ("SCIENCE", "OBJECT"),
+    "ILLUMFLAT": ("CALIB", "FLAT,LAMP,ILLUM"),
+    "LINGAIN_LAMP_OFF": ("CALIB", "BIAS,LINGAIN"),
+    "LINGAIN_LAMP_ON": ("CALIB", "FLAT,LAMP,LINGAIN"),
+    "AMPL": ("CALIB", "FLAT,LAMP,AMPL"),
 }
-"""DPR CATG and DPR TYPE of each raw tag (manual, table 6.1, and ESO's classification rules for the LSF series)."""
+"""DPR CATG and DPR TYPE of each raw tag (manual, table 6.1, and ESO's classification rules for the LSF series); made up
+for LINGAIN_LAMP_OFF, LINGAIN_LAMP_ON and AMPL, which neither has."""
 
 TEMPLATES: Final = {
     "BIAS": "MUSE_cal_bias",
@@ -41,6 +48,10 @@ TEMPLATES: Final = {
     "ASTROMETRY": "MUSE_{field}_cal_astrom",
     "SKY": "MUSE_{field}_obs_genericoffset",
     "OBJECT": "MUSE_{field}_obs_genericoffset",
+    "ILLUMFLAT": "MUSE_{field}_cal_illum",
+    "LINGAIN_LAMP_OFF": "MUSE_cal_detmon",
+    "LINGAIN_LAMP_ON": "MUSE_cal_detmon",
+    "AMPL": "MUSE_{field}_cal_ampl",
 }
 """TPL ID of each raw tag: ESO's rules tell FLAT and ILLUM apart by it."""
 
@@ -113,6 +124,9 @@ def primary_header(exposure: Exposure, template: Template | None = None) -> fits
         header[name] = (value, comment)
     for name, value in hierarch:
         header[f"HIERARCH ESO {name}"] = value
+    if exposure.kind == "AMPL":
+        for name, reading, comment in ampl_cards(exposure):
+            header[f"HIERARCH ESO {name}"] = reading, comment
     if scene is not None and exposure.satellite and exposure.observation is None:
         header["COMMENT"] = "a satellite crossed the field"
     if exposure.observation is not None:
@@ -162,7 +176,7 @@ def _instrument_cards(exposure: Exposure) -> list[tuple[str, Any]]:
         ("INS LAMPNUM", len(LAMPS)),
     ]
     for number, name in enumerate(LAMPS, 1):
-        if exposure.kind in ("FLAT", "ILLUM"):
+        if exposure.kind in LAMP_KINDS:
             on = number <= 2
         elif exposure.kind == "MASK":
             on = number in (3, 5)

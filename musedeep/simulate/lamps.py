@@ -16,6 +16,8 @@ from musedeep.statics.load import load_arc_lines
 
 Array = NDArray[np.float64]
 
+LAMP_KINDS: Final = ("FLAT", "ILLUM", "ILLUMFLAT", "AMPL", "LINGAIN_LAMP_ON")
+"""Exposures of the continuum lamps."""
 ARC_TIME: Final = {"Ne": 0.539, "Xe": 8.76, "HgCd": 1.012}
 """Usual exposure times of the arc lamps (real frames, ESO archive), s."""
 FLAT_TIME: Final = 1.155
@@ -24,6 +26,8 @@ ARC_PEAK: Final = 45000.0
 """Electrons in the peak of the brightest line of a lamp, in an exposure of the usual time."""
 FLAT_PEAK: Final = 40500.0
 """Electrons in a pixel of the continuum lamp at its brightest, in an exposure of the usual time."""
+MONITORING_RATE: Final = 3500.0
+"""Electrons a second in a pixel of the dimmed continuum lamp at its brightest, when the detectors are monitored."""
 TWILIGHT_RATE: Final = 9000.0
 """Electrons in a pixel of the twilight at its brightest, in `TWILIGHT_TIME`."""
 TWILIGHT_TIME: Final = 5.0
@@ -72,15 +76,15 @@ def vignetting(x: Array, y: Array) -> Array:
     return np.asarray(1.0 - 0.12 * (1.0 - depth / 9.0) ** 2)
 
 
-def continuum_lamp(effects: Effects, spaxel: float = SPAXEL) -> list[Component]:
-    """The continuum lamps that FLAT and ILLUM exposures are lit with; `spaxel` is its side, arcsec."""
+def continuum_lamp(effects: Effects, spaxel: float = SPAXEL, rate: float = FLAT_PEAK / FLAT_TIME) -> list[Component]:
+    """The continuum lamps that flats are lit with; `spaxel` is its side, arcsec, `rate` that of the brightest pixel."""
+    return [Component("continuum lamp", continuum_only(continuum_light(spaxel, rate)), _lit(effects), "field")]
+
+
+def continuum_light(spaxel: float = SPAXEL, rate: float = FLAT_PEAK / FLAT_TIME) -> Array:
+    """Photons a second, Angstrom and square arcsec of the continuum lamps at the wavelengths `FINE`."""
     # a halogen lamp with the blue lamp beside it: flatter than one black body
-    planck = _planck(3200.0) + 0.35 * _planck(5500.0)
-    return [
-        Component(
-            "continuum lamp", continuum_only(_level(planck, FLAT_PEAK / FLAT_TIME, spaxel)), _lit(effects), "field"
-        )
-    ]
+    return _level(_planck(3200.0) + 0.35 * _planck(5500.0), rate, spaxel)
 
 
 def arc_lamp(lamp: str, effects: Effects, spaxel: float = SPAXEL) -> list[Component]:

@@ -143,11 +143,11 @@ def _pattern(sources: list[Source], weight: Array, atmosphere: Atmosphere) -> Pa
         )
     xi, eta = (np.array([getattr(source, axis) for source in sources], np.float64) for axis in ("xi", "eta"))
     fwhm = float(atmosphere.seeing_fwhm(np.array(FINE[0])))
-    reach = np.array([_reach(float(source.scale * source.template.max()), fwhm) for source in sources])
+    reach = np.array([star_reach(float(source.scale * source.template.max()), fwhm) for source in sources])
     return Stars(xi, eta, weight, reach, atmosphere.seeing_fwhm)
 
 
-def _reach(flux: float, fwhm: float) -> float:
+def star_reach(flux: float, fwhm: float) -> float:
     """Radius (arcsec) at which a star of some flux falls below `FAINT`: at least 6 widths, at most 40 arcsec."""
     radius = np.geomspace(6.0 * fwhm, max(min(40.0, 60.0 * fwhm), 7.0 * fwhm), 60)
     below = np.flatnonzero(flux * moffat(np.square(radius), np.array(fwhm)) < FAINT)

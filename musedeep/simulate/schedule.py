@@ -11,6 +11,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import LATITUDE, N_IFUS
 from musedeep.simulate.exposure import Exposure
 from musedeep.simulate.lamps import ARC_TIME, FLAT_TIME, TWILIGHT_TIME
+from musedeep.simulate.monitoring import series_times
 from musedeep.simulate.optics import CALIBRATION_TEMPERATURE, stream
 from musedeep.simulate.pinholes import MASK_TIME
 from musedeep.simulate.pointing import SECONDS_PER_DAY, airmass, local_sidereal_time, zenith_distance
@@ -305,13 +306,25 @@ def _beside(dec: float) -> float:
     return dec + 0.1 if dec < 0.0 else dec - 0.1
 
 
+def _monitoring(clock: Clock, kind: str, mode: str, number: int) -> list[Exposure]:
+    """Exposures that monitor the detectors; those with the lamp follow the dark ones."""
+    times = [0.0] * number if kind == "LINGAIN_LAMP_OFF" else [FLAT_TIME] * number
+    if kind == "LINGAIN_LAMP_ON":
+        clock = Clock(clock.mjd + 0.05)
+        clock.index = 100
+        times = [seconds for seconds in series_times(number) for _ in range(2)]
+    made = [clock.take(seconds) for seconds in times]
+    return [Exposure(kind=kind, mode=mode, instrument_temperature=CALIBRATION_TEMPERATURE, **one) for one in made]
+
+
 DAY_COUNTS: Final = {
     "BIAS": "biases", "DARK": "darks", "FLAT": "flats", "ARC": "arcs", "ARC_LSF": "lsf_arcs", "MASK": "masks",
 }  # fmt: skip
 NIGHT_COUNTS: Final = {
     "SKYFLAT": "twilights", "STD": "standards", "ASTROMETRY": "fields", "SKY": "skies", "OBJECT": "objects",
 }  # fmt: skip
-KINDS: Final = (*DAY_COUNTS, "ILLUM", *NIGHT_COUNTS)
+MONITORING: Final = ("LINGAIN_LAMP_OFF", "LINGAIN_LAMP_ON", "AMPL")
+KINDS: Final = (*DAY_COUNTS, "ILLUM", "ILLUMFLAT", *NIGHT_COUNTS, *MONITORING)
 """Types of raw frames, and what of `Counts` belongs to them."""
 
 
@@ -324,7 +337,7 @@ def single_frames(
     ----------
     kind : one of `KINDS`
     mode : INS MODE
-    number : how many; of each lamp for arcs
+    number : how many; of each lamp for arcs, pairs of one exposure time each for LINGAIN_LAMP_ON
     seed : of dithers, pointing errors and weather
     lamp : of arcs; None: each
     scene : what OBJECT exposures look at, and beside which SKY exposures lie
@@ -341,8 +354,10 @@ def single_frames(
         counts = Counts(biases=0, darks=0, flats=0, arcs=0, dark_time=exposure_time or Counts.dark_time)
         day = day_calibrations(Clock(FIRST_DAY + 0.55), mode, replace(counts, **{DAY_COUNTS[kind]: number}))
         return [exposure for exposure in day if lamp is None or exposure.lamp == lamp]
+    if kind in MONITORING:
+        return _monitoring(Clock(FIRST_DAY + 0.55), kind, mode, number)
     night = _night_of(scene.ra)
-    if kind == "ILLUM":
+    if kind in ("ILLUM", "ILLUMFLAT"):
         clock = Clock(night + MIDNIGHT)
         made = [clock.take(FLAT_TIME) for _ in range(number)]
         return [Exposure(kind=kind, mode=mode, instrument_temperature=11.2, **taken) for taken in made]

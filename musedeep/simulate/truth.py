@@ -15,6 +15,7 @@ from musedeep.kernels.field.tangent import sky_position
 from musedeep.simulate.effects import Effects
 from musedeep.simulate.efficiency import efficiency
 from musedeep.simulate.exposure import Exposure
+from musedeep.simulate.monitoring import monitoring_tables
 from musedeep.simulate.optics import Instrument
 from musedeep.simulate.pointing import airmass, middle, parallactic_angle
 from musedeep.simulate.raman import has_raman_light, raman_light
@@ -54,6 +55,8 @@ def write_truth(
     for ifu in instrument.ifus:
         for name, table in instrument.ifu(ifu).truth_tables().items():
             _write(table, directory / f"{name}-{ifu:02d}.ecsv")
+    for name, table in monitoring_tables(instrument, effects, seed, exposures).items():
+        _write(table, directory / f"{name}.ecsv")
     _write(instrument.geometry_table(), directory / "geometry.ecsv")
     wavelength = FINE[::50]
     curve = Table({"wavelength": wavelength, "efficiency": efficiency(wavelength, instrument.mode)})

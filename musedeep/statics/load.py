@@ -180,6 +180,16 @@ def load_extinction() -> Extinction:
     return Extinction(_fixed(table["lambda"]), _fixed(table["extinction"]))
 
 
+@cache
+def load_photodiodes() -> tuple[Floats, Floats, Floats]:
+    """Wavelengths from 4600 to 9400 Angstrom, and what the two photodiodes of the calibration unit give there.
+
+    Currents per power density in the focal plane, A / (W/cm2).
+    """
+    wavelength, one, two = _numbers("photodiodes", ("lambda", "diode1", "diode2"))
+    return wavelength, one, two
+
+
 def standard_names() -> tuple[str, ...]:
     """The standard stars there are, in the order of the manual."""
     return tuple(read_table("standards").colnames[1:])

@@ -201,6 +201,7 @@ HEAVY = ["numpy", "astropy", "numba", "scipy", "dask", "distributed", "zarr", "p
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
+        ("musedeep", HEAVY),
         ("musedeep.cli.main", HEAVY),
         ("musedeep.storage.raw.frames", ["numba"]),
         ("musedeep.graph.night.task", ["numba"]),

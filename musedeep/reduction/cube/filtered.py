@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
@@ -22,7 +22,7 @@ from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.calibrations.filters import Filter, filter_names, read_filters
 from musedeep.storage.cubes.cube_axes import CubeAxes
 from musedeep.storage.cubes.open_cube import OpenCube
-from musedeep.storage.cubes.voxels import Voxels
+from musedeep.storage.cubes.voxels import Unflagged, Voxels
 from musedeep.storage.fits.header_cards import Card, card, extension_cards, header_of, utc_now
 from musedeep.storage.fits.headers import value_of
 
@@ -34,23 +34,6 @@ _NOT_OF_IMAGES: Final = re.compile(
     r"(SIMPLE|BITPIX|NAXIS|EXTEND|CHECKSUM|DATASUM|DATAMD5|DATE|PIPEFILE|SPECSYS|PRODCATG|ASSON\d+|"
     r"ESO PRO CATG|ESO DRS MUSE FILTER .*|)$"
 )
-
-
-class _Unflagged:
-    """An array without the voxels that another one flags."""
-
-    def __init__(self, data: Voxels, dq: Voxels) -> None:
-        self.shape, self.dtype, self._data, self._dq = data.shape, data.dtype, data, dq
-
-    def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
-        """See `Voxels.read_box`."""
-        values = self._data.read_box(z0, z1, y0, y1)
-        values[self._dq.read_box(z0, z1, y0, y1) != 0] = np.nan
-        return values
-
-    def read_stored(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
-        """See `Voxels.read_stored`."""
-        return self.read_box(z0, z1, y0, y1).astype(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ def filtered_images(
                 f"{cube.path}: has planes from {waves[0]:.2f} to {waves[-1]:.2f} Angstrom, none of them within filter "
                 f"{curve.name} ({low:.2f} to {high:.2f}); leave the filter out"
             )
-    values = _Unflagged(cube.data, cube.arrays["DQ"]) if "DQ" in cube.arrays else cube.data
+    values = Unflagged(cube.data, cube.arrays["DQ"]) if "DQ" in cube.arrays else cube.data
     images, _ = collapse_cube(_Values(values), weights)
     made = []
     for curve, image in zip(curves, images, strict=True):

@@ -26,7 +26,7 @@ from musedeep.reduction.cube.share import PIECE
 from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
-from musedeep.storage.cubes.voxels import Voxels, bands
+from musedeep.storage.cubes.voxels import Voxels, write_planes
 from musedeep.storage.fits.header_cards import Card, card, keep_checksum_places, utc_now
 from musedeep.storage.fits.headers import value_of
 from musedeep.storage.fits.parts import ArrayInFile, header_bytes
@@ -94,9 +94,8 @@ class JoinedArray:
                 whole = place.size[1:] == self.shape[1:] == array.shape[1:]
                 if not (whole and isinstance(array, ArrayInFile) and array.dtype == self.dtype):
                     return None
-                bytes_of_plane = self.shape[1] * self.shape[2] * self.dtype.itemsize
-                first = z0 + place.source[0] - place.target[0]
-                return array.path, array.offset + first * bytes_of_plane, (z1 - z0) * bytes_of_plane
+                shift = place.source[0] - place.target[0]
+                return array.run(z0 + shift, z1 + shift)
         return None
 
     def _empty(self, box: Sequence[tuple[int, int]]) -> NDArray[Any]:
@@ -326,26 +325,8 @@ def _write_fits(path: Path, cube: JoinedCube, primary: fits.Header, need: int, p
         for name, array in cube.arrays.items():
             bitpix = -8 * array.dtype.itemsize if array.dtype.kind == "f" else 8 * array.dtype.itemsize
             made.begin_image(data_header(cube, name), bitpix, cube.shape)
-            _write_planes(array, made, progress)
+            write_planes(array, made, progress)
         made.finish()
-
-
-def _write_planes(array: JoinedArray, made: StreamedFits, progress: Progress) -> None:
-    """Write all planes of an array, in order, big-endian."""
-    stored = array.dtype.newbyteorder(">")
-    for z0, z1 in bands(array):
-        if run := array.run(z0, z1):
-            made.copy(*run)
-        else:
-            band = array.read_stored(z0, z1)
-            if band.dtype == stored:
-                made.write(band)
-            else:
-                # turned plane by plane: a band of a store is large
-                for k in range(band.shape[0]):
-                    made.write(band[k].astype(stored))
-            del band  # before the next one is read
-        progress.advance(z1 - z0)
 
 
 def _write_store(path: Path, cube: JoinedCube, primary: fits.Header, need: int, progress: Progress) -> None:

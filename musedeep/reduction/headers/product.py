@@ -92,6 +92,12 @@ def product_header(
     return ordered([date, *kept, *(card(*c) for c in cards)])
 
 
+def image_cards(frame: RawFrame) -> fits.Header:
+    """EXTNAME and the cards of a raw image that do not say how it is stored, for the same image in a product."""
+    kept = [copy.copy(c) for c in frame.header.cards if c.keyword.startswith("ESO ")]
+    return fits.Header([card("EXTNAME", extension_name(frame.ifu), "name of the extension"), *kept])
+
+
 def checksum_cards_of(calibrations: Sequence[Path], number: int) -> list[Card]:
     """DATAMD5 of the calibrations that have it."""
     cards: list[Card] = []

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -237,7 +238,11 @@ class _Work:
         self.out = Combined(np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.zeros(shape, np.float32))
         reference = reference_levels(measured, calibration.bias)
         self.levels = [row_levels(m, overscan, reference) for m in measured]
-        self.times = [exposure_time(m.frame) if calibration.bias else 1.0 for m in measured]
+
+    @cached_property
+    def times(self) -> list[float]:
+        """Exposure times, s; not asked for where nothing is scaled, as with exposures without light, of no time."""
+        return [exposure_time(m.frame) if self.calibration.bias else 1.0 for m in self.measured]
 
     def starts(self) -> list[tuple[int, int]]:
         """Blocks of rows, none of which crosses from one port to the next."""

@@ -27,8 +27,12 @@ RAW_TAGS: Final = {
     ("SCIENCE", "SKY"): "SKY",
     ("SCIENCE", "OBJECT"): "OBJECT",
     ("CALIB", "FLAT,LAMP,ILLUM"): "ILLUM",
+    ("CALIB", "BIAS,LINGAIN"): "LINGAIN_LAMP_OFF",
+    ("CALIB", "FLAT,LAMP,LINGAIN"): "LINGAIN_LAMP_ON",
+    ("CALIB", "FLAT,LAMP,AMPL"): "AMPL",
 }
-"""Raw tag by DPR CATG and DPR TYPE, with DPR TECH = IFU (manual, table 6.1; ARC_LSF: 2.8.7's muse_lsf)."""
+"""Raw tag by DPR CATG and DPR TYPE, with DPR TECH = IFU (manual, table 6.1; ARC_LSF: 2.8.7's muse_lsf; the last three
+types are those of `musedeep simulate`, as the manual has none)."""
 
 TECHNIQUE: Final = "IFU"
 FITS_NAME: Final = re.compile(r"\.(fits?|fts)(\.(fz|gz|z|bz2|xz|zst|zip))?$", re.IGNORECASE)

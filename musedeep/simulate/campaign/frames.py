@@ -107,7 +107,7 @@ def _check(request: CampaignRequest) -> None:
 
 def scene_of(target: TargetRequest) -> Scene:
     """What the telescope sees of a target. Raises MusedeepError if there is no such scene."""
-    scene = make_scene(target.scene, target.ra, target.dec, seed=target.scene_seed)
+    scene = make_scene(target.scene, target.ra, target.dec, seed=target.scene_seed, stars=target.stars)
     sources = scene.sources
     if target.bright_star is not None:
         light = star_template(BRIGHT_TEMPERATURE), flux_of_magnitude(target.bright_star)

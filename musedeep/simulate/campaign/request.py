@@ -48,6 +48,7 @@ class TargetRequest(Strict):
     pointing_error : standard deviation of the telescope's pointing, in each direction [arcsec]
     scene : what pixels show: deep-field, nebula, cluster, empty, or the path of a FITS cube
     scene_seed : of the scene
+    stars : number of stars of a cluster
     bright_star : magnitude of a star beside the centre, which saturates at about 12; None: there is none
     crowded : a careful person subtracts no sky
     """
@@ -71,6 +72,7 @@ class TargetRequest(Strict):
     pointing_error: Annotated[float, Field(ge=0)] = 0.03
     scene: str = "deep-field"
     scene_seed: Annotated[int, Field(ge=0)] = 1
+    stars: Annotated[int, Field(ge=1)] = 600
     bright_star: float | None = None
     crowded: bool = False
 

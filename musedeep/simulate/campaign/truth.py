@@ -1,9 +1,10 @@
 """The truth of a campaign with pixels: what is right to do with each exposure, and the flags of the products.
 
 `exposures.csv` has a line for each exposure of a target or of its blank sky, `qcflag.csv` one for each product and
-method, with the ten characters of QCFLAG as the release description of MUSE-DEEP defines them. Both follow from what
-was simulated, not from the names of defects. `sources-TARGET.ecsv` and `lines-TARGET.ecsv` list the sources of a
-target, and a directory for each night has its truth as `simulate night` writes it.
+method, with the ten characters of QCFLAG as the release description of MUSE-DEEP defines them, and the HISTO_17 that
+is expected (see `background`). Both follow from what was simulated, not from the names of defects.
+`sources-TARGET.ecsv` and `lines-TARGET.ecsv` list the sources of a target, and a directory for each night has its truth
+as `simulate night` writes it.
 """
 
 import csv
@@ -16,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from musedeep.quality.record import folder_name
+from musedeep.simulate.campaign.background import Shot, expected_histogram
 from musedeep.simulate.campaign.nights import evening_of
 from musedeep.simulate.campaign.ob import SimulatedExposure, SimulatedOb
 from musedeep.simulate.campaign.request import CampaignRequest, TargetRequest
@@ -35,6 +37,8 @@ SATURATED_LIMIT: Final = 300
 """Saturated pixels of a raw frame from which bit 6 is set."""
 SHIFT_LIMIT: Final = 0.2
 """Correction of wavelengths by sky lines from which bit 9 is set [Angstrom]."""
+HISTO_LIMIT: Final = -20.0
+"""HISTO_17 from which on bit 8 is set [1e-20 erg/s/cm2/Angstrom]."""
 OFFSET_LIMIT: Final = 0.2
 """Differential offset from which bit 10 is set [arcsec]."""
 FOUND: Final = 3.0
@@ -52,6 +56,7 @@ class ExposureTruth:
 
     exposure: SimulatedExposure
     taken: Exposure
+    job: Job
     night: str
     offset: tuple[float, float]
     correction: float
@@ -145,6 +150,7 @@ def exposure_truths(
                 ExposureTruth(
                     exposure,
                     one,
+                    job,
                     str(night.date),
                     offset_of(one, job.instrument, job.effects),
                     -off if abs(off) < FOUND else 0.0,
@@ -182,7 +188,10 @@ def product_rows(target: TargetRequest, members: Sequence[ExposureTruth], scene:
     empty = not scene.sources and scene.cube is None
     apart = max((np.hypot(*np.subtract(a.offset, b.offset)) for a, b in combinations(kept, 2)), default=0.0)
     rows = []
+    blanks = {one.exposure.ob.number: one.taken for one in members if one.exposure.kind == "SKY"}
+    shots = [Shot(one.job, one.taken, blanks.get(one.exposure.ob.number)) for one in kept]
     for method in ("crowded", "standard") if target.crowded else ("standard",):
+        histo_17 = expected_histogram(shots, scene, method == "crowded").histo_17()
         bits = (
             any(not one.sky_converges for one in kept),
             False,
@@ -191,7 +200,7 @@ def product_rows(target: TargetRequest, members: Sequence[ExposureTruth], scene:
             category != "DATACUBE_DEEP" and not all(one.twilight for one in kept),
             any(one.saturated >= SATURATED_LIMIT for one in kept),
             empty,
-            target.crowded and method == "standard" and not has_sky,
+            histo_17 is not None and histo_17 <= HISTO_LIMIT,
             any(abs(one.correction) >= SHIFT_LIMIT for one in kept),
             empty or apart > OFFSET_LIMIT,
         )
@@ -202,6 +211,7 @@ def product_rows(target: TargetRequest, members: Sequence[ExposureTruth], scene:
                 "method": method,
                 "right": int((method == "crowded") == target.crowded),
                 "qcflag": "".join(str(int(bit)) for bit in bits),
+                "histo_17": "" if histo_17 is None else f"{histo_17:.2f}",
                 "exposures": len(kept),
                 "obs": len(obs),
                 "seconds": f"{sum(one.exposure.exposure_time for one in kept):g}",

@@ -1,12 +1,13 @@
 """The cube as a zarr store (format 3) that xarray opens with named dimensions and coordinates.
 
 Variables on (wavelength, y, x): data, stat, exposures (number), exptime (s); on (y, x): the coordinates ra
-and dec and the means over wavelength exposures_image, exptime_image.
+and dec and the means over wavelength exposures_image, exptime_image. Attributes follow the CF conventions.
 """
 
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from musedeep.errors import MusedeepError
 from musedeep.progress import Progress, Silent
 from musedeep.storage.cubes.cube_fits import CubeWCS, extension_header
 from musedeep.storage.cubes.voxels import CubeVoxels, Voxels
+from musedeep.storage.fits.units import pint_unit
 
 CHUNK = (32, 64, 64)
 """Planes, lines, columns of a chunk: 512 KiB of float32. A spectrum reads nz / 32 chunks, a plane one in 32 of all."""
@@ -34,6 +36,22 @@ EMPTY_SHARDS = "empty_shards"
 
 PRIMARY = "fits_primary"
 """Attribute: the primary header of the cube in FITS, with the recipe, its parameters, and the exposures."""
+
+EXTENSIONS = "fits_extensions"
+"""Attribute of a store that was made of a FITS file: its extensions in order, each with name, array and header."""
+
+CONVENTIONS = "CF-1.11"
+
+CONTENTS: dict[str, tuple[str, dict[str, str]]] = {
+    "DATA": ("flux density", {}),
+    "STAT": ("variance of data", {}),
+    "DQ": ("quality of data, in the bits of Euro3D; 0 is good", {"standard_name": "quality_flag", "units": "1"}),
+    "EXPOSURES": (
+        "exposures that contributed", {"standard_name": "number_of_observations", "units": "1"},
+    ),
+    "EXPTIME": ("exposure time that contributed", {}),
+}  # fmt: skip
+"""By extension: long_name, and what else is known of it."""
 
 _DIMENSIONS = ("wavelength", "y", "x")
 
@@ -118,46 +136,78 @@ def _write(
     unit: str,
     progress: Progress,
 ) -> None:
-    nz, ny, nx = cube.shape
     header = extension_header("DATA", target, wcs, False, unit=unit)
     for key in ("CHECKSUM", "DATASUM"):
         header.remove(key)
-    group = zarr.create_group(path, zarr_format=3)
-    text = header.tostring(sep="\n", endcard=False, padding=False)
-    group.attrs.update({"object": target, "software": f"musedeep/{__version__}", "fits_wcs": text})
-    if primary is not None:
-        group.attrs[PRIMARY] = primary.tostring(sep="\n", endcard=False, padding=False)
-    flux = {"long_name": "flux density", "units": unit, "coordinates": "ra dec"}
-    variance = {"long_name": "variance of data", "units": f"({unit})**2", "coordinates": "ra dec"}
-    sources: list[tuple[Voxels, zarr.Array]] = [
-        (cube.data, _cube_array(group, "data", cube.shape, "f4", flux)),
-        (cube.stat, _cube_array(group, "stat", cube.shape, "f4", variance)),
+    group = new_group(path, header, target, primary)
+    companions = ["STAT", *([] if exposure_map is None else ["EXPOSURES", "EXPTIME"])]
+    sources = [
+        (cube.data, cube_array(group, "data", cube.shape, "f4", attributes_of("DATA", unit, companions))),
+        (cube.stat, cube_array(group, "stat", cube.shape, "f4", attributes_of("STAT", f"({unit})**2"))),
     ]
     if exposure_map is not None:
-        number = {"long_name": "exposures that contributed", "units": "1", "coordinates": "ra dec"}
-        seconds = {"long_name": "exposure time that contributed", "units": "s", "coordinates": "ra dec"}
+        number, seconds = attributes_of("EXPOSURES"), attributes_of("EXPTIME", "s")
         sources += [
-            (exposure_map.number, _cube_array(group, "exposures", cube.shape, "u2", number)),
-            (exposure_map.seconds, _cube_array(group, "exptime", cube.shape, "f4", seconds)),
+            (exposure_map.number, cube_array(group, "exposures", cube.shape, "u2", number)),
+            (exposure_map.seconds, cube_array(group, "exptime", cube.shape, "f4", seconds)),
         ]
         for name, image, attributes in zip(
             ("exposures_image", "exptime_image"), exposure_map.images(), (number, seconds), strict=True
         ):
-            attributes = {**attributes, "cell_methods": "wavelength: mean"}
-            _small_array(group, name, image, ("y", "x"), attributes)
+            small_array(group, name, image, ("y", "x"), {**attributes, "cell_methods": "wavelength: mean"})
+    write_coordinates(group, wcs, cube.shape)
+    fill(path, group, sources, progress)
 
-    waves = wavelengths(wcs, nz)
-    medium = "vacuum" if wcs.ctype3.startswith("WAVE") else "air"
-    _small_array(
-        group, "wavelength", waves, ("wavelength",), {"long_name": f"wavelength in {medium}", "units": "Angstrom"}
+
+def new_group(path: Path, header: fits.Header, target: str, primary: fits.Header | None) -> zarr.Group:
+    """The root of a store, with its attributes; `header` is that of DATA as FITS, without checksums."""
+    group = zarr.create_group(path, zarr_format=3)
+    text = header.tostring(sep="\n", endcard=False, padding=False)
+    software = f"musedeep/{__version__}"
+    group.attrs.update(
+        {"Conventions": CONVENTIONS, "title": target, "source": "MUSE, ESO VLT", "object": target, "software": software}
+        | {"fits_wcs": text}
     )
+    if primary is not None:
+        group.attrs[PRIMARY] = primary.tostring(sep="\n", endcard=False, padding=False)
+    return group
+
+
+def attributes_of(name: str, unit: str = "", companions: Sequence[str] = ()) -> dict[str, Any]:
+    """Attributes of an array of three axes, as CF has them.
+
+    Parameters
+    ----------
+    name : of the extension with the same content
+    unit : as FITS writes it: kept as `fits_unit`, while `units` has the same as pint and UDUNITS know it
+    companions : names of the extensions with variances and the like
+    """
+    long_name, fixed = CONTENTS.get(name.removesuffix("_IMAGE"), (name, {}))
+    found: dict[str, Any] = {"long_name": long_name, **fixed, "coordinates": "ra dec"}
+    if unit:
+        found |= {"units": pint_unit(unit)} | ({"fits_unit": unit} if pint_unit(unit) != unit else {})
+    if companions:
+        found["ancillary_variables"] = " ".join(one.lower() for one in companions)
+    return found
+
+
+def write_coordinates(group: zarr.Group, wcs: CubeWCS, shape: tuple[int, int, int]) -> None:
+    """Write the coordinates wavelength, ra and dec of a cube of so many planes, lines, columns."""
+    nz, ny, nx = shape
+    medium = "vacuum" if wcs.ctype3.startswith("WAVE") else "air"
+    attributes = {"long_name": f"wavelength in {medium}", "standard_name": "radiation_wavelength", "units": "angstrom"}
+    small_array(group, "wavelength", wavelengths(wcs, nz), ("wavelength",), attributes)
     celestial = WCS(fits.Header(wcs.spatial()))
     y, x = np.mgrid[:ny, :nx]
     for name, values, long_name in zip(
         ("ra", "dec"), celestial.all_pix2world(x, y, 0), ("right ascension", "declination"), strict=True
     ):
-        _small_array(group, name, values, ("y", "x"), {"long_name": long_name, "units": "deg"})
+        small_array(group, name, values, ("y", "x"), {"long_name": long_name, "units": "degree"})
 
+
+def fill(path: Path, group: zarr.Group, sources: Sequence[tuple[Voxels, zarr.Array]], progress: Progress) -> None:
+    """Fill the arrays of the store at `path`, which have one shape, and complete the store."""
+    nz, ny, _ = sources[0][0].shape
     progress.begin(nz, "planes")
     lines = CHUNK[1] * CHUNKS_PER_SHARD[1]
     for z in range(0, nz, CHUNK[0]):
@@ -186,21 +236,29 @@ def _compressor() -> zarr.codecs.BloscCodec:
     return zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")
 
 
-def _cube_array(
-    group: zarr.Group, name: str, shape: tuple[int, int, int], dtype: DTypeLike, attributes: dict[str, Any]
+def cube_array(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, int, int],
+    dtype: DTypeLike,
+    attributes: dict[str, Any],
+    keep_empty: bool = False,
 ) -> zarr.Array:
+    """An array of three axes to fill; with `keep_empty`, chunks of NaN are written too, with the bits of these NaN."""
     chunks = tuple(min(c, n) for c, n in zip(CHUNK, shape, strict=True))
     number = (min(m, -(-n // c)) for m, n, c in zip(CHUNKS_PER_SHARD, shape, chunks, strict=True))
     shards = tuple(m * c for m, c in zip(number, chunks, strict=True))
     return group.create_array(
         name, shape=shape, dtype=dtype, chunks=chunks, shards=shards, compressors=_compressor(),
         fill_value=np.nan if np.dtype(dtype).kind == "f" else 0, dimension_names=_DIMENSIONS, attributes=attributes,
+        config={"write_empty_chunks": keep_empty},
     )  # fmt: skip
 
 
-def _small_array(
+def small_array(
     group: zarr.Group, name: str, values: NDArray[Any], dimensions: tuple[str, ...], attributes: dict[str, Any]
 ) -> None:
+    """Write an array that is in memory."""
     array = group.create_array(
         name, shape=values.shape, dtype=values.dtype, chunks=values.shape, compressors=_compressor(),
         dimension_names=dimensions, attributes=attributes,

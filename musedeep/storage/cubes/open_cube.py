@@ -1,10 +1,10 @@
 """Cubes to read, FITS files and stores alike: headers, and arrays that are read by boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.progress import LOG
-from musedeep.storage.cubes.voxels import Voxels
+from musedeep.storage.cubes.voxels import RegionVoxels
 from musedeep.storage.fits.headers import HeaderUnit, number_of, scan_file, text_of
 from musedeep.storage.fits.parts import ArrayInFile
 
@@ -21,10 +21,18 @@ INSTRUMENT: Final = "MUSE"
 ARRAYS: Final = ("DATA", "STAT", "DQ")
 """Extensions of a cube that have three axes, in the order of a file."""
 
-STORE_ARRAYS: Final = {"DATA": "data", "STAT": "stat", "EXPOSURES": "exposures", "EXPTIME": "exptime"}
+STORE_ARRAYS: Final = {"DATA": "data", "STAT": "stat", "DQ": "dq", "EXPOSURES": "exposures", "EXPTIME": "exptime"}
 """The arrays of a store by the names that extensions with the same content have."""
 
 _SIMILAR = "a cube of muse_exp_combine or muse_scipost"
+
+
+class StoredExtension(NamedTuple):
+    """An extension that a store keeps: its name, the name of its array in the store, its header."""
+
+    name: str
+    array: str
+    header: fits.Header
 
 
 @dataclass(frozen=True)
@@ -35,18 +43,20 @@ class OpenCube:
     ----------
     path : of the file or store
     primary : primary header; of a store that keeps none, only its object
-    headers : headers of the arrays, by name; a store has that of DATA alone
+    headers : headers of the arrays, by name; a store of a recipe has that of DATA alone
     arrays : by name: DATA, and where there are any STAT, DQ, EXPOSURES, EXPTIME
     images : names of the other extensions, field images for example
     units : header units of a file, in order; none of a store
+    extensions : of a store that was made of a file: its extensions, in order
     """
 
     path: Path
     primary: fits.Header
     headers: dict[str, fits.Header]
-    arrays: dict[str, Voxels]
+    arrays: Mapping[str, RegionVoxels]
     images: tuple[str, ...] = ()
     units: tuple[HeaderUnit, ...] = ()
+    extensions: tuple[StoredExtension, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -54,12 +64,12 @@ class OpenCube:
         return self.arrays["DATA"].shape
 
     @property
-    def data(self) -> Voxels:
+    def data(self) -> RegionVoxels:
         """The values."""
         return self.arrays["DATA"]
 
     @property
-    def stat(self) -> Voxels:
+    def stat(self) -> RegionVoxels:
         """The variances; MusedeepError if there are none."""
         if "STAT" not in self.arrays:
             raise MusedeepError(
@@ -78,8 +88,12 @@ class OpenCube:
         return not self.units
 
 
-def open_cube(path: Path) -> OpenCube:
+def open_cube(path: Path, any_instrument: bool = False) -> OpenCube:
     """Open a cube, a FITS file or a store (a directory); the values are read later.
+
+    Parameters
+    ----------
+    any_instrument : open cubes of other instruments too, with a warning
 
     Raises
     ------
@@ -91,8 +105,12 @@ def open_cube(path: Path) -> OpenCube:
         raise MusedeepError(f"{path}: no such file; give {_SIMILAR}")
     found = _open_store(path) if path.is_dir() else _open_file(path)
     if not (found.is_store and "INSTRUME" not in found.primary):
-        instrument = text_of(found.primary, "INSTRUME", path)
-        if instrument != INSTRUMENT:
+        instrument = text_of(found.primary, "INSTRUME", path, "" if any_instrument else None)
+        if instrument != INSTRUMENT and any_instrument:
+            LOG.warning(
+                f"{path}: INSTRUME is '{instrument}', expected {INSTRUMENT}; its DATA are taken for such a cube"
+            )
+        elif instrument != INSTRUMENT:
             raise MusedeepError(f"{path}: INSTRUME is '{instrument}', expected {INSTRUMENT}; give {_SIMILAR}")
     for name, array in found.arrays.items():
         if array.shape != found.shape:
@@ -109,7 +127,7 @@ def _axes(shape: Sequence[int]) -> str:
 def _open_file(path: Path) -> OpenCube:
     units = scan_file(path)
     headers: dict[str, fits.Header] = {}
-    arrays: dict[str, Voxels] = {}
+    arrays: dict[str, RegionVoxels] = {}
     images = []
     for unit in units[1:]:
         name = unit.name
@@ -153,14 +171,17 @@ class StoreArray:
 
     def read_box(self, z0: int, z1: int, y0: int = 0, y1: int | None = None) -> NDArray[Any]:
         """See `Voxels.read_box`."""
-        y1 = self.shape[1] if y1 is None else y1
-        out = np.empty((z1 - z0, y1 - y0, self.shape[2]), self.dtype)
+        return self.read_region(z0, z1, y0, self.shape[1] if y1 is None else y1, 0, self.shape[2])
+
+    def read_region(self, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int) -> NDArray[Any]:
+        """See `RegionVoxels.read_region`: the chunks that the region touches are read."""
+        out = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
         # shard by shard along y: zarr decodes whole shards beside what it returns
         lines = int((self._array.shards or self._array.chunks)[1])
         ends = [y0, *range((y0 // lines + 1) * lines, y1, lines), y1]
         try:
             for first, last in pairwise(ends):
-                out[:, first - y0 : last - y0] = self._array[z0:z1, first:last]
+                out[:, first - y0 : last - y0] = self._array[z0:z1, first:last, x0:x1]
             return out
         except Exception as error:
             # zarr and its codecs raise whatever they meet in damaged bytes
@@ -195,7 +216,7 @@ def _check_shards(path: Path, array: Any, empty: list[str] | None) -> None:
 def _open_store(path: Path) -> OpenCube:
     import zarr
 
-    from musedeep.storage.cubes.cube_zarr import EMPTY_SHARDS, PRIMARY
+    from musedeep.storage.cubes.cube_zarr import EMPTY_SHARDS, EXTENSIONS, PRIMARY
 
     try:
         group = zarr.open_group(path, mode="r")
@@ -203,9 +224,13 @@ def _open_store(path: Path) -> OpenCube:
         found = {name: group.get(member) for name, member in STORE_ARRAYS.items()}
         header = fits.Header.fromstring(str(attributes["fits_wcs"]), sep="\n")
         primary = fits.Header.fromstring(str(attributes.get(PRIMARY, "")), sep="\n")
+        extensions = tuple(
+            StoredExtension(one["name"], one["array"], fits.Header.fromstring(one["header"], sep="\n"))
+            for one in attributes.get(EXTENSIONS, [])
+        )
     except Exception as error:
         raise MusedeepError(f"{path}: no cube store ({reason(error)}); give {_SIMILAR}, FITS or zarr") from error
-    arrays: dict[str, Voxels] = {}
+    arrays: dict[str, RegionVoxels] = {}
     for name, array in found.items():
         if array is None:
             continue
@@ -217,4 +242,6 @@ def _open_store(path: Path) -> OpenCube:
         raise MusedeepError(f"{path}: no array data; give {_SIMILAR}, FITS or zarr")
     if "OBJECT" not in primary:
         primary["OBJECT"] = str(attributes.get("object", ""))
-    return OpenCube(path, primary, {"DATA": header}, arrays)
+    headers = {"DATA": header} | {one.name: one.header for one in extensions if one.name in arrays}
+    images = tuple(one.name for one in extensions if one.name not in arrays)
+    return OpenCube(path, primary, headers, arrays, images, extensions=extensions)

@@ -18,9 +18,10 @@ from musedeep.storage.fits.header_cards import keep_checksum_places
 from musedeep.storage.fits.headers import BLOCK
 from musedeep.storage.outputs import write_at
 
-_TYPES: dict[int, np.dtype[Any]] = {
+TYPES: Final[dict[int, np.dtype[Any]]] = {
     -32: np.dtype(">f4"), -64: np.dtype(">f8"), 16: np.dtype(">i2"), 32: np.dtype(">i4"), 8: np.dtype("u1"),
 }  # fmt: skip
+"""Of the values of an array, by BITPIX."""
 
 
 _MOST_VIEWS: Final = 1024
@@ -96,7 +97,7 @@ class ArrayInFile:
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, int, int], bitpix: int) -> None:
         self.path, self.offset, self.shape = path, offset, shape
-        self.dtype: np.dtype[Any] = _TYPES[bitpix]
+        self.dtype: np.dtype[Any] = TYPES[bitpix]
 
     @property
     def nbytes(self) -> int:
@@ -166,6 +167,23 @@ class ArrayInFile:
                     stream.seek(self.offset + ((z0 + k) * ny + y0) * nx * self.dtype.itemsize)
                     _fill(stream, out[k])
         return out
+
+    def read_region(self, z0: int, z1: int, y0: int, y1: int, x0: int, x1: int) -> NDArray[Any]:
+        """Planes [z0, z1), lines [y0, y1), columns [x0, x1) as they stand in the file; only these bytes are read."""
+        _, ny, nx = self.shape
+        if (x0, x1) == (0, nx):
+            return self.read_stored(z0, z1, y0, y1)
+        out = np.empty((z1 - z0, y1 - y0, x1 - x0), self.dtype)
+        with open(self.path, "rb", buffering=0) as stream:
+            for k, y in np.ndindex(out.shape[:2]):
+                stream.seek(self.offset + (((z0 + k) * ny + y0 + y) * nx + x0) * self.dtype.itemsize)
+                _fill(stream, out[k, y])
+        return out
+
+    def run(self, z0: int, z1: int) -> tuple[Path, int, int]:
+        """The file, and where the bytes of planes [z0, z1) begin in it, and how many there are."""
+        plane = self.shape[1] * self.shape[2] * self.dtype.itemsize
+        return self.path, self.offset + z0 * plane, (z1 - z0) * plane
 
 
 class _Beside:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from musedeep.errors import MusedeepError
 from musedeep.selection.night.classify import RAW_TAGS, classify, classify_files, fits_files
 from musedeep.simulate.headers import DPR
+from musedeep.simulate.schedule import MONITORING
 from tests.makers.raw_frames import extension, raw_image
 from tests.makers.tiny_nights import edit, make_tiny_night
 
@@ -38,7 +39,8 @@ def test_every_frame_of_a_night(night):
     exposures = {line.split()[1]: line for line in (night / "truth" / "exposures.ecsv").read_text().splitlines()[1:]}
     assert exposures
     raws = [f for f in frames if f.kind == "raw"]
-    assert {f.tag for f in raws} == set(DPR) == set(RAW_TAGS.values())
+    assert {f.tag for f in raws} == set(RAW_TAGS.values()) - set(MONITORING)
+    assert {RAW_TAGS[dpr] for dpr in DPR.values()} == set(RAW_TAGS.values())
     for frame in raws:
         assert frame.mode == "WFM-NOAO-N" and frame.field == "WFM" and frame.ifus == (3, 7)
         assert frame.read_out == "SCI1.0 1x1" and frame.mjd > 57000 and frame.temperature > 10

@@ -39,7 +39,8 @@ def test_xarray_opens_the_store(tmp_path, ctype3):
     expected = 7001.25 if ctype3 == "AWAV" else 7000 * np.exp(1.25 / 7000)
     assert wave[1] == pytest.approx(expected, abs=1e-9)
     assert store.ra.values[3, 4] > store.ra.values[3, 5]
-    assert store.data.attrs["units"] == "10**(-20)*erg/s/cm**2/Angstrom"
+    assert store.data.attrs["units"] == "aerg/s/dm**2/angstrom"
+    assert store.data.attrs["fits_unit"] == "10**(-20)*erg/s/cm**2/Angstrom"
     assert sorted(p.name for p in tmp_path.iterdir() if "zarr" in p.name) == ["c.zarr"]
 
 

@@ -1,0 +1,1 @@
+"""The public interface for Python; `import musedeep` gives its names."""

@@ -1,0 +1,1 @@
+"""Sky residuals of finished cubes, subtracted by principal components."""
