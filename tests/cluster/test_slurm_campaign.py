@@ -32,7 +32,7 @@ def test_a_campaign_on_a_cluster_has_the_bits_of_one_here(slurm, tmp_path):
         campaign = MadeUpCampaign(raw.place, tmp_path / name / "deep.yaml", raw.database, raw.names)
         campaign.write(campaign.plan())
         command = [sys.executable, "-c", RUN, "campaign", "run", str(campaign.plan_file), "--no-quality", *options]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, cwd=tmp_path)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "1 products made, 0 up to date, 0 failed, 0 exposures left out" in done.stdout
         record = read_record(ProductRecord, campaign.folder / "products/field/v1" / PRODUCT)
