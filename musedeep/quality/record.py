@@ -10,6 +10,7 @@ A campaign of the plan deep.yaml lives in the folder deep/:
         figures/                        PNG
         singles/<exposure>.fits         the image of each exposure
         logs/                           of all steps
+        after/                          what the command of the plan on finished cubes has made
 
 Paths in records are relative to the folder of the campaign, so that it may be moved.
 """
