@@ -36,6 +36,9 @@ WORD = "MUSEDEEP_KILLS_OF"
 """Variable of the environment by which processes of a run are known."""
 POLL = 0.02
 """Between two looks at the disk [s]."""
+SCRATCH = "dask-scratch-space"
+SOON = 2.0
+"""After the start, where nothing is left to wait for [s]."""
 JOURNAL = ".musedeep-night/done.jsonl"
 """What stays of the making of a night, hidden."""
 
@@ -159,6 +162,8 @@ def killed_run(place: Place, course: Mapping[str, float], moments: Sequence[floa
         wait = moment - course[names[index]] if past else moment
         while index < len(names) and names[index] in place.seen and kills:
             index, wait = index + 1, 0.0
+        if course and index == len(names):  # all names are there: soon after the start, then
+            past, wait = [], SOON
         began = time.monotonic()
         process = place.start()
         while process.poll() is None:
@@ -239,9 +244,16 @@ def differences(whole: Contents, killed: Contents, place: Place) -> list[str]:
         found += [f"{name}: {n} times in the journal of the {which} run" for name, n in contents.tasks.items() if n > 1]
     if whole.tasks != killed.tasks:
         found.append(f"other tasks in journals: {sorted(set(whole.tasks) ^ set(killed.tasks))}")
-    found += [f"{path}: left among temporary files" for path in sorted(place.temporary.iterdir())]
+    found += [
+        f"{path}: left among temporary files" for path in sorted(place.temporary.rglob("*")) if not _of_dask(path)
+    ]
     found += [f"process {one.pid} is left: {' '.join(one.cmdline())[:80]}" for one in place.processes()]
     return found
+
+
+def _of_dask(path: Path) -> bool:
+    """Whether a path is the directory that dask keeps after every run, or one of its two empty locks there."""
+    return path.name == SCRATCH or (path.parent.name == SCRATCH and path.suffix == ".lock")
 
 
 def main() -> int:

@@ -135,6 +135,12 @@ def campaign_run(
     rates: Annotated[
         Path | None, typer.Option(help="With --dry-run: rates of your machine; see `musedeep rates`.")
     ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw nights, recipes and products (.svg .png .pdf; .mmd: Mermaid), and stop."
+        ),
+    ] = None,
     quality: Annotated[bool, typer.Option(help="Judge products when they are made, as `musedeep qc assess`.")] = True,
 ) -> int | None:
     """Make the deep cubes of a plan: nights, single exposures, flux scales, offsets, combination.
@@ -145,7 +151,7 @@ def campaign_run(
     from musedeep.cli.resources import Resources
 
     resources = Resources(workers, threads, memory, scheduler, False, cluster=cluster, cluster_profile=cluster_profile)
-    return run_command(plan, database, target or [], resources, dry_run, scale, rates, quality)
+    return run_command(plan, database, target or [], resources, dry_run, scale, rates, quality, graph)
 
 
 @campaign.command("status")

@@ -49,9 +49,17 @@ def run_command(
     scale: str = "",
     rates: Path | None = None,
     quality: bool = True,
+    graph: Path | None = None,
 ) -> int:
     """Make the products of a plan, and judge them; status 1 if one failed, or exposures were left out."""
     request = _request(plan_path, database, targets, resources)
+    if graph is not None:
+        from musedeep.campaign.cascade.graph import campaign_graph, write_graph
+
+        found = campaign_graph(request)
+        write_graph(found, graph)
+        print(f"{graph}: {len(found.nights)} nights, {len(found.products)} products")
+        return OK
     from musedeep.campaign.cascade.run import look, run_campaign
 
     if dry_run:
@@ -82,7 +90,8 @@ def run_command(
         f"{request.campaign}: {made} products made, {len(outcomes) - made - len(failed)} up to date, "
         f"{len(failed)} failed, {lost} exposures left out"
     )
-    return BAD_INPUT if failed or lost else OK
+    broken = any(one.after_cube is not None and one.after_cube.failure for one in outcomes)
+    return BAD_INPUT if failed or lost or broken else OK
 
 
 def _judge(request: "CascadeRequest", folders: Sequence[Path], plan_path: Path, database: str) -> None:
@@ -104,6 +113,14 @@ def _tell(outcome: "ProductOutcome") -> None:
     words = f"{outcome.used} of {outcome.exposures} exposures, {'aligned' if outcome.aligned else 'not all aligned'}"
     took = f", in {duration(outcome.seconds)}" if outcome.seconds else ""
     print(f"{outcome.product}: {outcome.state}, {words}{took}: {outcome.folder}", flush=True)
+    if (after := outcome.after_cube) is not None:
+        if after.failure:
+            log = outcome.folder / "logs" / Path(after.log).name
+            complain(f"{outcome.product}: after_cube failed: {after.failure}; see {log}")
+        else:
+            print(
+                f"{outcome.product}: after_cube made {len(after.files)} files in {duration(after.seconds)}", flush=True
+            )
     for name, why in list(outcome.left_out.items())[:NAMED]:
         complain(f"{outcome.product}: {name} left out: {why}")
     if len(outcome.left_out) > NAMED:

@@ -10,6 +10,7 @@ A campaign of the plan deep.yaml lives in the folder deep/:
         figures/                        PNG
         singles/<exposure>.fits         the image of each exposure
         logs/                           of all steps
+        after/                          what the command of the plan on finished cubes has made
 
 Paths in records are relative to the folder of the campaign, so that it may be moved.
 """
@@ -121,6 +122,26 @@ class AlignmentTry(Record):
     why: str = ""
 
 
+class CommandRecord(Record):
+    """The command that was run on a finished cube.
+
+    Attributes
+    ----------
+    command : as the plan has it
+    words : as it was run
+    failure : what went wrong; empty if it ended well
+    files : what it made
+    log : what it printed
+    """
+
+    command: str
+    words: list[str] = []
+    failure: str = ""
+    files: list[str] = []
+    log: str = ""
+    seconds: float = 0.0
+
+
 class ProductRecord(Record):
     """A cube, and how it came to be. `aligned` is false if offsets of the headers were kept."""
 
@@ -145,6 +166,7 @@ class ProductRecord(Record):
     """Changes with all that the cube is made from."""
     made: str = ""
     """Date and time [ISO, UTC]."""
+    after_cube: CommandRecord | None = None
 
     @property
     def used(self) -> list[ExposureRecord]:

@@ -48,6 +48,9 @@ def test_run_and_status(campaign, capsys, monkeypatch):
     plan = str(campaign.plan_file)
     assert run(["campaign", "status", plan]) == 0
     assert re.search(r"field +not made +1 +4", capsys.readouterr().out)
+    picture = campaign.plan_file.with_suffix(".mmd")
+    assert run(["campaign", "run", plan, "--graph", str(picture)]) == 0
+    assert capsys.readouterr().out == f"{picture}: 2 nights, 1 products\n" and picture.exists()
     assert run(["campaign", "run", plan, "--dry-run", "--scale", "24x125"]) == 0
     said = capsys.readouterr().out
     assert "field: to do, not made yet" in said and not campaign.folder.exists()
@@ -108,6 +111,25 @@ def test_settings_of_a_plan_are_checked(campaign, capsys):
         campaign.plan_file.write_text(text.replace("skymodel_fraction: 0.2", wrong))
         assert run(["campaign", "status", str(campaign.plan_file)]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_a_command_on_the_cube_fails_in_a_line(campaign, capsys):
+    plan = str(campaign.plan_file)
+    campaign.write(campaign.plan(after_cube="sh -c 'ls $0 > $1/names; echo no sky; exit 2' {cube} {folder}"))
+    assert run(["campaign", "run", plan, "--no-quality"]) == 1
+    said = capsys.readouterr()
+    assert "1 products made, 0 up to date, 0 failed, 0 exposures left out" in said.out
+    log = "products/field/v1/logs/after_cube.log"
+    assert (
+        f"musedeep: field: after_cube failed: sh ended with status 2: no sky; see {campaign.folder}/{log}" in said.err
+    )
+    assert (campaign.folder / log).read_text().endswith("no sky\n")
+    assert run(["campaign", "status", plan]) == 0
+    assert "made, after_cube failed" in capsys.readouterr().out
+    campaign.write(campaign.plan(after_cube="cp {image} {folder}"))
+    assert run(["campaign", "run", plan, "--no-quality"]) == 0
+    assert re.search("field: after_cube made 1 files in ", capsys.readouterr().out)
+    assert [one.name for one in (campaign.folder / "products/field/v1/after").iterdir()] == ["IMAGE_FOV_DEEP.fits"]
 
 
 RUN = """

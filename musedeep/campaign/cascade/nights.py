@@ -174,6 +174,6 @@ def product_key(
         exposures[one.name] = fingerprint(nights.sets[key], nights.sets[key].exposures[one.name], request.settings)
     facts = [
         product.name, product.category, product.version, product.notes, product.access, target.method, exposures,
-        request.settings.model_dump(mode="json", exclude={"discard", "keep_single"}), code_state(),
+        request.settings.model_dump(mode="json", exclude={"discard", "keep_single", "after_cube"}), code_state(),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@
 3. Flux scales are checked, then offsets are found (`flux_scale`, `alignment`).
 4. Exposures are combined in a hidden folder beside the product's.
 5. Images, logs and the record join the cube there. Then the folder gets its name, all at once.
+6. If the plan has a command for finished cubes, it runs (`after_cube`).
 
 Whatever is interrupted goes on at the next start: nights and combinations have journals, the rest is done again.
 """
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from musedeep.campaign.cascade.after_cube import TO_BE_RUN, run_after_cube, to_be_run
 from musedeep.campaign.cascade.alignment import Aligned, align
 from musedeep.campaign.cascade.combination import (
     LOG_NAME,
@@ -128,6 +130,21 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
     MusedeepError
         There are fewer than two exposures left; too little memory or disk; a folder that cannot be written.
     """
+    outcome, record = _made(request, target, product, dry_run)
+    if record is None:
+        return outcome
+    if to_be_run(request.settings.after_cube, record):
+        if dry_run:
+            outcome.state, outcome.why = "to do", TO_BE_RUN
+        else:
+            outcome.after_cube = run_after_cube(request.settings.after_cube, record, outcome.folder, request.campaign)
+    return _as_it_is(outcome, record)
+
+
+def _made(
+    request: CascadeRequest, target: Target, product: Product, dry_run: bool
+) -> tuple[ProductOutcome, ProductRecord | None]:
+    """The product as it is, or is made now; no record if it would have to be made."""
     began = time.monotonic()
     wanted = wanted_of(request.archive, target, product)
     nights = plan_nights(request, wanted)
@@ -140,11 +157,11 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
         )
     key = product_key(request, target, product, nights, wanted)
     if there is not None and there.key == key and not nights.failed:
-        return _as_it_is(outcome, there)
+        return outcome, there
     if dry_run:
         outcome.state, outcome.why = "to do", "not made yet" if there is None else "what it is made from has changed"
         outcome.left_out = dict(nights.failed)
-        return outcome
+        return outcome, None
     for night, sets in nights.sets.items():
         mine = [one for one in wanted if nights.of.get(one) == night and one.name not in nights.failed]
         posts = [sets.exposures[one.name] for one in mine]
@@ -156,7 +173,7 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
                     nights.failed[one.name] = why
     key = product_key(request, target, product, nights, wanted)
     if there is not None and there.key == key:
-        return _as_it_is(outcome, there)
+        return outcome, there
     for one in wanted:
         if one.name not in nights.failed:
             try:
@@ -174,7 +191,7 @@ def make_product(request: CascadeRequest, target: Target, product: Product, dry_
     record = _combined(work, aligned, key)
     _finish(work, record, there)
     outcome.state, outcome.seconds = "made", time.monotonic() - began
-    return _as_it_is(outcome, record)
+    return outcome, record
 
 
 def _as_it_is(outcome: ProductOutcome, record: ProductRecord) -> ProductOutcome:

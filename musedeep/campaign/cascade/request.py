@@ -9,6 +9,7 @@ from musedeep.campaign.cascade.archive import Archive
 from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
+from musedeep.quality.record import CommandRecord
 from musedeep.selection.campaign.cascade_settings import CascadeSettings
 from musedeep.selection.campaign.plan_file import Plan, Product, Target
 
@@ -75,6 +76,7 @@ class ProductOutcome:
     why : it failed, or is to be done
     aligned : whether all offsets have passed the tests
     notes : what a person should know
+    after_cube : of the command on the finished cube, if it was run now
     """
 
     target: str
@@ -88,3 +90,4 @@ class ProductOutcome:
     aligned: bool = False
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    after_cube: CommandRecord | None = None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from musedeep.campaign.cascade.after_cube import TO_BE_RUN
 from musedeep.campaign.cascade.product import existing, making_of
 from musedeep.campaign.cascade.request import CascadeRequest
 from musedeep.campaign.cascade.run import look
@@ -50,6 +51,8 @@ def status(request: CascadeRequest) -> list[ProductStatus]:
         except MusedeepError:
             pass
         state = {"up to date": "made", "to do": "out of date"}.get(seen.state, seen.why)
+        if seen.why == TO_BE_RUN:
+            state = f"made, after_cube {'failed' if record.after_cube and record.after_cube.failure else 'to do'}"
         used = len(record.used)
         one = ProductStatus(
             product.name, target.name, record.version, state, review, used, len(record.exposures) - used,

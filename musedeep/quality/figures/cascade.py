@@ -40,20 +40,20 @@ def _cascade(figure: "Figure", record: ProductRecord) -> None:
     width = (7.6 if sky else 9.6) / len(columns)
     for number, (ob, text) in enumerate(columns):
         x = 0.7 + width * (number + 0.5)
-        _box(axes, x, LEVELS["raw"], min(width - 0.15, 2.1), text, RAW)
+        box(axes, x, LEVELS["raw"], min(width - 0.15, 2.1), text, RAW)
         if ob is None:
             continue
-        _arrow(axes, x, LEVELS["raw"] - 0.22, x, LEVELS["scibasic"] + 0.2)
-        _box(axes, x, LEVELS["scibasic"], min(width - 0.15, 2.1), "muse_scibasic", RECIPE)
-        _arrow(axes, x, LEVELS["scibasic"] - 0.2, x, LEVELS["scipost"] + 0.2)
-        _box(axes, x, LEVELS["scipost"], min(width - 0.15, 2.1), "muse_scipost", RECIPE)
-        _arrow(axes, x, LEVELS["scipost"] - 0.2, 5.5 + 0.36 * (x - 5.5), LEVELS["align"] + 0.2)
+        arrow(axes, x, LEVELS["raw"] - 0.22, x, LEVELS["scibasic"] + 0.2)
+        box(axes, x, LEVELS["scibasic"], min(width - 0.15, 2.1), "muse_scibasic", RECIPE)
+        arrow(axes, x, LEVELS["scibasic"] - 0.2, x, LEVELS["scipost"] + 0.2)
+        box(axes, x, LEVELS["scipost"], min(width - 0.15, 2.1), "muse_scipost", RECIPE)
+        arrow(axes, x, LEVELS["scipost"] - 0.2, 5.5 + 0.36 * (x - 5.5), LEVELS["align"] + 0.2)
     if sky:
         x = 9.7
-        _box(axes, x, LEVELS["raw"], 1.7, "SKY exposures", RAW)
-        _arrow(axes, x, LEVELS["raw"] - 0.22, x, LEVELS["scibasic"] + 0.2)
-        _box(axes, x, LEVELS["scibasic"], 1.7, "muse_scibasic\nmuse_create_sky", RECIPE)
-        _arrow(
+        box(axes, x, LEVELS["raw"], 1.7, "SKY exposures", RAW)
+        arrow(axes, x, LEVELS["raw"] - 0.22, x, LEVELS["scibasic"] + 0.2)
+        box(axes, x, LEVELS["scibasic"], 1.7, "muse_scibasic\nmuse_create_sky", RECIPE)
+        arrow(
             axes,
             x - 0.4,
             LEVELS["scibasic"] - 0.26,
@@ -63,11 +63,11 @@ def _cascade(figure: "Figure", record: ProductRecord) -> None:
     good = next((one for one in record.alignment if one.accepted), None)
     tries = f"threshold {good.threshold:g}" if good else ("offsets of headers" if not record.aligned else "")
     many = f", {len(record.alignment)} tries" if len(record.alignment) > 1 else ""
-    _box(axes, 5.5, LEVELS["align"], 3.6, f"muse_exp_align  ({tries}{many})" if tries else "muse_exp_align", RECIPE)
-    _arrow(axes, 5.5, LEVELS["align"] - 0.2, 5.5, LEVELS["combine"] + 0.2)
-    _box(axes, 5.5, LEVELS["combine"], 3.6, "muse_exp_combine", RECIPE)
-    _arrow(axes, 5.5, LEVELS["combine"] - 0.2, 5.5, -0.35)
-    _box(axes, 5.5, -0.52, 5.2, f"{record.category}, IMAGE_FOV, exposure map", PRODUCT)
+    box(axes, 5.5, LEVELS["align"], 3.6, f"muse_exp_align  ({tries}{many})" if tries else "muse_exp_align", RECIPE)
+    arrow(axes, 5.5, LEVELS["align"] - 0.2, 5.5, LEVELS["combine"] + 0.2)
+    box(axes, 5.5, LEVELS["combine"], 3.6, "muse_exp_combine", RECIPE)
+    arrow(axes, 5.5, LEVELS["combine"] - 0.2, 5.5, -0.35)
+    box(axes, 5.5, -0.52, 5.2, f"{record.category}, IMAGE_FOV, exposure map", PRODUCT)
     for name, y in (("muse_scibasic", "scibasic"), ("muse_scipost", "scipost"), ("muse_exp_align", "align"),
                     ("muse_exp_combine", "combine")):  # fmt: skip
         runs = steps.get(name, 0)
@@ -85,11 +85,13 @@ def _obs_shown(obs: Counter[str]) -> list[tuple[str | None, str]]:
     return [*rows[:3], (None, f"… {len(between)} OBs,\n{sum(n for _, n in between)} OBJECT …"), rows[-1]]
 
 
-def _box(axes: "Axes", x: float, y: float, width: float, text: str, fill: str) -> None:
+def box(axes: "Axes", x: float, y: float, width: float, text: str, fill: str, height: float | None = None) -> None:
+    """A box around its middle, with text; units of the axes are inches."""
     from matplotlib.patches import FancyBboxPatch
 
     dark = fill == RECIPE
-    height = 0.34 if "\n" not in text else 0.44
+    if height is None:
+        height = 0.34 if "\n" not in text else 0.44
     box = FancyBboxPatch(
         (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0.0,rounding_size=0.06", fc=fill,
         ec="#9aa1aa" if not dark else fill, lw=0.8,
@@ -100,5 +102,6 @@ def _box(axes: "Axes", x: float, y: float, width: float, text: str, fill: str) -
     axes.text(x, y, text, ha="center", va="center", fontsize=size, color="white" if dark else INK)
 
 
-def _arrow(axes: "Axes", x0: float, y0: float, x1: float, y1: float) -> None:
+def arrow(axes: "Axes", x0: float, y0: float, x1: float, y1: float) -> None:
+    """A line that ends in a head."""
     axes.annotate("", (x1, y1), (x0, y0), arrowprops={"arrowstyle": "-|>", "color": "#9aa1aa", "lw": 1.1})

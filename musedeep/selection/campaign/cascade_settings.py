@@ -3,12 +3,19 @@
 Where the release description of MUSE-DEEP gives a value, the default is that value; the others are musedeep's own.
 """
 
-from typing import Annotated, Any, Literal
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Given = dict[str, str | float | int | bool]
+
+PLACEHOLDERS: Final = ("cube", "image", "map", "folder", "product", "target")
+"""Of `after_cube`: paths of the cube, its first image, its exposure map, the folder to write into; names."""
+_NAMED: Final = re.compile(r"\{(\w*)\}")
 
 
 def texts(given: Given) -> dict[str, str]:
@@ -47,6 +54,7 @@ class CascadeSettings(BaseModel):
     combine : parameters of muse_exp_combine (release: its defaults, and the format of science data products)
     keep_single : keep the cubes of single exposures
     discard : kinds of products of nights to remove when they are needed no more: pixel-tables, masters
+    after_cube : command to run on each finished cube, without a shell; empty: none. `PLACEHOLDERS` stand for paths
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -78,6 +86,7 @@ class CascadeSettings(BaseModel):
     combine: Given = {"format": "sdpCube", "save": "cube,exposures"}
     keep_single: bool = False
     discard: list[Literal["pixel-tables", "masters"]] = []
+    after_cube: str = ""
 
     @field_validator("thresholds")
     @classmethod
@@ -85,3 +94,25 @@ class CascadeSettings(BaseModel):
         if not given:
             raise ValueError("give at least one threshold of muse_exp_align")
         return given
+
+    @field_validator("after_cube")
+    @classmethod
+    def _command(cls, given: str) -> str:
+        if given and not command_words(given, dict.fromkeys(PLACEHOLDERS, "")):
+            raise ValueError("a command, or nothing at all")
+        return given
+
+
+def command_words(command: str, values: Mapping[str, str]) -> list[str]:
+    """The words of a command, as a shell divides it, with values in the place of {name}, which stay one word each.
+
+    Raises ValueError for a quote that does not end, or a name in braces that has no value.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise ValueError("a command whose quotes end") from None
+    for name in _NAMED.findall(command):
+        if name not in values:
+            raise ValueError(f"no {{{name}}} there; there are {', '.join(f'{{{one}}}' for one in values)}")
+    return [_NAMED.sub(lambda found: values[found[1]], word) for word in words]

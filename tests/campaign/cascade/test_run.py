@@ -106,6 +106,27 @@ def test_what_has_changed_is_made_again(campaign):
     assert outcome.state == "made" and post.parameters["skymethod"] == "none"
 
 
+def test_the_command_of_a_plan_runs_on_the_cube_and_makes_no_other_cube(campaign):
+    cube = campaign.folder / record_of(campaign).cube
+    before = cube.read_bytes()
+    for command, failure in (("sh -c 'exit 4'", "sh ended with status 4"), ("cp {cube} {folder}/clean.fits", "")):
+        plan = campaign.plan(after_cube=command)
+        [seen] = look(campaign.request(plan))
+        assert (seen.state, seen.why) == ("to do", "the command on its cube has not been run, or has failed")
+        [outcome] = run_campaign(campaign.request(plan))
+        assert outcome.state == "up to date" and outcome.after_cube.failure == failure
+        assert record_of(campaign).after_cube == outcome.after_cube
+    assert cube.read_bytes() == before == (cube.parent / "after" / "clean.fits").read_bytes()
+    [seen] = look(campaign.request(plan))
+    assert seen.state == "up to date"
+    # one that spoils the cube fails the product, which is made again at the next start
+    plan = campaign.plan(after_cube="truncate -s 0 {cube}")
+    [outcome] = run_campaign(campaign.request(plan))
+    assert outcome.state == "failed" and "it has changed DATACUBE_DEEP.fits" in outcome.why
+    [outcome] = run_campaign(campaign.request())
+    assert outcome.state == "made" and cube.stat().st_size == len(before)
+
+
 def test_a_bad_exposure_costs_itself_and_is_tried_again(campaign, monkeypatch):
     bad = campaign.names["OBJECT"][1]
     monkeypatch.setenv(made_up_scipost.FAIL, folder_name(bad))
