@@ -185,7 +185,9 @@ def noises(cut: Cut, empty: NDArray[np.bool_]) -> tuple[float, float, float]:
 
 
 def _scatter(values: Floats) -> float:
-    """Standard deviation about a line through each spaxel over the planes, of what is finite, without outliers."""
+    """Standard deviation about a line through each spaxel over the planes, without outliers; NaN for few planes."""
+    if values.shape[0] < 3:
+        return float("nan")
     place = np.arange(values.shape[0]) - 0.5 * (values.shape[0] - 1)
     slope = np.tensordot(place, values, 1) / np.square(place).sum()
     apart = values - values.mean(axis=0) - place[:, None, None] * slope
