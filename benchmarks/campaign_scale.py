@@ -18,7 +18,8 @@ NIGHT is what `musedeep simulate night NIGHT --ifus 1,2` wrote and `musedeep red
    (sampled every 20 ms), and the largest size of the campaign's folder.
 5. --check compares offsets, fluxes of stars and noise with the truth, and prints a hash of the cube's values.
 
-The ASTROMETRY_WCS of two IFUs is a poor one for 24: see RESULTS.md. Tables hold no cosmic rays: the rejection of muse_exp_combine works and finds few.
+The ASTROMETRY_WCS of two IFUs is a poor one for 24: see RESULTS.md. Tables hold no cosmic rays: the rejection of
+muse_exp_combine works and finds few.
 """
 
 import argparse
