@@ -93,6 +93,7 @@ NUMBERS_WITHOUT_LIMITS = {
     "lambdaref": "below 0: off",
     "detsigma": "negative: several levels",
     "threshold": "0 or less: in deviations of the background",
+    "toffset": "of either sign",
 }
 
 

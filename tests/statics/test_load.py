@@ -14,6 +14,7 @@ TABLES = (
     "astrometric_fields",
     "extinction",
     "filters",
+    "photodiodes",
     "sky_continuum",
     "sky_lines",
     "standards",
