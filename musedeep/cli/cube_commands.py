@@ -27,7 +27,7 @@ def export(
     for_: For = "",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads, of a pixel table; default: one per processor.")
-    ] = (None),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a pixel-table store into a FITS pixel table, or a cube from FITS to a store, back, or for viewers."""
