@@ -67,4 +67,6 @@ def test_a_recipe_takes_at_most_the_memory_it_declares(name, peaks):
     declared = cost.memory + cost.memory_per_ifu
     beyond = peaks[name] - BASE_BYTES
     # muse_illum and muse_qi_mask need few of the libraries that the base counts
-    assert (beyond > 0 or name in MONITORING) and beyond <= declared, f"{beyond / 2**20:.0f} of {declared / 2**20:.0f} MiB"
+    assert (beyond > 0 or name in MONITORING) and beyond <= declared, (
+        f"{beyond / 2**20:.0f} of {declared / 2**20:.0f} MiB"
+    )
