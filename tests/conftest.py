@@ -3,7 +3,8 @@
 import os
 import shutil
 import signal
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ FIRST = (
     "tests/simulate/test_request.py",
 )
 """Groups that start first: one process makes the night of the reference, others run the longest tests meanwhile."""
+
+
+@pytest.fixture(autouse=True)
+def names_of_extensions() -> Iterator[None]:
+    """MPDAF has astropy tell upper from lower case in names of extensions, from its import on: not in other tests."""
+    yield
+    if "mpdaf" in sys.modules:
+        from astropy.io import fits
+
+        fits.conf.extension_name_case_sensitive = False
 
 
 def group(nodeid: str) -> str:

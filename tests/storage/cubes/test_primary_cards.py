@@ -50,7 +50,7 @@ def test_file(cube, other, tmp_path):
         assert cube.read_bytes() == bytes_before
     with fits.open(target, checksum=True) as hdus:
         hdus.verify("exception")
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "DATA", "STAT", "WHITE", "FIELDMAP"]
+        assert [hdu.name.upper() for hdu in hdus] == ["PRIMARY", "DATA", "STAT", "WHITE", "FIELDMAP"]
         assert hdus[0].header["FSFMODE"] == 2 and hdus[0].header["FSFLB1"] == 4750.25
         assert "FSF00BET" not in hdus[0].header
         assert hdus[0].header["ESO PRO REC2 ID"] == "muse_exp_combine"
@@ -61,7 +61,7 @@ def test_file(cube, other, tmp_path):
     # once more: no second map, the same header
     with_cards(open_cube(target), target, CARDS, FORMER, {"FIELDMAP": None})
     with fits.open(target, checksum=True) as hdus:
-        assert [hdu.name for hdu in hdus] == ["PRIMARY", "DATA", "STAT", "WHITE"]
+        assert [hdu.name.upper() for hdu in hdus] == ["PRIMARY", "DATA", "STAT", "WHITE"]
         assert hdus[0].header.count("FSFMODE") == 1
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
