@@ -61,7 +61,7 @@ def _spaxel(x, y, alpha, beta, places, weights, d):
 
 
 @nb.njit(nogil=True, cache=True)
-def render(local, fwhm, beta, places, weights, out):  # type: ignore[no-untyped-def]
+def render(local, fwhm, beta, places, weights, out):
     """Fill images with stars.
 
     Parameters
@@ -82,7 +82,7 @@ def render(local, fwhm, beta, places, weights, out):  # type: ignore[no-untyped-
 
 
 @nb.njit(nogil=True, cache=True)
-def equations(values, weights, local, fwhm, beta, places, point_weights, normal, gradient, square):  # type: ignore[no-untyped-def]
+def equations(values, weights, local, fwhm, beta, places, point_weights, normal, gradient, square):
     """Normal equations of a least-squares fit, for each star in each image.
 
     Parameters
@@ -128,7 +128,7 @@ def equations(values, weights, local, fwhm, beta, places, point_weights, normal,
 
 
 @nb.njit(nogil=True, cache=True)
-def add_neighbours(local, corner, known, fwhm, beta, reach, out):  # type: ignore[no-untyped-def]
+def add_neighbours(local, corner, known, fwhm, beta, reach, out):
     """Add the light of all other stars to the cutout of each star.
 
     Parameters

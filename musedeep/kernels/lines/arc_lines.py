@@ -21,6 +21,8 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.kernels.cholesky import solve_positive
+
 WINDOW: Final = 6
 """Rows on either side of a line that are fitted (found on the reference)."""
 
@@ -105,33 +107,6 @@ def detect(signal: NDArray[np.float64], ratio: NDArray[np.float64], sigma: float
 
 
 @nb.njit(nogil=True, cache=True)
-def _solve(a, b, n):  # type: ignore[no-untyped-def]
-    """Solve a x = b in place (b becomes x) by Cholesky; a becomes its factor. False if a is not positive."""
-    for i in range(n):
-        for j in range(i + 1):
-            total = a[i, j]
-            for k in range(j):
-                total -= a[i, k] * a[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                a[i, i] = np.sqrt(total)
-            else:
-                a[i, j] = total / a[j, j]
-    for i in range(n):
-        total = b[i]
-        for k in range(i):
-            total -= a[i, k] * b[k]
-        b[i] = total / a[i, i]
-    for i in range(n - 1, -1, -1):
-        total = b[i]
-        for k in range(i + 1, n):
-            total -= a[k, i] * b[k]
-        b[i] = total / a[i, i]
-    return True
-
-
-@nb.njit(nogil=True, cache=True)
 def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type: ignore[no-untyped-def]
     """Fit Gaussians of one width on a constant background: error of the shift (pixels), NaN if the fit fails.
 
@@ -211,7 +186,7 @@ def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type
                 for k in range(j + 1):
                     factor[j, k] = a[j, k]
                 factor[j, j] *= 1.0 + damping
-            if not _solve(factor, trial, m):
+            if not solve_positive(factor, trial, m, 0.0):
                 damping *= 10.0
                 continue
             small = abs(trial[0]) < 1e-5 and abs(trial[1]) < 1e-5
@@ -252,7 +227,7 @@ def fit_line(rows, values, weights, n, centres, n_lines, free, p, work):  # type
         for k in range(j + 1):
             factor[j, k] = a[j, k]
     b[0] = 1.0
-    if not _solve(factor, b, m):
+    if not solve_positive(factor, b, m, 0.0):
         return np.nan
     return np.sqrt(b[0])
 

@@ -9,6 +9,7 @@ import math
 import numba as nb
 import numpy as np
 
+from musedeep.kernels.cholesky import solve_positive
 from musedeep.kernels.cube.middle import median, select
 
 BIN = 15
@@ -28,6 +29,9 @@ GROWTH = 3
 
 ROUNDS = 3
 """Most searches for lines of sources in a spectrum."""
+
+LEAST = 1e-12
+"""Squares of the diagonal below which the components are no longer independent in the planes that are left."""
 
 
 @nb.njit(nogil=True, cache=True)
@@ -148,33 +152,6 @@ def prepare_for_covariance(spectra, scales, limit):
 
 
 @nb.njit(nogil=True, cache=True)
-def _solve(matrix, vector):
-    """Solve a symmetric positive system in place, by Cholesky's decomposition; false if it is not positive."""
-    n = vector.size
-    for j in range(n):
-        for k in range(j):
-            f = matrix[j, k]
-            for i in range(j, n):
-                matrix[i, j] -= f * matrix[i, k]
-        if not matrix[j, j] > 1e-12:
-            return False
-        root = math.sqrt(matrix[j, j])
-        for i in range(j, n):
-            matrix[i, j] /= root
-    for i in range(n):
-        v = vector[i]
-        for k in range(i):
-            v -= matrix[i, k] * vector[k]
-        vector[i] = v / matrix[i, i]
-    for i in range(n - 1, -1, -1):
-        v = vector[i]
-        for k in range(i + 1, n):
-            v -= matrix[k, i] * vector[k]
-        vector[i] = v / matrix[i, i]
-    return True
-
-
-@nb.njit(nogil=True, cache=True)
 def _find_lines(rest, valid, outside, threshold, scratch):
     """Mark planes of lines of sources: beyond the threshold alone or as a sum of three; returns how many are new."""
     planes = rest.size
@@ -239,7 +216,7 @@ def fit_components(spectra, scales, vectors, columns, prior, threshold, out):
                 for k in range(components):
                     first[k] += v * vectors[z, k]
         left_out = planes - present
-        for _ in range(ROUNDS + 1):
+        for turn in range(ROUNDS + 1):
             if left_out == 0:
                 for k in range(components):
                     found[k] = first[k] / (1.0 + prior[k])
@@ -256,10 +233,10 @@ def fit_components(spectra, scales, vectors, columns, prior, threshold, out):
                                 found[k] -= a * s[z]
                             for m in range(k + 1):
                                 matrix[k, m] -= a * vectors[z, m]
-                if not _solve(matrix, found):
+                if not solve_positive(matrix, found, components, LEAST):
                     found[:] = 0.0
                     break
-            if _ == ROUNDS:
+            if turn == ROUNDS:
                 break
             for z in range(planes):
                 rest[z] = s[z] if valid[z] else np.float32(0.0)
