@@ -25,7 +25,7 @@ from musedeep.campaign.delivery.names import Names
 from musedeep.campaign.delivery.settings import DeliverySettings
 from musedeep.errors import MusedeepError
 from musedeep.reduction.headers.cards import ordered
-from musedeep.storage.fits.header_cards import Card, card, utc_now
+from musedeep.storage.fits.header_cards import Card, card, date_card, utc_now
 from musedeep.storage.fits.headers import number_or_none, value_of
 from musedeep.storage.fits.legal_cards import ascii_text
 
@@ -168,7 +168,7 @@ def _common(
 ) -> list[Card]:
     """Cards of every delivered FITS file."""
     cards: list[Card] = [
-        ("DATE", utc_now(), "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
+        date_card(utc_now()),
         (
             "PIPEFILE",
             Path(product.record.cube).name if what == product.record.category else f"{what}.fits",

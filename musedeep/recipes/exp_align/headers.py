@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from musedeep.recipes.exp_align.recipe import RECIPE, ExpAlignParameters
 from musedeep.recipes.exp_align.sources import Sources
 from musedeep.reduction.headers.cards import Card, figure_cards, ordered, recipe_cards
-from musedeep.storage.fits.header_cards import card, utc_now
+from musedeep.storage.fits.header_cards import card, date_card, utc_now
 
 _DROPPED: Final = re.compile(
     r"(SIMPLE|BITPIX|NAXIS\d*|EXTEND|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|ORIGFILE|EXTNAME|INHERIT|SPECSYS|BUNIT|COMMENT|"
@@ -72,7 +72,7 @@ def product_header(
         ("ESO PRO DATANCOM", len(files), "Number of combined frames"),
         *quality,
     ]  # fmt: skip
-    date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    date = card(*date_card(now))
     return ordered([date, *kept, *(card(*c) for c in cards)])
 
 

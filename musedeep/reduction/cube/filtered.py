@@ -22,8 +22,8 @@ from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.calibrations.filters import Filter, filter_names, read_filters
 from musedeep.storage.cubes.cube_axes import CubeAxes
 from musedeep.storage.cubes.open_cube import OpenCube
-from musedeep.storage.cubes.voxels import Unflagged, Voxels
-from musedeep.storage.fits.header_cards import Card, card, extension_cards, header_of, utc_now
+from musedeep.storage.cubes.voxels import Voxels
+from musedeep.storage.fits.header_cards import Card, card, date_card, extension_cards, header_of, utc_now
 from musedeep.storage.fits.headers import value_of
 
 COMPLETE: Final = 99.0
@@ -93,8 +93,7 @@ def filtered_images(
                 f"{cube.path}: has planes from {waves[0]:.2f} to {waves[-1]:.2f} Angstrom, none of them within filter "
                 f"{curve.name} ({low:.2f} to {high:.2f}); leave the filter out"
             )
-    values = Unflagged(cube.data, cube.arrays["DQ"]) if "DQ" in cube.arrays else cube.data
-    images, _ = collapse_cube(_Values(values), weights)
+    images, _ = collapse_cube(_Values(cube.unflagged), weights)
     made = []
     for curve, image in zip(curves, images, strict=True):
         if not np.isfinite(image).any():
@@ -117,7 +116,7 @@ def image_primary(cube: OpenCube, made: FilteredImage, name: str) -> fits.Header
     kept = [copy.copy(c) for c in cube.primary.cards if not _NOT_OF_IMAGES.match(c.keyword)]
     now = utc_now()
     cards: list[Card] = [
-        ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
+        date_card(now),
         ("OBJECT", f"{_target(cube)} ({made.curve.name})", ""),
         ("PIPEFILE", name, "Filename of data product"),
         ("DATAMD5", "0" * 32, "MD5 checksum"),

@@ -27,7 +27,7 @@ from astropy.io import fits
 from musedeep.declaration import Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.reduction.headers.product import checksum_cards_of
-from musedeep.storage.fits.header_cards import card, utc_now
+from musedeep.storage.fits.header_cards import card, date_card, utc_now
 
 if TYPE_CHECKING:
     from musedeep.reduction.cube.job import Job
@@ -160,5 +160,5 @@ def product_header(
     if "ESO DRS MUSE PIXTABLE FFCORR" in first and not keep_pixel_table:
         cards.append((_DRS + "FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
     cards += [*applied_cards(job), *extra]
-    date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    date = card(*date_card(now))
     return ordered([date, *base.cards, *(card(*c) for c in cards)])

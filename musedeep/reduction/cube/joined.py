@@ -27,7 +27,7 @@ from musedeep.reduction.headers.cards import ordered
 from musedeep.storage.cubes.cube_fits import extension_header
 from musedeep.storage.cubes.exposure_map import mean_planes
 from musedeep.storage.cubes.voxels import Voxels, write_planes
-from musedeep.storage.fits.header_cards import Card, card, keep_checksum_places, utc_now
+from musedeep.storage.fits.header_cards import Card, card, date_card, keep_checksum_places, utc_now
 from musedeep.storage.fits.headers import value_of
 from musedeep.storage.fits.parts import ArrayInFile, header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
@@ -234,7 +234,7 @@ def primary_header(cube: JoinedCube, name: str, tool: str) -> fits.Header:
     ]
     now = utc_now()
     cards: list[Card] = [
-        ("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
+        date_card(now),
         ("PIPEFILE", name, "Filename of data product"),
     ]
     if layout.limits and first.record:

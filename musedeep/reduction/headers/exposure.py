@@ -15,7 +15,7 @@ from astropy.io import fits
 from musedeep.declaration import P, Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.reduction.headers.product import checksum_cards_of
-from musedeep.storage.fits.header_cards import card, utc_now
+from musedeep.storage.fits.header_cards import card, date_card, utc_now
 
 _REPLACED: Final = re.compile(
     r"(SIMPLE|BITPIX|NAXIS\d*|EXTEND|INHERIT|CHECKSUM|DATASUM|DATAMD5|PIPEFILE|DATE|ORIGFILE|ESO DPR .*|ESO QC .*|)$"
@@ -64,6 +64,4 @@ def exposure_header(
     ]
     if "ARCFILE" in header:
         cards.append(("ESO PRO ANCESTOR", header["ARCFILE"], ""))
-    return ordered(
-        [card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)"), *kept, *(card(*c) for c in cards)]
-    )
+    return ordered([card(*date_card(now)), *kept, *(card(*c) for c in cards)])

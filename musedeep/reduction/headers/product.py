@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from musedeep.declaration import P, Recipe
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
-from musedeep.storage.fits.header_cards import card, utc_now
+from musedeep.storage.fits.header_cards import card, date_card, utc_now
 from musedeep.storage.fits.headers import primary_header
 from musedeep.storage.raw.file import extension_name
 from musedeep.storage.raw.frames import RawFrame
@@ -88,7 +88,7 @@ def product_header(
     ]
     if "ARCFILE" in frame.primary:
         cards.append(("ESO PRO ANCESTOR", frame.primary["ARCFILE"], ""))
-    date = card("DATE", now, "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    date = card(*date_card(now))
     return ordered([date, *kept, *(card(*c) for c in cards)])
 
 

@@ -23,7 +23,7 @@ from musedeep.reduction.residuals.sky_residuals import Cleaned
 from musedeep.storage.calibrations.eigenspectra import write_eigenspectra
 from musedeep.storage.cubes.exposure_map import mean_planes
 from musedeep.storage.cubes.voxels import Voxels
-from musedeep.storage.fits.header_cards import Card, card, utc_now
+from musedeep.storage.fits.header_cards import Card, card, date_card, utc_now
 from musedeep.storage.fits.headers import raw_bytes, value_of
 from musedeep.storage.fits.parts import header_bytes
 from musedeep.storage.fits.streamed import StreamedFits, without_md5
@@ -79,7 +79,7 @@ def primary_header(cleaned: Cleaned, name: str) -> fits.Header:
     """Primary header of the new cube: that of the input, and what was done."""
     kept = [copy.copy(one) for one in cleaned.cube.primary.cards if not _DROPPED.match(one.keyword)]
     cards: list[Card] = [
-        ("DATE", utc_now(), "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
+        date_card(utc_now()),
         ("PIPEFILE", name, "Filename of data product"),
         *cards_of(cleaned),
     ]

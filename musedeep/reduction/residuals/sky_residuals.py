@@ -56,7 +56,7 @@ from musedeep.storage.calibrations.eigenspectra import Eigensegment, Eigenspectr
 from musedeep.storage.calibrations.sky_mask import read_sky_mask
 from musedeep.storage.cubes.cube_axes import CubeAxes, read_axes
 from musedeep.storage.cubes.open_cube import OpenCube, open_cube
-from musedeep.storage.cubes.voxels import Unflagged, Voxels
+from musedeep.storage.cubes.voxels import Voxels
 from musedeep.storage.fits.headers import value_of
 from musedeep.storage.fits.parts import ArrayInFile, reserve
 from musedeep.storage.outputs import check_space, partial_name, write_error
@@ -238,7 +238,7 @@ def cleaned(
     waves = axes.wavelengths(cube.shape[0])
     skipped = notch_planes(waves, str(value_of(cube.primary, "ESO INS MODE") or ""))
     workers = threads_within(memory, cube.shape, 0, threads)
-    with by_lines(_unflagged(cube), beside, progress) as data:
+    with by_lines(cube.unflagged, beside, progress) as data:
         values = _Values(data, cube.stat)
         if mask is None:
             image, covered = field_images(data, skipped, workers, progress)
@@ -278,14 +278,9 @@ def cleaned(
 
 
 def _check_types(cube: OpenCube) -> None:
-    assert cube.stat is not None  # raises without variances
-    for name in ("DATA", "STAT"):
-        if cube.arrays[name].dtype.itemsize != 4:
+    for name, array in (("DATA", cube.data), ("STAT", cube.stat)):
+        if array.dtype.itemsize != 4:
             raise MusedeepError(f"{cube.path}: BITPIX of {name} is -64, expected -32; convert it to 32-bit floats")
-
-
-def _unflagged(cube: OpenCube) -> Voxels:
-    return Unflagged(cube.data, cube.arrays["DQ"]) if "DQ" in cube.arrays else cube.data
 
 
 def _edges(choices: Choices, mask: Mask, sky: SkyPlanes) -> tuple[float, ...]:

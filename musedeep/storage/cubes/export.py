@@ -30,7 +30,7 @@ from musedeep.storage.cubes.cube_zarr import (
 )
 from musedeep.storage.cubes.viewers import readable_header, viewer_header
 from musedeep.storage.cubes.voxels import Voxels, write_planes
-from musedeep.storage.fits.header_cards import keep_checksum_places, utc_now
+from musedeep.storage.fits.header_cards import date_card, keep_checksum_places, utc_now
 from musedeep.storage.fits.headers import raw_bytes, value_of
 from musedeep.storage.fits.parts import header_bytes
 from musedeep.storage.fits.streamed import StreamedFits
@@ -103,7 +103,7 @@ def primary_header(content: CubeContent, name: str) -> fits.Header:
     header = content.primary.copy(strip=True)
     for key in ("CHECKSUM", "DATASUM", "DATAMD5", "EXTEND"):
         header.remove(key, ignore_missing=True, remove_all=True)
-    header["DATE"] = (utc_now(), "file creation date (YYYY-MM-DDThh:mm:ss UT)")
+    header.set(*date_card(utc_now()))
     header["PIPEFILE"] = (name, "Filename of data product")
     for line in content.history or (f"musedeep export {__version__}: of {content.path.name}",):
         header["HISTORY"] = line
@@ -137,11 +137,16 @@ def _write_other(one: Other, source: Path, made: StreamedFits) -> None:
 
 def _bare(header: fits.Header, name: str) -> fits.Header:
     """A header without the cards of its structure and checksums."""
+    bare = _unsummed(header)
+    if "EXTNAME" not in bare:
+        bare["EXTNAME"] = name
+    return bare
+
+
+def _unsummed(header: fits.Header) -> fits.Header:
     bare = header.copy(strip=True)
     for key in ("CHECKSUM", "DATASUM"):
         bare.remove(key, ignore_missing=True)
-    if "EXTNAME" not in bare:
-        bare["EXTNAME"] = name
     return bare
 
 
@@ -192,10 +197,7 @@ def _write_store(content: CubeContent, path: Path, progress: Progress) -> None:
 
 
 def _text(header: fits.Header) -> str:
-    kept = header.copy(strip=True)
-    for key in ("CHECKSUM", "DATASUM"):
-        kept.remove(key, ignore_missing=True)
-    return str(kept.tostring(sep="\n", endcard=False, padding=False))
+    return str(_unsummed(header).tostring(sep="\n", endcard=False, padding=False))
 
 
 def _store_names(content: CubeContent) -> dict[str, str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.progress import LOG
-from musedeep.storage.cubes.voxels import RegionVoxels
+from musedeep.storage.cubes.voxels import RegionVoxels, Unflagged, Voxels
 from musedeep.storage.fits.headers import HeaderUnit, number_of, scan_file, text_of
 from musedeep.storage.fits.parts import ArrayInFile
 
@@ -67,6 +67,11 @@ class OpenCube:
     def data(self) -> RegionVoxels:
         """The values."""
         return self.arrays["DATA"]
+
+    @property
+    def unflagged(self) -> Voxels:
+        """The values, NaN where an extension DQ flags them."""
+        return Unflagged(self.data, self.arrays["DQ"]) if "DQ" in self.arrays else self.data
 
     @property
     def stat(self) -> RegionVoxels:

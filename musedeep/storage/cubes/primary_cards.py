@@ -6,7 +6,6 @@ metadata are replaced, in one step. An image becomes an image extension of 32-bi
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from musedeep.storage.cubes.open_cube import OpenCube
 from musedeep.storage.fits.header_cards import Card, card, header_of
 from musedeep.storage.fits.headers import BLOCK, CARD, raw_bytes
 from musedeep.storage.fits.streamed import StreamedFits, without_md5
-from musedeep.storage.outputs import appearing_whole, check_space, replace_directory
+from musedeep.storage.outputs import appearing_whole, check_space, partial_name, replace_directory
 
 Image = tuple[Sequence[Card], NDArray[np.int32]]
 """Cards of an image, without EXTNAME, and its pixels, int32 (lines, columns)."""
@@ -84,7 +83,7 @@ def _replaced(raw: Sequence[str], cards: Sequence[Card], former: re.Pattern[str]
 def _store(
     cube: OpenCube, target: Path, cards: Sequence[Card], former: re.Pattern[str], images: Mapping[str, Image | None]
 ) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    partial = partial_name(target)
     same = target.resolve() == cube.path.resolve()
     try:
         if same:

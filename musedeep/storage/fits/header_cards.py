@@ -138,6 +138,11 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def date_card(when: str) -> Card:
+    """DATE of a file that is made at a time, as `utc_now` gives it."""
+    return "DATE", when, "file creation date (YYYY-MM-DDThh:mm:ss UT)"
+
+
 def sum32(raw: bytes | memoryview | NDArray[np.uint8]) -> int:
     """The ones' complement sum of bytes, taken as big-endian words of 32 bits."""
     return fold(int(np.frombuffer(raw, ">u4").sum(dtype=np.uint64)))
