@@ -179,8 +179,8 @@ def smallest(former: dict[str, float], now: dict[str, float]) -> dict[str, float
 
 def show(name: str, trees: list[Path], found: list[dict[str, float]]) -> None:
     """Print the table of a set."""
-    rows = ", ".join(f"{f['rows'] / 1e6:.1f} M rows, {f['read'] / f['rows']:.2f} read, {f['boxes']:.0f} boxes" for f in found)
-    print(f"set {name}: {rows}\n")
+    counts = [f"{f['rows'] / 1e6:.1f} M rows, {f['read'] / f['rows']:.2f} read, {f['boxes']:.0f} boxes" for f in found]
+    print(f"set {name}: {', '.join(counts)}\n")
     print(f"| stage [ns/row] | {' | '.join(str(tree) for tree in trees)} |")
     print(f"|---|{'---|' * len(trees)}")
     for stage in [*STAGES, "all"]:
