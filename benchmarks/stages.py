@@ -30,7 +30,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "placing": ("box.place_rows",),
     "sorting": ("box.sort_by_cell", "box.sort_rows"),
     "rejection": ("reject.reject",),
-    "resampling": ("resample.accumulate", "resample.finish"),
+    "resampling": ("resample.resample", "resample.accumulate", "resample.finish"),
     "rest of the boxes": ("tasks.combine_box",),
 }
 """Functions of each stage, as the modules that call them know them; what a version does not have is left out."""
