@@ -50,6 +50,7 @@ RECIPE = Recipe(
         shared.LINE_CATALOG, shared.BADPIX_TABLE,
     ),
     model=WavecalParameters,
+    hidden=("lampwise", "resample", "wavemap"),
     products=(
         Product("WAVECAL_TABLE-nn.fits", "Wavelength solution of IFU nn", Format.TABLE, 104_000),
         Product("WAVECAL_RESIDUALS-nn.fits", "Residuals of all positions (residuals=true)", Format.TABLE, 34_000_000,
