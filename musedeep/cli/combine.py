@@ -119,6 +119,7 @@ def run_request(
     request.cluster = resources.profile()
     request.overwrite = resources.overwrite
     request.report = resources.report
+    request.dashboard = resources.dashboard
     if resources.threads is not None:
         request.threads = resources.threads
     log = _opened_log(request, resources, dry_run, log_by_default)
