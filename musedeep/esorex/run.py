@@ -48,6 +48,7 @@ class RecipeRun:
     Attributes
     ----------
     values : parameters that are given, by name
+    source : of the frames, for messages
     listing : file that the products are listed in; empty: none
     timed : whether to report times
     """
@@ -58,6 +59,7 @@ class RecipeRun:
     delivery: Delivery
     listing: str = ""
     timed: bool = False
+    source: str = "the set-of-frames"
 
     def run(self, messages: Messages) -> int:
         """Run it; the exit status.
@@ -111,7 +113,7 @@ class RecipeRun:
         for path, tag in kept:
             messages.say(logging.DEBUG, f"{path}\t{tag}", self.recipe.name)
         parameters = self.recipe.parse(dict(self.values))
-        found = self.recipe.check_frames(kept, "the set-of-frames")
+        found = self.recipe.check_frames(kept, self.source)
         forms, memory, progress = pixel_table_forms(), memory_limit(), Told(messages, self.recipe.name)
         if self.recipe.name == "muse_exp_combine":
             from musedeep.graph.combine.exp_combine import combine, request_of
