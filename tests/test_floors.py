@@ -11,7 +11,7 @@ from tests.makers.places import ROOT
 
 FLOORS = (
     ("kernels",), ("storage",), ("statics",), ("reduction",), ("recipes", "quality"), ("graph",), ("selection",),
-    ("campaign",), ("simulate",), ("api",), ("cli",), ("tools",),
+    ("campaign",), ("simulate",), ("api",), ("cli", "esorex"), ("tools",),
 )  # fmt: skip
 """From the lowest to the highest; below all of them are the modules of the package itself."""
 

@@ -26,7 +26,8 @@ from musedeep import __version__
 from musedeep.compiled import compiling_seconds
 from musedeep.errors import MusedeepError
 from musedeep.graph.combine import journal, tasks
-from musedeep.graph.combine.plan import Plan, make_plan, memory_advice
+from musedeep.graph.combine.plan import Plan, make_plan, memory_advice, with_reads
+from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
 from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster
 from musedeep.graph.workers.memory import BASE_BYTES
@@ -240,6 +241,8 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
             if options.cluster:
                 count_on_cluster(executor, options.cluster, options.workers or options.cluster.workers)
             job, plan = prepare(cube, options, executor, progress, Path(work), recorder)
+            reads = ReadRows.of_segments((tasks.segments(work, k) for k in range(len(job.exposures))), job.grid.shape)
+            plan = with_reads(plan, reads, job.how.margin, job.grid.shape)
         return Outcome([], plan, job, 0, 0, recorder.seconds, 0)
     with output_lock(cube.output):
         cube.check_existing(options.overwrite)  # again: a run may have ended in the meantime
