@@ -153,7 +153,7 @@ def deliver(made: Sequence[Made], delivery: Delivery, messages: Messages) -> lis
     MusedeepError
         Two have the same name; one cannot be written.
     """
-    if delivery.checksums:
+    if delivery.checksums or delivery.digest:
         messages.info("Calculating product checksums")
     places = delivery.named(made)
     for one in made:
