@@ -170,7 +170,7 @@ def said_by(process):
 SCALE = """
 import numpy as np
 from musedeep.kernels.ccd.calibrate import scale
-from musedeep.kernels.cube.voxels import count_cells, scatter
+from musedeep.kernels.cube.sorting import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)
