@@ -24,6 +24,7 @@ import musedeep
 from musedeep.declaration import Format, Recipe
 from musedeep.errors import MusedeepError, reason
 from musedeep.esorex.parameters import CplParameter, cpl_parameters
+from musedeep.esorex.products import format_of
 from musedeep.progress import LOG
 from musedeep.recipes.registry import recipes
 
@@ -121,8 +122,7 @@ def _frame(kind: Any, recipe: Recipe[Any], path: Path) -> Any:
     from musedeep.storage.fits.headers import primary_header, text_of
 
     tag = text_of(primary_header(path), "ESO PRO CATG", str(path))
-    formats = {one.category.replace("TAG", raw.name): one.format for one in recipe.products for raw in recipe.inputs}
-    contents = kind.FrameType.TABLE if formats.get(tag) is Format.TABLE else kind.FrameType.IMAGE
+    contents = kind.FrameType.TABLE if format_of(recipe, tag) is Format.TABLE else kind.FrameType.IMAGE
     return kind(str(path), tag, kind.FrameGroup.PRODUCT, kind.FrameLevel.FINAL, contents)
 
 
