@@ -191,7 +191,10 @@ def _run(
         not values["no-datamd5"],
     )
     with listening(messages):
-        called = RecipeRun(recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]))
+        called = RecipeRun(
+            recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]),
+            ", ".join(sources) or recipe.name,
+        )  # fmt: skip
         return called.run(messages)
 
 

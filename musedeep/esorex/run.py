@@ -55,6 +55,7 @@ class RecipeRun:
     Attributes
     ----------
     values : parameters that are given, by name
+    source : of the frames, for messages
     listing : file that the products are listed in; empty: none
     timed : whether to report times
     """
@@ -65,6 +66,7 @@ class RecipeRun:
     delivery: Delivery
     listing: str = ""
     timed: bool = False
+    source: str = "the set-of-frames"
 
     def run(self, messages: Messages) -> int:
         """Run it; the exit status.
@@ -83,7 +85,7 @@ class RecipeRun:
             messages.call_place(place, Path(self.delivery.directory))
             began = time.monotonic()
             try:
-                outcome = outcome_of(self.recipe, self.values, self.frames, place, messages)
+                outcome = outcome_of(self.recipe, self.values, self.frames, self.source, place, messages)
             except MusedeepError as error:
                 return self._failed([str(error)], [], messages)
             except MemoryError:
@@ -132,13 +134,19 @@ class RecipeRun:
 
 
 def outcome_of(
-    recipe: Recipe[Any], values: Mapping[str, Value], frames: Sequence[Frame], place: Path, messages: Says
+    recipe: Recipe[Any],
+    values: Mapping[str, Value],
+    frames: Sequence[Frame],
+    source: str,
+    place: Path,
+    messages: Says,
 ) -> "Outcome":
     """Run a recipe as what drives the ESO pipeline expects it: products are replaced, pixel tables are FITS files.
 
     Parameters
     ----------
     values : parameters that are given, by name
+    source : of the frames, for messages
     place : directory of the products
 
     Raises
@@ -157,7 +165,7 @@ def outcome_of(
     for path, tag in kept:
         messages.say(logging.DEBUG, f"{path}\t{tag}", recipe.name)
     parameters = recipe.parse(dict(values))
-    found = recipe.check_frames(kept, "the set-of-frames")
+    found = recipe.check_frames(kept, source)
     forms, memory, progress = pixel_table_forms(), memory_limit(), Told(messages, recipe.name)
     if recipe.name == "muse_exp_combine":
         from musedeep.graph.combine.exp_combine import combine, request_of
