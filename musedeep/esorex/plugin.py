@@ -42,9 +42,6 @@ SECONDS_TO_CLEAR: Final = 10.0
 
 LEVELS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 
-SOURCE: Final = "the set-of-frames"
-"""Of the frames, for messages; applications do not tell its name."""
-
 _ESCAPES: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
 _LETTERS: Final = {short[1]: letter for letter, short in _ESCAPES.items()}
 
@@ -200,7 +197,7 @@ def run(request: Request, channel: Channel) -> None:
         )
     with workplace(Path()) as place, announced():
         channel.place = str(place)
-        outcome = outcome_of(recipe, request.parameters, request.frames, SOURCE, place, channel)
+        outcome = outcome_of(recipe, request.parameters, request.frames, place, channel)
         for path in outcome.paths:
             moved(path, Path(path.name))
     for name in dict.fromkeys(path.name for path in outcome.paths):

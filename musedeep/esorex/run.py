@@ -85,7 +85,7 @@ class RecipeRun:
             messages.call_place(place, Path(self.delivery.directory))
             began = time.monotonic()
             try:
-                outcome = outcome_of(self.recipe, self.values, self.frames, self.source, place, messages)
+                outcome = outcome_of(self.recipe, self.values, self.frames, place, messages, self.source)
             except MusedeepError as error:
                 return self._failed([str(error)], [], messages)
             except MemoryError:
@@ -137,17 +137,17 @@ def outcome_of(
     recipe: Recipe[Any],
     values: Mapping[str, Value],
     frames: Sequence[Frame],
-    source: str,
     place: Path,
     messages: Says,
+    source: str = "the set-of-frames",
 ) -> "Outcome":
     """Run a recipe as what drives the ESO pipeline expects it: products are replaced, pixel tables are FITS files.
 
     Parameters
     ----------
     values : parameters that are given, by name
-    source : of the frames, for messages
     place : directory of the products
+    source : where the frames are from, for messages
 
     Raises
     ------

@@ -65,7 +65,7 @@ def talk(monkeypatch, tmp_path):
     monkeypatch.setattr(plugin, "end_with_application", lambda stream: None)
 
     def run(work, name="muse_bias", version=musedeep.__version__):
-        monkeypatch.setattr(plugin, "outcome_of", lambda *arguments: work(*arguments[-2:]))
+        monkeypatch.setattr(plugin, "outcome_of", lambda recipe, values, frames, place, channel: work(place, channel))
         heard = io.BytesIO()
         channel = Channel(heard)
         logging.getLogger("musedeep").addHandler(channel)

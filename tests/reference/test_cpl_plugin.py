@@ -292,7 +292,7 @@ def test_musedeep_ends_with_the_application(number, cpl_plugin, frames, tmp_path
 from pathlib import Path
 from musedeep.esorex import plugin
 
-def work(recipe, values, frames, source, place, channel):
+def work(recipe, values, frames, place, channel):
     (place / "MASTER_BIAS-01.fits").write_text("half")
     Path({str(alive)!r}).write_text(str(os.getpid()))
     time.sleep(60)
