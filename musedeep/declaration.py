@@ -25,6 +25,7 @@ MIB: Final = 2**20
 GIB: Final = 2**30
 
 Value = str | float | int | bool
+Partype = Literal["value", "range", "enum"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,14 @@ class Range:
 
 
 def parameter(
-    default: Value, description: str, *, neutral: Value | None = None, in_night: Value | None = None, **limits: Any
+    default: Value,
+    description: str,
+    *,
+    neutral: Value | None = None,
+    in_night: Value | None = None,
+    own: bool = False,
+    partype: Partype | None = None,
+    **limits: Any,
 ) -> Any:
     """A field of `Parameters`: its annotation gives type and choices (`Literal`).
 
@@ -59,11 +67,13 @@ def parameter(
     default, description : default value, and one line of help
     neutral : where the ESO pipeline has no such parameter, the value that does the same as it
     in_night : its value in the reduction of a night, unless it is given; None: the default
+    own : the ESO pipeline has no such parameter; so, too, if there is a neutral value
+    partype : what it is for programs that drive the ESO pipeline: a plain value, which the recipe checks, a range, or
+        an enumeration; None: an enumeration if it has choices, otherwise a value
     limits : gt, ge, lt, le
     """
-    return Field(
-        default, description=description, json_schema_extra={"neutral": neutral, "in_night": in_night}, **limits
-    )
+    extra: dict[str, Any] = {"neutral": neutral, "in_night": in_night, "own": own or neutral is not None}
+    return Field(default, description=description, json_schema_extra=extra | {"partype": partype}, **limits)
 
 
 class Parameters(BaseModel):
@@ -134,6 +144,8 @@ class Parameter:
     limits: Range | None = None
     neutral: Value | None = None
     in_night: Value | None = None
+    own: bool = False
+    partype: Partype = "value"
 
     @classmethod
     def of_field(cls, name: str, info: FieldInfo) -> Self:
@@ -145,7 +157,9 @@ class Parameter:
         limits = Range(low, high, open_low, open_high) if math.isfinite(low) or math.isfinite(high) else None
         choices = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
         extra: Any = info.json_schema_extra
-        return cls(name, info.default, str(info.description), choices, limits, extra["neutral"], extra["in_night"])
+        kind: Partype = extra["partype"] or ("enum" if choices else "value")
+        neutral, in_night, own = extra["neutral"], extra["in_night"], extra["own"]
+        return cls(name, info.default, str(info.description), choices, limits, neutral, in_night, own, kind)
 
     @property
     def values(self) -> str:
@@ -318,6 +332,7 @@ class Recipe(Generic[P]):
     apart : each raw tag has sets of its own
     directory : of the products in a night, below that of the others
     in_night : whether a night has sets-of-frames for it
+    hidden : parameters that esorex shows only with --show-hidden
     """
 
     name: str
@@ -333,6 +348,7 @@ class Recipe(Generic[P]):
     apart: bool = False
     directory: str = ""
     in_night: bool = True
+    hidden: tuple[str, ...] = ()
 
     @property
     def step(self) -> str:

@@ -11,11 +11,11 @@ from tests.makers.places import ROOT
 
 FLOORS = (
     ("kernels",), ("storage",), ("statics",), ("reduction",), ("recipes", "quality"), ("graph",), ("selection",),
-    ("campaign",), ("simulate",), ("api",), ("cli",), ("tools",),
+    ("campaign",), ("simulate",), ("api",), ("cli", "esorex"), ("tools",),
 )  # fmt: skip
 """From the lowest to the highest; below all of them are the modules of the package itself."""
 
-LANES = ("makers", "reference", "cluster", "fuzz", "docs")
+LANES = ("makers", "reference", "clients", "cluster", "fuzz", "docs")
 """Folders of tests that mirror no part of the package."""
 
 PACKAGE = ROOT / "musedeep"

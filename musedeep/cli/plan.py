@@ -154,6 +154,7 @@ def _as_data(one: "Forecast") -> dict[str, Any]:
         "memory": one.memory,
         "rows": plan.rows,
         "rows_processed": plan.rows_processed,
+        "rows_read": plan.rows_read,
         "boxes": len(plan.tasks),
         "seconds": round(run.seconds, 3),
         "busy": round(run.busy, 4),
@@ -184,7 +185,7 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
     ]  # fmt: skip
     print_facts("Simulated", facts)
     names = ("exposures", "workers", "threads", "boxes", "time", "speed-up", "busy", "indexing", "boxes", "completion",
-             "read", "memory", "of a worker")  # fmt: skip
+             "read", "of each row", "memory", "of a worker")  # fmt: skip
     table = table_of((), names)
     alone: dict[int, Forecast] = {}
     for one in made:
@@ -195,7 +196,8 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
             f"{one.exposures}", f"{one.workers}", f"{one.threads}", f"{len(one.plan.tasks):,}", duration(run.seconds),
             f"{first.simulation.seconds / run.seconds:.2f}", f"{100 * run.busy:.0f} %",
             *(duration(stages.get(name, 0.0)) for name in ("indexing", "boxes", "completion")),
-            size_text(run.bytes_read), size_text(run.peak_memory), size_text(run.worker_peak_memory),
+            size_text(run.bytes_read), f"{one.plan.rows_read / max(one.plan.rows, 1):.2f} times",
+            size_text(run.peak_memory), size_text(run.worker_peak_memory),
         )  # fmt: skip
     print_table(table, 160)
 

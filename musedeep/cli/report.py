@@ -92,6 +92,7 @@ def plan_facts(outcome: "Outcome", memory: int) -> Facts:
     return [
         ("exposures", f"{len(job.exposures)}, {sum(e.exptime for e in job.exposures):,.0f} s in all"),
         ("rows", f"{plan.rows:,} in the cube; {plan.rows_processed / max(plan.rows, 1):.2f} times that with margins"),
+        ("reading", f"{plan.rows_read / max(plan.rows, 1):.2f} rows for each row needed"),
         ("cube", f"{nx} x {ny} spaxels, {nz} planes{_part_text(job)}"),
         ("spaxel", f"{abs(job.grid.cd[0]) * 3600:.4g} x {abs(job.grid.cd[3]) * 3600:.4g} arcsec"),
         ("wavelength", f"{waves[0]:.2f} to {waves[-1]:.2f} Angstrom, {job.grid.ctype3}, step {job.grid.step:g}"),

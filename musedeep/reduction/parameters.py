@@ -33,6 +33,7 @@ class NifuParameters(Parameters):
         "IFU to handle: 1 to 24; 0: all in the raw files, one after the other; -1: all, in parallel processes.",
         ge=-1,
         le=N_IFUS,
+        partype="range",
     )
 
 
@@ -66,7 +67,7 @@ class OverscanParameters(Parameters):
         "15,1.00001,1.00001).",
     )
     ovscreject: Literal["none", "dcr", "fit"] = parameter(
-        "dcr", "How overscan pixels are rejected from the mean level."
+        "dcr", "How overscan pixels are rejected from the mean level: none | dcr | fit.", partype="value"
     )
     ovscsigma: float = parameter(
         30.0,

@@ -1,21 +1,17 @@
 """Declarations of recipes, held against what the reference says of its own: inputs, parameters, products."""
 
+import json
 import re
 import subprocess
 
 import pytest
 
 from musedeep.declaration import Recipe
+from musedeep.esorex.parameters import CplParameter, cpl_parameters
 from musedeep.recipes.registry import declared
 
 pytestmark = [pytest.mark.reference, pytest.mark.usefixtures("reference_installed")]
 
-
-OWN = {"muse_geometry": {"saveimage"}, "muse_twilight": {"vignloss"}}
-"""Parameters that the reference does not have, though they count as given in headers."""
-
-DESCRIBED = {"ovscreject"}
-"""Parameters whose choices the reference names in their descriptions alone."""
 
 WRITTEN = {"PIXTABLE_OBJECT": "PIXTABLE_REDUCED"}
 """Products of the steps of muse_scipost that the reference writes under another category than its page says."""
@@ -38,44 +34,51 @@ def products_of(page: str) -> set[str]:
     return set(re.findall(r"^ +([A-Z][A-Z0-9_]+) +(?:intermed|final) ", page, re.M))
 
 
-def parameters_of(name: str, directory) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Default and choices of each parameter, those too that the manual page hides, in the order of headers."""
-    path = directory / f"{name}.rc"
+def parameters_of(name: str, directory) -> list[dict]:
+    """Each parameter as CPL has it, those too that the manual page hides, in the order of headers."""
+    path = directory / f"{name}.json"
     subprocess.run(["esorex", f"--create-config={path}", name], capture_output=True, check=True)
-    found = {}
-    for block in path.read_text().split("\n# --")[1:]:
-        text = " ".join(line.strip("# ") for line in block.splitlines() if line.startswith("#"))
-        # a parameter without a default is commented out
-        match = re.search(rf"^#?muse\.{name}\.(\w+)=(.*)$", block, re.M)
-        assert match, block
-        key, value = match.groups()
-        listed = re.search(r"<([^<>]* \| [^<>]*)>", text)
-        found[key] = value, tuple(listed[1].split(" | ")) if listed else ()
-    return found
+    return json.loads(path.read_text())
 
 
-def same(ours, theirs: str) -> bool:
-    """Whether a default is that of the reference, which prints numbers with few digits."""
-    if isinstance(ours, bool):
-        return str(ours).upper() == theirs
-    if isinstance(ours, int | float):
-        return float(theirs) == pytest.approx(ours, rel=5e-3)
-    return ours == theirs
+def as_json(one: CplParameter) -> dict:
+    """A parameter of ours as esorex writes it, without its description."""
+    limits = {"valmin": one.limits[0], "valmax": one.limits[1]} if one.limits else {}
+    choices = {"valenum": list(one.choices)} if one.choices else {}
+    kind = {"valtype": one.type, "partype": one.partype}
+    return {"name": one.name, "value": one.default} | kind | limits | choices | {"display_name": one.alias}
 
 
 @pytest.mark.parametrize("name", declared())
-def test_parameters_with_defaults_and_choices(name, tmp_path):
-    recipe: Recipe = declared()[name]
+def test_parameters_are_those_of_the_reference(name, tmp_path):
+    ours = [as_json(one) for one in cpl_parameters(declared()[name]) if not one.own]
     theirs = parameters_of(name, tmp_path)
-    ours = {one.name: one for one in recipe.parameters if one.neutral is None and one.name not in OWN.get(name, ())}
-    assert list(ours) == list(theirs)
-    wrong = [
-        (key, ours[key].default, value) for key, (value, _) in theirs.items() if not same(ours[key].default, value)
-    ]
-    assert not wrong
-    for key in set(theirs) - DESCRIBED:
-        choices = theirs[key][1]
-        assert set(ours[key].choices) == set(choices), key
+    assert ours == [{key: value for key, value in one.items() if key in ours[k]} for k, one in enumerate(theirs)]
+    assert all(set(one) - {"description", "recipe"} == set(ours[k]) for k, one in enumerate(theirs))
+    assert all(one["recipe"] == name for one in theirs)
+
+
+def test_own_parameters():
+    own = {(name, one.alias) for name, recipe in declared().items() for one in cpl_parameters(recipe) if one.own}
+    assert own == {
+        ("muse_create_sky", "unbiased"),
+        ("muse_create_sky", "water"),
+        ("muse_exp_combine", "rejection"),
+        ("muse_geometry", "saveimage"),
+        ("muse_scibasic", "skyneighbours"),
+        ("muse_scipost", "reduced"),
+        ("muse_scipost", "unbiased"),
+        ("muse_scipost", "water"),
+        ("muse_scipost_calibrate_flux", "water"),
+        ("muse_standard", "telluric"),
+        ("muse_twilight", "vignloss"),
+    }
+
+
+@pytest.mark.parametrize("name", declared())
+def test_hidden_parameters(name):
+    shown = re.findall(r"^  --(\w+)", manual_of(name).partition("\nOPTIONS")[2], re.M)
+    assert [one.alias for one in cpl_parameters(declared()[name]) if not (one.own or one.hidden)] == shown
 
 
 @pytest.mark.parametrize("name", declared())

@@ -1,13 +1,14 @@
 """The plan of a combination: which boxes, how many rows and bytes, how much memory. Plain arithmetic."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
+from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.reduction.cube.box import Box, Resampling, outer_columns
 from musedeep.reduction.cube.grid import Grid
@@ -62,6 +63,7 @@ class Plan:
     tasks : tuple of BoxTask, in order of wavelength, then line; together they cover the cube once
     rows : int, rows of all exposures in the cube
     rows_processed : int, the same, counting margins as often as they are processed
+    rows_read : int, the same, counting all rows that are read, if `with_reads` has counted them
     peak_bytes : int, estimated peak memory of the process tree
     parallel : int, boxes in work at once
     cube_bytes : int, size of DATA and STAT on disk
@@ -73,6 +75,13 @@ class Plan:
     peak_bytes: int
     parallel: int
     cube_bytes: int
+    rows_read: int = 0
+
+
+def with_reads(plan: Plan, reads: ReadRows, margin: int, shape: tuple[int, int, int]) -> Plan:
+    """The plan, with the rows that its boxes read of segments like these, margins of so many voxels included."""
+    counter = reads.counter()
+    return replace(plan, rows_read=round(sum(counter.rows(task.box.grown(margin, shape)) for task in plan.tasks)))
 
 
 class Field:

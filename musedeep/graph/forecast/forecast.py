@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from musedeep.graph.combine import run as runs
 from musedeep.graph.combine import tasks
 from musedeep.graph.combine.exp_combine import Request
-from musedeep.graph.combine.plan import Plan, make_plan
+from musedeep.graph.combine.plan import Plan, make_plan, with_reads
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.forecast.rates import Rates, box_seconds
 from musedeep.graph.forecast.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
@@ -143,6 +143,7 @@ def forecast(survey: Survey, workers: int, threads: int, memory: int, rates: Rat
     """
     n = survey.rows.size
     plan = make_plan(survey.density, survey.grid, survey.how, n, memory, workers * threads, workers)
+    plan = with_reads(plan, survey.reads, survey.how.margin, survey.grid.shape)
     machine = Machine(
         workers=workers, threads=threads, base_memory=BASE_BYTES,
         start_seconds=rates.start + (rates.cluster if workers > 1 else 0.0), end_seconds=rates.end,

@@ -62,6 +62,7 @@ RECIPE = Recipe(
               match=(), left_out="the darkest pixels are taken"),
     ),
     model=CreateSkyParameters,
+    hidden=("sampling", "csampling", "crsigma"),
     products=(
         Product("SKY_MASK.fits", "Where the field is sky", Format.PLANE, 30_000),
         Product("SKY_IMAGE.fits", "White-light image of the field", Format.IMAGE, 100_000),

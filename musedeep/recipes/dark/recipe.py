@@ -27,6 +27,7 @@ RECIPE = Recipe(
     summary="Combine raw darks into a master dark and find its hot pixels.",
     inputs=(Input("DARK", 3, None, "Raw dark", raw=True, match=("read_out",)), shared.MASTER_BIAS, shared.BADPIX_TABLE),
     model=DarkParameters,
+    hidden=("scale", "normalize"),
     products=(
         Product("MASTER_DARK-nn.fits", "Master dark of IFU nn, count in 3600 s", Format.IMAGE, IMAGE_BYTES),
         Product(

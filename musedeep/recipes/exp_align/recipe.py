@@ -76,6 +76,7 @@ RECIPE = Recipe(
               left_out="positions that a user wants, and not a calibration"),
     ),
     model=ExpAlignParameters,
+    hidden=("expmap", "override_detection"),
     products=(
         Product("OFFSET_LIST.fits", "Offsets of the exposures", Format.TABLE, 23_000),
         Product("PREVIEW_FOV.fits", "Sum of the aligned images", Format.PLANE, 500_000),

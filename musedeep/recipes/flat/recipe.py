@@ -29,6 +29,7 @@ RECIPE = Recipe(
     summary="Combine raw flats into a master flat, trace the slices and find bad pixels.",
     inputs=(Input("FLAT", 3, None, "Raw flat", raw=True), shared.MASTER_BIAS, shared.MASTER_DARK, shared.BADPIX_TABLE),
     model=FlatParameters,
+    hidden=("scale", "normalize"),
     products=(
         Product("MASTER_FLAT-nn.fits", "Master flat of IFU nn, mean 1", Format.IMAGE, IMAGE_BYTES),
         Product("TRACE_TABLE-nn.fits", "Trace of the slices of IFU nn", Format.TABLE, 43_000, {"trace": True}),

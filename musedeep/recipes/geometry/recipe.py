@@ -11,8 +11,10 @@ from musedeep.reduction import parameters as shared
 class GeometryParameters(Parameters):
     """Parameters of muse_geometry."""
 
-    ifu1: int = parameter(1, "First IFU to analyse.", ge=1, le=24)
-    ifu2: int = parameter(24, "Last IFU to analyse; IFUs that the raw files do not hold are left out.", ge=1, le=24)
+    ifu1: int = parameter(1, "First IFU to analyse.", ge=1, le=24, partype="range")
+    ifu2: int = parameter(
+        24, "Last IFU to analyse; IFUs that the raw files do not hold are left out.", ge=1, le=24, partype="range"
+    )
     sigma: float = parameter(2.2, "Limit for spots, in median deviations above the median.", gt=0)
     centroid: Literal["barycenter", "gaussian"] = parameter("gaussian", "How places and widths of spots are measured.")
     smooth: float = parameter(
@@ -24,7 +26,7 @@ class GeometryParameters(Parameters):
     lambdamax: float = parameter(
         7200.0, "Upper limit of wavelengths of the reconstructed cube and images, Angstrom.", ge=0
     )
-    saveimage: bool = parameter(True, "Write the reduced exposures, 200 MB each.", in_night=False)
+    saveimage: bool = parameter(True, "Write the reduced exposures, 200 MB each.", in_night=False, own=True)
 
 
 RECIPE = Recipe(
@@ -40,6 +42,7 @@ RECIPE = Recipe(
         Input("MASK_CHECK", 0, None, "Raw exposures to make images of with the new table", nearest="SKYFLAT"),
     ),
     model=GeometryParameters,
+    hidden=("ifu1", "ifu2", "lambdamin", "lambdamax"),
     products=(
         Product("MASK_REDUCED_kkkk-nn.fits", "Reduced exposure k of IFU nn (saveimage=true)", Format.IMAGE, IMAGE_BYTES,
                 {"saveimage": True}),

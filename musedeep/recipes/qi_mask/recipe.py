@@ -13,6 +13,7 @@ class QiMaskParameters(Parameters):
         "IFU to handle: 1 to 24; 0: all that there are traces and wavelengths of, together in one file.",
         ge=0,
         le=N_IFUS,
+        partype="range",
     )
 
 

@@ -114,6 +114,7 @@ RECIPE = Recipe(
         shared.BADPIX_TABLE,
     ),
     model=ScibasicParameters,
+    hidden=("combine", "nlow", "nhigh", "nkeep", "lsigma", "hsigma", "scale"),
     products=(
         Product("TAG_RED_eeee-nn.fits", "Calibrated image of exposure eeee of each tag, IFU nn (saveimage=true)",
                 Format.IMAGE, IMAGE_BYTES, {"saveimage": True}),

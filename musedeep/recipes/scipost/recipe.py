@@ -141,6 +141,7 @@ RECIPE = Recipe(
               left_out="the mask of muse_create_sky is of another field; --use SKY_MASK=FILE passes one on"),
     ),
     model=ScipostParameters,
+    hidden=("raman_width", "skymodel_sampling", "skymodel_csampling", "sky_crsigma"),
     products=(
         Product("DATACUBE_FINAL.fits", "Cube of all exposures", Format.CUBE, 125_000_000, {"save": "cube"}),
         Product("IMAGE_FOV_000k.fits", "Image of the field in the k-th filter", Format.PLANE, 0, {"save": "cube"}),

@@ -33,6 +33,7 @@ RECIPE = Recipe(
         Input("SKY_MASK", 1, 1, "Where to look for sky; with coordinates it is aligned with the exposure", match=()),
     ),
     model=RamanParameters,
+    hidden=("width", "crsigma"),
     products=(
         Product("RAMAN_IMAGES_kkkk.fits", "Images in the bands of O2 and N2, their sky, and the model of the light",
                 Format.PLANE, 190_000),

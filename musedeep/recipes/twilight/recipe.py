@@ -52,6 +52,7 @@ class TwilightParameters(shared.CombineParameters, shared.OverscanParameters):
         False,
         "Follow a loss of light in the vignetted area, too; false: as the ESO pipeline 2.8.7, which "
         "sees an excess only, and looks for it in the lower half of the mask.",
+        own=True,
     )
 
     @property
@@ -83,6 +84,7 @@ RECIPE = Recipe(
         Input("VIGNETTING_MASK", 0, 1, "Where the field of view is vignetted", match=("field",)),
     ),
     model=TwilightParameters,
+    hidden=("vignmaskedges", "vignsmooth", "vignxpar", "vignypar", "vignnfmmask"),
     products=(
         Product("DATACUBE_SKYFLAT.fits", "Cube of the combined exposures", Format.CUBE, 530_000),
         Product("TWILIGHT_CUBE.fits", "Smooth cube of the illumination, planes of mean 1", Format.CUBE, 415_000),

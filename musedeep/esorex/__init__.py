@@ -1,0 +1,1 @@
+"""The command line of ESO's recipe tool esorex, for programs and scripts that call it."""
