@@ -333,7 +333,7 @@ def _count(
         cells = (z * ny + np.arange(*lines)) * nx
         first, last = start[cells[0]], start[cells[-1] + nx]
         result.n_rows += int((start[cells + columns.stop] - start[cells + columns.start]).sum())
-        hits = np.flatnonzero(flags[first:last]) + first
+        hits = np.flatnonzero(flags[first:last].view(np.bool_)) + first  # looks at many at a time
         if columns != slice(0, nx):
             column = (np.searchsorted(start, hits, side="right") - 1) % nx
             hits = hits[(column >= columns.start) & (column < columns.stop)]
