@@ -245,18 +245,8 @@ def add_plane(rows, voxels, weights, fractions, z, sums, seen):
                 m = min(last - i, ROWS)
                 # a few more, of the next cell, so that all go through the processor LANES at a time
                 n = (m + LANES - 1) // LANES * LANES
-                _shares(
-                    positions,
-                    i,
-                    n if i + n <= data.size else m,
-                    voxels,
-                    cell,
-                    planes,
-                    fractions,
-                    steps,
-                    shares,
-                    offsets,
-                )
+                n = n if i + n <= data.size else m
+                _shares(positions, i, n, voxels, cell, planes, fractions, steps, shares, offsets)
                 for k in range(m):
                     j = i + k
                     if skip[j]:
