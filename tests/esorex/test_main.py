@@ -147,7 +147,7 @@ def test_other_recipes_are_handed_to_another_esorex(tmp_path, monkeypatch, capfd
 
 def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("musedeep.esorex.main.option_values", lambda *_: 1 / 0)
-    assert run(["--version"]) == 255
+    assert run(["--recipes"]) == 255
     assert capsys.readouterr().err == "[ ERROR ] esorex: unexpected ZeroDivisionError: division by zero\n"
 
 

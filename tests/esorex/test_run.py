@@ -26,6 +26,7 @@ from tests.makers.raw_frames import write_biases
 def biases(tmp_path, monkeypatch):
     """A run of muse_bias on IFU 2 of small frames, in a directory of its own."""
     monkeypatch.delenv("MUSEDEEP_PIXTABLES", raising=False)
+    monkeypatch.setattr("musedeep.esorex.run.QUIET_SECONDS", 1e9)  # however slow the machine is
     _, paths = write_biases(tmp_path, ifus=(2, 9))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
