@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from musedeep import __version__
 from musedeep.esorex import manual
-from musedeep.esorex.command_line import Words, check_options, option_values, parted, recipe_values
+from musedeep.esorex.command_line import (
+    Words,
+    asks_version,
+    check_named,
+    check_options,
+    option_values,
+    parted,
+    recipe_values,
+)
 from musedeep.esorex.configuration import file_to_create, write_configuration
 from musedeep.esorex.errors import REFUSED, UNKNOWN_RECIPE, EsorexProblem
 from musedeep.esorex.foreign import COMMAND, other_esorex, run_other
@@ -100,9 +108,13 @@ def _called(words: Sequence[str], messages: Messages) -> int:
     if given.recipe and recipe is None and (program := other_esorex()) is not None:
         return _handed_over(program, words, given, messages)
     messages.print(BANNER)
+    if asks_version(given.options):
+        messages.print(manual.version_text())
+        return 0
+    check_named(given.options)
     values = option_values(given.options, messages.say)
     messages.terminal = LEVELS[str(values["msg-level"])]
-    if not given.recipe or values["version"] or values["recipes"]:
+    if not given.recipe or values["recipes"]:
         return _without_recipe(values, messages)
     check_options(values)
     messages.open_file(Path(str(values["log-dir"])) / str(values["log-file"]), str(values["log-level"]))
@@ -125,9 +137,7 @@ def _recipe(name: str) -> "Recipe[Any] | None":
 
 def _without_recipe(values: "Mapping[str, Value]", messages: Messages) -> int:
     """Show what is asked for, or nothing."""
-    if values["version"]:
-        messages.print(manual.version_text())
-    elif values["help"]:
+    if values["help"]:
         messages.print(manual.help_text(values, terminal_width()))
     elif values["recipes"]:
         messages.print(manual.recipe_list(terminal_width()))
@@ -191,7 +201,10 @@ def _run(
         not values["no-datamd5"],
     )
     with listening(messages):
-        called = RecipeRun(recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]))
+        called = RecipeRun(
+            recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]),
+            ", ".join(sources) or recipe.name,
+        )  # fmt: skip
         return called.run(messages)
 
 

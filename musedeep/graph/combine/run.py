@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -29,7 +29,6 @@ from musedeep.graph.combine import journal, tasks
 from musedeep.graph.combine.plan import Plan, make_plan, memory_advice, with_reads
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
-from musedeep.graph.workers.cluster_profile import ClusterProfile
 from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.open import open_executor
@@ -55,6 +54,9 @@ from musedeep.storage.stores import scratch
 from musedeep.storage.stores.location import StoreUrl
 from musedeep.storage.stores.scratch import Scratch
 
+if TYPE_CHECKING:
+    from musedeep.graph.workers.cluster_profile import ClusterProfile
+
 WORK = ".musedeep-work"
 
 ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
@@ -73,7 +75,7 @@ class RunOptions:
     threads: int = field(default_factory=available_processors)
     memory: int = 4 * 2**30
     scheduler: str | None = None
-    cluster: ClusterProfile | None = None
+    cluster: "ClusterProfile | None" = None
     box_bytes: int | None = None
     scratch: str | None = None
     scratch_bytes: int | None = None
@@ -177,7 +179,7 @@ def prepare(
     return job, plan
 
 
-def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], str]:
+def _profile_advice(profile: "ClusterProfile", workers: int) -> Callable[[int], str]:
     """Says which memory of a job would do, where so much for all would."""
 
     def advice(need: int) -> str:
