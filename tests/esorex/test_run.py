@@ -87,6 +87,13 @@ def test_what_a_failed_recipe_has_made_stays_in_the_working_directory(biases, ca
     assert "[tid=000] IFU 9: bad" in err and "[WARNING] muse_bias: [tid=000] a note" in out
 
 
+def test_products_that_cannot_be_moved_stay_in_the_working_directory(biases, capsys):
+    Path("out").mkdir()
+    assert replace(biases, delivery=Delivery("out", prefix="none/p"), listing="x.sof").run(Messages()) == 61
+    assert made() == ["MASTER_BIAS-02.fits", "out"] and not made("out")
+    assert "An error occurred while trying to move the output products" in capsys.readouterr().err
+
+
 def test_an_interrupted_recipe_leaves_nothing(biases, monkeypatch):
     def interrupted(self, call):
         (call.output / ".half.part").write_text("half")
