@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 INSTALLED: Final = Path("/etc/esorex.rc")
 """Configuration file of esorex's installation."""
 
+NAMING: Final = ("config", "recipe-config", "paf-config", "products-sof")
+"""Options that name a file, if they are given."""
+
 Say = Callable[[int, str], None]
 """Takes a level of `logging`, and a text."""
 
@@ -110,6 +113,9 @@ def option_values(words: Sequence[str], say: Say) -> "dict[str, Value]":
         if one.environment and one.environment in os.environ
     }
     over = environment | given
+    for alias in NAMING:
+        if over.get(alias) == "":
+            raise EsorexProblem(REFUSED, f"'--{alias}' was specified, but no argument given; write --{alias}=FILE")
     user, named = user_file("esorex"), str(over.get("config", ""))
     if named and not Path(named).is_file():
         raise EsorexProblem(REFUSED, f"'--config={named}' was specified, but the file '{named}' could not be found.")

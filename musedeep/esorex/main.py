@@ -52,8 +52,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 255 refused, or the recipe failed; 250, 251, 254 a configuration file is wrong; 13 no such recipe; 9 a
-        set-of-frames or a frame is missing; 8 the list of products cannot be written; 128 + the number of a signal.
+        0 done; 255 refused, or the recipe failed; 250 to 254 a configuration file is wrong; 13 no such recipe; 9 a
+        set-of-frames or a frame is missing; 8 the list of products cannot be written; 61 a product cannot be moved, 67
+        the output directory cannot be written; 128 + the number of a signal.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     # as of the command musedeep: see musedeep.cli.main.run
