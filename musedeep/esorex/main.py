@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from musedeep import __version__
 from musedeep.esorex import manual
-from musedeep.esorex.command_line import Words, check_options, option_values, parted, recipe_values
+from musedeep.esorex.command_line import (
+    Words,
+    asks_version,
+    check_named,
+    check_options,
+    option_values,
+    parted,
+    recipe_values,
+)
 from musedeep.esorex.configuration import file_to_create, write_configuration
 from musedeep.esorex.errors import REFUSED, UNKNOWN_RECIPE, EsorexProblem
 from musedeep.esorex.foreign import COMMAND, other_esorex, run_other
@@ -44,8 +52,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 255 refused, or the recipe failed; 250, 251, 254 a configuration file is wrong; 13 no such recipe; 9 a
-        set-of-frames or a frame is missing; 8 the list of products cannot be written; 128 + the number of a signal.
+        0 done; 255 refused, or the recipe failed; 250 to 254 a configuration file is wrong; 13 no such recipe; 9 a
+        set-of-frames or a frame is missing; 8 the list of products cannot be written; 61 a product cannot be moved, 67
+        the output directory cannot be written; 128 + the number of a signal.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     # as of the command musedeep: see musedeep.cli.main.run
@@ -53,23 +62,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     messages = Messages()
     try:
-        with interruptible() as caught:
-            try:
-                return _called(words, messages)
-            except EsorexProblem as problem:
-                messages.problem(problem)
-                return problem.status
-            except KeyboardInterrupt:
-                number = caught[0] if caught else signal.SIGINT
-                messages.error(f"Interrupted by {signal.Signals(number).name}; there are no products")
-                return 128 + number
-            except Exception as error:
-                messages.error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-                if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0"):
-                    raise
-                return REFUSED
+        status = _guarded(words, messages)
     finally:
         messages.close()
+    if arguments is None:
+        # a second Ctrl-C, while threads end, ends the process at once
+        signal.signal(signal.SIGINT, lambda *_: os._exit(status))
+    return status
+
+
+def _guarded(words: Sequence[str], messages: Messages) -> int:
+    """The call; whatever ends it is said, and becomes a status."""
+    with interruptible() as caught:
+        try:
+            return _called(words, messages)
+        except EsorexProblem as problem:
+            messages.problem(problem)
+            return problem.status
+        except KeyboardInterrupt:
+            number = caught[0] if caught else signal.SIGINT
+            messages.error(f"Interrupted by {signal.Signals(number).name}; there are no products")
+            return 128 + number
+        except Exception as error:
+            messages.error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+            if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0"):
+                raise
+            return REFUSED
 
 
 @contextmanager
@@ -100,9 +118,13 @@ def _called(words: Sequence[str], messages: Messages) -> int:
     if given.recipe and recipe is None and (program := other_esorex()) is not None:
         return _handed_over(program, words, given, messages)
     messages.print(BANNER)
+    if asks_version(given.options):
+        messages.print(manual.version_text())
+        return 0
+    check_named(given.options)
     values = option_values(given.options, messages.say)
     messages.terminal = LEVELS[str(values["msg-level"])]
-    if not given.recipe or values["version"] or values["recipes"]:
+    if not given.recipe or values["recipes"]:
         return _without_recipe(values, messages)
     check_options(values)
     messages.open_file(Path(str(values["log-dir"])) / str(values["log-file"]), str(values["log-level"]))
@@ -125,9 +147,7 @@ def _recipe(name: str) -> "Recipe[Any] | None":
 
 def _without_recipe(values: "Mapping[str, Value]", messages: Messages) -> int:
     """Show what is asked for, or nothing."""
-    if values["version"]:
-        messages.print(manual.version_text())
-    elif values["help"]:
+    if values["help"]:
         messages.print(manual.help_text(values, terminal_width()))
     elif values["recipes"]:
         messages.print(manual.recipe_list(terminal_width()))
@@ -191,7 +211,10 @@ def _run(
         not values["no-datamd5"],
     )
     with listening(messages):
-        called = RecipeRun(recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]))
+        called = RecipeRun(
+            recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]),
+            ", ".join(sources) or recipe.name,
+        )  # fmt: skip
         return called.run(messages)
 
 

@@ -115,7 +115,7 @@ def man_page(
     sections = {
         "NAME": [hanging(f"  {recipe.name} -- ", recipe.summary, width - 2)],
         "SYNOPSIS": [f"  esorex [esorex-options] {recipe.name} [{recipe.name}-options] sof"],
-        "DESCRIPTION": [f"  {line}" for line in _description(recipe)],
+        "DESCRIPTION": [f"  {line}" for line in description(recipe)],
         "OPTIONS": provided if options else ["  No options are provided by this recipe."],
         "AUTHOR": ["  The musedeep developers"],
         "BUGS": ["  Please report any problems with this recipe to the musedeep developers, with its log file."],
@@ -142,7 +142,7 @@ def option_entry(one: CplParameter, values: "Mapping[str, Value]", width: int) -
     return listed(f"--{one.alias}", f"{explained(one)} [{printed(values.get(one.alias, one.default))}]", width)
 
 
-def _description(recipe: "Recipe[Any]") -> list[str]:
+def description(recipe: "Recipe[Any]") -> list[str]:
     """Purpose, frames, products and quality keywords; the frames are said once for all raw tags, with the first."""
     tag = recipe.raws[0].name
     frames = [

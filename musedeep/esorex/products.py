@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from musedeep.declaration import Format, Recipe
 from musedeep.errors import MusedeepError, reason
 from musedeep.esorex.errors import REFUSED, EsorexProblem
 from musedeep.esorex.log import Messages
@@ -28,6 +29,12 @@ from musedeep.storage.outputs import appearing_whole, partial_name, replace_dire
 PARTIAL: Final = ".esorex-"
 NO_LIST: Final = 8
 """Exit status where the list of products cannot be written."""
+
+NOT_MOVED: Final = 61
+"""Exit status where a product cannot get its name."""
+
+NOT_WRITABLE: Final = 67
+"""Exit status where nothing can be written into an output directory that is not the working directory."""
 
 READ_ONLY: Final = 0o444
 
@@ -104,8 +111,9 @@ def workplace(directory: Path) -> Iterator[Path]:
     try:
         place.mkdir()
     except OSError as error:
+        status = REFUSED if directory.resolve() == Path.cwd() else NOT_WRITABLE
         raise EsorexProblem(
-            REFUSED, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
+            status, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
         ) from None
     try:
         yield place
@@ -137,6 +145,13 @@ def category_of(path: Path) -> str:
     return re.sub(r"(_\d{4})?(-\d\d)?$", "", path.stem)
 
 
+def format_of(recipe: Recipe[Any], category: str) -> Format | None:
+    """The format of the products of a category."""
+    raws = [one.name for one in recipe.inputs]
+    formats = {one.category.replace("TAG", raw): one.format for raw in raws for one in recipe.products}
+    return formats.get(category)
+
+
 def deliver(made: Sequence[Made], delivery: Delivery, messages: Messages) -> list[tuple[str, str]]:
     """Give products their names; returns what esorex calls them, with their categories.
 
@@ -145,7 +160,7 @@ def deliver(made: Sequence[Made], delivery: Delivery, messages: Messages) -> lis
     MusedeepError
         Two have the same name; one cannot be written.
     """
-    if delivery.checksums:
+    if delivery.checksums or delivery.digest:
         messages.info("Calculating product checksums")
     places = delivery.named(made)
     for one in made:

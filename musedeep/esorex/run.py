@@ -3,8 +3,9 @@
 1. The frames that the recipe takes are sorted by tag. What is not there, or has no tag, is left out with a warning.
 2. The recipe makes its products in a directory of its own within the output directory. Pixel tables are FITS files,
    unless $MUSEDEEP_PIXTABLES asks for stores.
-3. The products get their names, and are listed if that is asked for. A recipe that fails leaves in the working
-   directory what it has made, as those of the ESO pipeline do.
+3. The products get their names, which signals do not interrupt, and are listed if that is asked for. A recipe that
+   fails leaves in the working directory what it has made, as those of the ESO pipeline do; so does one whose products
+   cannot be moved.
 """
 
 import logging
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from musedeep import __version__
 from musedeep.compiled import announced
@@ -23,7 +24,8 @@ from musedeep.errors import MusedeepError
 from musedeep.esorex.errors import REFUSED, EsorexProblem
 from musedeep.esorex.frames import Frame, tagged
 from musedeep.esorex.log import Messages
-from musedeep.esorex.products import Delivery, deliver, moved, ordered, workplace, write_list
+from musedeep.esorex.products import NOT_MOVED, Delivery, deliver, moved, ordered, workplace, write_list
+from musedeep.graph.workers.interrupts import uninterrupted
 from musedeep.progress import LOG
 
 if TYPE_CHECKING:
@@ -41,6 +43,13 @@ QUIET_SECONDS: Final = 10.0
 """Time between two messages on the progress [s]."""
 
 
+class Says(Protocol):
+    """Receives messages for the user."""
+
+    def say(self, level: int, text: str, function: str | None = None) -> None:
+        """A message; `function` is what says it."""
+
+
 @dataclass(frozen=True)
 class RecipeRun:
     """What a recipe is run with.
@@ -48,6 +57,7 @@ class RecipeRun:
     Attributes
     ----------
     values : parameters that are given, by name
+    source : of the frames, for messages
     listing : file that the products are listed in; empty: none
     timed : whether to report times
     """
@@ -58,6 +68,7 @@ class RecipeRun:
     delivery: Delivery
     listing: str = ""
     timed: bool = False
+    source: str = "the set-of-frames"
 
     def run(self, messages: Messages) -> int:
         """Run it; the exit status.
@@ -76,7 +87,7 @@ class RecipeRun:
             messages.call_place(place, Path(self.delivery.directory))
             began = time.monotonic()
             try:
-                outcome = self._outcome(place, messages)
+                outcome = outcome_of(self.recipe, self.values, self.frames, place, messages, self.source)
             except MusedeepError as error:
                 return self._failed([str(error)], [], messages)
             except MemoryError:
@@ -89,9 +100,13 @@ class RecipeRun:
             if outcome.failures:
                 return self._failed([str(one) for one in outcome.failures.values()], outcome.paths, messages)
             try:
-                listed = deliver(ordered(outcome.paths), self.delivery, messages)
+                with uninterrupted("giving the products their names"):
+                    listed = deliver(ordered(outcome.paths), self.delivery, messages)
             except MusedeepError as error:
-                return self._failed([str(error)], [], messages)
+                messages.error(str(error))
+                messages.error("An error occurred while trying to move the output products")
+                self._leave([path for path in outcome.paths if path.exists()], messages)
+                return NOT_MOVED
         self._report(seconds, messages)
         if self.listing:
             try:
@@ -101,41 +116,23 @@ class RecipeRun:
                 return problem.status
         return 0
 
-    def _outcome(self, place: Path, messages: Messages) -> "Outcome":
-        from musedeep.allocation import keep_freed_memory
-        from musedeep.recipes.run_ifus import Outcome, RecipeCall
-
-        kept, said = tagged(self.frames, self.recipe.scope in (Scope.EXPOSURE, Scope.EXPOSURES))
-        for level, text in said:
-            messages.say(level, text, self.recipe.name)
-        for path, tag in kept:
-            messages.say(logging.DEBUG, f"{path}\t{tag}", self.recipe.name)
-        parameters = self.recipe.parse(dict(self.values))
-        found = self.recipe.check_frames(kept, "the set-of-frames")
-        forms, memory, progress = pixel_table_forms(), memory_limit(), Told(messages, self.recipe.name)
-        if self.recipe.name == "muse_exp_combine":
-            from musedeep.graph.combine.exp_combine import combine, request_of
-
-            request = request_of(found, parameters, place, memory=memory, combined_format=frozenset(forms))
-            return Outcome(list(combine(request, progress).products))
-        keep_freed_memory()
-        call = RecipeCall(
-            found, parameters, place, overwrite=True, save_fits="fits" in forms, save_store="store" in forms,
-            progress=progress, memory=memory,
-        )  # fmt: skip
-        done: Outcome = self.recipe.run(call)
-        return done
-
     def _failed(self, why: Sequence[str], left: Sequence[Path], messages: Messages) -> int:
         """Say why the recipe has failed, and keep what it has made all the same."""
         for text in why:
             messages.say(logging.ERROR, text, self.recipe.name)
         messages.error(f"Execution of recipe '{self.recipe.name}' failed, status = -1")
-        for path in left:
-            moved(path, Path(path.name))
+        self._leave(left, messages)
+        return REFUSED
+
+    def _leave(self, paths: Sequence[Path], messages: Messages) -> None:
+        """Put products that do not get to the output directory into the working directory."""
+        for path in paths:
+            try:
+                moved(path, Path(path.name))
+            except MusedeepError as error:
+                messages.error(str(error))
         if self.listing:
             messages.warning("The list of products is not written because of the errors above")
-        return REFUSED
 
     def _report(self, seconds: float, messages: Messages) -> None:
         """Report time and rate, as esorex does with --time."""
@@ -147,6 +144,54 @@ class RecipeRun:
         messages.info(f"Recipe operation(s) took {seconds:14.3g} seconds to complete.")
         messages.info(f"Total size of {len(raws)} raw input frame{'' if len(raws) == 1 else 's'}  = {size:8.2f} MB\n")
         messages.info(f"=> processing rate of {size / max(seconds, 1e-3):8.2f} MB/sec \n")
+
+
+def outcome_of(
+    recipe: Recipe[Any],
+    values: Mapping[str, Value],
+    frames: Sequence[Frame],
+    place: Path,
+    messages: Says,
+    source: str = "the set-of-frames",
+) -> "Outcome":
+    """Run a recipe as what drives the ESO pipeline expects it: products are replaced, pixel tables are FITS files.
+
+    Parameters
+    ----------
+    values : parameters that are given, by name
+    place : directory of the products
+    source : where the frames are from, for messages
+
+    Raises
+    ------
+    MusedeepError
+        A parameter is wrong, frames are missing; see the recipe.
+    EsorexProblem
+        A variable has no meaning.
+    """
+    from musedeep.allocation import keep_freed_memory
+    from musedeep.recipes.run_ifus import Outcome, RecipeCall
+
+    kept, said = tagged(frames, recipe.scope in (Scope.EXPOSURE, Scope.EXPOSURES))
+    for level, text in said:
+        messages.say(level, text, recipe.name)
+    for path, tag in kept:
+        messages.say(logging.DEBUG, f"{path}\t{tag}", recipe.name)
+    parameters = recipe.parse(dict(values))
+    found = recipe.check_frames(kept, source)
+    forms, memory, progress = pixel_table_forms(), memory_limit(), Told(messages, recipe.name)
+    if recipe.name == "muse_exp_combine":
+        from musedeep.graph.combine.exp_combine import combine, request_of
+
+        request = request_of(found, parameters, place, memory=memory, combined_format=frozenset(forms))
+        return Outcome(list(combine(request, progress).products))
+    keep_freed_memory()
+    call = RecipeCall(
+        found, parameters, place, overwrite=True, save_fits="fits" in forms, save_store="store" in forms,
+        progress=progress, memory=memory,
+    )  # fmt: skip
+    done: Outcome = recipe.run(call)
+    return done
 
 
 def size_of(path: str) -> int:
@@ -183,7 +228,7 @@ def memory_limit() -> int:
 class Told:
     """The progress as messages, one every ten seconds; see `musedeep.progress.Progress`."""
 
-    def __init__(self, messages: Messages, function: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, messages: Says, function: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._messages, self._function, self._clock = messages, function, clock
         self._total = self._done = 0
         self._unit, self._told = "", clock()

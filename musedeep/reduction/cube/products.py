@@ -230,11 +230,19 @@ class CubeProducts:
         extra: Sequence[Card] = (),
         keep_pixel_table: bool = False,
     ) -> fits.Header:
-        used = [(path.name, tag) for path, tag in (self.used if self.raws else self.calibrations)]
+        used = self._recorded_inputs()
         return product_header(
             self.recipe, first, job, category, name, self._recorded(), [*extra, *self.own_cards(job)],
-            keep_pixel_table, used, self.raws, [path for path, _ in self.used],
+            keep_pixel_table, [(path.name, tag) for path, tag in used], self.raws, [path for path, _ in used],
         )  # fmt: skip
+
+    def _recorded_inputs(self) -> Sequence[tuple[Path, str]]:
+        """Inputs that headers record beside the frames; the filters if one is wanted that is not built in."""
+        if self.raws:
+            return self.used
+        built_in = set(self.parameters.filter) <= {"white"}
+        used = [(path, tag) for path, tag in self.calibrations if tag != "FILTER_LIST" or not built_in]
+        return sorted(used, key=lambda one: one[1])
 
     def own_cards(self, job: Job) -> Sequence[Card]:
         """Cards of all cubes, maps and images beside those of the recipe."""
@@ -335,9 +343,9 @@ class CubeProducts:
         return [self.output / name for name in ready]
 
     def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
-        """What makes the header of a pixel table; it does not record the auxiliary inputs, as in the reference."""
-
-        used, files = [(path.name, tag) for path, tag in self.used], [path for path, _ in self.used]
+        """What makes the header of a pixel table."""
+        inputs = self._recorded_inputs()
+        used, files = [(path.name, tag) for path, tag in inputs], [path for path, _ in inputs]
 
         def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
             return product_header(
