@@ -176,7 +176,7 @@ from musedeep.kernels.cube.sorting import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)
-    start = np.zeros(3, np.int64)
+    start = np.zeros(3, np.int32)
     count_cells(np.array([1, 1], np.int32), start)
     scatter(np.ones(1, np.float32), np.zeros(1, np.int32), np.zeros(1, np.float32))
     print(start.tolist(), *(sum(k.stats.cache_misses.values()) for k in (scale, count_cells, scatter)))
@@ -214,8 +214,8 @@ time.sleep(99)
 
 def test_who_compiles_is_waited_for_and_not_when_killed(tmp_path):
     said_by(started(tmp_path, f"{SCALE}\nwork()"))
-    [lock] = tmp_path.rglob("*voxels.scatter.lock")
-    for path in tmp_path.rglob("voxels.scatter-*.nb?"):
+    [lock] = tmp_path.rglob("*sorting.scatter.lock")
+    for path in tmp_path.rglob("sorting.scatter-*.nb?"):
         path.unlink()
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
         try:

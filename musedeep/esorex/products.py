@@ -30,6 +30,12 @@ PARTIAL: Final = ".esorex-"
 NO_LIST: Final = 8
 """Exit status where the list of products cannot be written."""
 
+NOT_MOVED: Final = 61
+"""Exit status where a product cannot get its name."""
+
+NOT_WRITABLE: Final = 67
+"""Exit status where nothing can be written into an output directory that is not the working directory."""
+
 READ_ONLY: Final = 0o444
 
 
@@ -105,8 +111,9 @@ def workplace(directory: Path) -> Iterator[Path]:
     try:
         place.mkdir()
     except OSError as error:
+        status = REFUSED if directory.resolve() == Path.cwd() else NOT_WRITABLE
         raise EsorexProblem(
-            REFUSED, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
+            status, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
         ) from None
     try:
         yield place

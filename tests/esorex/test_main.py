@@ -98,7 +98,7 @@ def test_texts(capsys, words, status, begins):
         (["--help", "muse_nosuch"], 13, "Unable to find recipe"),
         (["--nosuch", "muse_bias"], 255, "[ ERROR ] esorex: Command line parameter '--nosuch' not recognized"),
         (["--output-dir=none", "muse_bias"], 255, "The argument to '--output-dir' [none] is not a valid directory"),
-        (["--output-dir=/proc", "muse_bias", "{sof}"], 255, "The output directory [/proc] cannot be written"),
+        (["--output-dir=/proc", "muse_bias", "{sof}"], 67, "The output directory [/proc] cannot be written"),
         (["--log-dir=none", "muse_bias"], 255, "'none' is not a valid directory"),
         (["muse_bias", "--nifu=99", "{sof}"], 255, "outside the permitted range -1 to 24"),
         (["muse_bias", "--nifu", "3", "{sof}"], 9, "Unable to open SOF file '3'"),

@@ -121,6 +121,16 @@ def test_products_lists_and_messages(both, words, prepared):
     assert logged(theirs, log) == logged(ours, log)
 
 
+def test_pixel_tables_in_one_table(both, monkeypatch):
+    monkeypatch.setenv("MUSE_PIXTABLE_SAVE_AS_TABLE", "1")
+    theirs, ours = both("--output-dir=. muse_exp_combine --save=combined {frames}/combine.sof")
+    name = "PIXTABLE_COMBINED.fits"
+    compare_headers(theirs.files[name], ours.files[name])
+    with fits.open(theirs.files[name]) as a, fits.open(ours.files[name]) as b:
+        assert [(c.name, c.format, c.unit) for c in a[1].columns] == [(c.name, c.format, c.unit) for c in b[1].columns]
+        assert len(a[1].data) == len(b[1].data)
+
+
 def own(done: Done) -> list[str]:
     """Lines of esorex itself on standard output, and the banner."""
     lines = done.lines(done.out)
@@ -228,6 +238,9 @@ def compare_headers(path: Path, other: Path) -> None:
         "--config=short.rc muse_bias x.sof",
         "--help=muse_bias",
         "--products-sof= muse_bias x.sof",
+        "--recipe-config= muse_bias x.sof",
+        "--config muse_bias x.sof",
+        "--suppress-prefix=FALSE --output-prefix=none/p muse_exp_align --iterations=3000 {frames}/align.sof",
     ],
 )
 def test_refusals(both, words):
