@@ -36,7 +36,8 @@ import psutil
 from benchmarks.run import SETS, Set, make
 from musedeep.cli.run_log import RunLog
 from musedeep.graph.workers.credentials import environment, make_credentials
-from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.executor import Resources
+from musedeep.graph.workers.open import open_executor
 from musedeep.graph.workers.records import Measured, Recorder, Work
 from tests.makers.cluster_runs import PROFILE, write_profile
 from tests.makers.places import ROOT

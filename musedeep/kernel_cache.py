@@ -13,6 +13,7 @@ from typing import Any
 
 from numba.core import dispatcher
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 from musedeep.compiled import announce, note_compiled
 
@@ -28,7 +29,7 @@ class SharedCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel, or None: then this process must compile it, and holds its lock meanwhile."""
-        found = super().load_overload(sig, target_context)
+        found = self._kept(sig, target_context)
         if found is None:
             announce()
             self._began = time.time()
@@ -38,6 +39,17 @@ class SharedCache(FunctionCache):
             if found is not None:
                 self._release()
         return found
+
+    def _kept(self, sig: Any, target_context: Any) -> Any:
+        """The kernel as it was kept, or None.
+
+        numba would first load what it needs to compile kernels: 70 modules, and the types of a thousand functions, for
+        0.1 s of processor time. A compiled kernel needs numba's runtime alone.
+        """
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel, and release its lock."""

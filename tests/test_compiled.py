@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from musedeep import kernel_cache
 from musedeep.compiled import COMMAND, PREFIX, SOURCES, compiling_seconds, keep_compiled
+from tests.makers.places import ROOT
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def said_by(process):
 SCALE = """
 import numpy as np
 from musedeep.kernels.ccd.calibrate import scale
-from musedeep.kernels.cube.voxels import count_cells, scatter
+from musedeep.kernels.cube.sorting import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)
@@ -245,3 +247,39 @@ def test_time_of_compiling_counts_once(tmp_path, monkeypatch):
     assert compiling_seconds(9.0) == pytest.approx(6.5)
     assert compiling_seconds(14.5) == pytest.approx(2.0)
     assert compiling_seconds(30.0) == 0.0
+
+
+LOAD_ALL = """
+import importlib, pkgutil, sys
+import musedeep.kernels
+from numba.core.dispatcher import Dispatcher
+modules = [one.name for one in pkgutil.walk_packages(musedeep.kernels.__path__, "musedeep.kernels.")]
+modules += ["musedeep.storage.pixel_tables.fits", "musedeep.storage.pixel_tables.zarr"]
+loaded = 0
+for name in modules:
+    for kernel in list(vars(importlib.import_module(name)).values()):
+        if not isinstance(kernel, Dispatcher) or kernel.__module__ != name or not hasattr(kernel._cache, "_cache_file"):
+            continue
+        for key in kernel._cache._cache_file._load_index() if kernel._can_compile else ():
+            if key[0] in kernel.overloads:  # which one that is compiled when it is imported has needed
+                continue
+            kernel.compile(key[0])
+            assert kernel._cache_hits[key[0]] == 1, (name, kernel, key[0])
+            loaded += 1
+print(loaded, "numba.typed.dictobject" in sys.modules)
+"""
+
+
+def test_every_kernel_that_is_kept_is_loaded_without_the_compiler():
+    """Also those of other tests: a kernel that lacks something of numba's would end the process."""
+    from musedeep.kernels.cube.middle import median
+
+    median(np.array([2.0, 1.0, 3.0]), 3)  # one at least
+    for _ in range(2):  # the first one compiles what is compiled when it is imported
+        done = subprocess.run(
+            [sys.executable, "-c", LOAD_ALL], capture_output=True, text=True, check=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    loaded, compiler = done.stdout.split()
+    assert int(loaded) >= 1
+    assert compiler == "False"

@@ -110,7 +110,6 @@ def run_request(
 ) -> None:
     """Run a combination with the resources given, showing its progress and what came out."""
     from musedeep.cli.progress import TerminalProgress
-    from musedeep.cli.report import plan_facts, print_facts, print_outcome
     from musedeep.graph.combine.exp_combine import combine
     from musedeep.graph.workers.interrupts import as_interrupts
 
@@ -119,11 +118,14 @@ def run_request(
     request.cluster = resources.profile()
     request.overwrite = resources.overwrite
     request.report = resources.report
+    request.dashboard = resources.dashboard
     if resources.threads is not None:
         request.threads = resources.threads
     log = _opened_log(request, resources, dry_run, log_by_default)
     with as_interrupts(), log or nullcontext(), TerminalProgress(request.memory) as progress:
         outcome = combine(request, progress, dry_run=dry_run)
+    from musedeep.cli.report import plan_facts, print_facts, print_outcome  # after the work, for which nobody waits
+
     if log is not None and log.failure:
         complain(f"{log.paths[0]}: the log ends early ({log.failure}); the products are whole")
     if dry_run:

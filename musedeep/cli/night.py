@@ -242,6 +242,7 @@ def reduce_command(choice: NightChoice, resources: Resources, until: str, words:
         memory=memory,
         scheduler=resources.scheduler,
         cluster=profile,
+        dashboard=resources.dashboard,
     )
     from musedeep.cli.run_log import RunLog
 

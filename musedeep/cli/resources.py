@@ -37,6 +37,7 @@ class Resources:
     cluster_profile: Path | None = None
     plots: bool = False
     discard: str = ""
+    dashboard: bool = False
 
     def memory_bytes(self) -> int:
         """The memory limit [bytes]."""

@@ -13,10 +13,14 @@ NO_FRAMES: Final = 9
 """A set-of-frames, or a file in it, cannot be opened."""
 
 UNKNOWN_PARAMETER: Final = 250
-"""In a configuration file."""
+"""In a configuration file, as the next ones."""
+
+WRONG_VALUE: Final = 251
+UNESCAPED_QUOTE: Final = 252
+QUOTES_DIFFER: Final = 253
 
 NO_ASSIGNMENT: Final = 254
-"""A line of a configuration file is not key=value."""
+"""A line is not key=value."""
 
 Line = tuple[int, str]
 """Level of `logging`, and text."""

@@ -1,10 +1,15 @@
 """The options of esorex itself: names, environment variables, types, defaults, meanings."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from musedeep.declaration import Value
 from musedeep.esorex.parameters import TYPES, CplParameter
+
+if TYPE_CHECKING:
+    from musedeep.declaration import Value
+
+ESOREX_VERSION: Final = "3.13.6"
+"""Of the esorex that has these options; callers read it in the first line of all output."""
 
 CONTEXT: Final = "esorex.caller"
 LEVELS: Final = ("debug", "info", "warning", "error", "off")
@@ -16,24 +21,15 @@ class Option(CplParameter):
 
     Attributes
     ----------
-    environment : the variable that sets it; empty: none
     in_file : whether a configuration file that esorex writes has it
     """
 
-    environment: str = ""
     in_file: bool = True
-
-    @property
-    def explained(self) -> str:
-        """The description, with its environment variable and the choices."""
-        variable = f" Environment variable: {self.environment}." if self.environment else ""
-        choices = f" <{' | '.join(self.choices)}>" if self.choices else ""
-        return f"{self.description}{variable}{choices}"
 
 
 def _option(
     alias: str,
-    default: Value,
+    default: "Value",
     description: str,
     *,
     environment: str | None = None,

@@ -13,10 +13,13 @@ import logging
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from musedeep.declaration import Parameter, Partype, Recipe, Value
 from musedeep.esorex.errors import REFUSED, EsorexProblem
+from musedeep.esorex.layout import sentence
+
+if TYPE_CHECKING:  # pydantic takes longer than all of --version
+    from musedeep.declaration import Parameter, Partype, Recipe, Value
 
 TYPES: Final[dict[type, str]] = {int: "int", float: "double", bool: "bool", str: "string"}
 
@@ -49,32 +52,36 @@ class CplParameter:
     recipe : empty for options of esorex
     own : the ESO pipeline does not have it
     hidden : shown only with --show-hidden
+    environment : the variable that sets it; empty: none
     """
 
     name: str
     alias: str
     type: str
-    default: Value
+    default: "Value"
     description: str
-    partype: Partype = "value"
+    partype: "Partype" = "value"
     limits: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
     recipe: str = ""
     own: bool = False
     hidden: bool = False
-
-    @property
-    def explained(self) -> str:
-        """The description, with the choices."""
-        return f"{self.description} <{' | '.join(self.choices)}>" if self.choices else self.description
+    environment: str = ""
 
 
-def cpl_parameters(recipe: Recipe[Any]) -> tuple[CplParameter, ...]:
+def explained(parameter: CplParameter) -> str:
+    """The description of a parameter in help and configuration files: with environment variable and choices."""
+    variable = f" Environment variable: {parameter.environment}." if parameter.environment else ""
+    choices = f" <{' | '.join(parameter.choices)}>" if parameter.choices else ""
+    return f"{sentence(parameter.description)}{variable}{choices}"
+
+
+def cpl_parameters(recipe: "Recipe[Any]") -> tuple[CplParameter, ...]:
     """The parameters of a recipe, in order."""
     return tuple(_cpl(recipe, one) for one in recipe.parameters)
 
 
-def _cpl(recipe: Recipe[Any], one: Parameter) -> CplParameter:
+def _cpl(recipe: "Recipe[Any]", one: "Parameter") -> CplParameter:
     limits = (one.limits.low, one.limits.high) if one.limits and one.partype == "range" else None
     return CplParameter(
         name=f"muse.{recipe.name}.{one.name}",
@@ -91,7 +98,7 @@ def _cpl(recipe: Recipe[Any], one: Parameter) -> CplParameter:
     )
 
 
-def converted(parameter: CplParameter, text: str | None, before: Value | None = None) -> Value:
+def converted(parameter: CplParameter, text: str | None, before: "Value | None" = None) -> "Value":
     """The value of a text, as esorex reads it from the command line, its environment and its files.
 
     Parameters
@@ -160,7 +167,7 @@ def _real(parameter: CplParameter, text: str) -> float:
     return float.fromhex(match[1]) if "x" in match[1].lower() else float(match[1])
 
 
-def printed(value: Value) -> str:
+def printed(value: "Value") -> str:
     """A value in configuration files, lists and help."""
     if isinstance(value, bool):
         return str(value).upper()

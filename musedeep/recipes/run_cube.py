@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from musedeep.declaration import Recipe
-from musedeep.recipes.run_exposures import ExposureRows, wants_fits_of
+from musedeep.recipes.run_exposures import ExposureRows
 from musedeep.recipes.run_ifus import RecipeCall
 from musedeep.reduction.cube.exposures import check_any_stage
 from musedeep.reduction.cube.make import make_cube_here
 from musedeep.reduction.cube.parameters import FormatParameters, ResamplingParameters
-from musedeep.reduction.cube.products import CubeProducts
+from musedeep.reduction.cube.products import TABLE_ENDINGS, CubeProducts
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.rows.source import JoinedRows
 from musedeep.storage.fits.header_cards import add
@@ -112,7 +112,7 @@ def cube_of(
         used=[(Path(path), tag) for tag in others for path in call.frames.get(tag, ()) if tag != FILTERS or wanted],
         given=[given_table(one) for one in exposures if isinstance(one, ExposureRows)],
         cards=cards, recipe=recipe, quality=quality, saved=saved, weighted=weight,
-        combined_format=frozenset({"store", "fits"} if wants_fits_of(call) else {"store"}),
+        combined_format=frozenset(kind for kind, ending in TABLE_ENDINGS.items() if ending in call.table_endings),
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from musedeep.reduction.correct.refraction_check import measure_refraction, resi
 from musedeep.reduction.headers.cards import Card
 from musedeep.reduction.headers.exposure import exposure_header
 from musedeep.reduction.observation import Observation, observation_of
-from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
+from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table
 from musedeep.reduction.rows.source import Correction, JoinedRows, RowsWithin, corrected, scaled_flux
 from musedeep.reduction.rows.sums import RowLimits, RowSums, add_up
 from musedeep.storage.fits.header_cards import add
@@ -254,7 +254,7 @@ def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
     exposures = exposures_of(call.frames[tag])
     names = [f"{REDUCED}_{number:04d}" for number in range(1, len(exposures) + 1)]
     for name in names:
-        for ending in (".zarr", ".fits") if wants_fits_of(call) else (".zarr",):
+        for ending in call.table_endings:
             refuse_existing(call.output / f"{name}{ending}", call.overwrite)
     low, high = call.parameters.lambdamin, call.parameters.lambdamax
     # what is wrong with an exposure is found before anything is written
@@ -270,24 +270,19 @@ def run_step(recipe: Recipe[Any], step: Step, call: RecipeCall[Any]) -> Outcome:
     return outcome
 
 
-def wants_fits_of(call: RecipeCall[Any]) -> bool:
-    """Whether pixel tables are to be written as FITS files, too."""
-    return call.save_fits or wants_fits()
-
-
 def write_product(
     call: RecipeCall[Any], name: str, product: PixelTableProduct, corrections: "RecordedRows | None" = None
 ) -> list[Path]:
-    """Write a pixel table as a store, and as a FITS file if that is wanted; returns what was written.
+    """Write a pixel table as a store, as a FITS file, or as both, as is wanted; returns what was written.
 
     With its corrections, the store has these instead of the rows.
     """
-    store = call.output / f"{name}.zarr"
-    if corrections is None:
-        product.write_store(store, call.workers or available_processors(), call.overwrite)
-    else:
-        corrections.write(store, product, call.overwrite)
-    if not wants_fits_of(call):
-        return [store]
-    product.write_fits(store.with_suffix(".fits"), call.overwrite)
-    return [store, store.with_suffix(".fits")]
+    written = [call.output / f"{name}{ending}" for ending in call.table_endings]
+    for path in written:
+        if path.suffix == ".fits":
+            product.write_fits(path, call.overwrite)
+        elif corrections is None:
+            product.write_store(path, call.workers or available_processors(), call.overwrite)
+        else:
+            corrections.write(path, product, call.overwrite)
+    return written

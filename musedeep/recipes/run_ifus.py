@@ -17,6 +17,7 @@ from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
+from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.fits.image import MuseImage, join_images, write_images
 from musedeep.storage.fits.table import write_table
 from musedeep.storage.outputs import refuse_existing
@@ -35,6 +36,7 @@ class RecipeCall(Generic[P]):
     overwrite : replace existing products
     workers : processes with nifu=-1, IFUs at once of muse_twilight; None: one per processor
     save_fits : write pixel tables as FITS files, too
+    save_store : write pixel tables as stores
     plots : draw pictures beside the products
     memory : limit of the process [bytes]
     progress : is told of the IFUs
@@ -49,6 +51,13 @@ class RecipeCall(Generic[P]):
     progress: Progress = field(default_factory=Silent)
     plots: bool = False
     memory: int = 4 * GIB
+    save_store: bool = True
+
+    @property
+    def table_endings(self) -> tuple[str, ...]:
+        """Endings of the names of pixel tables that are written."""
+        fits = self.save_fits or wants_fits()
+        return (".zarr",) * self.save_store + (".fits",) * fits
 
 
 Written = list[tuple[str, Path]]

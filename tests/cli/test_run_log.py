@@ -218,6 +218,17 @@ def test_the_report_is_written_and_the_dashboard_named(selection, tmp_path, caps
     assert "dashboard: http://localhost:" in error
 
 
+def test_the_dashboard_is_asked_for(selection, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("bokeh")
+    assert run(["combine", str(selection)]) == 0
+    assert "dashboard:" not in capsys.readouterr().err
+    assert run(["combine", str(selection), "--overwrite", "--dashboard"]) == 0
+    assert "dashboard: http://localhost:" in capsys.readouterr().err
+    monkeypatch.setattr("musedeep.graph.workers.performance.find_spec", lambda name: None)
+    assert run(["combine", str(selection), "--overwrite", "--dashboard"]) == 1
+    assert "--dashboard needs the package bokeh" in capsys.readouterr().err
+
+
 def test_log_names():
     assert [p.name for p in log_paths(Path("a/run.log"))] == ["run.jsonl", "run.log"]
     assert [p.name for p in log_paths(Path("run.2"))] == ["run.2.jsonl", "run.2.log"]

@@ -12,7 +12,8 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.workers.cluster import UNSEEN_JOBS
 from musedeep.graph.workers.cluster_profile import load_profile
 from musedeep.graph.workers.credentials import environment, make_credentials
-from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.executor import Resources
+from musedeep.graph.workers.open import open_executor
 from tests.makers.cluster_runs import write_profile
 from tests.makers.places import ROOT
 
@@ -178,7 +179,8 @@ def opened(file, variables):
     """What opening an executor says, in a process with these variables."""
     script = (
         "import sys\nfrom musedeep.errors import MusedeepError\n"
-        "from musedeep.graph.workers.executor import Resources, open_executor\n"
+        "from musedeep.graph.workers.executor import Resources\n"
+        "from musedeep.graph.workers.open import open_executor\n"
         "try:\n"
         "    executor = open_executor(Resources(1, 1, 2**30, sys.argv[1]))\n"
         "    executor.check_workers([], None)\n"

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from musedeep.graph.workers.cluster_profile import load_profile
-from musedeep.graph.workers.executor import Resources, open_executor
+from musedeep.graph.workers.executor import Resources
+from musedeep.graph.workers.open import open_executor
 from tests.makers.cluster_runs import write_profile
 from tests.makers.places import ROOT
 from tests.makers.tiny_nights import make_tiny_night

@@ -1,7 +1,7 @@
 """The options of esorex: as its configuration files, help and environment have them."""
 
 from musedeep.esorex.options import OPTIONS
-from musedeep.esorex.parameters import TYPES
+from musedeep.esorex.parameters import TYPES, explained
 
 
 def test_names_are_once_each_and_in_the_context_of_esorex():
@@ -20,4 +20,4 @@ def test_environment():
 
 def test_explained_names_variable_and_choices():
     level = next(one for one in OPTIONS if one.alias == "msg-level")
-    assert level.explained.endswith("ESOREX_MSG_LEVEL. <debug | info | warning | error | off>")
+    assert explained(level).endswith("ESOREX_MSG_LEVEL. <debug | info | warning | error | off>")

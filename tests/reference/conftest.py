@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.makers.cpl_plugin import build, missing_for_build, python_with_cpl
 from tests.makers.kept_products import kept, key_of
 from tests.makers.one_ifu_night import simulation_sources
 from tests.makers.places import ROOT
@@ -158,3 +159,21 @@ def second_stage(night, tmp_path_factory):
     place = place / "second-stage"
     place.mkdir(exist_ok=True)
     return SecondStage(night, place)
+
+
+@pytest.fixture(scope="session")
+def cpl_plugin(reference_installed, tmp_path_factory):
+    """Directory of the libraries of the CPL plugin, built here."""
+    reason = missing_for_build()
+    if reason:
+        pytest.skip(reason)
+    return build(tmp_path_factory.mktemp("cpl-plugin"))
+
+
+@pytest.fixture(scope="session")
+def python_cpl(reference_installed, tmp_path_factory):
+    """A Python that has python-cpl."""
+    reason = missing_for_build()
+    if reason:
+        pytest.skip(reason)
+    return python_with_cpl(tmp_path_factory.mktemp("python-cpl"))

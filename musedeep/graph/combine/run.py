@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
@@ -29,10 +29,10 @@ from musedeep.graph.combine import journal, tasks
 from musedeep.graph.combine.plan import Plan, make_plan, memory_advice, with_reads
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.combine.rehearsal import EXPOSURE, rehearsal, rehearse
-from musedeep.graph.workers.cluster_profile import ClusterProfile
-from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster, open_executor
+from musedeep.graph.workers.executor import Executor, Resources, count_on_cluster
 from musedeep.graph.workers.memory import BASE_BYTES
-from musedeep.graph.workers.performance import check_report, dashboard_address, performance_report
+from musedeep.graph.workers.open import open_executor
+from musedeep.graph.workers.performance import check_dashboard, check_report, dashboard_address, performance_report
 from musedeep.graph.workers.records import (
     BOXES,
     COMPLETION,
@@ -54,6 +54,9 @@ from musedeep.storage.stores import scratch
 from musedeep.storage.stores.location import StoreUrl
 from musedeep.storage.stores.scratch import Scratch
 
+if TYPE_CHECKING:
+    from musedeep.graph.workers.cluster_profile import ClusterProfile
+
 WORK = ".musedeep-work"
 
 ROWS_PER_SCAN, ROWS_PER_LOCATE = 4 << 20, 64 << 20
@@ -72,11 +75,12 @@ class RunOptions:
     threads: int = field(default_factory=available_processors)
     memory: int = 4 * 2**30
     scheduler: str | None = None
-    cluster: ClusterProfile | None = None
+    cluster: "ClusterProfile | None" = None
     box_bytes: int | None = None
     scratch: str | None = None
     scratch_bytes: int | None = None
     report: Path | None = None
+    dashboard: bool = False
 
 
 @dataclass
@@ -177,7 +181,7 @@ def prepare(
     return job, plan
 
 
-def _profile_advice(profile: ClusterProfile, workers: int) -> Callable[[int], str]:
+def _profile_advice(profile: "ClusterProfile", workers: int) -> Callable[[int], str]:
     """Says which memory of a job would do, where so much for all would."""
 
     def advice(need: int) -> str:
@@ -219,6 +223,8 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
     """See `make_cube`."""
     if options.report is not None:
         check_report(options.report)
+    if options.dashboard:
+        check_dashboard()
     recorder.event(
         "start", version=__version__, workers=options.workers, threads=options.threads, memory=options.memory,
         scheduler=options.scheduler is not None, processors=available_processors(),
@@ -230,7 +236,9 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
         # in a directory of its own: a run that is at work, or interrupted, keeps what it has
         directory = TemporaryDirectory(prefix=f"{WORK}-", dir=existing_part(cube.output))
         # on this machine, for the workers that there would be: no job is to wait for a plan
-        local = replace(options, cluster=None, workers=1) if options.cluster else options
+        local = replace(options, report=None, dashboard=False)
+        if options.cluster:
+            local = replace(local, cluster=None, workers=1)
         with directory as work, executor_for(cube.output, local) as executor:
             if options.cluster:
                 count_on_cluster(executor, options.cluster, options.workers or options.cluster.workers)
@@ -259,7 +267,8 @@ def _checked(cube: CubeRecipe, options: RunOptions, progress: Progress, dry_run:
 @contextmanager
 def executor_for(output: Path, options: RunOptions) -> Iterator[Executor]:
     """The executor that a run asks for, while it is needed."""
-    resources = Resources(options.workers, options.threads, options.memory, options.scheduler, options.cluster)
+    watched = options.dashboard or options.report is not None
+    resources = Resources(options.workers, options.threads, options.memory, options.scheduler, options.cluster, watched)
     executor = open_executor(resources, output)
     try:
         yield executor

@@ -1,4 +1,4 @@
-"""A night from raw frames to pixel tables: the tasks of a plan, each as soon as what it needs is there, on dask.
+"""A night from raw frames to pixel tables: the tasks of a plan, each as soon as what it needs is there.
 
 Tasks in flight are bounded, so that their memory is. A task makes its products in a directory of its own; they get
 their names when the recipe has ended, and a line in the journal. A second start does what is missing, and what
@@ -23,9 +23,10 @@ from musedeep.graph.night.plan import Frames, FrameSet, NightPlan, Task, at_once
 from musedeep.graph.night.task import TaskCall, TaskResult, finish_task, look_task, piece_task, run_task
 from musedeep.graph.night.task_steps import TaskAtWork, TaskStep
 from musedeep.graph.workers.cluster_profile import ClusterProfile
-from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, open_executor
+from musedeep.graph.workers.executor import Executor, Resources, WorkersDied
 from musedeep.graph.workers.memory import BASE_BYTES
-from musedeep.graph.workers.performance import dashboard_address
+from musedeep.graph.workers.open import open_executor
+from musedeep.graph.workers.performance import check_dashboard, dashboard_address
 from musedeep.graph.workers.records import Measured, Recorder, Work
 from musedeep.progress import LOG, Progress
 from musedeep.reduction.parameters import SAVE_FITS
@@ -49,6 +50,7 @@ class NightRequest:
     plots : draw pictures beside the products
     discard : kinds of products to remove when all that reads them is done, of `discards.KINDS`
     workers, threads, memory, scheduler, cluster : as in `executor.Resources`
+    dashboard : show that of dask
     """
 
     sets: Sequence[FrameSet]
@@ -65,6 +67,7 @@ class NightRequest:
     memory: int = 4 * 2**30
     scheduler: str | None = None
     cluster: ClusterProfile | None = None
+    dashboard: bool = False
 
 
 @dataclass
@@ -136,6 +139,8 @@ def reduce_night(
     began = time.monotonic()
     plan, parameters = prepare(request)
     check_not_needed(request.discard, parameters)
+    if request.dashboard:
+        check_dashboard()
     workers = request.workers or 1
     apart = workers > 1
     parallel = workers if apart else request.threads
@@ -155,8 +160,9 @@ def reduce_night(
         _remove_scratch(request.output)  # of a run that was killed
         run.check_room()
         local = not (request.scheduler or request.cluster)
-        workers_wanted = (parallel if apart else 1) if local else request.workers
-        resources = Resources(workers_wanted, parallel, request.memory, request.scheduler, request.cluster)
+        wanted = (parallel if apart else 1) if local else request.workers
+        given = request.memory, request.scheduler, request.cluster, request.dashboard
+        resources = Resources(wanted, parallel, *given)
         run.executor = open_executor(resources, request.output)
         try:
             if not local:
@@ -324,7 +330,6 @@ class _Run:
                 except WorkersDied as error:
                     result = TaskResult(str(error), 0.0)
                 self._go_on(step, result)
-                future.release()
                 launch()
         except BaseException:
             executor.cancel(running)

@@ -1,41 +1,25 @@
-"""Where tasks run: dask.distributed, embedded in this process, on local processes, on a cluster, or elsewhere.
+"""What runs tasks: threads of this process (`thread_executor`), or workers of dask (`dask_executor`).
 
 Tasks in flight are bounded: no more are submitted than may run at once (and one waiting for each), so that
 the memory estimated by the plan is the memory used.
 """
 
-import os
-import pickle
 import queue
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from musedeep.errors import MusedeepError
-from musedeep.processors import available_processors
-from musedeep.storage.stores.location import Location, is_url
+from musedeep.storage.stores.location import Location
 
 if TYPE_CHECKING:
-    from musedeep.graph.workers.cluster import SlurmWorkers
     from musedeep.graph.workers.cluster_profile import ClusterProfile
 
 LOOK_SECONDS = 1.0
 """Between two looks at the cluster while no task ends."""
-
-WORKERS_TIMEOUT = 120
-"""For the workers of a running scheduler that the user has counted [s]."""
-
-PREPARATION = 300
-"""For what workers do before their first task; who takes longer goes on with it when the tasks come [s]."""
-
-WORKER_TTL = "60s"
-"""A worker that is not heard of for so long is taken for lost."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +34,7 @@ class Resources:
     memory : limit of the process tree [bytes]
     scheduler : address of a running scheduler, or its scheduler file
     cluster : start workers as jobs like this
+    watched : dask's dashboard or its report is wanted, so that dask runs the tasks where one process would do
     """
 
     workers: int | None
@@ -57,24 +42,15 @@ class Resources:
     memory: int
     scheduler: str | None = None
     cluster: "ClusterProfile | None" = None
+    watched: bool = False
+
+    @property
+    def one_process(self) -> bool:
+        """Whether threads of this process do."""
+        return not (self.scheduler or self.cluster or self.watched or (self.workers or 1) > 1)
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call it; an exception that does not survive the way to the client goes there as another one.
-
-    Dask's client would wait for ever for it.
-    """
-    try:
-        return function(*arguments)
-    except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:
-            raise RuntimeError(f"{type(error).__name__}: {error}") from None
-        raise
-
-
-def _all(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+def several_calls(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Several calls as one task."""
     return [function(*arguments) for arguments in calls]
 
@@ -83,30 +59,29 @@ class WorkersDied(MusedeepError):
     """Several workers died at the same task."""
 
 
-class Executor:
-    """Runs tasks on a dask cluster.
+class Executor(ABC):
+    """Runs tasks.
 
     Attributes
     ----------
     parallel, processes : tasks at once and worker processes that a plan may count on
     memory : of the workers together, and of this process where it is counted [bytes]; None: as the user says
     worker_memory : of each worker, where workers have memory of their own [bytes]
+    client : of dask, where it runs the tasks
     """
 
-    def __init__(
-        self, client: Any, cluster: Any, parallel: int, processes: int, jobs: "SlurmWorkers | None" = None
-    ) -> None:
-        self.client, self.cluster, self.jobs = client, cluster, jobs
+    client: Any = None
+
+    def __init__(self, parallel: int, processes: int) -> None:
         self.parallel, self.processes = parallel, processes
         self.memory: int | None = None
         self.worker_memory: int | None = None
-        self._check = ""
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     @property
+    @abstractmethod
     def embedded(self) -> bool:
         """Whether tasks run in this process."""
-        return self.cluster is not None and self.processes == 1
 
     def map(
         self,
@@ -129,7 +104,7 @@ class Executor:
 
         batches = [(function, calls[k : k + together]) for k in range(0, len(calls), together)]
         self.want(len(calls))
-        self.run(_all, batches, keep, self.parallel, last=False)
+        self.run(several_calls, batches, keep, self.parallel, last=False)
         return results
 
     def run(
@@ -163,7 +138,6 @@ class Executor:
                 future = self.next_ended()
                 result = self.result(future)
                 finished(running.pop(future), result)
-                future.release()
                 left -= 1
                 if last:
                     self.want(left)
@@ -176,28 +150,14 @@ class Executor:
 
     def want(self, number: int) -> None:
         """There is work for so many workers; a cluster grows or shrinks."""
-        if self.jobs is not None:
-            self.jobs.want(number)
+        return
 
+    @abstractmethod
     def submit(self, function: Callable[..., Any], *arguments: Any, memory: int | None = None) -> Any:
         """Start a call; its future comes out of `next_ended`.
 
         `memory` is what it needs [bytes]; workers of a cluster run only as many at once as fit theirs.
         """
-        # the name of the function is what dask's dashboard shows
-        name = arguments[0].__name__ if function is _all else function.__name__
-        options: dict[str, Any] = {"key": f"{name}-{uuid.uuid4().hex}", "pure": False, "retries": 0}
-        if memory is not None and self.worker_memory is not None:
-            options["resources"] = {"memory": memory}
-        if self._check:
-            from musedeep.graph.workers.worker_check import checked
-
-            arguments = (self._check, function, *arguments)
-            function = checked
-        with self._scheduler():
-            future = self.client.submit(_call, function, *arguments, **options)
-        future.add_done_callback(self._ended.put)
-        return future
 
     def next_ended(self) -> Any:
         """The next future that has ended, one way or another.
@@ -211,62 +171,20 @@ class Executor:
                 self.look()
 
     def look(self) -> None:
-        """Raise MusedeepError if the cluster cannot go on."""
-        if self.jobs is not None and self.jobs.problem:
-            raise MusedeepError(self.jobs.problem)
-        if self.client.status not in ("running", "connecting"):
-            raise self._lost()
+        """Raise MusedeepError if the workers cannot go on."""
+        return
 
-    @contextmanager
-    def _scheduler(self) -> Iterator[None]:
-        """While the scheduler is asked for something: raises MusedeepError if it is gone.
-
-        A question that is on its way at that moment ends with an exception of dask's, before the client knows it.
-        """
-        from concurrent.futures import CancelledError
-
-        from distributed.client import ClosedClientError
-        from distributed.comm import CommClosedError
-
-        try:
-            yield
-        except (CommClosedError, ClosedClientError, CancelledError) as error:
-            raise self._lost() from error
-        except OSError as error:
-            # what dask raises has a text only; what a task raises about a file has a number
-            if error.errno is None and "trying to connect" in str(error):
-                raise self._lost() from error
-            raise
-
-    def _lost(self) -> MusedeepError:
-        return MusedeepError("the connection to dask's scheduler is lost; start again to resume")
-
+    @abstractmethod
     def result(self, future: Any) -> Any:
-        """What a task has returned.
+        """What a task has returned, once.
 
         Raises WorkersDied if they did, again and again; MusedeepError as the task raised it, or if the scheduler is
         gone.
         """
-        from distributed import KilledWorker
 
-        if future.status in ("cancelled", "lost"):
-            raise self._lost()
-        try:
-            with self._scheduler():
-                return future.result()
-        except KilledWorker as error:
-            more = "more memory in the cluster profile" if self.jobs else "more --memory or fewer --workers"
-            raise WorkersDied(
-                "a worker died several times at the same task, most likely for lack of memory; "
-                f"give {more}, and start again to resume"
-            ) from error
-
+    @abstractmethod
     def cancel(self, futures: Iterable[Any]) -> None:
         """Give up tasks that have not ended."""
-        try:
-            self.client.cancel(list(futures))
-        except Exception:  # the scheduler is gone, and they with it
-            pass
 
     def check_workers(
         self, paths: Sequence[str | Location], mark: Path | None, first: tuple[Any, ...] | None = None
@@ -281,168 +199,19 @@ class Executor:
         mark : a file of this run that has to have the same content there
         first : function and arguments, to be called once in every worker process before its first task
         """
-        if self.cluster is not None:
-            return
-        from musedeep.graph.workers import worker_check
+        return
 
-        with self._scheduler():
-            while not self.client.nthreads():
-                self.look()
-                time.sleep(0.1)  # the first of a cluster is on its way
-            versions = worker_check.own_versions()
-            for address, there in self.client.run(eval, worker_check.VERSIONS, on_error="return").items():
-                if not isinstance(there, dict):
-                    raise MusedeepError(f"the worker at {address} does not answer ({there})")
-                different = worker_check.differing(versions, there, address)
-                if different:
-                    raise MusedeepError(different)
-            name = f"musedeep-{uuid.uuid4().hex}"
-            local = [str(Path(path).absolute()) for path in map(str, paths) if not is_url(path)]
-            content = (str(mark.absolute()), mark.read_bytes()) if mark is not None else None
-            self.client.register_plugin(worker_check.Needs(name, versions, local, content, first))
-            self._check = name
-            for problem in self.client.run(worker_check.refusal, name).values():
-                if problem:
-                    raise MusedeepError(problem)
-            if first is not None:
-                self._prepare(name)
-
-    def _prepare(self, name: str) -> None:
-        """Have the workers that are there do what comes first; those to come do it before their first task."""
-        from distributed import wait
-
-        from musedeep.graph.workers.worker_check import prepared
-
-        # if a worker dies meanwhile, another one does nothing in its place
-        options = {"pure": False, "allow_other_workers": True}
-        futures = [self.client.submit(prepared, name, workers=[one], **options) for one in self.client.nthreads()]
-        try:
-            wait(futures, timeout=PREPARATION)
-        except TimeoutError:
-            pass
-
+    @abstractmethod
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in every worker process; those that do not answer within a minute are left alone."""
 
-        def call() -> None:
-            try:
-                self.client.run(function, *arguments, on_error="ignore")
-            except (OSError, RuntimeError, ValueError, TimeoutError):
-                pass  # the workers, or the scheduler, are gone
+    def dashboard(self) -> str | None:
+        """Address of the dashboard of the workers; None if they have none."""
+        return None
 
-        thread = Thread(target=call, daemon=True)
-        thread.start()
-        thread.join(60.0)
-
+    @abstractmethod
     def close(self) -> None:
-        """Let go of the cluster; a cluster of our own ends."""
-        try:
-            if self._check and self.client.status == "running" and self.jobs is None:
-                self.client.unregister_worker_plugin(self._check)
-        except Exception:  # its scheduler has ended
-            pass
-        finally:
-            self._check = ""
-            try:
-                self.client.close()
-            finally:
-                if self.jobs is not None:
-                    self.jobs.close()
-                if self.cluster is not None:
-                    self.cluster.close()
-
-
-def open_executor(resources: Resources, output: Path | None = None) -> Executor:
-    """Connect to a running scheduler, or start a cluster, which keeps in the output directory what its jobs need.
-
-    Raises MusedeepError if the scheduler cannot be reached, or has no workers; if the cluster cannot be started.
-    """
-    import logging
-
-    import dask
-    from distributed import Client, LocalCluster
-
-    # what goes wrong, this module says in one line; dask's own words and tracebacks only for --debug
-    level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
-    for name in ("distributed", "distributed.client", "tornado.application"):
-        logging.getLogger(name).setLevel(level)
-    dask.config.set(
-        {
-            "distributed.scheduler.allowed-failures": 5,
-            "distributed.comm.timeouts.connect": "10s",
-            # dask would make it 1 in this process, too
-            "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": None,
-        }
-    )
-    # what the user has set is left alone
-    settings = {"scheduler": {"worker-ttl": WORKER_TTL}, "worker": {"profile": {"interval": "100ms"}}}
-    dask.config.update_defaults({"distributed": settings})
-    if resources.cluster is not None:
-        assert output is not None
-        return _open_cluster(resources, resources.cluster, output)
-    if resources.scheduler:
-        return _connect(resources.scheduler, resources.workers)
-    workers, threads = resources.workers or 1, resources.threads
-    embedded = workers <= 1
-    per_worker = max(1, threads // max(workers, 1))
-    cluster = LocalCluster(
-        n_workers=max(workers, 1),
-        threads_per_worker=threads if embedded else per_worker,
-        processes=not embedded,
-        protocol="inproc://" if embedded else None,
-        # for whoever is logged in here, no one else
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=0 if embedded else resources.memory // workers,
-        silence_logs=level,
-        # a recipe in a worker uses that worker's share of the processors
-        **({} if embedded else {"env": {"OMP_NUM_THREADS": max(1, available_processors() // workers)}}),
-    )
-    client = Client(cluster)
-    return Executor(client, cluster, threads if embedded else per_worker * workers, 1 if embedded else workers)
-
-
-def _connect(scheduler: str, workers: int | None) -> Executor:
-    """Use a running scheduler."""
-    from distributed import Client
-
-    where = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
-    try:
-        client = Client(timeout="10s", **where)
-        try:
-            if workers:
-                client.wait_for_workers(workers, timeout=WORKERS_TIMEOUT)
-        except TimeoutError:
-            pass
-        threads_there = client.nthreads()
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise MusedeepError(f"no scheduler at {scheduler} ({str(error).splitlines()[0]}); check the address") from error
-    if not threads_there or (workers and len(threads_there) < workers):
-        client.close()
-        found = f"has {len(threads_there)} workers of {workers}" if threads_there else "has no workers"
-        raise MusedeepError(f"the scheduler at {scheduler} {found}; start some first")
-    return Executor(client, None, sum(threads_there.values()), len(threads_there))
-
-
-def _open_cluster(resources: Resources, profile: "ClusterProfile", output: Path) -> Executor:
-    """Start jobs on a cluster."""
-    try:
-        from musedeep.graph.workers.cluster import SlurmWorkers
-    except ImportError as error:
-        raise MusedeepError(
-            f"--cluster needs {error.name or 'dask-jobqueue'}; install it: pip install 'musedeep[cluster]'"
-        ) from error
-    from distributed import Client
-
-    jobs = SlurmWorkers(profile, resources.workers or profile.workers, output)
-    try:
-        jobs.want(1)
-        executor = Executor(Client(jobs.cluster), None, 1, 1, jobs)
-        count_on_cluster(executor, profile, jobs.most)
-    except BaseException:
-        jobs.close()
-        raise
-    return executor
+        """End the workers that are our own, once the tasks at work have ended."""
 
 
 def count_on_cluster(executor: Executor, profile: "ClusterProfile", workers: int) -> None:

@@ -12,22 +12,18 @@ from musedeep.storage.outputs import appearing_whole, partial_name
 
 
 def dashboard_address(executor: Executor) -> str | None:
-    """Where the dashboard is to be seen, or None where none runs (it needs the package bokeh).
+    """Where the dashboard is to be seen, or None where none runs (it needs dask, and the package bokeh).
 
     That of local workers listens on this machine alone, that of jobs as their profile says; a scheduler that was given
     has its own rules.
     """
+    return None if find_spec("bokeh") is None else executor.dashboard()
+
+
+def check_dashboard() -> None:
+    """Refuse, before any work, a dashboard that could not be shown: raises MusedeepError if bokeh is not installed."""
     if find_spec("bokeh") is None:
-        return None
-    if executor.jobs is not None:
-        return executor.jobs.dashboard
-    try:
-        if executor.cluster is None:
-            return str(executor.client.dashboard_link)
-        port = executor.client.scheduler_info(n_workers=0)["services"].get("dashboard")
-    except (KeyError, OSError, AttributeError):
-        return None
-    return f"http://localhost:{port}/status" if port else None
+        raise MusedeepError("--dashboard needs the package bokeh; pip install 'musedeep[dashboard]', or leave it out")
 
 
 def check_report(path: Path) -> None:

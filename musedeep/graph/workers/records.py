@@ -7,6 +7,7 @@ import functools
 import re
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from typing import Any, TypeVar
 
 from musedeep.compiled import LEAST
 from musedeep.progress import LOG
+
+THREADS = "musedeep-worker"
+"""How the names of threads begin that run tasks without dask."""
 
 INDEXING, BOXES, COMPLETION = "indexing", "boxes", "completion"
 
@@ -78,7 +82,11 @@ def peak_memory() -> int:
 
 
 def worker_name() -> str:
-    """Name of the dask worker that this runs in; empty outside of one."""
+    """Name of the worker that this runs in; empty outside of one. Threads of this process are one worker, 0."""
+    if threading.current_thread().name.startswith(THREADS):
+        return "0"
+    if "distributed.worker" not in sys.modules:
+        return ""
     from distributed import get_worker
 
     try:

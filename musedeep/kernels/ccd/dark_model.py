@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from musedeep.instrument import DQ
 from musedeep.kernels.ccd.image_statistics import mean_deviation, median
@@ -317,6 +316,8 @@ def smooth(image: Image, good: Mask) -> Image:
     image : float32 (rows, columns)
     good : bool (rows, columns)
     """
+    from scipy.ndimage import gaussian_filter  # a tenth of a second to load, and most darks have no model
+
     sigma, radius = FWHM / (2.0 * np.sqrt(2.0 * np.log(2.0))), int(FWHM)
     weight = gaussian_filter(good.astype(np.float32), sigma, mode="constant", radius=radius)
     values: Image = gaussian_filter(np.where(good, image, np.float32(0.0)), sigma, mode="constant", radius=radius)

@@ -10,7 +10,9 @@ cell is in the samples of up to 27 voxels.
 3. It tells between which edges of bins (low, high) the median lies (`find_middles`).
 4. A value v is above the threshold only if the spread is below d = (v - low) / crsigma, that is, if at least half of
    the sample lies within (low - d, high + d). The histogram gives an upper bound of that number (`nothing_above`).
-5. Where the bound is below one half for the largest value, nothing is rejected. Only the other voxels need medians.
+5. Where the bound is below one half for the largest value, nothing is rejected.
+6. Where level or spread are not those of the plane (in stars), the same is proved from the values of the sample: they
+   are counted between limits that close in on the median (`nothing_above_values`). Only what is left needs medians.
 
 The histograms of a line are stored bin by bin, so that sums and searches run along the line, many voxels at a time. A
 voxel takes about 30 ns, a row 2 ns.
@@ -35,6 +37,12 @@ SIMILAR = 0.12
 
 MOST = 65535 // 27
 """Rows of a cell with which the counts of 27 cells stay within 16 bits."""
+
+ROUNDS = 12
+"""Limits that are tried on the values of a sample."""
+
+WHOLE = 1 << 23
+"""Values that can be counted in single precision."""
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")
@@ -206,3 +214,60 @@ def nothing_above(cumulative, lower, upper, x, low, width, largest, crsigma):
         return False
     within = np.int64(cumulative[last - 1, x]) - np.int64(cumulative[first - 1, x])
     return 2 * within < n - 1
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+def _count_values(values, n, low, high, first, last):
+    """Numbers of values below `low`, above `high`, and within [first, last], all in single precision."""
+    below, above, within = np.float32(0), np.float32(0), np.float32(0)
+    none, one = np.float32(0), np.float32(1)
+    for i in range(n):
+        v = values[i]
+        below += one if v < low else none
+        above += one if v > high else none
+        within += one if (v >= first) & (v <= last) else none
+    return int(below), int(above), int(within)
+
+
+@nb.njit(nogil=True, cache=True, error_model="numpy")
+def nothing_above_values(values, n, largest, crsigma, guess, width):
+    """Whether surely no value up to `largest` exceeds median + crsigma x spread of these; and where the median lies.
+
+    Parameters
+    ----------
+    values : float32 (n or more,), finite or infinite, of which n count, at least one
+    largest, crsigma : float
+    guess, width : float, where the median may lie, and how far from there to begin
+
+    Returns
+    -------
+    bool, False if it is not known; float, half of the limits' distance and their middle, near the median
+    """
+    middle = (n - 1) >> 1
+    low, high = guess - width, guess + width
+    step = width
+    for _ in range(ROUNDS if n < WHOLE else 0):
+        low, high = np.float64(np.float32(low)), np.float64(np.float32(high))
+        if not (low < high and abs(low) < 1e30 and abs(high) < 1e30):
+            break
+        reach = max((largest - low) / crsigma, 0.0) * 1.000001
+        # rounded outwards
+        first, last = low - reach, high + reach
+        first, last = np.float32(first - 2e-7 * abs(first) - 1e-36), np.float32(last + 2e-7 * abs(last) + 1e-36)
+        below, above, within = _count_values(values, n, np.float32(low), np.float32(high), first, last)
+        if below > middle:
+            step *= 2.0
+            low, high = low - step, low
+        elif above > middle:
+            step *= 2.0
+            low, high = high, high + step
+        elif 2 * within < n - 1:
+            return True, 0.5 * (low + high), 0.5 * (high - low)
+        elif high - low < 0.1 * reach:
+            break
+        else:
+            # closer to the median, as the numbers beside the limits say
+            near = low + (high - low) * (middle + 0.5 - below) / max(n - below - above, 1)
+            step = 0.2 * (high - low)
+            low, high = max(low, near - step), min(high, near + step)
+    return False, 0.5 * (low + high), 0.5 * (high - low)

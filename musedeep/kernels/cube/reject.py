@@ -10,10 +10,10 @@ The rules match the flags of ESO 2.8.7 (docs/background/rejection.md):
    ("mean"), or mean and the error of the mean from the variances ("iraf").
 3. A row is rejected where its value exceeds centre + crsigma x spread of the sample of its voxel.
 4. For medians, `certify` first proves by counting that most voxels hold nothing near the threshold.
-5. The medians of the other voxels are searched near those of the voxel before.
+5. The medians of the other voxels are searched where the counts left them.
 
-Medians take most of the time: with 125 exposures a sample has more than 2000 rows. A voxel takes about 110 ns with 8
-exposures, 800 ns with 125.
+A median takes some microseconds: with 125 exposures a sample has more than 2000 rows. Since few are left, a voxel takes
+about 60 ns with 8 exposures, 400 ns with 125.
 """
 
 import math
@@ -31,6 +31,7 @@ from musedeep.kernels.cube.certify import (
     count_plane,
     find_middles,
     nothing_above,
+    nothing_above_values,
     plane_scale,
     sum_columns,
     sum_lines,
@@ -136,6 +137,7 @@ def _reject_by_median(values, sample, start, shape, core, direction, crsigma, fl
     nz, ny, nx = shape
     n_cells = ny * nx
     first, last = np.empty(32, np.int64), np.empty(32, np.int64)
+    taken = np.empty(1024, np.float32)
     buffer, near = np.empty(1024, np.float64), np.empty(1024, np.float64)
     guess, guessed_spread = 0.0, 0.0
     counts = np.empty((3, ny, BINS, nx), np.uint16)
@@ -189,12 +191,20 @@ def _reject_by_median(values, sample, start, shape, core, direction, crsigma, fl
                 for r in range(n_runs):
                     n += last[r] - first[r]
                 if n > buffer.size:
+                    taken = np.empty(2 * n, np.float32)
                     buffer, near = np.empty(2 * n, np.float64), np.empty(2 * n, np.float64)
-                n = gather(sample, first, last, n_runs, buffer)
+                n = gather(sample, first, last, n_runs, taken)
                 if n == 0:
                     continue
+                step = 0.3 * (guessed_spread if guessed_spread > 0 else spread)
+                nothing, guess, step = nothing_above_values(taken, n, np.float64(largest), crsigma, guess, step)
+                if nothing:
+                    continue
                 exact += 1
-                middle = median_near(buffer, n, guess - 0.3 * guessed_spread, guess + 0.3 * guessed_spread, near)
+                for i in range(n):
+                    buffer[i] = taken[i]
+                step = max(step, 0.3 * guessed_spread)
+                middle = median_near(buffer, n, guess - step, guess + step, near)
                 guess = middle
                 # the spread matters only where the largest value can be above the threshold
                 d = (np.float64(largest) - middle) / crsigma

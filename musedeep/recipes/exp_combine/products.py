@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musedeep.declaration import Recipe
 from musedeep.recipes.exp_combine.recipe import RECIPE, ExpCombineParameters
-from musedeep.recipes.run_ifus import Outcome, RecipeCall
-from musedeep.reduction.cube.make import make_cube_here
 from musedeep.reduction.cube.products import CubeProducts
+
+if TYPE_CHECKING:
+    from musedeep.recipes.run_ifus import Outcome, RecipeCall
 
 
 @dataclass
@@ -32,8 +33,11 @@ def fields_of(frames: Mapping[str, Sequence[str]], parameters: ExpCombineParamet
     }
 
 
-def run(call: RecipeCall[ExpCombineParameters]) -> Outcome:
+def run(call: "RecipeCall[ExpCombineParameters]") -> "Outcome":
     """Combine the exposures in this process, as a task of a night does; raises as `make_cube_here`."""
+    from musedeep.recipes.run_ifus import Outcome
+    from musedeep.reduction.cube.make import make_cube_here
+
     cube = ExpCombine(**fields_of(call.frames, call.parameters, call.output))
     return Outcome(
         make_cube_here(cube, memory=call.memory, workers=call.workers, overwrite=call.overwrite, progress=call.progress)

@@ -28,7 +28,7 @@ from musedeep.reduction.parameters import SkyLineSearch
 from musedeep.reduction.rows.flat_spectrum import flat_spectrum
 from musedeep.reduction.rows.illumination import ILLUM_RANGE, Illuminated, Illumination, illumination_factors
 from musedeep.reduction.rows.image_rows import ImageRows
-from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table, wants_fits
+from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table
 from musedeep.reduction.rows.sky_line_shift import sky_line_shift
 from musedeep.reduction.rows.slice_map import EVERYWHERE, SliceMap, useful_range
 from musedeep.reduction.rows.sodium import NotchFlags
@@ -219,12 +219,13 @@ _OVERSCAN: Final = "ESO DRS MUSE OVSC"
 
 
 def write_pixel_table(call: RecipeCall[ScibasicParameters], ifu: int, name: str, product: PixelTableProduct) -> Written:
-    """Write a pixel table as a store, and as a FITS file if that is wanted."""
-    store = call.output / f"{name}-{ifu:02d}.zarr"
-    product.write_store(store, available_processors(), call.overwrite)
-    written: Written = [(name, store)]
-    if call.save_fits or wants_fits():
-        path = store.with_suffix(".fits")
-        product.write_fits(path, call.overwrite)
+    """Write a pixel table as a store, as a FITS file, or as both, as is wanted."""
+    written: Written = []
+    for ending in call.table_endings:
+        path = call.output / f"{name}-{ifu:02d}{ending}"
+        if ending == ".fits":
+            product.write_fits(path, call.overwrite)
+        else:
+            product.write_store(path, available_processors(), call.overwrite)
         written.append((name, path))
     return written

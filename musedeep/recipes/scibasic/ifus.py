@@ -9,7 +9,6 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.recipes.run_ifus import IfuProducts, Outcome, RecipeCall, run_ifus
 from musedeep.recipes.scibasic.recipe import RECIPE, ScibasicParameters
-from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.fits.headers import scan_file
 from musedeep.storage.outputs import refuse_existing
 from musedeep.storage.raw.file import extension_name, raw_ifus
@@ -62,10 +61,9 @@ def run(call: RecipeCall[ScibasicParameters]) -> Outcome:
     ifus = chosen_ifus(call, exposures)
     categories = [one.category("RED") for one in exposures if parameters.saveimage and one.tag != REDUCED]
     categories += [one.category("RESAMPLED") for one in exposures if parameters.resample]
-    suffixes = [".zarr"] + [".fits"] * (call.save_fits or wants_fits())
     for one in exposures:
         for ifu in ifus:
-            for suffix in suffixes:
+            for suffix in call.table_endings:
                 refuse_existing(call.output / f"{one.category('PIXTABLE')}-{ifu:02d}{suffix}", call.overwrite)
     return run_ifus(RECIPE, pixel_tables, call, categories, ifus)
 

@@ -8,6 +8,9 @@
 5. The sky is subtracted: its spectrum is the mean of the rows in the darkest part of the field.
 6. Wavelengths become those of the barycentre, positions those on the sky.
 
+An exposure that is reduced to its place on the sky (a PIXTABLE_REDUCED given as PIXTABLE_OBJECT, as users do to combine
+exposures by muse_scipost) is taken as it is, if nothing but the velocity is asked for; that is corrected if it is not.
+
 Each correction is put on the rows (`ExposureRows.corrected`), and made when they are read. Between them are sums over
 all rows: an image of the field for 3 to 5, a spectrum for 5. The rows are read once for each, and once to be written.
 """
@@ -30,8 +33,14 @@ from musedeep.recipes.scipost.recipe import ScipostParameters
 from musedeep.recipes.sky_mask import mask_on_field
 from musedeep.reduction.correct.autocal_plot import draw_factors
 from musedeep.reduction.correct.autocalibration import SkyPixels, calibrate_slices, measure_factors, sky_pixels
-from musedeep.reduction.correct.never_twice import FLUXCAL, is_flux_calibrated, refuse
-from musedeep.reduction.correct.placing import place
+from musedeep.reduction.correct.never_twice import (
+    FLUXCAL,
+    is_flux_calibrated,
+    is_velocity_corrected,
+    placed_as,
+    refuse,
+)
+from musedeep.reduction.correct.placing import PROJECTED, place
 from musedeep.reduction.correct.raman import RamanLight, has_laser, measure_raman, subtract_raman
 from musedeep.reduction.correct.raman_images import raman_hdus
 from musedeep.reduction.correct.refraction import correct_refraction
@@ -88,6 +97,20 @@ class ReducedExposure:
         return ReducedExposure(rows, (*self.makers, *makers), (*self.drawers, *drawers))
 
 
+def is_taken_as_it_is(
+    call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, exposure: ExposureRows
+) -> bool:
+    """Whether an exposure is reduced to its place already, and the call asks for nothing that was done before that."""
+    parameters = call.parameters
+    asked = (
+        parameters.astrometry
+        or calibrations.response is not None
+        or calibrations.raman_lines is not None
+        or (parameters.skymethod, parameters.autocalib, parameters.darcheck) != ("none", "none", "none")
+    )
+    return placed_as(exposure.observation) == PROJECTED and not asked
+
+
 def check_exposure(
     call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, exposure: ExposureRows
 ) -> None:
@@ -99,6 +122,10 @@ def check_exposure(
         A correction is made already; a keyword, or the line-spread function of an IFU, is missing or wrong.
     """
     observation = exposure.observation
+    if is_taken_as_it_is(call, calibrations, exposure):
+        if not is_velocity_corrected(observation):
+            correct_velocity(observation, call.parameters.rvcorr)
+        return
     check_has_sky(observation)
     correct_refraction(observation, call.parameters.lambdaref)
     if calibrations.response is not None:
@@ -128,6 +155,9 @@ def reduce_exposure(
             f"{observation.name}: no row between lambdamin={parameters.lambdamin:g} and lambdamax="
             f"{parameters.lambdamax:g}; it has {low:.1f} to {high:.1f} Angstrom"
         )
+    if is_taken_as_it_is(call, calibrations, exposure):
+        known = is_velocity_corrected(observation)
+        return ReducedExposure(rows if known else rows.corrected(correct_velocity(observation, parameters.rvcorr)))
     rows = calibrations.lamp_colour(rows).corrected(correct_refraction(observation, parameters.lambdaref))
     rows = check_refraction(rows, parameters.darcheck, parameters.lambdaref, call.workers)
     reduced = ReducedExposure(calibrations.calibrated(rows, parameters.water))

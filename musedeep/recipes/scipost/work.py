@@ -16,7 +16,7 @@ from typing import Final
 from astropy.io import fits
 
 from musedeep.recipes.run_cube import cube_of, make
-from musedeep.recipes.run_exposures import ExposureRows, check_one_mode, exposures_of, wants_fits_of, write_product
+from musedeep.recipes.run_exposures import ExposureRows, check_one_mode, exposures_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost.calibrations import ScipostCalibrations
 from musedeep.recipes.scipost.exposure import ReducedExposure, check_exposure, reduce_exposure
@@ -93,7 +93,7 @@ def _names(call: RecipeCall[ScipostParameters], number: int) -> list[str]:
     """Files of an exposure that may be written."""
     save = call.parameters.save
     names = [f"{category}_{number:04d}.fits" for category, kind in SAVED_WITH.items() if kind in save]
-    endings = (".zarr", ".fits") if wants_fits_of(call) else (".zarr",)
+    endings = call.table_endings
     return names + [f"{REDUCED}_{number:04d}{ending}" for ending in endings if "individual" in save]
 
 

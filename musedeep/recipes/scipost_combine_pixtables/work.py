@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from musedeep.recipes.run_cube import cube_of, make
-from musedeep.recipes.run_exposures import ExposureRows, exposures_of, wants_fits_of, write_product
+from musedeep.recipes.run_exposures import ExposureRows, exposures_of, write_product
 from musedeep.recipes.run_ifus import Outcome, RecipeCall
 from musedeep.recipes.scipost_combine_pixtables.recipe import RECIPE, CombinePixtablesParameters
 from musedeep.reduction.headers.exposure import exposure_header
@@ -33,7 +33,7 @@ def run(call: RecipeCall[CombinePixtablesParameters]) -> Outcome:
 
 def _merged(call: RecipeCall[CombinePixtablesParameters], exposure: ExposureRows) -> list[Path]:
     """Write the pixel table of one exposure."""
-    for ending in (".zarr", ".fits") if wants_fits_of(call) else (".zarr",):
+    for ending in call.table_endings:
         refuse_existing(call.output / f"{COMBINED}{ending}", call.overwrite)
     header = exposure_header(
         RECIPE, exposure.header, COMBINED, f"{COMBINED}.fits", call.frames, call.parameters, exposure.cards

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musedeep.instrument import DISPERSION
 from musedeep.kernels.cube import reject, resample
 from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights
-from musedeep.kernels.cube.voxels import sort_by_cell
+from musedeep.kernels.cube.sorting import sort_by_cell
 from musedeep.kernels.field.field_cells import keep_good_rows, nearest_rows
 from musedeep.processors import available_processors
 from musedeep.reduction.rows.image_rows import PixelRows

@@ -81,7 +81,7 @@ def wavelength_solution(call: RecipeCall[WavecalParameters], ifu: int) -> Iterat
         for one in combined
     ]  # fmt: skip
     total = _sum(images) if parameters.resample or not parameters.lampwise else None
-    if total is not None:
+    if total is not None and not parameters.lampwise:
         yield headers.image("ARC_RED_0001", Combined(total.data, total.dq, total.stat), combined)
     chosen = images if parameters.lampwise or total is None else [total]
     results = _solve(chosen, catalog, trace, settings)

@@ -32,7 +32,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_erosion
 
 from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS, N_SLICES
@@ -102,6 +101,8 @@ def sky_pixels(image: NDArray[np.float32]) -> SkyPixels:
     MusedeepError
         The image has no data.
     """
+    from scipy.ndimage import binary_dilation, binary_erosion  # a tenth of a second to load
+
     values = image[np.isfinite(image)].astype(np.float64)
     if not values.size:
         raise MusedeepError("the white-light image for the autocalibration has no data; check the wavelength limits")

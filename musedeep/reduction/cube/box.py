@@ -15,15 +15,14 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.cube import reject, resample
 from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights
 from musedeep.kernels.cube.reject_stars import reject_sparing_stars
+from musedeep.kernels.cube.sorting import Rows, sort_by_cell
 from musedeep.kernels.cube.voxels import (
     Choice,
     CubeGrid,
     PlacedRows,
     Pointing,
-    Rows,
     TableRows,
     place_rows,
-    sort_by_cell,
 )
 from musedeep.kernels.cube.window import row_numbers
 from musedeep.reduction.cube.grid import Grid

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from musedeep.kernels.cube.collapse import add_planes, count_values
 from musedeep.storage.cubes.voxels import CubeVoxels, bands
@@ -107,6 +106,8 @@ def limiting_magnitude(image: NDArray[np.floating], width: float, limits: tuple[
 
 def _smoothed(image: NDArray[np.float64], width: float, reach: int) -> NDArray[np.float64]:
     """The smoothed values that have data within `reach`, 1-D."""
+    from scipy import ndimage  # takes longer to load than the start of a combination may wait
+
     finite = np.isfinite(image)
     total, weight = (
         ndimage.gaussian_filter(values, width / _FWHM, radius=reach)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -17,17 +17,14 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DISPERSION, FLUX_UNIT
 from musedeep.kernels.cube.voxels import PIXEL
 from musedeep.progress import LOG
-from musedeep.reduction.correct.flat_field import spectrum_of_ifus
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.depth import collapse_cube
 from musedeep.reduction.cube.exposures import group_exposures, load_exposures, resampling
-from musedeep.reduction.cube.field_grid import FieldGrid
 from musedeep.reduction.cube.grid import Grid
 from musedeep.reduction.cube.headers import product_header
 from musedeep.reduction.cube.job import CUBE, MAP, Exposure, Job
 from musedeep.reduction.cube.quality import source_cards
 from musedeep.reduction.cube.share import Ranges
-from musedeep.reduction.rows.product import PixelTableProduct
 from musedeep.storage.calibrations.filters import Filter, read_filters
 from musedeep.storage.cubes.cube_fits import (
     CubeFile,
@@ -48,6 +45,9 @@ from musedeep.storage.pixel_tables.open import JoinedPixelTable
 from musedeep.storage.pixel_tables.open_tables import OpenTables
 from musedeep.storage.pixel_tables.table import PixelTable, check_reduced
 from musedeep.storage.stores.location import Location
+
+if TYPE_CHECKING:
+    from musedeep.reduction.rows.product import PixelTableProduct
 
 CUBE_STORE, STACKED = "DATACUBE_FINAL.zarr", "OBJECT_RESAMPLED.fits"
 EURO3D = "euro3d.fits"
@@ -230,11 +230,19 @@ class CubeProducts:
         extra: Sequence[Card] = (),
         keep_pixel_table: bool = False,
     ) -> fits.Header:
-        used = [(path.name, tag) for path, tag in (self.used if self.raws else self.calibrations)]
+        used = self._recorded_inputs()
         return product_header(
             self.recipe, first, job, category, name, self._recorded(), [*extra, *self.own_cards(job)],
-            keep_pixel_table, used, self.raws, [path for path, _ in self.used],
+            keep_pixel_table, [(path.name, tag) for path, tag in used], self.raws, [path for path, _ in used],
         )  # fmt: skip
+
+    def _recorded_inputs(self) -> Sequence[tuple[Path, str]]:
+        """Inputs that headers record beside the frames; the filters if one is wanted that is not built in."""
+        if self.raws:
+            return self.used
+        built_in = set(self.parameters.filter) <= {"white"}
+        used = [(path, tag) for path, tag in self.calibrations if tag != "FILTER_LIST" or not built_in]
+        return sorted(used, key=lambda one: one[1])
 
     def own_cards(self, job: Job) -> Sequence[Card]:
         """Cards of all cubes, maps and images beside those of the recipe."""
@@ -262,6 +270,8 @@ class CubeProducts:
         if isinstance(table, GivenTable):
             return table.flat_field
         if isinstance(table, JoinedPixelTable):
+            from musedeep.reduction.correct.flat_field import spectrum_of_ifus
+
             spectrum = spectrum_of_ifus(table.tables, table.path, exposure.mode)
             return spectrum.hdu() if spectrum else None
         return flat_spectrum_hdu(table)
@@ -333,9 +343,9 @@ class CubeProducts:
         return [self.output / name for name in ready]
 
     def _pixel_table_header(self, first: fits.Header, job: Job) -> Callable[[str, str, Sequence[Card]], fits.Header]:
-        """What makes the header of a pixel table; it does not record the auxiliary inputs, as in the reference."""
-
-        used, files = [(path.name, tag) for path, tag in self.used], [path for path, _ in self.used]
+        """What makes the header of a pixel table."""
+        inputs = self._recorded_inputs()
+        used, files = [(path.name, tag) for path, tag in inputs], [path for path, _ in inputs]
 
         def make_header(category: str, name: str, cards: Sequence[Card]) -> fits.Header:
             return product_header(
@@ -387,7 +397,7 @@ class CubeProducts:
         table = combined_table(work, f"{COMBINED}.fits", job, make_header, weighted, self._tables, flat_field)
         return self._write_table(table, work, COMBINED, memory, threads)
 
-    def _write_table(self, table: PixelTableProduct, work: Path, stem: str, memory: int, threads: int) -> list[str]:
+    def _write_table(self, table: "PixelTableProduct", work: Path, stem: str, memory: int, threads: int) -> list[str]:
         """Write a pixel table in all forms that are wanted; returns their names."""
         names = self._table_names(stem)
         for name in names:
@@ -460,6 +470,8 @@ def cube_wcs(job: Job, first: fits.Header) -> CubeWCS | PixelWCS:
     """The grid of a cube as header cards need it; `first` is the header of the first exposure."""
     grid = job.grid
     if job.exposures[0].scale == PIXEL:
+        from musedeep.reduction.cube.field_grid import FieldGrid
+
         return FieldGrid(grid, PIXEL).pixel_wcs()
     x, y = number_or_none(first, "CSYER1"), number_or_none(first, "CSYER2")
     given = (x, y) if x is not None and y is not None else None

@@ -95,6 +95,12 @@ def test_worker_processes_one_of_which_is_killed(exposures, undisturbed, tmp_pat
     assert_same(tmp_path / "out", undisturbed[1])
 
 
+def test_dask_in_this_process(exposures, undisturbed, tmp_path):
+    pytest.importorskip("bokeh")
+    run(exposures[0], tmp_path / "out", dashboard=True, box_bytes=3 * SMALL)
+    assert_same(tmp_path / "out", undisturbed[1])
+
+
 def test_a_running_scheduler(exposures, undisturbed, tmp_path):
     from distributed import LocalCluster
 

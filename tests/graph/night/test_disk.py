@@ -39,7 +39,7 @@ def test_products_count_by_exposures_ifus_and_parameters():
     arcs = frame_set("muse_wavecal", 3, 9)
     kinds = [products_of(arcs, {"resample": True, "lampwise": value}, False) for value in (True, False)]
     assert [list(found) for found in kinds] == [
-        ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
+        ["WAVECAL_TABLE", "ARC_RESAMPLED_0001"],
         ["WAVECAL_TABLE", "ARC_RED_0001", "ARC_RESAMPLED_0001"],
     ]
     science = frame_set("muse_scipost", 0, 1)

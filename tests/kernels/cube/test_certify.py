@@ -11,6 +11,7 @@ from musedeep.kernels.cube.certify import (
     count_plane,
     find_middles,
     nothing_above,
+    nothing_above_values,
     plane_scale,
     sum_columns,
     sum_lines,
@@ -60,6 +61,40 @@ def test_what_is_certified_is_below_the_threshold(seed, n, crsigma, coarse, shif
     for largest in (values.max(), threshold * (1 + 1e-9) + 1e-9, threshold + 0.3, median + 0.5):
         if nothing_above(*histogram, low, width, float(largest), crsigma):
             assert largest <= threshold
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(1, 300),
+    crsigma=st.sampled_from([1.0, 3.0, 10.0]),
+    kind=st.sampled_from(["noise", "coarse", "wild", "equal"]),
+    level=st.sampled_from([0.0, -3.0, 1e6]),
+    guess=st.floats(-50, 50),
+    step=st.sampled_from([0.0, 1e-3, 0.3, 1e3]),
+)
+def test_what_is_counted_from_the_values_is_below_the_threshold(seed, n, crsigma, kind, level, guess, step):
+    rng = np.random.default_rng(seed)
+    values = {
+        "noise": lambda: rng.normal(size=n), "coarse": lambda: np.round(rng.normal(size=n) * 4) / 4,
+        "wild": lambda: rng.choice([-np.inf, np.inf, 1e30, 0.0, 1.0, 2.0], n), "equal": lambda: np.ones(n),
+    }[kind]()  # fmt: skip
+    values = (values + level).astype("f4")
+    median = np.median(values.astype(float))
+    with np.errstate(invalid="ignore"):  # where the median is infinite
+        threshold = median + crsigma * np.median(np.abs(values - median))
+    for largest in (values.max(), threshold * (1 + 1e-9) + 1e-9, threshold + 0.3, median + 0.5):
+        nothing, middle, half = nothing_above_values(values, n, float(largest), crsigma, level + guess, step)
+        if nothing:
+            assert largest <= threshold
+            assert middle - half <= median <= middle + half
+
+
+def test_noise_is_certified_from_its_values_far_from_the_guess():
+    values = (1000 + np.random.default_rng(1).normal(size=400)).astype("f4")
+    for guess in (1000.0, 990.0, 1020.0):
+        nothing, middle, half = nothing_above_values(values, 400, 1003.0, 10.0, guess, 0.3)
+        assert nothing and abs(middle - 1000.0) < 0.6 and half < 0.6
+    assert not nothing_above_values(values, 400, 1009.0, 10.0, 1000.0, 0.3)[0]
 
 
 def test_noise_is_certified_and_a_hit_is_not():

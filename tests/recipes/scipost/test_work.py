@@ -90,6 +90,58 @@ def test_exposures_are_numbered_by_date_and_combined(frames, tmp_path):
     assert combined["ESO PRO DATANCOM"] == 4
 
 
+def test_exposures_that_are_reduced_are_combined_as_they_are(frames, tmp_path):
+    """As pymusepipe does: PIXTABLE_REDUCED as PIXTABLE_OBJECT. The cube is that of muse_exp_combine, bit for bit."""
+    others = [*frames, *tables(tmp_path, "other", **SECOND)]
+    status, made = run_recipe(RECIPE, tmp_path / "made", others, *RANGE, "--skymethod=none", "--save=individual")
+    assert status == 0
+    again = [(made / f"PIXTABLE_REDUCED_000{k}.zarr", "PIXTABLE_OBJECT") for k in (1, 2)]
+    one = "--skymethod=none", "--astrometry=false"
+    cube = "--pixfrac=0.6", "--crsigma=10", "--rc=1.25"
+    status, out = run_recipe(RECIPE, tmp_path / "out", again, *one, *cube, "--save=cube,individual")
+    assert status == 0
+    before, after = (product(directory, 2) for directory in (made, out))
+    assert all(np.array_equal(before[1][name], after[1][name]) for name in before[1])
+    assert after[0]["ESO DRS MUSE PIXTABLE RVCORR"] == before[0]["ESO DRS MUSE PIXTABLE RVCORR"]
+    combined = [(path, "PIXTABLE_REDUCED") for path, _ in again]
+    status, expected = run_recipe("muse_exp_combine", tmp_path / "expected", combined, *cube)
+    assert status == 0
+    for name in ("DATA", "STAT"):
+        cubes = (fits.getdata(directory / "DATACUBE_FINAL.fits", name) for directory in (out, expected))
+        assert np.array_equal(*cubes, equal_nan=True)
+
+
+def test_velocity_of_a_reduced_exposure_is_corrected_once(frames, tmp_path):
+    asked = "--skymethod=none", "--save=individual"
+    _, made = run_recipe(RECIPE, tmp_path / "made", frames, *RANGE, "--rvcorr=none", *asked)
+    again = [(made / "PIXTABLE_REDUCED_0001.zarr", "PIXTABLE_OBJECT")]
+    status, out = run_recipe(RECIPE, tmp_path / "out", again, "--astrometry=false", *asked)
+    assert status == 0
+    before, after = product(made), product(out)
+    assert (before[0]["SPECSYS"], after[0]["SPECSYS"]) == ("TOPOCENT", "BARYCENT")
+    moved = after[1]["lambda"] / before[1]["lambda"] - 1.0
+    assert moved == pytest.approx(after[0]["ESO DRS MUSE PIXTABLE RVCORR"] / 299792.458, abs=2e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "tags", "words"),
+    [
+        (("--skymethod=none",), (), "its velocity is corrected already"),
+        (("--astrometry=false", "--skymethod=simple"), (), "its velocity is corrected already"),
+        (
+            ("--astrometry=false", "--skymethod=none"),
+            ("STD_RESPONSE", "EXTINCT_TABLE"),
+            "its velocity is corrected already",
+        ),
+    ],
+)
+def test_what_a_reduced_exposure_has_behind_it_is_refused(frames, tmp_path, caplog, options, tags, words):
+    _, made = run_recipe(RECIPE, tmp_path / "made", frames, *RANGE, "--skymethod=none", "--save=individual")
+    again = [(made / "PIXTABLE_REDUCED_0001.zarr", "PIXTABLE_OBJECT")]
+    again += [frame for frame in frames if frame[1] in tags]
+    refused(RECIPE, tmp_path / "out", again, words, caplog, *options)
+
+
 def test_counts_and_pixels_stay_where_nothing_is_given(frames, tmp_path):
     status, made = run_recipe(
         RECIPE, tmp_path / "out", frames[:2], *PLAIN, "--astrometry=false", "--save=cube,individual"
