@@ -1,6 +1,6 @@
 """Rows that several windows of a box share: told apart by their line, brought into order, carried from one to the next.
 
-Cells are those of `voxels`, numbered with x fastest, then lines, then planes.
+Cells are numbered with x fastest, then lines, then planes.
 """
 
 import numba as nb
@@ -81,7 +81,7 @@ def merged_order(numbers, middle, order):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def claim_in_order(cell, order, next_place):  # type: ignore[no-untyped-def]
-    """`voxels.claim_places`, of rows in another order than they stand."""
+    """`sorting.claim_places`, of rows in another order than they stand."""
     for i in order:
         c = cell[i]
         cell[i] = next_place[c]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musedeep.kernels.cube.reject import empty_flags
-from musedeep.kernels.cube.voxels import Rows, claim_places, count_cells, scatter, scatter_constant
+from musedeep.kernels.cube.sorting import Rows, claim_places, count_cells, scatter, scatter_constant
 from musedeep.kernels.cube.window import claim_in_order, copy_runs, merged_order, pick, split_by_line
 from musedeep.workspace import Workspace
 
@@ -135,7 +135,7 @@ class Sweep:
 
         Returns
         -------
-        rows, start : see `voxels.sort_by_cell`
+        rows, start : see `sorting.sort_by_cell`
         flags : uint8, of the rows that are judged already
         """
         planes, lines, width = window.z1 - window.z0, window.y1 - window.y0, self.width
