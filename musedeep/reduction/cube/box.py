@@ -180,7 +180,8 @@ def _load(
     )  # fmt: skip
     if sweep:
         out[NUMBER] = workspace.array("spare", total, np.uint32)
-    corners = np.array([*(sweep.outer if sweep else outer).corners, *ends_x])
+    region = sweep.outer if sweep else outer
+    corners = np.array([region.z0, region.z1, region.y0, region.y1, *ends_x])
     choice = Choice(how.lambda_low, how.lambda_high, how.loop_distance, how.keep_bad)
     ends = []
     filled = 0

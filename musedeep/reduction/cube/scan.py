@@ -205,8 +205,8 @@ class Extent:
         """Of VOXEL_SEGMENTs in a cube of so many lines; what reaches beyond an edge counts to it."""
         rows = (segments["stop"] - segments["start"]).astype(np.float64)
         first, last = (
-            np.bincount(np.clip(segments[name], 0, lines), rows, lines + 1) for name in ("y0", "y1")
-        )  # fmt: skip
+            np.bincount(np.clip(segments[name], 0, lines), rows, lines + 1).astype(np.float64) for name in ("y0", "y1")
+        )
         return Extent(first, last, float((rows * (segments["z1"] - segments["z0"])).sum()))
 
     def __add__(self, other: "Extent") -> "Extent":
