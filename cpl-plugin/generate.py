@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import musedeep
+try:
+    import musedeep
+except ModuleNotFoundError:
+    sys.exit(f"{sys.executable} has no musedeep; give the Python that has it: make PYTHON=/path/to/venv/bin/python")
 from musedeep.declaration import Format, Input, Recipe
 from musedeep.esorex.manual import description
 from musedeep.esorex.parameters import CplParameter, cpl_parameters

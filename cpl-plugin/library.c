@@ -114,8 +114,8 @@ int cpl_plugin_get_info(cpl_pluginlist *list)
 
     cpl_recipe *recipe = cpl_calloc(1, sizeof *recipe);
     cpl_plugin_init(&recipe->interface, CPL_PLUGIN_API, PIPELINE_VERSION, CPL_PLUGIN_TYPE_RECIPE, declared->name,
-                    declared->synopsis, declared->description, musedeep_authors, "", musedeep_copyright, initialize,
-                    execute, deinitialize);
+                    declared->synopsis, declared->description, musedeep_authors, musedeep_authors, musedeep_copyright,
+                    initialize, execute, deinitialize);
     return cpl_pluginlist_append(list, &recipe->interface) ? 1 : 0;
 }
 

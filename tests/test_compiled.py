@@ -176,7 +176,7 @@ from musedeep.kernels.cube.sorting import count_cells, scatter
 def work():
     image = np.ones((2, 2), np.float32)
     scale(image, image.copy(), 2.0)
-    start = np.zeros(3, np.int64)
+    start = np.zeros(3, np.int32)
     count_cells(np.array([1, 1], np.int32), start)
     scatter(np.ones(1, np.float32), np.zeros(1, np.int32), np.zeros(1, np.float32))
     print(start.tolist(), *(sum(k.stats.cache_misses.values()) for k in (scale, count_cells, scatter)))

@@ -15,7 +15,7 @@ FLOORS = (
 )  # fmt: skip
 """From the lowest to the highest; below all of them are the modules of the package itself."""
 
-LANES = ("makers", "reference", "cluster", "fuzz", "docs")
+LANES = ("makers", "reference", "clients", "cluster", "fuzz", "docs")
 """Folders of tests that mirror no part of the package."""
 
 PACKAGE = ROOT / "musedeep"

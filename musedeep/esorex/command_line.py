@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 INSTALLED: Final = Path("/etc/esorex.rc")
 """Configuration file of esorex's installation."""
 
+NAMING: Final = ("config", "recipe-config", "paf-config", "products-sof")
+"""Options that name a file, if they are given."""
+
 Say = Callable[[int, str], None]
 """Takes a level of `logging`, and a text."""
 
@@ -110,6 +113,9 @@ def option_values(words: Sequence[str], say: Say) -> "dict[str, Value]":
         if one.environment and one.environment in os.environ
     }
     over = environment | given
+    for alias in NAMING:
+        if over.get(alias) == "":
+            raise EsorexProblem(REFUSED, f"'--{alias}' was specified, but no argument given; write --{alias}=FILE")
     user, named = user_file("esorex"), str(over.get("config", ""))
     if named and not Path(named).is_file():
         raise EsorexProblem(REFUSED, f"'--config={named}' was specified, but the file '{named}' could not be found.")
@@ -126,6 +132,20 @@ def option_values(words: Sequence[str], say: Say) -> "dict[str, Value]":
             for line in problem.lines:
                 say(*line)
     return values | over
+
+
+def asks_version(words: Sequence[str]) -> bool:
+    """Whether the version is asked for, which is shown whatever files are missing; raises as `values_of`."""
+    return bool(values_of(words, OPTIONS, {}, lambda level, text: None).get("version"))
+
+
+def check_named(words: Sequence[str]) -> None:
+    """Raise EsorexProblem for options and variables that name a file, and have an empty value."""
+    given = values_of(words, OPTIONS, {}, lambda level, text: None)
+    for one in OPTIONS:
+        value = given.get(one.alias, os.environ.get(one.environment) if one.environment else None)
+        if one.alias in ("config", "recipe-config", "paf-config", "products-sof") and value == "":
+            raise EsorexProblem(REFUSED, f"'--{one.alias}' was specified, but no argument was given.")
 
 
 def recipe_values(
@@ -164,6 +184,9 @@ def check_options(values: "Mapping[str, Value]") -> None:
         raise EsorexProblem(
             REFUSED, f"'--recipe-config={named}' was specified, but the file '{named}' could not be found."
         )
+    paf = str(values["paf-config"])
+    if paf and not Path(paf).is_file():
+        raise EsorexProblem(REFUSED, f"'--paf-config={paf}' specified, but '{paf}' could not be opened for reading.")
     directories = ["output-dir"] + ["link-dir"] * (not values["suppress-link"])
     for alias in directories:
         if not Path(str(values[alias])).is_dir():

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from musedeep import __version__
 from musedeep.esorex import manual
-from musedeep.esorex.command_line import Words, check_options, option_values, parted, recipe_values
+from musedeep.esorex.command_line import (
+    Words,
+    asks_version,
+    check_named,
+    check_options,
+    option_values,
+    parted,
+    recipe_values,
+)
 from musedeep.esorex.configuration import file_to_create, write_configuration
 from musedeep.esorex.errors import REFUSED, UNKNOWN_RECIPE, EsorexProblem
 from musedeep.esorex.foreign import COMMAND, other_esorex, run_other
@@ -44,8 +52,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done; 255 refused, or the recipe failed; 250, 251, 254 a configuration file is wrong; 13 no such recipe; 9 a
-        set-of-frames or a frame is missing; 8 the list of products cannot be written; 128 + the number of a signal.
+        0 done; 255 refused, or the recipe failed; 250 to 254 a configuration file is wrong; 13 no such recipe; 9 a
+        set-of-frames or a frame is missing; 8 the list of products cannot be written; 61 a product cannot be moved, 67
+        the output directory cannot be written; 128 + the number of a signal.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     # as of the command musedeep: see musedeep.cli.main.run
@@ -100,9 +109,13 @@ def _called(words: Sequence[str], messages: Messages) -> int:
     if given.recipe and recipe is None and (program := other_esorex()) is not None:
         return _handed_over(program, words, given, messages)
     messages.print(BANNER)
+    if asks_version(given.options):
+        messages.print(manual.version_text())
+        return 0
+    check_named(given.options)
     values = option_values(given.options, messages.say)
     messages.terminal = LEVELS[str(values["msg-level"])]
-    if not given.recipe or values["version"] or values["recipes"]:
+    if not given.recipe or values["recipes"]:
         return _without_recipe(values, messages)
     check_options(values)
     messages.open_file(Path(str(values["log-dir"])) / str(values["log-file"]), str(values["log-level"]))
@@ -125,9 +138,7 @@ def _recipe(name: str) -> "Recipe[Any] | None":
 
 def _without_recipe(values: "Mapping[str, Value]", messages: Messages) -> int:
     """Show what is asked for, or nothing."""
-    if values["version"]:
-        messages.print(manual.version_text())
-    elif values["help"]:
+    if values["help"]:
         messages.print(manual.help_text(values, terminal_width()))
     elif values["recipes"]:
         messages.print(manual.recipe_list(terminal_width()))

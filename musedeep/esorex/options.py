@@ -75,7 +75,7 @@ OPTIONS: Final = (
     _option("output-prefix", "out", "With suppress-prefix=FALSE, products are named PREFIX_0000.fits, "
             "PREFIX_0001.fits and so on."),
     _option("output-readonly", False, "Write-protect the products."),
-    _option("paf-config", "", "Configuration file for PAF files. It is accepted and does nothing."),
+    _option("paf-config", "", "Configuration file for PAF files. It must exist, and does nothing."),
     _option("params", False, "List all options, and the parameters of the recipe that follows, with their values."),
     _option("products-sof", "", "File that the products are listed in, as a set-of-frames, or in JSON if its name "
             "ends with .json."),

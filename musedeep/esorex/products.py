@@ -30,6 +30,12 @@ PARTIAL: Final = ".esorex-"
 NO_LIST: Final = 8
 """Exit status where the list of products cannot be written."""
 
+NOT_MOVED: Final = 61
+"""Exit status where a product cannot get its name."""
+
+NOT_WRITABLE: Final = 67
+"""Exit status where nothing can be written into an output directory that is not the working directory."""
+
 READ_ONLY: Final = 0o444
 
 
@@ -105,8 +111,9 @@ def workplace(directory: Path) -> Iterator[Path]:
     try:
         place.mkdir()
     except OSError as error:
+        status = REFUSED if directory.resolve() == Path.cwd() else NOT_WRITABLE
         raise EsorexProblem(
-            REFUSED, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
+            status, f"The output directory [{directory}] cannot be written ({reason(error)}); check its rights"
         ) from None
     try:
         yield place
@@ -153,7 +160,7 @@ def deliver(made: Sequence[Made], delivery: Delivery, messages: Messages) -> lis
     MusedeepError
         Two have the same name; one cannot be written.
     """
-    if delivery.checksums:
+    if delivery.checksums or delivery.digest:
         messages.info("Calculating product checksums")
     places = delivery.named(made)
     for one in made:

@@ -6,7 +6,7 @@
 2. Each class follows from a declaration: names, and the parameters as plain values, ranges and enumerations, see
    `parameters.py`.
 3. `run` takes the frames and the settings, by full names as muse.muse_bias.nifu. It works in the current directory,
-   replaces products that are there, and makes FITS files alone.
+   replaces products that are there, and makes FITS files alone, see `run.py`.
 4. What musedeep logs goes to the messages of CPL; errors are those of `cpl.core`.
 
 `python -m musedeep.esorex.pyrecipe` prints the folder.
@@ -14,27 +14,33 @@
 
 import logging
 import math
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import musedeep
-from musedeep.declaration import Format, Recipe
+from musedeep.compiled import announced
+from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError, reason
+from musedeep.esorex.frames import Frame
+from musedeep.esorex.log import OURS
+from musedeep.esorex.manual import description
 from musedeep.esorex.parameters import CplParameter, cpl_parameters
-from musedeep.esorex.products import format_of
+from musedeep.esorex.plugin import facts_of
+from musedeep.esorex.products import category_of, moved, workplace
+from musedeep.esorex.run import MEMORY, outcome_of
 from musedeep.progress import LOG
 from musedeep.recipes.registry import recipes
+
+T = TypeVar("T")
 
 DIRECTORY: Final = Path(__file__).with_name("pyrecipes")
 """For PYESOREX_PLUGIN_DIR."""
 
 INT32: Final = (-(2**31), 2**31 - 1)
 
-WORDS: Final = "musedeep: "
-"""What lines on a terminal begin with, and messages of CPL need not."""
+FRAMES: Final = "the set-of-frames"
 
 
 class RunsRecipe:
@@ -74,56 +80,52 @@ class RunsRecipe:
         """
         from cpl import core, ui
 
-        recipe = self.recipe
-        with messages(core.Msg, recipe.name):
-            values = {one.name: one.value for one in self.parameters if one.presence} | dict(settings)
-            parameters = _raising(core.IllegalInputError, lambda: recipe.parse(short_names(recipe, values)))
-            tags = [(str(frame.file), str(frame.tag)) for frame in frameset]
-            frames = _raising(core.DataNotFoundError, lambda: recipe.check_frames(tags, "set-of-frames"))
-            raws = {one.name for one in recipe.raws}
+        recipe, said = self.recipe, Messages(core.Msg, self.recipe.name)
+        frames = [Frame(str(frame.file), str(frame.tag)) for frame in frameset]
+        given = {one.name: one.value for one in self.parameters if one.presence} | dict(settings)
+        values = short_names(recipe, given)
+        with said.listening():
+            said.check(core.IllegalInputError, lambda: recipe.parse(values))
+            said.check(core.DataNotFoundError, lambda: recipe.check_frames([(f.path, f.tag) for f in frames], FRAMES))
+            taken, raws = {one.name for one in recipe.inputs}, {one.name for one in recipe.raws}
             for frame in frameset:
-                if frame.tag in frames:
-                    group = ui.Frame.FrameGroup
-                    frame.group = group.RAW if frame.tag in raws else group.CALIB
+                if frame.tag in taken:
+                    frame.group = ui.Frame.FrameGroup.RAW if frame.tag in raws else ui.Frame.FrameGroup.CALIB
             try:
-                products = _raising(core.IllegalOutputError, lambda: _work(recipe, parameters, frames))
+                products = said.check(core.IllegalOutputError, lambda: _products(recipe, values, frames, said))
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
-                raise core.FileIOError(where + reason(error)) from None
-            return ui.FrameSet([_frame(ui.Frame, recipe, path) for path in products])
+                raise core.FileIOError(said.error(where + reason(error))) from None
+            except MemoryError:
+                raise core.UnspecifiedError(said.error(f"out of memory; set {MEMORY}, as in 2GiB")) from None
+        return ui.FrameSet([_frame(ui.Frame, recipe, path) for path in products])
 
 
-def _raising(kind: Callable[[str], Exception], action: Callable[[], Any]) -> Any:
-    """Do what may raise MusedeepError, which becomes an error of CPL, and one line among the messages."""
-    try:
-        return action()
-    except MusedeepError as error:
-        LOG.error("%s", error)
-        raise kind(str(error)) from None
-
-
-def _work(recipe: Recipe[Any], parameters: Any, frames: Mapping[str, list[str]]) -> list[Path]:
-    """Run the recipe; its products, in FITS."""
-    from musedeep.recipes.run_ifus import RecipeCall
-
-    outcome = recipe.run(RecipeCall(frames, parameters, Path("."), overwrite=True, save_fits=True))
+def _products(recipe: Recipe[Any], values: Mapping[str, Any], frames: Sequence[Frame], said: "Messages") -> list[Path]:
+    """Run the recipe; its products in the current directory."""
+    with workplace(Path()) as place:
+        said.place = f"{place}/"
+        outcome = outcome_of(recipe, values, frames, place, said, FRAMES)
+        names = list(dict.fromkeys(path.name for path in outcome.paths))
+        for name in names:
+            moved(place / name, Path(name))
     for note in outcome.notes:
-        LOG.warning("%s", note)
-    for path in outcome.paths:
-        if path.suffix == ".zarr" and path.with_suffix(".fits") in outcome.paths:
-            shutil.rmtree(path)
+        said.say(logging.WARNING, note)
     if outcome.failures:
         raise MusedeepError("; ".join(outcome.failures.values()))
-    return [path for path in dict.fromkeys(outcome.paths) if path.exists()]
+    return [Path(name) for name in names]
 
 
 def _frame(kind: Any, recipe: Recipe[Any], path: Path) -> Any:
     """The frame of a product."""
-    from musedeep.storage.fits.headers import primary_header, text_of
-
-    tag = text_of(primary_header(path), "ESO PRO CATG", str(path))
-    contents = kind.FrameType.TABLE if format_of(recipe, tag) is Format.TABLE else kind.FrameType.IMAGE
-    return kind(str(path), tag, kind.FrameGroup.PRODUCT, kind.FrameLevel.FINAL, contents)
+    tag, contents, level = facts_of(recipe, category_of(path))
+    return kind(
+        str(path),
+        tag,
+        kind.FrameGroup.PRODUCT,
+        getattr(kind.FrameLevel, level.upper()),
+        getattr(kind.FrameType, contents.upper()),
+    )
 
 
 def short_names(recipe: Recipe[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,38 +179,64 @@ def recipe_classes(module: str) -> dict[str, type]:
             "_email": "",
             "_copyright": "BSD-3-Clause",
             "_synopsis": recipe.summary,
-            "_description": recipe.help_text(),
+            "_description": "\n".join(description(recipe)),
         }
         classes[name] = type(name, (RunsRecipe, ui.PyRecipe), members)
     return classes
 
 
-@contextmanager
-def messages(msg: Any, component: str) -> Iterator[None]:
-    """Send what musedeep logs to the messages of CPL, as words of a component."""
-    handler = _Messages(msg, component)
-    level = LOG.level
-    LOG.addHandler(handler)
-    LOG.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        LOG.setLevel(level)
-        LOG.removeHandler(handler)
+class Messages(logging.Handler):
+    """Sends to the messages of CPL what musedeep logs and says.
 
+    Attributes
+    ----------
+    place : directory of products in work, which messages leave out
+    """
 
-class _Messages(logging.Handler):
     def __init__(self, msg: Any, component: str) -> None:
         super().__init__()
-        self.component = component
+        self.component, self.place = component, ""
         self.senders = ((logging.ERROR, msg.error), (logging.WARNING, msg.warning), (logging.INFO, msg.info))
         self.lowest = msg.debug
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send a record, line by line."""
-        send = next((one for level, one in self.senders if record.levelno >= level), self.lowest)
-        for line in record.getMessage().removeprefix(WORDS).splitlines():
+    def say(self, level: int, text: str, function: str | None = None) -> None:
+        """Send a message, line by line."""
+        send = next((one for least, one in self.senders if level >= least), self.lowest)
+        for line in self.shown(text).splitlines():
             send(self.component, line)
+
+    def shown(self, text: str) -> str:
+        """A text as users know it."""
+        return text.replace(self.place, "") if self.place else text
+
+    def error(self, text: str) -> str:
+        """Send what is wrong; returns it."""
+        self.say(logging.ERROR, text)
+        return self.shown(text)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send what is logged."""
+        self.say(record.levelno, record.getMessage().removeprefix(OURS))
+
+    def check(self, kind: Callable[[str], Exception], action: Callable[[], T]) -> T:
+        """Do what may raise MusedeepError, which becomes an error of CPL."""
+        try:
+            return action()
+        except MusedeepError as error:
+            raise kind(self.error(str(error))) from None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take what musedeep logs; CPL leaves out what is below its own level."""
+        level = LOG.level
+        LOG.addHandler(self)
+        LOG.setLevel(logging.DEBUG)
+        try:
+            with announced():
+                yield
+        finally:
+            LOG.removeHandler(self)
+            LOG.setLevel(level)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 2. The recipe makes its products in a directory of its own within the output directory. Pixel tables are FITS files,
    unless $MUSEDEEP_PIXTABLES asks for stores.
 3. The products get their names, and are listed if that is asked for. A recipe that fails leaves in the working
-   directory what it has made, as those of the ESO pipeline do.
+   directory what it has made, as those of the ESO pipeline do; so does one whose products cannot be moved.
 """
 
 import logging
@@ -23,7 +23,7 @@ from musedeep.errors import MusedeepError
 from musedeep.esorex.errors import REFUSED, EsorexProblem
 from musedeep.esorex.frames import Frame, tagged
 from musedeep.esorex.log import Messages
-from musedeep.esorex.products import Delivery, deliver, moved, ordered, workplace, write_list
+from musedeep.esorex.products import NOT_MOVED, Delivery, deliver, moved, ordered, workplace, write_list
 from musedeep.progress import LOG
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ class RecipeRun:
             try:
                 listed = deliver(ordered(outcome.paths), self.delivery, messages)
             except MusedeepError as error:
-                return self._failed([str(error)], [], messages)
+                messages.error(str(error))
+                messages.error("An error occurred while trying to move the output products")
+                self._leave([path for path in outcome.paths if path.exists()], messages)
+                return NOT_MOVED
         self._report(seconds, messages)
         if self.listing:
             try:
@@ -115,11 +118,18 @@ class RecipeRun:
         for text in why:
             messages.say(logging.ERROR, text, self.recipe.name)
         messages.error(f"Execution of recipe '{self.recipe.name}' failed, status = -1")
-        for path in left:
-            moved(path, Path(path.name))
+        self._leave(left, messages)
+        return REFUSED
+
+    def _leave(self, paths: Sequence[Path], messages: Messages) -> None:
+        """Put products that do not get to the output directory into the working directory."""
+        for path in paths:
+            try:
+                moved(path, Path(path.name))
+            except MusedeepError as error:
+                messages.error(str(error))
         if self.listing:
             messages.warning("The list of products is not written because of the errors above")
-        return REFUSED
 
     def _report(self, seconds: float, messages: Messages) -> None:
         """Report time and rate, as esorex does with --time."""

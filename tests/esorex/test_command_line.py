@@ -9,6 +9,8 @@ import pytest
 from musedeep.esorex import command_line
 from musedeep.esorex.command_line import (
     Words,
+    asks_version,
+    check_named,
     check_options,
     found,
     option_values,
@@ -162,6 +164,9 @@ def test_wrong_files_of_recipes_end_the_call_those_of_esorex_do_not(tmp_path):
         (["--config=none.rc"], {}, "'--config=none.rc' was specified, but the file 'none.rc' could not be found."),
         ([], {"ESOREX_MSG_LEVEL": "foo"}, "option '--msg-level'"),
         ([], {"ESOREX_SUPPRESS_PREFIX": "yes"}, "option '--suppress-prefix'"),
+        (["--products-sof="], {}, "'--products-sof' was specified, but no argument given"),
+        (["--config"], {}, "'--config' was specified, but no argument given"),
+        ([], {"ESOREX_RECIPE_CONFIG": ""}, "'--recipe-config' was specified"),
         (["--suppress=FALSE"], {}, "'--suppress=FALSE' not recognized"),
         (["--suppress-prefix=1"], {}, "option '--suppress-prefix'"),
     ],
@@ -181,6 +186,7 @@ def test_refused_options_of_esorex(monkeypatch, words, variables, message):
         ({"log-dir": "none"}, "'--log-dir=none' specified, but 'none' is not a valid directory."),
         ({"suppress-link": False, "link-dir": "none"}, "The argument to '--link-dir' [none] is not a valid directory"),
         ({"recipe-config": "none.rc"}, "'--recipe-config=none.rc' was specified, but the file"),
+        ({"paf-config": "none.paf"}, "'--paf-config=none.paf' specified, but 'none.paf' could not be opened"),
         ({"output-dir": ""}, "--output-dir has no value"),
         ({"log-file": ""}, "--log-file has no value"),
         ({"suppress-prefix": False, "output-prefix": ""}, "needs a prefix"),
@@ -198,3 +204,19 @@ def test_a_refused_value_leaves_the_ones_before():
     with pytest.raises(EsorexProblem):
         values_of(["--nifu=99"], BIAS, before, quiet)
     assert before == {"nifu": 3}
+
+
+def test_options_that_name_a_file_have_a_value(monkeypatch):
+    check_named(["--config=x.rc", "--products-sof=x.sof"])
+    for words in (["--config="], ["--recipe-config"], ["--products-sof="], ["--paf-config="]):
+        with pytest.raises(EsorexProblem, match="was specified, but no argument was given") as caught:
+            check_named(words)
+        assert caught.value.status == REFUSED
+    monkeypatch.setenv("ESOREX_RECIPE_CONFIG", "")
+    with pytest.raises(EsorexProblem, match="'--recipe-config' was specified"):
+        check_named([])
+    check_named(["--recipe-config=x.rc"])
+
+
+def test_the_version_is_asked_for():
+    assert asks_version(["--config=none.rc", "--version"]) and not asks_version(["--version", "--version=FALSE"])

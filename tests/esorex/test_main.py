@@ -98,7 +98,7 @@ def test_texts(capsys, words, status, begins):
         (["--help", "muse_nosuch"], 13, "Unable to find recipe"),
         (["--nosuch", "muse_bias"], 255, "[ ERROR ] esorex: Command line parameter '--nosuch' not recognized"),
         (["--output-dir=none", "muse_bias"], 255, "The argument to '--output-dir' [none] is not a valid directory"),
-        (["--output-dir=/proc", "muse_bias", "{sof}"], 255, "The output directory [/proc] cannot be written"),
+        (["--output-dir=/proc", "muse_bias", "{sof}"], 67, "The output directory [/proc] cannot be written"),
         (["--log-dir=none", "muse_bias"], 255, "'none' is not a valid directory"),
         (["muse_bias", "--nifu=99", "{sof}"], 255, "outside the permitted range -1 to 24"),
         (["muse_bias", "--nifu", "3", "{sof}"], 9, "Unable to open SOF file '3'"),
@@ -147,7 +147,7 @@ def test_other_recipes_are_handed_to_another_esorex(tmp_path, monkeypatch, capfd
 
 def test_an_unexpected_error_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr("musedeep.esorex.main.option_values", lambda *_: 1 / 0)
-    assert run(["--version"]) == 255
+    assert run(["--recipes"]) == 255
     assert capsys.readouterr().err == "[ ERROR ] esorex: unexpected ZeroDivisionError: division by zero\n"
 
 

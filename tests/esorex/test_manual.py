@@ -1,6 +1,8 @@
 """Help, manual pages and lists, from the declarations."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -18,6 +20,7 @@ from musedeep.esorex.manual import (
 from musedeep.esorex.options import OPTIONS
 from musedeep.esorex.parameters import cpl_parameters
 from musedeep.recipes.registry import declared, recipes
+from tests.makers.places import ROOT
 
 
 def test_version():
@@ -65,3 +68,12 @@ def test_lists():
     assert "  recipe-dir            : /x\n" in option_list({"recipe-dir": "/x"})
     bias = parameter_list(cpl_parameters(declared()["muse_bias"]), {"nifu": 3})
     assert bias.startswith("Recipe Parameters :\n\n  nifu                  : 3\n  overscan              : vpoly\n")
+
+
+def test_version_and_help_of_esorex_load_no_recipe():
+    code = (
+        "import sys; from musedeep.esorex.main import run; run(['--version']); run(['--help']); run(['--params']); "
+        "print([name for name in sys.modules if name.startswith(('pydantic', 'musedeep.recipes'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -15,6 +15,7 @@ from musedeep.esorex.errors import REFUSED, EsorexProblem
 from musedeep.esorex.log import Messages
 from musedeep.esorex.products import (
     NO_LIST,
+    NOT_WRITABLE,
     Delivery,
     Made,
     adjust_sums,
@@ -185,6 +186,13 @@ def test_what_killed_calls_have_left_is_removed(tmp_path, monkeypatch):
 def test_an_output_directory_without_rights_is_refused_before_the_work():
     refused = pytest.raises(EsorexProblem, match=r"The output directory \[/proc\] cannot be written")
     with refused as caught, workplace(products.Path("/proc")):
+        raise AssertionError
+    assert caught.value.status == NOT_WRITABLE
+
+
+def test_a_working_directory_without_rights_has_the_status_of_a_recipe_that_fails(monkeypatch):
+    monkeypatch.chdir("/proc")
+    with pytest.raises(EsorexProblem) as caught, workplace(products.Path(".")):
         raise AssertionError
     assert caught.value.status == REFUSED
 

@@ -174,6 +174,7 @@ REFUSED = {
     "an unknown parameter": "ui.ParameterList([])['a']",
     "a file that is missing": "ui.Frame('no-such-file.fits', 'BIAS')",
     "a frame of no text": "ui.Frame('/', 3)",
+    "a type by its name": "ui.Frame.FrameType['IMAGE']",
     "a set of paths": "ui.FrameSet().append('/')",
     "a message of no text": "core.Msg.info('muse_bias', 3)",
     "a recipe without name": "type('R', (ui.PyRecipe,), {'run': print})()",

@@ -26,6 +26,7 @@ from tests.makers.raw_frames import write_biases
 def biases(tmp_path, monkeypatch):
     """A run of muse_bias on IFU 2 of small frames, in a directory of its own."""
     monkeypatch.delenv("MUSEDEEP_PIXTABLES", raising=False)
+    monkeypatch.setattr("musedeep.esorex.run.QUIET_SECONDS", 1e9)  # however slow the machine is
     _, paths = write_biases(tmp_path, ifus=(2, 9))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -84,6 +85,13 @@ def test_what_a_failed_recipe_has_made_stays_in_the_working_directory(biases, ca
     assert made() == ["MASTER_BIAS-02.fits", "out"] and not made("out")
     out, err = capsys.readouterr()
     assert "[tid=000] IFU 9: bad" in err and "[WARNING] muse_bias: [tid=000] a note" in out
+
+
+def test_products_that_cannot_be_moved_stay_in_the_working_directory(biases, capsys):
+    Path("out").mkdir()
+    assert replace(biases, delivery=Delivery("out", prefix="none/p"), listing="x.sof").run(Messages()) == 61
+    assert made() == ["MASTER_BIAS-02.fits", "out"] and not made("out")
+    assert "An error occurred while trying to move the output products" in capsys.readouterr().err
 
 
 def test_an_interrupted_recipe_leaves_nothing(biases, monkeypatch):

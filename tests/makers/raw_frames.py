@@ -65,11 +65,12 @@ def write_raw(path: Path, extensions: Sequence[fits.ImageHDU], exptime=0.0, comp
     return path
 
 
-def write_biases(directory: Path, n=3, ifus=(1,), seed=0, **cards):
+def write_biases(directory: Path, n=3, ifus=(1,), seed=0, nx=200, ny=150, **cards):
     """n raw biases, and their set-of-frames file."""
     paths = []
     for k in range(n):
-        hdus = [extension(raw_image(seed=seed + 10 * k + ifu), ifu, cards=cards) for ifu in ifus]
+        images = {ifu: raw_image(nx=nx, ny=ny, seed=seed + 10 * k + ifu) for ifu in ifus}
+        hdus = [extension(image, ifu, nx, ny, cards=cards) for ifu, image in images.items()]
         paths.append(write_raw(directory / f"bias{k}.fits", hdus))
     sof = directory / "bias.sof"
     sof.write_text("".join(f"{p} BIAS\n" for p in paths))

@@ -1,6 +1,7 @@
 """The CPL plugin in the applications that it is made for: esorex, EsoReflex's command line, python-cpl."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import musedeep
 from musedeep.esorex.parameters import cpl_parameters
 from musedeep.recipes.registry import recipes
 from tests.makers.cpl_plugin import THEIRS, build, esorex, set_of_frames, stand_in
+from tests.makers.places import ROOT
 
 pytestmark = [pytest.mark.reference, pytest.mark.usefixtures("reference_installed")]
 
@@ -63,6 +65,15 @@ def test_one_library_per_recipe(cpl_plugin, tmp_path):
     assert "library" not in done.stdout + done.stderr  # warnings about plugins
 
 
+def test_build_by_a_python_without_musedeep(tmp_path):
+    command = ["make", "-s", "-C", str(ROOT / "cpl-plugin"), "PYTHON=/usr/bin/python3", f"BUILD={tmp_path}"]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "/usr/bin/python3 has no musedeep; give the Python that has it: make PYTHON=" in done.stderr
+    assert "Traceback" not in done.stderr and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters(name, cpl_plugin, tmp_path):
     """Configuration files are those of the ESO pipeline, but for parameters that it has not, and texts."""
@@ -96,6 +107,7 @@ def test_shown_parameters(name, cpl_plugin, tmp_path):
 def test_manual_page(cpl_plugin, tmp_path):
     page = " ".join(esorex(tmp_path, cpl_plugin, "--man-page", "muse_bias").stdout.split())
     assert recipes()["muse_bias"].summary in page and "MASTER_BIAS" in page
+    assert "report any problems with this recipe to the musedeep developers" in page
     assert "BSD 3-Clause License" in page and "version 2.8.7" in page
 
 

@@ -30,7 +30,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights, drizzle, overlap, two_planes_at_most
+from musedeep.kernels.cube.drizzle import CellRows, Voxels, Weights, drizzled_planes, overlap, two_planes_at_most
 
 NEAREST, LINEAR, QUADRATIC, RENKA, DRIZZLE, LANCZOS = 0, 1, 2, 3, 4, 5
 METHODS = {
@@ -79,6 +79,47 @@ def accumulate(  # type: ignore[no-untyped-def]
     sums : float64 (planes, lines, nx, 3), sum of w d, w, w^2 v of the core; added to
     seen : uint64 (planes, lines, nx, words) or (0, 0, 0, 0), one bit per exposure that contributed; added to
     """
+    # chosen here and not in a kernel, so that only one of the two is compiled
+    if _is_near(voxels, kernel):
+        for k, some, marks in drizzled_planes(rows, voxels, weights, kernel.fractions, seen.shape[3]):
+            sums[k : k + 1] += some
+            if marks.size:
+                seen[k : k + 1] |= marks
+    else:
+        _accumulate(rows, voxels, weights, kernel, sums, seen)
+
+
+def resample(
+    rows: CellRows,
+    voxels: Voxels,
+    weights: Weights,
+    kernel: Kernel,
+    exposure_seconds: NDArray[np.float64],
+    data: NDArray[np.float32],
+    stat: NDArray[np.float32],
+    number: NDArray[np.uint16],
+    seconds: NDArray[np.float32],
+) -> None:
+    """Fill the voxels of the core of a box from all its rows.
+
+    Parameters
+    ----------
+    exposure_seconds, data, stat, number, seconds : see `finish`
+    """
+    words = (exposure_seconds.size + 63) // 64 if number.size else 0
+    if _is_near(voxels, kernel):
+        for k, some, marks in drizzled_planes(rows, voxels, weights, kernel.fractions, words):
+            plane = slice(k, k + 1)
+            finish(some, marks, exposure_seconds, data[plane], stat[plane], number[plane], seconds[plane])
+        return
+    sums = np.zeros((*data.shape, 3), np.float64)
+    seen = np.zeros((*data.shape, words) if words else (0, 0, 0, 0), np.uint64)
+    _accumulate(rows, voxels, weights, kernel, sums, seen)
+    finish(sums, seen, exposure_seconds, data, stat, number, seconds)
+
+
+def _is_near(voxels: Voxels, kernel: Kernel) -> bool:
+    """Whether rows are drizzled, and none reaches beyond the nearest two voxels of each axis."""
     fractions, scale, turn = kernel.fractions, voxels.scale, voxels.turn
     # how far rows surely do not reach, although the axes are not quite straight on the sky
     straight = bool((np.abs(voxels.cosine - 1.0) < 1e-9).all()) and turn[0, 1] == turn[1, 0] == 0.0
@@ -86,11 +127,7 @@ def accumulate(  # type: ignore[no-untyped-def]
     reach_x, reach_y = 0.5 * (scale[0] + fractions[0]), 0.5 * (scale[1] + fractions[1])
     far = max(abs(turn[k, 0]) * reach_x + abs(turn[k, 1]) * reach_y + bent for k in range(2))
     near = far <= 1.0 + 1e-9 and two_planes_at_most(voxels.wavelength, voxels.size, voxels.units[1], fractions[2])
-    # chosen here and not in a kernel, so that only one of the two is compiled
-    if kernel.method == DRIZZLE and near:
-        drizzle(rows, voxels, weights, fractions, sums, seen)
-    else:
-        _accumulate(rows, voxels, weights, kernel, sums, seen)
+    return kernel.method == DRIZZLE and near
 
 
 @nb.njit(nogil=True, cache=True, error_model="numpy")

@@ -99,7 +99,7 @@ def line_spread(call: RecipeCall[LsfParameters], ifu: int) -> Iterator[IfuProduc
         *overscan_cards(measured[0], p),
         *flat_flux_cards(calibration.flat),
     ]
-    raws = [(f.path, _tag(call, str(f.path))) for f in frames]
+    raws = [(f.path, _tag(call, str(f.path))) for lamp in lamps for f in lamp.frames]
     others = {tag: paths for tag, paths in call.frames.items() if tag not in ("ARC", "ARC_LSF")}
 
     def header(category: str, extra: list[Card]) -> Any:

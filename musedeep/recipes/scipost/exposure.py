@@ -100,11 +100,13 @@ class ReducedExposure:
 def is_taken_as_it_is(
     call: RecipeCall[ScipostParameters], calibrations: ScipostCalibrations, exposure: ExposureRows
 ) -> bool:
-    """Whether an exposure is reduced to its place already, and the call asks for nothing that was done before that."""
+    """Whether an exposure is reduced to its place already, and the call asks for nothing that was done before that.
+
+    Astrometry, which is on by default, is not asked for: that is its place.
+    """
     parameters = call.parameters
     asked = (
-        parameters.astrometry
-        or calibrations.response is not None
+        calibrations.response is not None
         or calibrations.raman_lines is not None
         or (parameters.skymethod, parameters.autocalib, parameters.darcheck) != ("none", "none", "none")
     )
@@ -156,6 +158,11 @@ def reduce_exposure(
             f"{parameters.lambdamax:g}; it has {low:.1f} to {high:.1f} Angstrom"
         )
     if is_taken_as_it_is(call, calibrations, exposure):
+        if parameters.astrometry:
+            note = (
+                f"{observation.name}: its positions are on the sky already, and stay as they are; no astrometry is done"
+            )
+            rows = replace(rows, notes=(*rows.notes, note))
         known = is_velocity_corrected(observation)
         return ReducedExposure(rows if known else rows.corrected(correct_velocity(observation, parameters.rvcorr)))
     rows = calibrations.lamp_colour(rows).corrected(correct_refraction(observation, parameters.lambdaref))

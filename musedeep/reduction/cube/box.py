@@ -200,7 +200,7 @@ def _load(
             room = slice(filled, filled + n)
             table = TableRows(*(columns[name] for name in COLUMNS))
             placed = PlacedRows._make([*(out[name][room] for name in PlacedRows._fields[:-1]), local])
-            pointing = Pointing(geometry.declination, *geometry.shift, geometry.scale)
+            pointing = Pointing(geometry.declination, geometry.shift[0], geometry.shift[1], geometry.scale)
             kept, not_finite = place_rows(table, pointing, cube, corners, choice, geometry.flux_scale, placed)
             wrong += not_finite
             room = slice(filled, filled + kept)
@@ -265,7 +265,6 @@ def combine_box(
     unsorted, ends = _load(readers, exposures, grid, how, outer, (x0, x1), workspace, sweep)
     filled = ends[-1][-1] if ends else 0
     core_shape = (box.z1 - box.z0, box.y1 - box.y0, nx)
-    words = (len(exposures) + 63) // 64 if how.exposure_map else 0
     data, stat = np.full(core_shape, np.nan, np.float32), np.full(core_shape, np.nan, np.float32)
     map_shape = core_shape if how.exposure_map else (0, 0, 0)
     number_map, seconds = np.zeros(map_shape, np.uint16), np.zeros(map_shape, np.float32)
@@ -305,8 +304,6 @@ def combine_box(
             )  # fmt: skip
         del sample
     _count(result, rows, flags, start, shape, planes, lines, wanted)
-    sums = np.zeros((*core_shape, 3), np.float64)
-    seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
     skip = flags | bad if bad.size else flags
     seconds_each = np.array([e.seconds for e in exposures], np.float64)
     ra, dec, cosine = grid.voxel_positions(outer.y0, outer.y1, x0, x1)
@@ -319,6 +316,9 @@ def combine_box(
     )
     if how.method == "nearest":
         far = np.array([np.cos(np.deg2rad(grid.crval[1])) * grid.crval[0], grid.crval[1]]) * grid.units()[0]
+        words = (len(exposures) + 63) // 64 if how.exposure_map else 0
+        sums = np.zeros((*core_shape, 3), np.float64)
+        seen = np.zeros((*core_shape, words) if words else (0, 0, 0, 0), np.uint64)
         resample.nearest(cell_rows, voxels, far, data, stat, sums, seen)
         keep_data, keep_stat = data.copy(), stat.copy()
         resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
@@ -331,8 +331,7 @@ def combine_box(
         kernel = resample.Kernel(
             resample.METHODS[how.method], how.loop_distance, radius, np.array(how.pixfrac, np.float64)
         )
-        resample.accumulate(cell_rows, voxels, weights, kernel, sums, seen)
-        resample.finish(sums, seen, seconds_each, data, stat, number_map, seconds)
+        resample.resample(cell_rows, voxels, weights, kernel, seconds_each, data, stat, number_map, seconds)
     if sweep and how.margin and box.y1 < sweep.end:
         judged = inner.y1 if how.crsigma > 0 else box.y1
         sweep.carry(rows, start, flags, outer, max(box.y1 - how.margin, outer.y0), judged)
@@ -356,7 +355,7 @@ def _count(
         cells = (z * ny + np.arange(*lines)) * nx
         first, last = start[cells[0]], start[cells[-1] + nx]
         result.n_rows += int((start[cells + columns.stop] - start[cells + columns.start]).sum())
-        hits = np.flatnonzero(flags[first:last]) + first
+        hits = np.flatnonzero(flags[first:last].view(np.bool_)) + first  # looks at many at a time
         if columns != slice(0, nx):
             column = (np.searchsorted(start, hits, side="right") - 1) % nx
             hits = hits[(column >= columns.start) & (column < columns.stop)]

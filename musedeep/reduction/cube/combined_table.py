@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musedeep.reduction.cube.combined_rows import combined_rows, placing
 from musedeep.reduction.cube.headers import PIXTABLE, POSITIONED, pixel_table_cards, slice_offset_cards
 from musedeep.reduction.cube.job import Job
-from musedeep.reduction.rows.product import PixelTableProduct
+from musedeep.reduction.rows.product import PixelTableProduct, saves_as_table
 from musedeep.reduction.rows.source import RowsWithin, corrected
 from musedeep.reduction.rows.sums import RowLimits, add_up
 from musedeep.storage.fits.header_cards import Card
@@ -64,7 +64,7 @@ def combined_table(
     cards += [("CRVAL1", job.reference[0], ""), ("CRVAL2", job.reference[1], "")]
     if not weighted:
         cards = [c for c in cards if not c[0].endswith("PIXTABLE WEIGHTED")]
-    return PixelTableProduct(rows, make_header("PIXTABLE_COMBINED", name, cards), flat_field)
+    return PixelTableProduct(rows, make_header("PIXTABLE_COMBINED", name, cards), flat_field, saves_as_table())
 
 
 def placed_rows(number: int, job: Job, tables: OpenTables) -> RowSource:
@@ -91,4 +91,4 @@ def positioned_table(
     add_up([rows], [limits])
     cards = [(f"{PIXTABLE}WCS", *POSITIONED), *limits.cards(reference)]
     cards += [("CRVAL1", reference[0], ""), ("CRVAL2", reference[1], "")]
-    return PixelTableProduct(rows, make_header("PIXTABLE_POSITIONED", name, cards), flat_field)
+    return PixelTableProduct(rows, make_header("PIXTABLE_POSITIONED", name, cards), flat_field, saves_as_table())

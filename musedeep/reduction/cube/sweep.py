@@ -143,17 +143,19 @@ class Sweep:
         total = n + self.flags.size
         cell = loaded.pop("cell")[:n]
         numbers = loaded.pop(NUMBER)
-        start = np.zeros(planes * lines * width + 1, np.int64)
-        count_cells(cell, start)
+        # in 32 bits, as places are: more of them stay in the processor's cache
+        free = np.zeros(planes * lines * width + 1, np.int32)
+        count_cells(cell, free)
         if self.flags.size:
             begins, ends = self.start[:, 0].copy(), self.start[:, -1].copy()
             held = np.diff(self.start, axis=1)
-            start[1:].reshape(planes, -1)[:, : held.shape[1]] += held
-        np.cumsum(start, out=start)
-        free = start[:-1].copy()
-        places = free.reshape(planes, -1)[:, 0].copy()
+            free[1:].reshape(planes, -1)[:, : held.shape[1]] += held.astype(np.int32)
+        start = np.cumsum(free, dtype=np.int64)
+        places = start[:-1].reshape(planes, -1)[:, 0].copy()
+        free[:] = start
+        free = free[:-1]
         if self.flags.size:
-            free.reshape(planes, -1)[:, : held.shape[1]] += held
+            free.reshape(planes, -1)[:, : held.shape[1]] += held.astype(np.int32)
         first = 0
         for _, middle, last in exposures:
             if first < middle < last and numbers[middle - 1] > numbers[middle]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from musedeep.declaration import P, Recipe
+from musedeep.declaration import P, Recipe, Scope
 from musedeep.reduction.headers.cards import Card, ordered, recipe_cards
 from musedeep.storage.fits.header_cards import card, date_card, utc_now
 from musedeep.storage.fits.headers import primary_header
-from musedeep.storage.raw.file import extension_name
+from musedeep.storage.raw.file import IFU_NAMES, extension_name
 from musedeep.storage.raw.frames import RawFrame
 
 _DROPPED = re.compile(
@@ -47,7 +47,8 @@ def product_header(
     frame : the first raw frame
     category : PRO CATG
     file_name : PIPEFILE
-    frames : the first tag of the recipe is that of the raw frames
+    frames : the first tag of the recipe is that of the raw frames. Calibrations of other IFUs are not recorded, if the
+        recipe works on each IFU by itself
     parameters : of the recipe, all
     extra : sequence of (keyword without HIERARCH, value, comment), quality control and others
     raws : sequence of (file, tag), the raw frames of this product, where they are not all those of the first tag
@@ -67,6 +68,8 @@ def product_header(
     else:
         used = [(Path(p).name, tag) for p, tag in raws]
         files = [(Path(p), tag) for tag in sorted(frames) if tag not in RAW_TAGS for p in frames[tag]]
+    if recipe.scope is Scope.IFU:
+        files = [(path, tag) for path, tag in files if not of_another(path, frame.ifu)]
     calibrations = [(path.name, tag) for path, tag in files]
     # a frame that is a product itself carries the record of its own making
     before = (_RECORD.match(c.keyword) for c in kept)
@@ -90,6 +93,12 @@ def product_header(
         cards.append(("ESO PRO ANCESTOR", frame.primary["ARCFILE"], ""))
     date = card(*date_card(now))
     return ordered([date, *kept, *(card(*c) for c in cards)])
+
+
+def of_another(path: Path, ifu: int) -> bool:
+    """Whether a file is of an IFU other than `ifu` (0: all), as EXTNAME of its primary header tells."""
+    name = primary_header(path).get("EXTNAME")
+    return ifu > 0 and name in IFU_NAMES and name != extension_name(ifu)
 
 
 def image_cards(frame: RawFrame) -> fits.Header:

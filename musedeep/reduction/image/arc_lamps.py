@@ -59,7 +59,7 @@ def lamp_of(frame: RawFrame) -> tuple[int, str]:
 
 
 def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
-    """Frames by lamp, in the order of the lamps' numbers.
+    """Frames by lamp, in the order of the first frame of each lamp, as in the ESO pipeline.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def by_lamp(frames: Sequence[RawFrame], method: str) -> list[LampFrames]:
                 f"{lamp.frames[0].path}: lamp {lamp.name} has {n} exposures, sigma clipping needs {SIGCLIP_FRAMES} of "
                 "each lamp; add some, or use --combine=average"
             )
-    return [found[number] for number in sorted(found)]
+    return list(found.values())
 
 
 def combine_lamp(lamp: LampFrames, overscan: OverscanParameters, calibration: Calibration, method: str) -> LampImage:

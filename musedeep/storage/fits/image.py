@@ -1,5 +1,6 @@
 """MUSE images on disk (manual A.3.1): DATA, DQ and STAT of one IFU, alone or many IFUs in one file."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from musedeep.workspace import Workspace
 _TYPES: Final = {"DATA": ("f4", -32), "DQ": ("i4", 32), "STAT": ("f4", -32)}
 _ROWS: Final = 256
 _KINDS: Final = {-32: "32-bit floats", 32: "32-bit signed integers"}
+OF_ONE_IFU: Final = re.compile(r"ESO (DET (CHIP|OUT\d+)|QC|DRS) ")
 _UNITS: Final = {"adu": "DATA is in analog-to-digital units", "count": "DATA is in electrons"}
 
 
@@ -193,16 +195,13 @@ def write_images(
 def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:
     """Make one file of files that each hold one IFU's extensions; raises as `whole_file`.
 
-    The primary header is that of the first, without what belongs to one IFU: EXTNAME and the keywords of detector,
+    The primary header is that of the first, without what belongs to one IFU: EXTNAME and the keywords of chip, outputs,
     quality control and pipeline. The parts stay.
-
-    The primary header loses what belongs to one IFU: EXTNAME and the keywords of detector, quality control and
-    pipeline. The parts stay.
     """
     units = [scan_file(part) for part in parts]
     primary = units[0][0].header.copy(strip=True)
     for keyword in list(primary):
-        if keyword.startswith(("ESO DET ", "ESO QC ", "ESO DRS ")) or keyword in ("EXTNAME", "CHECKSUM", "DATASUM"):
+        if OF_ONE_IFU.match(keyword) or keyword in ("EXTNAME", "CHECKSUM", "DATASUM"):
             primary.remove(keyword, ignore_missing=True, remove_all=True)
     primary["PIPEFILE"] = path.name
     with whole_file(path, sum(part.stat().st_size for part in parts), overwrite) as stream:

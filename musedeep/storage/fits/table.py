@@ -67,16 +67,21 @@ def tables_with(hdus: Iterable[Any], names: Iterable[str]) -> list[fits.BinTable
 
 
 def write_table(
-    path: Path, header: fits.Header, table: fits.BinTableHDU, ifu: int | None = None, overwrite: bool = False
+    path: Path,
+    header: fits.Header,
+    table: fits.BinTableHDU | fits.ImageHDU,
+    ifu: int | None = None,
+    overwrite: bool = False,
 ) -> None:
-    """Write a table; raises as `whole_file`.
+    """Write a table, or an image as one extension; raises as `whole_file`.
 
     Parameters
     ----------
     header : primary header
-    ifu : name the extension CHANnn and give it the cards of the header, for a file of many IFUs
+    ifu : name the extension CHANnn, an image CHANnn.NAME, and give it the cards of the header, for a file of many IFUs
     """
     if ifu is not None:
-        table.header["EXTNAME"] = extension_name(ifu)
+        own = "" if isinstance(table, fits.BinTableHDU) else f".{table.name}"
+        table.header["EXTNAME"] = f"{extension_name(ifu)}{own}"
         table.header.extend(free_cards(header), unique=True, update=False)
     write_hdus(path, fits.HDUList([fits.PrimaryHDU(header=header), table]), overwrite)

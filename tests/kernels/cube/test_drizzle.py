@@ -66,6 +66,22 @@ def test_same_bits_as_trying_every_voxel(seed, dec, stretch, pixfrac, planes, li
     np.testing.assert_array_equal(results[0][0], results[1][0])
     np.testing.assert_array_equal(results[0][1], results[1][1])
     assert np.isfinite(results[0][0]).all() and (mean < 1 or results[0][0][..., 1].any())
+    # voxels made plane by plane are those made of the sums
+    filled = []
+    seconds = np.arange(1.0, 71.0)
+    for all_planes in (True, False):
+        data, stat = np.full(core, -1, np.float32), np.full(core, -1, np.float32)
+        shape_of_map = core if exposure_map else (0, 0, 0)
+        maps = np.zeros(shape_of_map, np.uint16), np.zeros(shape_of_map, np.float32)
+        if all_planes:
+            resample.finish(*results[0], seconds, data, stat, *maps)
+        else:
+            turn = np.array([[-1.0, 0.0], [0.0, 1.0]])
+            voxels = Voxels(shape, planes, lines, *places, GRID.units(), turn, np.ones(2))
+            resample.resample(CellRows(*rows), voxels, Weights(weights, row_weight), kernel, seconds, data, stat, *maps)
+        filled.append((data, stat, *maps))
+    for one, other in zip(*filled, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_planes_reached():

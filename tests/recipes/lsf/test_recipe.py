@@ -86,9 +86,9 @@ def test_merged_products_and_threads(arcs, tmp_path):
     (tmp_path / "alone").mkdir()
     assert lsf(tmp_path / "alone", arcs[1], "--nifu=2") == 0
     with fits.open(tmp_path / "LSF_PROFILE.fits", checksum=True) as hdus:
-        assert [h.name for h in hdus[1:]] == ["CHAN01", "CHAN02"]
-        assert hdus["CHAN02"].header["ESO QC LSF SLICE1 FWHM MEAN"] > 0
-        assert np.array_equal(hdus["CHAN02"].data, fits.getdata(tmp_path / "alone" / "LSF_PROFILE-02.fits", 1))
+        assert [h.name for h in hdus[1:]] == ["CHAN01.LSF_PROFILE", "CHAN02.LSF_PROFILE"]
+        assert hdus[2].header["ESO QC LSF SLICE1 FWHM MEAN"] > 0
+        assert np.array_equal(hdus[2].data, fits.getdata(tmp_path / "alone" / "LSF_PROFILE-02.fits", 1))
 
 
 def test_subtracted_lines(arcs, tmp_path):

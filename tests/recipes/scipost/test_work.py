@@ -111,6 +111,18 @@ def test_exposures_that_are_reduced_are_combined_as_they_are(frames, tmp_path):
         assert np.array_equal(*cubes, equal_nan=True)
 
 
+def test_a_reduced_exposure_is_placed_once(frames, tmp_path, caplog):
+    """musered leaves astrometry on."""
+    asked = "--skymethod=none", "--save=individual"
+    _, made = run_recipe(RECIPE, tmp_path / "made", frames, *RANGE, *asked)
+    again = [(made / "PIXTABLE_REDUCED_0001.zarr", "PIXTABLE_OBJECT")]
+    status, out = run_recipe(RECIPE, tmp_path / "out", again, "--astrometry=true", *asked)
+    assert status == 0
+    assert "its positions are on the sky already, and stay as they are" in caplog.text
+    before, after = product(made)[1], product(out)[1]
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
 def test_velocity_of_a_reduced_exposure_is_corrected_once(frames, tmp_path):
     asked = "--skymethod=none", "--save=individual"
     _, made = run_recipe(RECIPE, tmp_path / "made", frames, *RANGE, "--rvcorr=none", *asked)
@@ -126,7 +138,7 @@ def test_velocity_of_a_reduced_exposure_is_corrected_once(frames, tmp_path):
 @pytest.mark.parametrize(
     ("options", "tags", "words"),
     [
-        (("--skymethod=none",), (), "its velocity is corrected already"),
+        (("--skymethod=simple",), (), "its velocity is corrected already"),
         (("--astrometry=false", "--skymethod=simple"), (), "its velocity is corrected already"),
         (
             ("--astrometry=false", "--skymethod=none"),

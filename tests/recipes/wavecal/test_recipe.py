@@ -1,5 +1,7 @@
 """muse_wavecal on small frames: the solution that is put in comes out; bad input is named in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -131,6 +133,17 @@ def test_images(arcs, tmp_path):
         assert np.abs(peaks).max() <= 1 and np.ptp(peaks) <= 1
     total = sum(fits.getdata(tmp_path / f"ARC_RED_LAMP_000{k}-01.fits", "DATA") for k in (1, 2, 3))
     assert image[:, :80].sum() == pytest.approx(total[:, 12:88].sum(), rel=1e-3)
+
+
+def test_lamps_are_in_the_order_of_their_first_frames(arcs, tmp_path):
+    made = sorted(arcs[1], key=lambda line: "Ne" in line)
+    first = next(line for line in made if line.endswith("ARC\n")).split()[0]
+    assert wavecal(tmp_path, made, "--nifu=1", "--saveimages=true") == 0
+    header = fits.getheader(tmp_path / "WAVECAL_TABLE-01.fits")
+    names = [header[f"ESO PRO REC1 RAW{k} NAME"] for k in range(1, 10)]
+    assert names[0] == Path(first).name and names[-1] == "Ne2.fits"
+    assert fits.getheader(tmp_path / "ARC_RED_LAMP_0003-01.fits")["ESO INS LAMP3 ST"] is True
+    assert off(tmp_path) < 0.02
 
 
 def test_merged_products_and_threads(arcs, tmp_path):

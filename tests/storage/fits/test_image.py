@@ -49,6 +49,8 @@ def test_many_ifus_in_one_file(tmp_path):
     made = {ifu: image(ifu) for ifu in (2, 5)}
     parts = []
     for ifu, one in made.items():
+        for keyword in ("BINX", "CHIP NAME", "OUT1 GAIN"):
+            one.header[f"HIERARCH ESO DET {keyword}"] = ifu if "BIN" not in keyword else 1
         parts.append(tmp_path / f"{ifu}.part")
         write_images(parts[-1], one.header, [(ifu, one)])
     path = tmp_path / "MASTER_BIAS.fits"
@@ -61,6 +63,9 @@ def test_many_ifus_in_one_file(tmp_path):
     with fits.open(path) as hdus:
         assert [h.name for h in hdus[1:]] == [f"CHAN{i:02d}.{n}" for i in made for n in ("DATA", "DQ", "STAT")]
         assert "EXTNAME" not in hdus[0].header and "ESO QC N" not in hdus[0].header
+        # what is of all IFUs stays
+        assert [key for key in hdus[0].header if key.startswith("ESO DET")] == ["ESO DET BINX"]
+        assert hdus["CHAN05.DATA"].header["ESO DET CHIP NAME"] == 5
 
 
 def test_without_flags_missing_values_are_bad(tmp_path):

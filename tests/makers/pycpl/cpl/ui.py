@@ -145,12 +145,23 @@ class ParameterList(_Sequence):
         return super().__getitem__(index)
 
 
+class _Members(enum.EnumMeta):
+    """Members are attributes alone."""
+
+    def __getitem__(cls, name):
+        raise TypeError(f"type 'cpl.ui.{cls.__name__}' is not subscriptable")
+
+
+class _Kind(enum.Enum, metaclass=_Members):
+    """Base of the enumerations."""
+
+
 class Frame:
     """A file that exists, and what it is."""
 
-    FrameGroup = enum.Enum("FrameGroup", ["NONE", "RAW", "CALIB", "PRODUCT"], start=0)
-    FrameLevel = enum.Enum("FrameLevel", ["NONE", "TEMPORARY", "INTERMEDIATE", "FINAL"], start=0)
-    FrameType = enum.Enum("FrameType", ["NONE", "IMAGE", "MATRIX", "TABLE", "PAF", "ANY"], start=0)
+    FrameGroup = _Kind("FrameGroup", ["NONE", "RAW", "CALIB", "PRODUCT"], start=0)
+    FrameLevel = _Kind("FrameLevel", ["NONE", "TEMPORARY", "INTERMEDIATE", "FINAL"], start=0)
+    FrameType = _Kind("FrameType", ["NONE", "IMAGE", "MATRIX", "TABLE", "PAF", "ANY"], start=0)
 
     def __init__(
         self, file, tag="", group=FrameGroup.NONE, level=FrameLevel.NONE, frameType=FrameType.NONE
