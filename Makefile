@@ -4,12 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 PYTEST := $(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder --durations=15
-UNIT   := not (night or reference or slurm)
+UNIT   := not (night or reference or slurm or clients)
 
 # instrument modes of the ESO pipeline's nights beside that of test-reference
 MODES  := WFM-AO-N NFM-AO-N WFM-NOAO-E WFM-AO-E
 
-.PHONY: install check test test-unit test-reference test-reference-all test-slurm fuzz explore demo docs bench clean
+.PHONY: install check test test-unit test-reference test-reference-all test-clients test-slurm fuzz explore demo docs bench clean
 
 install: $(VENV)/.installed
 
@@ -30,7 +30,7 @@ check: install
 
 # the unit lane first, then the two others side by side
 test: check test-unit
-	$(PYTEST) -m "not ($(UNIT))"
+	$(PYTEST) -m "not ($(UNIT)) and not clients"
 
 # no simulated night, no reference pipeline, no SLURM
 test-unit: install
@@ -45,6 +45,10 @@ test-reference-all: $(MODES:%=test-reference-%)
 test-reference-%: install
 	mkdir -p build/figures
 	MUSEDEEP_TEST_MODE=$* $(PYTEST) -m modes --junitxml=build/figures/$*.xml
+
+# programs of others that drive recipes, unmodified
+test-clients: install
+	$(PYTEST) -m clients
 
 test-slurm: install
 	$(PYTEST) -m slurm

@@ -79,7 +79,7 @@ def parameter(
 class Parameters(BaseModel):
     """The parameters of a recipe, typed and checked; fields in the order of the headers of products."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

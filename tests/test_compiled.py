@@ -214,8 +214,8 @@ time.sleep(99)
 
 def test_who_compiles_is_waited_for_and_not_when_killed(tmp_path):
     said_by(started(tmp_path, f"{SCALE}\nwork()"))
-    [lock] = tmp_path.rglob("*voxels.scatter.lock")
-    for path in tmp_path.rglob("voxels.scatter-*.nb?"):
+    [lock] = tmp_path.rglob("*sorting.scatter.lock")
+    for path in tmp_path.rglob("sorting.scatter-*.nb?"):
         path.unlink()
     with subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True) as holder:
         try:

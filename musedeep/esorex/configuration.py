@@ -132,16 +132,13 @@ def _assigned(one: CplParameter, text: str, path: Path) -> "Value":
         raise EsorexProblem(WRONG_VALUE, *outside, wrong) from None
 
 
-def write_configuration(
-    path: Path, parameters: Iterable[CplParameter], values: "Mapping[str, Value]", *, json_format: bool | None = None
-) -> list[Line]:
-    """Write a configuration file; one that is there is kept, with .bak behind its name.
+def write_configuration(path: Path, parameters: Iterable[CplParameter], values: "Mapping[str, Value]") -> list[Line]:
+    """Write a configuration file, in JSON if its name ends with .json; one that is there is kept as NAME.bak.
 
     Parameters
     ----------
     parameters : of a recipe, or the options of esorex, of which those that have no place in a file are left out
     values : by alias; of those that are left out the defaults
-    json_format : whether in JSON; None: if the name ends with .json
 
     Returns
     -------
@@ -161,7 +158,7 @@ def write_configuration(
             shutil.copy(path, backup)
             said.append((logging.INFO, f"Old configuration file copied to '{backup}'"))
         said.append((logging.INFO, f"Creating configuration file '{path}'"))
-        if path.suffix == ".json" if json_format is None else json_format:
+        if path.suffix == ".json":
             said.append((logging.INFO, "Writing configuration file in JSON format"))
             text = as_json(written, values)
         else:

@@ -13,7 +13,7 @@ LABEL: Final = 22
 
 def terminal_width() -> int:
     """Columns of the terminal that is written to; those of `WIDTH` if it is none."""
-    return shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout.isatty() else WIDTH
+    return shutil.get_terminal_size((WIDTH, 0)).columns if sys.stdout and sys.stdout.isatty() else WIDTH
 
 
 def broken(text: str, first: int, others: int) -> list[str]:

@@ -62,23 +62,32 @@ def run(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     messages = Messages()
     try:
-        with interruptible() as caught:
-            try:
-                return _called(words, messages)
-            except EsorexProblem as problem:
-                messages.problem(problem)
-                return problem.status
-            except KeyboardInterrupt:
-                number = caught[0] if caught else signal.SIGINT
-                messages.error(f"Interrupted by {signal.Signals(number).name}; there are no products")
-                return 128 + number
-            except Exception as error:
-                messages.error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-                if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0"):
-                    raise
-                return REFUSED
+        status = _guarded(words, messages)
     finally:
         messages.close()
+    if arguments is None:
+        # a second Ctrl-C, while threads end, ends the process at once
+        signal.signal(signal.SIGINT, lambda *_: os._exit(status))
+    return status
+
+
+def _guarded(words: Sequence[str], messages: Messages) -> int:
+    """The call; whatever ends it is said, and becomes a status."""
+    with interruptible() as caught:
+        try:
+            return _called(words, messages)
+        except EsorexProblem as problem:
+            messages.problem(problem)
+            return problem.status
+        except KeyboardInterrupt:
+            number = caught[0] if caught else signal.SIGINT
+            messages.error(f"Interrupted by {signal.Signals(number).name}; there are no products")
+            return 128 + number
+        except Exception as error:
+            messages.error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+            if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0"):
+                raise
+            return REFUSED
 
 
 @contextmanager

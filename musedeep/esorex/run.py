@@ -3,8 +3,9 @@
 1. The frames that the recipe takes are sorted by tag. What is not there, or has no tag, is left out with a warning.
 2. The recipe makes its products in a directory of its own within the output directory. Pixel tables are FITS files,
    unless $MUSEDEEP_PIXTABLES asks for stores.
-3. The products get their names, and are listed if that is asked for. A recipe that fails leaves in the working
-   directory what it has made, as those of the ESO pipeline do; so does one whose products cannot be moved.
+3. The products get their names, which signals do not interrupt, and are listed if that is asked for. A recipe that
+   fails leaves in the working directory what it has made, as those of the ESO pipeline do; so does one whose products
+   cannot be moved.
 """
 
 import logging
@@ -24,6 +25,7 @@ from musedeep.esorex.errors import REFUSED, EsorexProblem
 from musedeep.esorex.frames import Frame, tagged
 from musedeep.esorex.log import Messages
 from musedeep.esorex.products import NOT_MOVED, Delivery, deliver, moved, ordered, workplace, write_list
+from musedeep.graph.workers.interrupts import uninterrupted
 from musedeep.progress import LOG
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ class RecipeRun:
             if outcome.failures:
                 return self._failed([str(one) for one in outcome.failures.values()], outcome.paths, messages)
             try:
-                listed = deliver(ordered(outcome.paths), self.delivery, messages)
+                with uninterrupted("giving the products their names"):
+                    listed = deliver(ordered(outcome.paths), self.delivery, messages)
             except MusedeepError as error:
                 messages.error(str(error))
                 messages.error("An error occurred while trying to move the output products")

@@ -1,6 +1,8 @@
 """A recipe, run as esorex runs it."""
 
+import os
 import re
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from astropy.io import fits
 
 from musedeep.declaration import GIB
 from musedeep.errors import MusedeepError
+from musedeep.esorex import products
 from musedeep.esorex import run as module
 from musedeep.esorex.errors import EsorexProblem
 from musedeep.esorex.frames import Frame
@@ -92,6 +95,19 @@ def test_products_that_cannot_be_moved_stay_in_the_working_directory(biases, cap
     assert replace(biases, delivery=Delivery("out", prefix="none/p"), listing="x.sof").run(Messages()) == 61
     assert made() == ["MASTER_BIAS-02.fits", "out"] and not made("out")
     assert "An error occurred while trying to move the output products" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_products_get_their_names_all_or_none(biases, monkeypatch, number):
+    named_one = products.moved
+
+    def interrupted(source, target):
+        os.kill(os.getpid(), number)
+        named_one(source, target)
+
+    monkeypatch.setattr(products, "moved", interrupted)
+    assert replace(biases, values={"nifu": 0}).run(Messages()) == 0
+    assert made() == ["MASTER_BIAS-02.fits", "MASTER_BIAS-09.fits"]
 
 
 def test_an_interrupted_recipe_leaves_nothing(biases, monkeypatch):

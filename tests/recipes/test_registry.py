@@ -106,6 +106,8 @@ def written(tmp_path_factory):
         for column in hdus[1].columns.names[2:]:
             hdus[1].data[column][19] = hdus[1].data[column][1]
     call("bias", arcs, [(arcs / "bias.sof").read_text()])
+    # the sum of all lamps, too
+    call("wavecal", arcs, made, "--yorder=3", "--lampwise=false")
     call("wavecal", arcs, made, "--yorder=3", "--saveimages", "--resample")
     call("lsf", arcs, [*made, f"{arcs}/WAVECAL_TABLE-01.fits WAVECAL_TABLE\n"], "--save_subtracted")
     sequence = mask_frames.write_calibrations(masks, (11,))

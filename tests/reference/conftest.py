@@ -162,18 +162,20 @@ def second_stage(night, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def cpl_plugin(reference_installed, tmp_path_factory):
-    """Directory of the libraries of the CPL plugin, built here."""
+def compiler(reference_installed):
+    """Skips where a compiler or the headers of CPL are missing."""
     reason = missing_for_build()
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cpl_plugin(compiler, tmp_path_factory):
+    """Directory of the libraries of the CPL plugin, built here."""
     return build(tmp_path_factory.mktemp("cpl-plugin"))
 
 
 @pytest.fixture(scope="session")
-def python_cpl(reference_installed, tmp_path_factory):
+def python_cpl(compiler, tmp_path_factory):
     """A Python that has python-cpl."""
-    reason = missing_for_build()
-    if reason:
-        pytest.skip(reason)
     return python_with_cpl(tmp_path_factory.mktemp("python-cpl"))

@@ -20,6 +20,7 @@ from distributed.comm import CommClosedError
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, count_on_cluster, several_calls
 from musedeep.processors import available_processors
+from musedeep.progress import LOG
 from musedeep.storage.stores.location import Location, is_url
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ WORKERS_TIMEOUT = 120
 
 PREPARATION = 300
 """For what workers do before their first task; who takes longer goes on with it when the tasks come [s]."""
+
+CLOSING = 60
+"""For the workers of this machine to end [s]."""
 
 WORKER_TTL = "60s"
 """A worker that is not heard of for so long is taken for lost."""
@@ -60,6 +64,7 @@ class DaskExecutor(Executor):
         super().__init__(parallel, processes)
         self.client, self.cluster, self.jobs = client, cluster, jobs
         self._check = ""
+        self._to_end = cluster
 
     @property
     def embedded(self) -> bool:
@@ -218,8 +223,20 @@ class DaskExecutor(Executor):
             finally:
                 if self.jobs is not None:
                     self.jobs.close()
-                if self.cluster is not None:
-                    self.cluster.close()
+                self._end_cluster()
+
+    def _end_cluster(self) -> None:
+        """End the workers of this machine, once. Their tasks are over: if one fails to end, the run goes on.
+
+        dask may wait for ever for a worker that was killed and is just started anew.
+        """
+        cluster, self._to_end = self._to_end, None
+        if cluster is None:
+            return
+        try:
+            cluster.close(timeout=CLOSING)
+        except Exception as error:
+            LOG.debug("a worker did not end: %s", error)
 
 
 def open_dask(resources: Resources, output: Path | None = None) -> DaskExecutor:

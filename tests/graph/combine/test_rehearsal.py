@@ -61,7 +61,7 @@ def test_the_first_run_says_so_and_later_ones_do_not(place):
     assert re.fullmatch(r"compiled kernels in \d+\.\d s", said[where[1]])
     # before the run begins, by two processes that are not its own
     assert where[1] < next(k for k, line in enumerate(said) if "indexing" in line)
-    assert {"musedeep.kernels.cube.drizzle.drizzle", "musedeep.kernels.rows.segments.segment_boxes"} <= set(compiled)
+    assert {"musedeep.kernels.cube.drizzle.add_plane", "musedeep.kernels.rows.segments.segment_boxes"} <= set(compiled)
     assert own not in compiled.values() and len(set(compiled.values())) == 2
     # only what is needed
     assert not {"musedeep.kernels.cube.resample._accumulate", "musedeep.kernels.cube.reject._reject_by_moments"} & set(

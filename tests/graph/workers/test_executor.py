@@ -184,3 +184,12 @@ def test_everywhere_is_here_and_a_failure_is_left_alone():
     executor.close()
     assert called == [3]
     assert executor.dashboard() is None
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), RuntimeError("Nanny failed to start"), None])
+def test_workers_that_do_not_end_stop_no_run(error):
+    cluster = SimpleNamespace(close=Mock(side_effect=error))
+    executor = DaskExecutor(SimpleNamespace(close=Mock()), cluster, 2, 2)
+    executor.close()
+    executor.close()
+    cluster.close.assert_called_once_with(timeout=60)
