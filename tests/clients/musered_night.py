@@ -35,6 +35,7 @@ SOLUTION = {
     **{"CD1_1": -5.5489121194532e-05, "CD1_2": 7.33273435210441e-08},
     **{"CD2_1": 7.7366551960137e-08, "CD2_2": 5.56723611066275e-05},
     **{"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg"},
+    **{"CSYER1": 1.48207659370827e-07, "CSYER2": 8.040137197762e-07},
     **{"INSTRUME": "MUSE", "ESO INS MODE": "WFM-NOAO-N", "ESO PRO CATG": "ASTROMETRY_WCS"},
 }
 """The ASTROMETRY_WCS, which is a static calibration for musered: that of muse_astrometry on this night."""
