@@ -51,7 +51,7 @@ BOXES_PER_PROCESSOR = 5
 READING = 0.15
 """Cost of a row that is read in vain, in rows that are processed: 8 ns of 60, FITS in the page cache."""
 
-SHARED = 1.0
+SHARED = 0.4
 """Cost of a row that two windows share, likewise: it is moved, and counted once more for the rejection."""
 
 SHORTER = (1, 4, 16)
