@@ -146,8 +146,8 @@ def test_windows_fit_the_memory_and_cut_their_box():
             lines = [task.box.y0, *task.edges, task.box.y1]
             assert (np.diff(lines) > 0).all()
     thick = [max(t.box.z1 - t.box.z0 for t in plan.tasks) for plan in plans]
-    assert thick[0] > 1.5 * thick[1]
-    assert plans[0].rows_processed < 1.15 * plans[0].rows
+    assert thick[0] > thick[1]
+    assert plans[0].rows_processed < 1.3 * plans[0].rows
     assert plans[1].rows_processed < 1.7 * plans[1].rows
     # where the rows of no plane can wait, boxes are short
     crowded = make_plan(4 * density, grid, how(crsigma=10.0), 500, 2048 * MIB, 2, extent=extent.scaled(4))
