@@ -106,6 +106,7 @@ def option_values(words: Sequence[str], say: Say) -> "dict[str, Value]":
     EsorexProblem
         An option, an environment variable, or a value in a file is refused; the file of --config is missing.
     """
+    check_named(words)
     given = values_of(words, OPTIONS, {}, say)
     environment = {
         one.alias: converted(one, os.environ[one.environment])
@@ -113,9 +114,6 @@ def option_values(words: Sequence[str], say: Say) -> "dict[str, Value]":
         if one.environment and one.environment in os.environ
     }
     over = environment | given
-    for alias in NAMING:
-        if over.get(alias) == "":
-            raise EsorexProblem(REFUSED, f"'--{alias}' was specified, but no argument given; write --{alias}=FILE")
     user, named = user_file("esorex"), str(over.get("config", ""))
     if named and not Path(named).is_file():
         raise EsorexProblem(REFUSED, f"'--config={named}' was specified, but the file '{named}' could not be found.")
@@ -144,8 +142,10 @@ def check_named(words: Sequence[str]) -> None:
     given = values_of(words, OPTIONS, {}, lambda level, text: None)
     for one in OPTIONS:
         value = given.get(one.alias, os.environ.get(one.environment) if one.environment else None)
-        if one.alias in ("config", "recipe-config", "paf-config", "products-sof") and value == "":
-            raise EsorexProblem(REFUSED, f"'--{one.alias}' was specified, but no argument was given.")
+        if one.alias in NAMING and value == "":
+            raise EsorexProblem(
+                REFUSED, f"'--{one.alias}' was specified, but no argument was given; write --{one.alias}=FILE"
+            )
 
 
 def recipe_values(

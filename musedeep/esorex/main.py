@@ -19,7 +19,6 @@ from musedeep.esorex import manual
 from musedeep.esorex.command_line import (
     Words,
     asks_version,
-    check_named,
     check_options,
     option_values,
     parted,
@@ -121,7 +120,6 @@ def _called(words: Sequence[str], messages: Messages) -> int:
     if asks_version(given.options):
         messages.print(manual.version_text())
         return 0
-    check_named(given.options)
     values = option_values(given.options, messages.say)
     messages.terminal = LEVELS[str(values["msg-level"])]
     if not given.recipe or values["recipes"]:
