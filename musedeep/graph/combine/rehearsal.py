@@ -36,7 +36,6 @@ from musedeep.reduction.cube.box import Box, Reader, Resampling, combine_box
 from musedeep.reduction.cube.grid import Limits, grid_from_limits
 from musedeep.reduction.cube.job import Exposure, geometry
 from musedeep.reduction.cube.scan import exposure_limits, locate_segments
-from musedeep.reduction.cube.sweep import Sweep
 from musedeep.storage.pixel_tables.open import open_pixel_table
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, RowReader, Rows, read_blocks
 
@@ -241,10 +240,4 @@ def _combine(how: Resampling, crsigma: float) -> None:
     locate_segments(index, grid, own.declination, own.shift)
     every_row = np.array([[0, N_ROWS]])
     reader = Reader(0, N_ROWS, lambda names, array: read_blocks(table, every_row, names, array))
-    readers = [reader, replace(reader, number=1)]
-    nz, ny, nx = grid.shape
-    combine_box(Box(0, nz, 0, ny), grid, how, [own, own], readers)
-    # in two windows; the second exposure is read for the second
-    sweep = Sweep(Box(0, nz, 0, ny), ny, nx)
-    for lines, read in (((0, ny // 2), readers[:1]), ((ny // 2, ny), readers[1:])):
-        combine_box(Box(0, nz, *lines), grid, how, [own, own], read, sweep=sweep)
+    combine_box(Box(0, grid.shape[0], 0, grid.shape[1]), grid, how, [own, own], [reader, replace(reader, number=1)])

@@ -47,7 +47,7 @@ from musedeep.processors import available_processors
 from musedeep.progress import LOG, Progress, Silent
 from musedeep.reduction.cube.grid import Limits, grid_on_sky, nothing_in_cube
 from musedeep.reduction.cube.job import CubeRecipe, Job, farthest, geometry
-from musedeep.reduction.cube.scan import Extent, require_rows
+from musedeep.reduction.cube.scan import require_rows
 from musedeep.storage.cubes.output_wcs import read_output_wcs
 from musedeep.storage.lock import LOCK, output_lock
 from musedeep.storage.stores import scratch
@@ -99,8 +99,8 @@ class Outcome:
 
 def survey(
     cube: CubeRecipe, executor: Executor, progress: Progress, work: Path, recorder: Recorder
-) -> tuple[Job, NDArray[np.float64], Extent]:
-    """Scan the inputs and fix the grid: the job, rows per plane and bin of lines (`scan.row_density`), and extent."""
+) -> tuple[Job, NDArray[np.float64]]:
+    """Scan the inputs and fix the grid: the job, and its rows per plane and bin of lines (`scan.row_density`)."""
     wcs = read_output_wcs(cube.output_wcs) if cube.output_wcs else None
     exposures, tables = cube.exposures()
     first = exposures[0]
@@ -131,17 +131,15 @@ def survey(
     (work / "job.json").write_text(job.to_json())
     fingerprint = job.fingerprint()
     tasks.load_job.cache_clear()
-    density, extent = None, None
+    density = None
     places = [(str(work), k, str(work / "job.json"), fingerprint) for k in range(len(exposures))]
     together = exposures_together(total, len(exposures), parallel, ROWS_PER_LOCATE)
-    found = _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together)
-    for part, reach in found:
+    for part in _measured_map(executor, tasks.locate, places, [f"locate {name}" for name in names], recorder, together):
         density = part.astype(np.float64) if density is None else density + part
-        extent = reach if extent is None else extent + reach
-    assert density is not None and extent is not None
+    assert density is not None
     if not density.any() and not job.columns:  # a piece of the field may lie where there are no data
         raise nothing_in_cube(grid, limits_all, reference, cube.output_wcs)
-    return job, density, extent
+    return job, density
 
 
 def exposures_together(rows: int, exposures: int, parallel: int, most: int) -> int:
@@ -170,11 +168,11 @@ def prepare(
 ) -> tuple[Job, Plan]:
     """Scan the inputs, fix the grid, and make the plan; indexes are left in `work`."""
     with recorder.stage(INDEXING):
-        job, density, extent = survey(cube, executor, progress, work, recorder)
+        job, density = survey(cube, executor, progress, work, recorder)
         boxes = {"box_bytes": options.box_bytes} if options.box_bytes else {}
         plan = make_plan(
             density, job.grid, job.how, len(job.exposures), executor.memory or options.memory, executor.parallel,
-            executor.processes, part=job.part, extent=extent,
+            executor.processes, part=job.part,
             advice=_profile_advice(options.cluster, executor.processes) if options.cluster else memory_advice,
             **boxes,
         )  # fmt: skip
@@ -408,6 +406,6 @@ def _execute(
                 LOG.warning(result["notice"])
             progress.advance(rows=result["rows"])
 
-        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, t.box.corners, keep, t.edges) for t in missing]
+        calls: list[tuple[Any, ...]] = [(str(work), fingerprint, corners, keep) for corners in todo]
         executor.run(tasks.compute_box, calls, finished, plan.parallel)
     return total[0], total[1], total[2]

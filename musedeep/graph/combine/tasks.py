@@ -8,9 +8,7 @@ twice writes the same bytes twice.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise
 from pathlib import Path
 from threading import get_ident
 from typing import Any, BinaryIO
@@ -21,20 +19,17 @@ from numpy.typing import NDArray
 from musedeep.allocation import return_large_arrays
 from musedeep.errors import MusedeepError
 from musedeep.graph.workers.records import Work, measured
-from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, BoxResult, Reader, combine_box, outer_columns
+from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box, outer_columns
 from musedeep.reduction.cube.grid import Limits
 from musedeep.reduction.cube.job import CUBE, MAP, REJECTED, Exposure, Job
 from musedeep.reduction.cube.scan import (
     VOXEL_SEGMENT,
-    Extent,
     Nothing,
     exposure_limits,
     locate_segments,
     row_density,
-    select_segments,
-    window_ranges,
+    select_ranges,
 )
-from musedeep.reduction.cube.sweep import Sweep
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.pixel_tables.open import table_format
@@ -118,8 +113,8 @@ def scan(
 
 
 @measured
-def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[tuple[NDArray[np.float32], Extent], Work]:
-    """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows and extent."""
+def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDArray[np.float32], Work]:
+    """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows."""
     job = load_job(job_path, fingerprint)
     geometry = job.geometries()[number]
     index = np.fromfile(_index_path(work, number), SEGMENT)
@@ -127,10 +122,7 @@ def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[tup
     found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift, columns=job.columns)
     _save(_segments_path(work, number), found.tofile)
     density = row_density(found, job.grid)
-    found_extent = Extent.of_segments(found, job.grid.shape[1])
-    return (density, found_extent), Work(
-        0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]}
-    )
+    return density, Work(0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})
 
 
 @lru_cache(maxsize=2048)
@@ -140,17 +132,12 @@ def _segments(work: str, number: int, fingerprint: str) -> NDArray[Any]:
 
 @measured
 def compute_box(
-    work: str,
-    fingerprint: str,
-    corners: tuple[int, int, int, int],
-    keep: scratch.Scratch | None = None,
-    edges: Sequence[int] = (),
+    work: str, fingerprint: str, corners: tuple[int, int, int, int], keep: scratch.Scratch | None = None
 ) -> tuple[dict[str, Any], Work]:
-    """Compute one box, window by window (`reduction.cube.sweep`), and write it into the files of the work directory.
+    """Compute one box and write it into the cube files of the work directory.
 
     Parameters
     ----------
-    edges : lines at which a window begins that is not the first
     keep : Scratch, optional, where chunks of stores are kept on this node
 
     Returns
@@ -165,80 +152,46 @@ def compute_box(
     job = load_job(str(Path(work) / "job.json"), fingerprint)
     box = Box(*corners)
     outer = box.grown(job.how.margin, job.grid.shape)
-    bounds = (box.y0, *edges, box.y1)
-    windows = [Box(box.z0, box.z1, first, last) for first, last in pairwise(bounds)]
-    ends = [window.grown(job.how.margin, job.grid.shape).y1 for window in windows]
+    readers = []
     spent: list[float] = []
-    readers: list[list[Reader]] = [[] for _ in windows]
     for number, exposure in enumerate(job.exposures):
-        found = select_segments(_segments(work, number, fingerprint), outer.z0, outer.z1, outer.y0, outer.y1)
-        for own, ranges in zip(readers, window_ranges(found, ends), strict=True):
-            if ranges.size:
-                own.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
+        found = _segments(work, number, fingerprint)
+        ranges = select_ranges(found, outer.z0, outer.z1, outer.y0, outer.y1)
+        if ranges.size:
+            readers.append(Reader(number, row_count(ranges), _reader(exposure, ranges, spent)))
     select_seconds = time.perf_counter() - began
-    columns = outer_columns(job.columns, job.how.margin, job.grid.shape[2])
-    sweep = Sweep(outer, box.y1, columns[1] - columns[0]) if edges else None
-    workspace = _workspaces.setdefault(get_ident(), Workspace())
-    total = BoxCounts()
-    rejected = []
-    for window, own in zip(windows, readers, strict=True):
-        result = combine_box(window, job.grid, job.how, job.geometries(), own, workspace, job.columns, sweep)
-        total.add(result)
-        try:
-            plane, line = window.z0 - job.start[0], window.y0 - job.start[1]
-            CubeFile.reopen(cube_path(work)).write_box(plane, line, result.data, result.stat)
-            if result.number is not None and result.seconds is not None:
-                ExposureMapFile.reopen(map_path(work)).write_box(plane, line, result.number, result.seconds)
-        except OSError as error:
-            raise _no_space(work, error) from error
+    result = combine_box(
+        box, job.grid, job.how, job.geometries(), readers, _workspaces.setdefault(get_ident(), Workspace()), job.columns
+    )
+    try:
+        plane, line = box.z0 - job.start[0], box.y0 - job.start[1]
+        CubeFile.reopen(cube_path(work)).write_box(plane, line, result.data, result.stat)
+        if result.number is not None and result.seconds is not None:
+            ExposureMapFile.reopen(map_path(work)).write_box(plane, line, result.number, result.seconds)
         if result.rejected is not None:
-            rejected.append(result.rejected)
-        del result
-    if rejected:
-        try:
-            _save(rejected_path(work, corners), partial(np.save, arr=np.concatenate(rejected)))
-        except OSError as error:
-            raise _no_space(work, error) from error
-    exposures = len({reader.number for own in readers for reader in own})
+            _save(rejected_path(work, corners), partial(np.save, arr=result.rejected))
+    except OSError as error:
+        raise MusedeepError(
+            f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume"
+        ) from error
     counts = {
-        "rows": total.rows,
-        "read": total.read,
-        "rejected": total.rejected,
-        "values": total.values,
+        "rows": result.n_rows,
+        "read": result.n_read,
+        "rejected": result.n_rejected,
+        "values": int(np.count_nonzero(np.isfinite(result.data))),
         "notice": scratch.take_notice(),
     }
+    columns = outer_columns(job.columns, job.how.margin, job.grid.shape[2])
     row_bytes = sum(COLUMN_TYPES[name].itemsize for name in COLUMNS) + 4 * job.how.use_weight_column
+    written = result.data.nbytes + result.stat.nbytes
+    if result.number is not None and result.seconds is not None:
+        written += result.number.nbytes + result.seconds.nbytes
     details = {
-        "rows_read": total.read, "rejected": total.rejected, "exposures": exposures,
+        "rows_read": result.n_read, "rejected": result.n_rejected, "exposures": len(readers),
         "voxels": (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * (columns[1] - columns[0]),
         "select_seconds": select_seconds, "read_seconds": sum(spent),
     }  # fmt: skip
-    return counts, Work(total.rows, total.read * row_bytes, total.written, details)
-
-
-@dataclass
-class BoxCounts:
-    """Numbers of all windows of a box: rows, rows read and rejected, voxels with a value, bytes written."""
-
-    rows: int = 0
-    read: int = 0
-    rejected: int = 0
-    values: int = 0
-    written: int = 0
-
-    def add(self, result: BoxResult) -> None:
-        """Count a window."""
-        self.rows += result.n_rows
-        self.read += result.n_read
-        self.rejected += result.n_rejected
-        self.values += int(np.count_nonzero(np.isfinite(result.data)))
-        self.written += result.data.nbytes + result.stat.nbytes
-        if result.number is not None and result.seconds is not None:
-            self.written += result.number.nbytes + result.seconds.nbytes
-
-
-def _no_space(work: str, error: OSError) -> MusedeepError:
-    return MusedeepError(f"{work}: cannot write the cube ({error.strerror}); free space and start again to resume")
+    return counts, Work(result.n_rows, result.n_read * row_bytes, written, details)
 
 
 def cube_path(work: str) -> Path:

@@ -25,7 +25,6 @@ from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING, Measured
 from musedeep.progress import Progress
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid
-from musedeep.reduction.cube.scan import Extent
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES
 
 SEGMENT_BYTES = 40
@@ -42,7 +41,6 @@ class Survey:
     Attributes
     ----------
     density : float64 (planes, bins), see `reduction.cube.scan.row_density`
-    extent : of the segments
     rows, rows_scanned, segments : float64 (exposures,): rows, those of them that have to be read for an index, and
         segments, of each exposure
     """
@@ -50,7 +48,6 @@ class Survey:
     grid: Grid
     how: Resampling
     density: NDArray[np.float64]
-    extent: Extent
     reads: ReadRows
     rows: NDArray[np.float64]
     rows_scanned: NDArray[np.float64]
@@ -65,8 +62,8 @@ class Survey:
             np.full(number, values.mean()) for values in (self.rows, self.rows_scanned, self.segments)
         )
         return replace(
-            self, density=self.density * factor, extent=self.extent.scaled(factor), reads=self.reads.scaled(factor),
-            rows=rows, rows_scanned=scanned, segments=segments,
+            self, density=self.density * factor, reads=self.reads.scaled(factor), rows=rows, rows_scanned=scanned,
+            segments=segments,
         )  # fmt: skip
 
     def of_planes(self, planes: int) -> "Survey":
@@ -84,7 +81,7 @@ class Survey:
             density[z : z + n] += self.density[:n]
         factor = planes / period
         return replace(
-            self, grid=replace(self.grid, shape=(planes, ny, nx)), density=density, extent=self.extent.scaled(factor),
+            self, grid=replace(self.grid, shape=(planes, ny, nx)), density=density,
             reads=self.reads.repeated(planes, period), rows=self.rows * factor,
             rows_scanned=self.rows_scanned * factor, segments=self.segments * factor,
         )  # fmt: skip
@@ -113,11 +110,11 @@ def survey_exposures(request: Request, progress: Progress) -> Survey:
     counts = _Counts()
     scratch = TemporaryDirectory(prefix=f"{runs.WORK}-", dir=runs.existing_part(request.output))
     with scratch as work, runs.executor_for(request.output, request) as executor:
-        job, density, extent = runs.survey(request, executor, progress, Path(work), counts)
+        job, density = runs.survey(request, executor, progress, Path(work), counts)
         numbers = range(len(job.exposures))
         reads = ReadRows.of_segments((tasks.segments(work, k) for k in numbers), job.grid.shape)
     rows, scanned, segments = np.array(counts.scanned, np.float64).T
-    return Survey(job.grid, job.how, density, extent, reads, rows, scanned, segments)
+    return Survey(job.grid, job.how, density, reads, rows, scanned, segments)
 
 
 @dataclass(frozen=True)
@@ -145,9 +142,7 @@ def forecast(survey: Survey, workers: int, threads: int, memory: int, rates: Rat
     memory : limit for all processes together [bytes]
     """
     n = survey.rows.size
-    plan = make_plan(
-        survey.density, survey.grid, survey.how, n, memory, workers * threads, workers, extent=survey.extent
-    )
+    plan = make_plan(survey.density, survey.grid, survey.how, n, memory, workers * threads, workers)
     plan = with_reads(plan, survey.reads, survey.how.margin, survey.grid.shape)
     machine = Machine(
         workers=workers, threads=threads, base_memory=BASE_BYTES,

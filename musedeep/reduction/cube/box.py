@@ -24,9 +24,7 @@ from musedeep.kernels.cube.voxels import (
     TableRows,
     place_rows,
 )
-from musedeep.kernels.cube.window import row_numbers
 from musedeep.reduction.cube.grid import Grid
-from musedeep.reduction.cube.sweep import NUMBER, Sweep
 from musedeep.workspace import Workspace
 
 COLUMNS = ("xpos", "ypos", "lambda", "data", "stat", "dq")
@@ -149,6 +147,14 @@ class Reader:
     blocks: Blocks
 
 
+def _row_numbers(local: NDArray[np.int32], ranges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row numbers in the table of indices into the concatenation of `ranges`."""
+    lengths = ranges[:, 1] - ranges[:, 0]
+    ends = np.cumsum(lengths)
+    which = np.searchsorted(ends, local, side="right")
+    return ranges[which, 0] + (local - (ends[which] - lengths[which]))
+
+
 def _load(
     readers: Sequence[Reader],
     exposures: Sequence[ExposureGeometry],
@@ -157,17 +163,15 @@ def _load(
     outer: Box,
     ends_x: tuple[int, int],
     workspace: Workspace,
-    sweep: Sweep | None = None,
-) -> tuple[Rows, list[tuple[int, int, int]]]:
-    """Rows of all exposures in a box, one exposure after the other.
+) -> tuple[Rows, list[tuple[int, int]]]:
+    """Rows of all exposures in a box, one exposure after the other; its number, and the row after its last, for each.
 
-    For each exposure there are its number, the row after those that waited in `sweep`, and the row after its last. Only
-    rows in the columns of `ends_x` [first, last) are taken.
+    Only rows in the columns of `ends_x` [first, last) are taken.
 
     Every column is one array from the start, of the length of all that is read: what is not filled takes no memory.
     """
     names = COLUMNS + (("weight",) if how.use_weight_column else ())
-    total = sum(reader.n_rows for reader in readers) + (sweep.held if sweep else 0)
+    total = sum(reader.n_rows for reader in readers)
     types = dict.fromkeys(("ra", "dec", "wavelength", "data", "stat"), np.float32) | {"bad": np.uint8, "cell": np.int32}
     if how.list_rejected:
         types["row"] = np.int64
@@ -178,40 +182,27 @@ def _load(
         *grid.offset, np.deg2rad(grid.crval[1]), grid.inverse_cd(), np.array(grid.crpix[:2]), grid.spectral(),
         np.array(grid.shape),
     )  # fmt: skip
-    if sweep:
-        out[NUMBER] = workspace.array("spare", total, np.uint32)
-    region = sweep.outer if sweep else outer
-    corners = np.array([region.z0, region.z1, region.y0, region.y1, *ends_x])
+    corners = np.array([*outer.corners, *ends_x])
     choice = Choice(how.lambda_low, how.lambda_high, how.loop_distance, how.keep_bad)
     ends = []
     filled = 0
-    to_read = {reader.number: reader for reader in readers}
-    for number in sorted({*to_read, *(sweep.waiting if sweep else ())}):
-        geometry = exposures[number]
+    for reader in readers:
+        geometry = exposures[reader.number]
         wrong = 0
-        later: list[Rows] = []
-        if sweep:
-            filled += sweep.take(number, outer, out, filled)
-        waited = filled
-        blocks = to_read[number].blocks(names, workspace.array) if number in to_read else ()
-        for columns, ranges in blocks:
+        for columns, ranges in reader.blocks(names, workspace.array):
             n = columns["xpos"].size
             local = workspace.array("local", n, np.int32)
             room = slice(filled, filled + n)
             table = TableRows(*(columns[name] for name in COLUMNS))
             placed = PlacedRows._make([*(out[name][room] for name in PlacedRows._fields[:-1]), local])
-            pointing = Pointing(geometry.declination, geometry.shift[0], geometry.shift[1], geometry.scale)
+            pointing = Pointing(geometry.declination, *geometry.shift, geometry.scale)
             kept, not_finite = place_rows(table, pointing, cube, corners, choice, geometry.flux_scale, placed)
             wrong += not_finite
             room = slice(filled, filled + kept)
             if how.list_rejected:
-                row_numbers(local[:kept], ranges, out["row"][room])
+                out["row"][room] = _row_numbers(local[:kept], ranges)
             if how.use_weight_column:
                 out["weight"][room] = columns["weight"][local[:kept]]
-            if sweep:
-                row_numbers(local[:kept], ranges, out[NUMBER][room])
-                kept, part = sweep.put_aside(outer, out, filled, kept)
-                later.append(part)
             filled += kept
         if wrong:
             raise MusedeepError(
@@ -219,10 +210,8 @@ def _load(
                 f"{grid.wavelengths()[outer.z0]:.1f} and {grid.wavelengths()[outer.z1 - 1]:.1f} Angstrom; "
                 "flag them in the dq column or reduce the exposure again"
             )
-        if sweep:
-            sweep.wait(number, later)
-        ends.append((number, waited, filled))
-    return out, ends
+        ends.append((reader.number, filled))
+    return {name: column[:filled] for name, column in out.items()}, ends
 
 
 def outer_columns(columns: tuple[int, int] | None, margin: int, nx: int) -> tuple[int, int]:
@@ -238,9 +227,8 @@ def combine_box(
     readers: Sequence[Reader],
     workspace: Workspace | None = None,
     columns: tuple[int, int] | None = None,
-    sweep: Sweep | None = None,
 ) -> BoxResult:
-    """Compute one box of the cube, or one window of it.
+    """Compute one box of the cube.
 
     Parameters
     ----------
@@ -248,7 +236,6 @@ def combine_box(
     readers : sequence of Reader, of the exposures that may have rows in the box, in their order
     workspace : Workspace, optional, of the thread, for its next box
     columns : (int, int), optional, only columns [first, last) are made; their bits are those of a box of all
-    sweep : Sweep, optional, of a box of which this is the next window: `readers` give rows not yet read for it
 
     Raises
     ------
@@ -262,8 +249,7 @@ def combine_box(
     nx = x1 - x0
     wanted = slice(columns[0] - x0, columns[1] - x0) if columns else slice(0, nx)
     shape = (outer.z1 - outer.z0, outer.y1 - outer.y0, nx)
-    unsorted, ends = _load(readers, exposures, grid, how, outer, (x0, x1), workspace, sweep)
-    filled = ends[-1][-1] if ends else 0
+    unsorted, ends = _load(readers, exposures, grid, how, outer, (x0, x1), workspace)
     core_shape = (box.z1 - box.z0, box.y1 - box.y0, nx)
     data, stat = np.full(core_shape, np.nan, np.float32), np.full(core_shape, np.nan, np.float32)
     map_shape = core_shape if how.exposure_map else (0, 0, 0)
@@ -274,24 +260,19 @@ def combine_box(
         np.empty((0, 2), np.int64) if how.list_rejected else None,
         0, sum(reader.n_rows for reader in readers), 0,
     )  # fmt: skip
-    if not filled and not (sweep and sweep.flags.size):
+    if not unsorted["cell"].size:
         return result
-    if sweep:
-        rows, start, flags = sweep.gather(unsorted, ends, outer, workspace)
-    else:
-        unsorted = {name: column[:filled] for name, column in unsorted.items()}
-        if not unsorted["bad"].any():
-            del unsorted["bad"]
-        each = [(number, last) for number, _, last in ends]
-        rows, start = sort_by_cell(unsorted, each, shape[0] * shape[1] * shape[2], workspace)
-        flags = reject.empty_flags(rows["data"].size)
+    if not unsorted["bad"].any():
+        del unsorted["bad"]
+    rows, start = sort_by_cell(unsorted, ends, shape[0] * shape[1] * shape[2], workspace)
+    n_rows = rows["data"].size
     bad = rows.get("bad", np.zeros(0, np.uint8))
+    flags = reject.empty_flags(n_rows)
     planes, lines = (box.z0 - outer.z0, box.z1 - outer.z0), (box.y0 - outer.y0, box.y1 - outer.y0)
     if how.crsigma > 0:
         reach = how.margin - 1
         inner = box.grown(reach, grid.shape)
-        first = max(inner.y0, sweep.judged) if sweep else inner.y0
-        core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, first - outer.y0, inner.y1 - outer.y0])
+        core = np.array([inner.z0 - outer.z0, inner.z1 - outer.z0, inner.y0 - outer.y0, inner.y1 - outer.y0])
         sample = np.where(bad == 1, np.float32(np.nan), rows["data"]) if bad.size else rows["data"]
         if how.rejection == "stars":
             reject_sparing_stars(
@@ -332,9 +313,6 @@ def combine_box(
             resample.METHODS[how.method], how.loop_distance, radius, np.array(how.pixfrac, np.float64)
         )
         resample.resample(cell_rows, voxels, weights, kernel, seconds_each, data, stat, number_map, seconds)
-    if sweep and how.margin and box.y1 < sweep.end:
-        judged = inner.y1 if how.crsigma > 0 else box.y1
-        sweep.carry(rows, start, flags, outer, max(box.y1 - how.margin, outer.y0), judged)
     return result
 
 

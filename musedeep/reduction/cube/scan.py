@@ -2,7 +2,6 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,39 +185,8 @@ def row_density(segments: NDArray, grid: Grid) -> NDArray[np.float32]:
     return change.cumsum(0).cumsum(1)[:nz, :bins].astype(np.float32)
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How far segments reach, which is how many rows are read at once.
-
-    Attributes
-    ----------
-    first, last : float64 (lines + 1,), rows of the segments that begin at a line, and that end before it
-    planes : float, rows times the planes of their segments
-    """
-
-    first: NDArray[np.float64]
-    last: NDArray[np.float64]
-    planes: float
-
-    @staticmethod
-    def of_segments(segments: NDArray, lines: int) -> "Extent":
-        """Of VOXEL_SEGMENTs in a cube of so many lines; what reaches beyond an edge counts to it."""
-        rows = (segments["stop"] - segments["start"]).astype(np.float64)
-        first, last = (
-            np.bincount(np.clip(segments[name], 0, lines), rows, lines + 1).astype(np.float64) for name in ("y0", "y1")
-        )
-        return Extent(first, last, float((rows * (segments["z1"] - segments["z0"])).sum()))
-
-    def __add__(self, other: "Extent") -> "Extent":
-        return Extent(self.first + other.first, self.last + other.last, self.planes + other.planes)
-
-    def scaled(self, factor: float) -> "Extent":
-        """As of so many times the rows."""
-        return Extent(self.first * factor, self.last * factor, self.planes * factor)
-
-
-def select_segments(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDArray:
-    """The segments that may have rows in a box, by their first row: VOXEL_SEGMENT array.
+def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDArray[np.int64]:
+    """Row ranges of the segments that may have rows in a box, adjacent ones merged, int64 (n, 2).
 
     Parameters
     ----------
@@ -233,34 +201,13 @@ def select_segments(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> ND
     last = bisect_left(everything, z1, first, key=lambda k: begin[k])
     near = np.concatenate([segments[:n_thick], segments[first:last]])
     near = near[(near["z1"] > z0) & (near["z0"] < z1) & (near["y1"] > y0) & (near["y0"] < y1)]
-    return near[np.argsort(near["start"], kind="stable")]
-
-
-def ranges_of_segments(segments: NDArray) -> NDArray[np.int64]:
-    """Row ranges of segments that are in the order of their rows, adjacent ones merged, int64 (n, 2)."""
-    start, stop = segments["start"], segments["stop"]
+    near = near[np.argsort(near["start"], kind="stable")]
+    start, stop = near["start"], near["stop"]
     if start.size == 0:
         return np.empty((0, 2), np.int64)
     new = np.r_[True, start[1:] != stop[:-1]]
     last = np.r_[new[1:], True]
     return np.stack([start[new], stop[last]], axis=1)
-
-
-def select_ranges(segments: NDArray, z0: int, z1: int, y0: int, y1: int) -> NDArray[np.int64]:
-    """Row ranges of the segments that may have rows in a box (`select_segments`), as `ranges_of_segments`."""
-    return ranges_of_segments(select_segments(segments, z0, z1, y0, y1))
-
-
-def window_ranges(segments: NDArray, lines: Sequence[int]) -> list[NDArray[np.int64]]:
-    """Row ranges that windows read which follow each other: of segments, for the first window that they reach into.
-
-    Parameters
-    ----------
-    segments : VOXEL_SEGMENT array, of the whole box (`select_segments`)
-    lines : the line after the last of each window, its margin included, ascending
-    """
-    window = np.searchsorted(np.asarray(lines), segments["y0"], side="right")
-    return [ranges_of_segments(segments[window == k]) for k in range(len(lines))]
 
 
 def require_rows(limits: list[Limits | Nothing], names: list[str], low: float, high: float) -> list[Limits]:

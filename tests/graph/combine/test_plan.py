@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
-from musedeep.graph.combine.plan import WINDOW_BYTES, make_plan
+from musedeep.graph.combine.plan import BOX_BYTES, make_plan
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.reduction.cube.grid import Grid
-from musedeep.reduction.cube.scan import LINES_PER_BIN, VOXEL_SEGMENT, Extent, row_density, select_ranges
+from musedeep.reduction.cube.scan import LINES_PER_BIN, VOXEL_SEGMENT, row_density, select_ranges
 from tests.makers.boxes import how
 
 MIB = 2**20
@@ -110,8 +110,8 @@ def test_more_memory_makes_fewer_margins():
         _, plan = plan_for((3681, 320, 320), 125 * 87552, memory * 1024 * MIB, exposures=125)
         processed.append(plan.rows_processed / plan.rows)
     assert processed[0] > processed[1] + 0.1
-    assert processed[1] > processed[2]
-    assert max(t.peak_bytes for t in plan.tasks) <= WINDOW_BYTES
+    assert processed[1] > processed[2] + 0.05
+    assert max(t.peak_bytes for t in plan.tasks) <= BOX_BYTES
 
 
 def test_boxes_are_alike_where_the_field_is_uneven():
@@ -121,38 +121,12 @@ def test_boxes_are_alike_where_the_field_is_uneven():
     density = np.tile(lines.astype(np.float32), (400, 1))
     plan = make_plan(density, grid, how(), 275, 4096 * MIB, 2, box_bytes=512 * MIB)
     middle = [t for t in plan.tasks if t.box.z0 > 0 and t.box.z1 < 400]
-    rows = [t.rows for t in middle]
-    assert max(rows) < 1.5 * min(rows)
-    assert max(t.peak_bytes for t in middle) <= 512 * MIB
+    peaks = [t.peak_bytes for t in middle]
+    assert max(peaks) < 1.5 * min(peaks)
+    assert max(peaks) <= 512 * MIB
     heights = [t.box.y1 - t.box.y0 for t in middle]
     assert max(heights) > 2 * min(heights)
     assert sum(t.rows for t in plan.tasks) == pytest.approx(density.sum(dtype=float), rel=1e-3)
-
-
-def test_windows_fit_the_memory_and_cut_their_box():
-    """Slices that lie across the lines: their rows wait, which thin slabs leave room for."""
-    grid = Grid((800, 320, 320), (1.0, 1.0, 1.0), (0.0, 0.0, 5000.0), (-5e-5, 0, 0, 5e-5), 1.25, "AWAV")
-    density = np.full((800, 40), 125 * 87552 / 40, np.float32)
-    per_line = density.sum(dtype=float) / 320
-    plans = []
-    for length in (1, 80):
-        first, last = np.zeros(321), np.zeros(321)
-        first[:320:length] = last[length::length] = length * per_line
-        extent = Extent(first, last, 4.0 * density.sum(dtype=float))
-        plans.append(make_plan(density, grid, how(crsigma=10.0), 125, 2048 * MIB, 2, extent=extent))
-        assert plans[-1].peak_bytes <= 2048 * MIB
-        assert any(task.edges for task in plans[-1].tasks)
-        for task in plans[-1].tasks:
-            lines = [task.box.y0, *task.edges, task.box.y1]
-            assert (np.diff(lines) > 0).all()
-    thick = [max(t.box.z1 - t.box.z0 for t in plan.tasks) for plan in plans]
-    assert thick[0] > thick[1]
-    assert plans[0].rows_processed < 1.3 * plans[0].rows
-    assert plans[1].rows_processed < 1.7 * plans[1].rows
-    # where the rows of no plane can wait, boxes are short
-    crowded = make_plan(4 * density, grid, how(crsigma=10.0), 500, 2048 * MIB, 2, extent=extent.scaled(4))
-    assert crowded.peak_bytes <= 2048 * MIB
-    assert max(t.box.y1 - t.box.y0 for t in crowded.tasks) < 80
 
 
 def test_many_processors_share_the_limit():

@@ -150,16 +150,16 @@ def test_damage_in_the_middle_of_a_run(stores, undisturbed, tmp_path, repair):
             file.replace(store / "stat" / "c" / file.name)
 
     with pytest.raises(MusedeepError, match=r"a\.zarr: chunk \d of stat is damaged"):
-        run(given, tmp_path / "out", After(1, damage), box_bytes=1 << 18)
+        run(given, tmp_path / "out", After(1, damage), box_bytes=1 << 20)
     assert (tmp_path / "out" / WORK).is_dir()  # what is done is kept
     with pytest.raises(MusedeepError, match=r"a\.zarr: chunk \d of stat is damaged"):
-        run(given, tmp_path / "out", box_bytes=1 << 18)
+        run(given, tmp_path / "out", box_bytes=1 << 20)
     shutil.rmtree(store)
     if repair == "copied back":
         shutil.copytree(whole, store)
     else:
         ingest([stores[0].with_suffix(".fits")], store, chunk_rows=CHUNK)
-    outcome = run(given, tmp_path / "out", box_bytes=1 << 18)
+    outcome = run(given, tmp_path / "out", box_bytes=1 << 20)
     assert outcome.resumed_boxes >= 1
     for a, b in zip(voxels(tmp_path / "out"), undisturbed, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -173,12 +173,12 @@ def test_another_store_in_its_place_starts_afresh(stores, undisturbed, tmp_path)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(given, tmp_path / "out", After(1, stop), box_bytes=1 << 18)
+        run(given, tmp_path / "out", After(1, stop), box_bytes=1 << 20)
     with fits.open(stores[0].with_suffix(".fits")) as hdus:
         hdus["data"].data[:100] += 1
         hdus.writeto(tmp_path / "other.fits")
     ingest([tmp_path / "other.fits"], store, chunk_rows=CHUNK, overwrite=True)
-    outcome = run(given, tmp_path / "out", box_bytes=1 << 18)
+    outcome = run(given, tmp_path / "out", box_bytes=1 << 20)
     assert outcome.resumed_boxes == 0
     assert any((a != b).any() for a, b in zip(voxels(tmp_path / "out"), undisturbed, strict=True))
 
@@ -197,4 +197,4 @@ def test_a_store_replaced_during_the_run(stores, tmp_path):
         new.replace(store)
 
     with pytest.raises(MusedeepError, match=r"a\.zarr: .*(is damaged|changed since)"):
-        run([store, stores[1]], tmp_path / "out", After(1, replace), box_bytes=1 << 18)
+        run([store, stores[1]], tmp_path / "out", After(1, replace), box_bytes=1 << 20)

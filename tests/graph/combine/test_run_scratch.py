@@ -17,7 +17,7 @@ from tests.makers.pixel_tables import write_dithers
 from tests.makers.places import ROOT
 from tests.makers.store_runs import assert_same, run
 
-BOXES = {"box_bytes": 2 << 20}
+BOXES = {"box_bytes": 8 << 20}
 
 
 @pytest.fixture(scope="module")
