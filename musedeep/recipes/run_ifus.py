@@ -17,7 +17,6 @@ from musedeep.errors import MusedeepError
 from musedeep.processes import worker_processes
 from musedeep.processors import available_processors
 from musedeep.progress import Progress, Silent
-from musedeep.reduction.rows.product import wants_fits
 from musedeep.storage.fits.image import MuseImage, join_images, write_images
 from musedeep.storage.fits.table import write_table
 from musedeep.storage.outputs import refuse_existing
@@ -56,6 +55,8 @@ class RecipeCall(Generic[P]):
     @property
     def table_endings(self) -> tuple[str, ...]:
         """Endings of the names of pixel tables that are written."""
+        from musedeep.reduction.rows.product import wants_fits  # loads kernels, which a plan does without
+
         fits = self.save_fits or wants_fits()
         return (".zarr",) * self.save_store + (".fits",) * fits
 

@@ -25,8 +25,10 @@ ALL = 1010
 """The most modules of all packages."""
 
 AT_FIRST_ROW = """
-import json, os, sys
+import json, os, sys, threading
+once = threading.Lock()
 def report():
+    once.acquire()  # two threads come to their first row
     os.write(1, ("MODULES " + json.dumps(sorted(sys.modules)) + "\\n").encode())
     os._exit(0)
 class Found:
