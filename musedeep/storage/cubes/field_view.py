@@ -29,11 +29,13 @@ class FieldPlane:
     crpix : pixel of the point where the plane touches the sky, counted from 1
     crval : right ascension and declination of that point [deg]
     cd : float64 (2, 2), CDi_j [deg]
+    errors : CSYER1 and CSYER2, of the astrometric solution [deg]; None if one of them is missing
     """
 
     crpix: tuple[float, float]
     crval: tuple[float, float]
     cd: Array
+    errors: tuple[float, float] | None = None
 
     @property
     def scale(self) -> float:
@@ -64,6 +66,10 @@ class FieldPlane:
             ("CTYPE2", TYPES[1], "Declination, gnomonic projection"),
             ("CRVAL1", self.crval[0], ""),
             ("CRVAL2", self.crval[1], ""),
+            *(
+                (f"CSYER{i}", value, "[deg] Systematic error in coordinate")
+                for i, value in enumerate(self.errors or (), 1)
+            ),
         ]
 
 
@@ -131,7 +137,9 @@ def read_plane(header: fits.Header, path: Path) -> FieldPlane:
         raise MusedeepError(f"{path}: the matrix CD1_1, CD1_2, CD2_1, CD2_2 is singular; make the image again")
     if abs(crval[1]) > 90:
         raise MusedeepError(f"{path}: CRVAL2 is {crval[1]:g}, which is no declination; make the image again")
-    return FieldPlane((crpix[0], crpix[1]), (crval[0], crval[1]), cd)
+    x, y = (number_or_none(header, f"CSYER{i}") for i in (1, 2))
+    errors = None if x is None or y is None else (x, y)
+    return FieldPlane((crpix[0], crpix[1]), (crval[0], crval[1]), cd, errors)
 
 
 def write_field_view(

@@ -1,5 +1,7 @@
 """IMAGE_FOV: what is written is read; coordinates agree with astropy; other ways to write them; what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -21,6 +23,15 @@ def test_what_is_written_is_read(tmp_path):
     assert found.unit == "count" and found.header["DATE-OBS"] == "2014-12-11T00:30:00.000"
     assert (found.plane.crpix, found.plane.crval) == (PLANE.crpix, PLANE.crval)
     np.testing.assert_array_equal(found.plane.cd, PLANE.cd)
+
+
+def test_errors_of_the_astrometry_are_kept(tmp_path):
+    plane = replace(PLANE, errors=(1.5e-5, 2.5e-5))
+    write_field_view(tmp_path / "i.fits", header(0), np.zeros((3, 4)), plane, "count")
+    assert read_field_view(tmp_path / "i.fits").plane.errors == (1.5e-5, 2.5e-5)
+    assert fits.getheader(tmp_path / "i.fits", "DATA")["CSYER2"] == 2.5e-5
+    write_field_view(tmp_path / "j.fits", header(0), np.zeros((3, 4)), PLANE, "count")
+    assert read_field_view(tmp_path / "j.fits").plane.errors is None
 
 
 def test_coordinates_are_those_of_astropy(tmp_path):
