@@ -119,7 +119,7 @@ def clocked(stage: str, function: Callable[..., Any], repeat: int) -> Callable[.
             # some functions use up the columns that they get
             copies = count("copies", lambda: [copied(one) for one in arguments])
             spent[stage] = before
-            count(stage, lambda copies=copies: function(*copies, **options))  # type: ignore[misc]
+            count(stage, lambda copies=copies: function(*copies, **options))
             best = min(best, spent[stage])
         spent[stage] = before
         result = count(stage, lambda: function(*arguments, **options))

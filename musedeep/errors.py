@@ -1,7 +1,12 @@
 """Errors meant for the person who ran the command."""
 
 import difflib
+import os
 from collections.abc import Sequence
+from typing import Final
+
+DEBUG: Final = "MUSEDEEP_DEBUG"
+"""Environment variable: if set (and not 0), unexpected errors show their traceback."""
 
 
 class MusedeepError(Exception):
@@ -10,6 +15,11 @@ class MusedeepError(Exception):
     The message is one line: which file, keyword or value is wrong, what was expected, what to do.
     The command line prints it alone, without a traceback, and exits with status 1.
     """
+
+
+def debugging() -> bool:
+    """Whether the user wants to see tracebacks, and what libraries say."""
+    return os.environ.get(DEBUG, "0") not in ("", "0")
 
 
 def reason(error: BaseException) -> str:

@@ -2,19 +2,15 @@
 
 import io
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable
 
 from musedeep.cli.output import Output, log_shown, silence
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, debugging
 from musedeep.progress import LOG
 
 OK, BAD_INPUT, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
-
-DEBUG = "MUSEDEEP_DEBUG"
-"""Environment variable: if set (and not 0), unexpected errors show their traceback."""
 
 
 class Interrupted(Exception):
@@ -60,7 +56,7 @@ def _guarded(action: Callable[[], int | None]) -> int:
     except Exception as error:
         complain(_line(error))
         # a traceback is for us, not for the user
-        if os.environ.get(DEBUG, "0") not in ("", "0"):
+        if debugging():
             traceback.print_exc()
         return BAD_INPUT
 

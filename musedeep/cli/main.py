@@ -13,10 +13,12 @@ import typer
 from musedeep import __version__
 from musedeep.cli.campaign_commands import campaign, catalogue, qc
 from musedeep.cli.cube_commands import cutout, export
-from musedeep.cli.errors import DEBUG, INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
+from musedeep.cli.errors import INTERRUPTED, OK, WRONG_USAGE, UsageProblem, complain, guarded
 from musedeep.cli.psf import psf
 from musedeep.cli.simulate_commands import Overwrite, simulate
 from musedeep.compiled import announced
+from musedeep.errors import DEBUG
+from musedeep.start import set_up_process
 
 app = typer.Typer(
     name="musedeep",
@@ -474,10 +476,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     int
         0 done; 1 bad input or a failed run; 2 wrong usage; 130 interrupted.
     """
-    # imports leave two hundred thousand objects that stay; looking for garbage among them takes 0.06 s each time
-    gc.set_threshold(400_000, 50, 100)
-    # threads of BLAS are not worth it here: they wait in busy loops; the variable is read when numpy is imported
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    set_up_process()
     if arguments is not None:
         return guarded(lambda: _invoke(arguments))
     with announced():

@@ -14,11 +14,14 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
+from musedeep.compiled import announced
 from musedeep.esorex.errors import EsorexProblem
+from musedeep.progress import LOG
 
 PROGRAM: Final = "esorex"
 """What log files and lines call the program, whatever the name that it is started by."""
@@ -171,3 +174,22 @@ def write(stream: TextIO, text: str) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         except (OSError, ValueError):
             pass
+
+
+@contextmanager
+def listening(handler: logging.Handler, least: int) -> Iterator[None]:
+    """Let a handler take what musedeep logs, and the kernels of a recipe announce that they are compiled.
+
+    Parameters
+    ----------
+    least : severity from which on musedeep logs at all
+    """
+    level = LOG.level
+    LOG.addHandler(handler)
+    LOG.setLevel(least)
+    try:
+        with announced():
+            yield
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(level)

@@ -3,18 +3,16 @@
 It may be linked under the name esorex. Nothing heavy is imported before a recipe runs.
 """
 
-import gc
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from musedeep import __version__
+from musedeep.errors import debugging
 from musedeep.esorex import manual
 from musedeep.esorex.command_line import (
     Words,
@@ -28,10 +26,13 @@ from musedeep.esorex.configuration import file_to_create, write_configuration
 from musedeep.esorex.errors import REFUSED, UNKNOWN_RECIPE, EsorexProblem
 from musedeep.esorex.foreign import COMMAND, other_esorex, run_other
 from musedeep.esorex.layout import terminal_width
-from musedeep.esorex.log import LEVELS, PROGRAM, Messages
+from musedeep.esorex.log import LEVELS, PROGRAM, Messages, listening
 from musedeep.esorex.manual import BANNER, ESOREX_VERSION
 from musedeep.esorex.options import OPTIONS
 from musedeep.esorex.parameters import CplParameter, cpl_parameters
+from musedeep.graph.workers.interrupts import SIGNALS, as_interrupts
+from musedeep.progress import LOG
+from musedeep.start import set_up_process
 
 if TYPE_CHECKING:
     from musedeep.declaration import Recipe, Value
@@ -56,9 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         the output directory cannot be written; 128 + the number of a signal.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # as of the command musedeep: see musedeep.cli.main.run
-    gc.set_threshold(200_000, 50, 100)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    set_up_process()
     messages = Messages()
     try:
         status = _guarded(words, messages)
@@ -72,7 +71,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _guarded(words: Sequence[str], messages: Messages) -> int:
     """The call; whatever ends it is said, and becomes a status."""
-    with interruptible() as caught:
+    with as_interrupts(SIGNALS) as caught:
         try:
             return _called(words, messages)
         except EsorexProblem as problem:
@@ -84,30 +83,9 @@ def _guarded(words: Sequence[str], messages: Messages) -> int:
             return 128 + number
         except Exception as error:
             messages.error(f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-            if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0"):
+            if debugging():
                 raise
             return REFUSED
-
-
-@contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """Take signals that end a process as KeyboardInterrupt; the numbers of those that came."""
-    caught: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        caught.append(number)
-        raise KeyboardInterrupt
-
-    former = {}
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup, which means it
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            former[one] = signal.signal(one, interrupt)
-    try:
-        yield caught
-    finally:
-        for one, handler in former.items():
-            signal.signal(one, handler)
 
 
 def _called(words: Sequence[str], messages: Messages) -> int:
@@ -197,7 +175,7 @@ def _run(
 ) -> int:
     from musedeep.esorex.frames import read_frames
     from musedeep.esorex.products import Delivery
-    from musedeep.esorex.run import RecipeRun, listening
+    from musedeep.esorex.run import RecipeRun
 
     frames = read_frames(sources, bool(values["check-sof-exist"]))
     delivery = Delivery(
@@ -208,7 +186,7 @@ def _run(
         not values["no-checksum"],
         not values["no-datamd5"],
     )
-    with listening(messages):
+    with listening(messages, min(LOG.level or logging.INFO, messages.least)):
         called = RecipeRun(
             recipe, given, frames, delivery, str(values["products-sof"]), bool(values["time"]),
             ", ".join(sources) or recipe.name,

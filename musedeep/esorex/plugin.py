@@ -10,7 +10,6 @@
 Everything else that is written to standard output goes to standard error.
 """
 
-import gc
 import logging
 import os
 import re
@@ -31,11 +30,12 @@ from musedeep.errors import MusedeepError
 from musedeep.esorex.errors import EsorexProblem
 from musedeep.esorex.frames import Frame
 from musedeep.esorex.log import OURS
-from musedeep.esorex.products import category_of, format_of, moved, workplace
+from musedeep.esorex.products import category_of, format_of, moved_here, workplace
 from musedeep.esorex.run import MEMORY, outcome_of
 from musedeep.graph.workers.interrupts import SIGNALS
 from musedeep.progress import LOG
 from musedeep.recipes.registry import named
+from musedeep.start import set_up_process
 
 SECONDS_TO_CLEAR: Final = 10.0
 """After the application has gone, this process ends within that time [s]."""
@@ -198,9 +198,8 @@ def run(request: Request, channel: Channel) -> None:
     with workplace(Path()) as place, announced():
         channel.place = str(place)
         outcome = outcome_of(recipe, request.parameters, request.frames, place, channel)
-        for path in outcome.paths:
-            moved(path, Path(path.name))
-    for name in dict.fromkeys(path.name for path in outcome.paths):
+        names = moved_here(outcome.paths)
+    for name in names:
         channel.send("product", name, *facts_of(recipe, category_of(Path(name))))
     for note in outcome.notes:
         channel.say(logging.WARNING, note)
@@ -250,9 +249,7 @@ def answer(stream: BinaryIO, channel: Channel) -> int:
 
 def main() -> int:
     """Answer the plugin on standard input and output; the exit status."""
-    # see `musedeep.cli.main.run`
-    gc.set_threshold(200_000, 50, 100)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    set_up_process()
     # what libraries print is no answer, and processes that are started here have no business with the channel
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -204,6 +204,17 @@ def moved(source: Path, target: Path) -> None:
                 shutil.copyfile(source, part)
 
 
+def moved_here(paths: Sequence[Path]) -> list[str]:
+    """Give products their names in the working directory, in place of what has them; the names, each once.
+
+    Raises MusedeepError if one cannot be written.
+    """
+    places = {path.name: path for path in paths}
+    for name, path in places.items():
+        moved(path, Path(name))
+    return list(places)
+
+
 def _protect(path: Path) -> None:
     for one in (path, *path.rglob("*")) if path.is_dir() else (path,):
         if one.is_file():

@@ -14,23 +14,20 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import musedeep
-from musedeep.compiled import announced
 from musedeep.declaration import Recipe
 from musedeep.errors import MusedeepError, reason
 from musedeep.esorex.frames import Frame
-from musedeep.esorex.log import OURS
+from musedeep.esorex.log import OURS, listening
 from musedeep.esorex.manual import description
 from musedeep.esorex.parameters import CplParameter, cpl_parameters
 from musedeep.esorex.plugin import facts_of
-from musedeep.esorex.products import category_of, moved, workplace
+from musedeep.esorex.products import category_of, moved_here, workplace
 from musedeep.esorex.run import MEMORY, outcome_of
-from musedeep.progress import LOG
 from musedeep.recipes.registry import recipes
 
 T = TypeVar("T")
@@ -84,7 +81,7 @@ class RunsRecipe:
         frames = [Frame(str(frame.file), str(frame.tag)) for frame in frameset]
         given = {one.name: one.value for one in self.parameters if one.presence} | dict(settings)
         values = short_names(recipe, given)
-        with said.listening():
+        with listening(said, logging.DEBUG):  # CPL leaves out what is below its own level
             said.check(core.IllegalInputError, lambda: recipe.parse(values))
             said.check(core.DataNotFoundError, lambda: recipe.check_frames([(f.path, f.tag) for f in frames], FRAMES))
             taken, raws = {one.name for one in recipe.inputs}, {one.name for one in recipe.raws}
@@ -106,9 +103,7 @@ def _products(recipe: Recipe[Any], values: Mapping[str, Any], frames: Sequence[F
     with workplace(Path()) as place:
         said.place = f"{place}/"
         outcome = outcome_of(recipe, values, frames, place, said, FRAMES)
-        names = list(dict.fromkeys(path.name for path in outcome.paths))
-        for name in names:
-            moved(place / name, Path(name))
+        names = moved_here(outcome.paths)
     for note in outcome.notes:
         said.say(logging.WARNING, note)
     if outcome.failures:
@@ -224,19 +219,6 @@ class Messages(logging.Handler):
             return action()
         except MusedeepError as error:
             raise kind(self.error(str(error))) from None
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take what musedeep logs; CPL leaves out what is below its own level."""
-        level = LOG.level
-        LOG.addHandler(self)
-        LOG.setLevel(logging.DEBUG)
-        try:
-            with announced():
-                yield
-        finally:
-            LOG.removeHandler(self)
-            LOG.setLevel(level)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,12 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from musedeep import __version__
-from musedeep.compiled import announced
 from musedeep.declaration import GIB, Recipe, Scope, Value
 from musedeep.errors import MusedeepError
 from musedeep.esorex.errors import REFUSED, EsorexProblem
@@ -26,7 +24,6 @@ from musedeep.esorex.frames import Frame, tagged
 from musedeep.esorex.log import Messages
 from musedeep.esorex.products import NOT_MOVED, Delivery, deliver, moved, ordered, workplace, write_list
 from musedeep.graph.workers.interrupts import uninterrupted
-from musedeep.progress import LOG
 
 if TYPE_CHECKING:
     from musedeep.recipes.run_ifus import Outcome
@@ -247,17 +244,3 @@ class Told:
 
     def stop(self) -> None:
         """The work, or this part of it, has ended."""
-
-
-@contextmanager
-def listening(messages: Messages) -> Iterator[None]:
-    """Let messages take what musedeep logs, and the kernels of a recipe announce that they are compiled."""
-    level = LOG.level
-    LOG.addHandler(messages)
-    LOG.setLevel(min(level or logging.INFO, messages.least))
-    try:
-        with announced():
-            yield
-    finally:
-        LOG.removeHandler(messages)
-        LOG.setLevel(level)

@@ -158,4 +158,4 @@ def reduce(place: Path, night: Path, plugins: Path, python: Path, environment: d
 
 
 if __name__ == "__main__":
-    reduce(*(Path(word).absolute() for word in sys.argv[1:5]), dict(os.environ))  # type: ignore[misc]
+    reduce(*(Path(word).absolute() for word in sys.argv[1:5]), dict(os.environ))

@@ -61,7 +61,7 @@ def prepare(place: Path, night: Path) -> None:
     (config / "cal.dat").write_text("".join(f"{name} {file}\n" for name, file in names.items()))
 
 
-def pointing_table(folder: Path):  # type: ignore[no-untyped-def]
+def pointing_table(folder: Path):
     """The exposures of the dataset, the last of them in a second pointing."""
     from astropy.table import QTable
 

@@ -15,9 +15,9 @@ from musedeep.esorex import products
 from musedeep.esorex import run as module
 from musedeep.esorex.errors import EsorexProblem
 from musedeep.esorex.frames import Frame
-from musedeep.esorex.log import Messages
+from musedeep.esorex.log import Messages, listening
 from musedeep.esorex.products import Delivery
-from musedeep.esorex.run import RecipeRun, Told, listening, memory_limit, pixel_table_forms
+from musedeep.esorex.run import RecipeRun, Told, memory_limit, pixel_table_forms
 from musedeep.progress import LOG
 from musedeep.recipes.registry import named
 from musedeep.recipes.run_ifus import Outcome
@@ -185,7 +185,7 @@ def test_progress_is_told_every_ten_seconds(capsys):
 
 def test_what_is_logged_is_heard_for_so_long(capsys):
     messages, level = Messages(), LOG.level
-    with listening(messages):
+    with listening(messages, messages.least):
         LOG.info("heard")
     LOG.info("not heard")
     assert capsys.readouterr().out == "[ INFO  ] esorex: heard\n" and LOG.level == level

@@ -25,6 +25,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from musedeep.compiled import kernel_state, report
+from musedeep.errors import debugging
 from musedeep.instrument import DQ
 from musedeep.kernels.cube.collapse import add_planes
 from musedeep.kernels.cube.reject import NO_DIRECTION, empty_flags, reject, rejection_kind
@@ -70,7 +71,7 @@ class Rehearsal:
             both = [[scan_and_resample, reject_and_all]]
         read, write = os.pipe()
         self.lines = os.fdopen(read)
-        quiet = None if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else subprocess.DEVNULL
+        quiet = None if debugging() else subprocess.DEVNULL
         # with the same places to import from
         code = f"import sys; sys.path[:] = {sys.path!r}; from musedeep.graph.combine.rehearsal import main; main()"
         command = [sys.executable, "-c", code]

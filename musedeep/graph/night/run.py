@@ -161,8 +161,7 @@ def reduce_night(
         run.check_room()
         local = not (request.scheduler or request.cluster)
         wanted = (parallel if apart else 1) if local else request.workers
-        given = request.memory, request.scheduler, request.cluster, request.dashboard
-        resources = Resources(wanted, parallel, *given)
+        resources = Resources(wanted, parallel, request.memory, request.scheduler, request.cluster, request.dashboard)
         run.executor = open_executor(resources, request.output)
         try:
             if not local:

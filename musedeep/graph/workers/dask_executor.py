@@ -1,7 +1,6 @@
 """Tasks on dask.distributed: embedded in this process, on local processes, on a cluster, or on a running scheduler."""
 
 import logging
-import os
 import pickle
 import time
 import uuid
@@ -17,7 +16,7 @@ from distributed import Client, KilledWorker, LocalCluster, wait
 from distributed.client import ClosedClientError
 from distributed.comm import CommClosedError
 
-from musedeep.errors import MusedeepError
+from musedeep.errors import MusedeepError, debugging
 from musedeep.graph.workers.executor import Executor, Resources, WorkersDied, count_on_cluster, several_calls
 from musedeep.processors import available_processors
 from musedeep.progress import LOG
@@ -242,7 +241,7 @@ class DaskExecutor(Executor):
 def open_dask(resources: Resources, output: Path | None = None) -> DaskExecutor:
     """See `open.open_executor`."""
     # what goes wrong, this module says in one line; dask's own words and tracebacks only for --debug
-    level = logging.WARNING if os.environ.get("MUSEDEEP_DEBUG", "0") not in ("", "0") else logging.CRITICAL
+    level = logging.WARNING if debugging() else logging.CRITICAL
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(level)
     dask.config.set(

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -13,19 +13,24 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def as_interrupts() -> Iterator[None]:
-    """Take SIGTERM, by which a batch system ends a job, and SIGHUP, of a closed terminal, as Ctrl-C."""
+def as_interrupts(signals: Sequence[int] = (signal.SIGTERM, signal.SIGHUP)) -> Iterator[list[int]]:
+    """Take SIGTERM, by which a batch system ends a job, and SIGHUP, of a closed terminal, as Ctrl-C.
+
+    Gives the numbers of the signals that came, which grow.
+    """
+    caught: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        caught.append(number)
         raise KeyboardInterrupt
 
     former = {}
-    for one in (signal.SIGTERM, signal.SIGHUP):
+    for one in signals:
         # nohup, which means it
         if signal.getsignal(one) is not signal.SIG_IGN:
             former[one] = signal.signal(one, interrupt)
     try:
-        yield
+        yield caught
     finally:
         for one, handler in former.items():
             signal.signal(one, handler)
