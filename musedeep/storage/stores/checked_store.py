@@ -17,20 +17,17 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.abc.buffer import Buffer
-from zarr.buffer import default_buffer_prototype
-from zarr.storage import MemoryStore
 
 from musedeep.errors import MusedeepError, reason
+from musedeep.storage.stores.array_metadata import ArrayMetadata, parse_array, parse_group
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import RemoteObjects
 
@@ -113,11 +110,17 @@ class Directory:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def open(self, key: str) -> int | None:
+        """A descriptor of an object, to be closed; None if it is missing."""
+        try:
+            return os.open(f"{self._root}/{key}", os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def read(self, key: str, start: int, size: int | None) -> bytes | None:
         """Bytes of an object from `start` on: fewer than `size` at its end; None if it is missing. Size None: all."""
-        try:
-            descriptor = os.open(self._root / key, os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
+        descriptor = self.open(key)
+        if descriptor is None:
             return None
         try:
             return os.pread(descriptor, os.fstat(descriptor).st_size if size is None else size, start)
@@ -187,28 +190,27 @@ class CheckedStore:
         ValueError
             There is no root, or it is no group of zarr format 3.
         """
-        root = self._as_zarr(METADATA)
+        root = self._metadata_of(METADATA)
         try:
-            return dict(zarr.open_group(root, mode="r", zarr_format=3).attrs)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            return parse_group(root)
+        except ValueError as error:
             raise ValueError(f"its {METADATA} is that of no group") from error
 
-    def array(self, path: str) -> Any:
-        """The zarr array at a path, for its shape, chunks and codecs; `column_reader` reads its values."""
+    def array(self, path: str) -> ArrayMetadata:
+        """The array at a path; `column_reader` reads its values."""
         try:
-            return zarr.open_array(self._as_zarr(f"{path}/{METADATA}"), path=path, mode="r", zarr_format=3)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            return parse_array(path, self._metadata_of(f"{path}/{METADATA}"))
+        except ValueError as error:
             raise self.array_problem(path) from error
 
-    def _as_zarr(self, key: str) -> MemoryStore:
-        """A zarr store that has one object, with metadata, checked."""
+    def _metadata_of(self, key: str) -> bytes:
+        """An object with metadata, checked."""
         if key in self._metadata:
-            content = zlib.decompress(self._metadata[key])
-        else:
-            content = self._checked(key)
-            if self._keep_metadata:
-                self._metadata[key] = zlib.compress(content, 1)  # the offsets of slices become small
-        return MemoryStore({key: default_buffer_prototype().buffer.from_bytes(content)}, read_only=True)
+            return zlib.decompress(self._metadata[key])
+        content = self._checked(key)
+        if self._keep_metadata:
+            self._metadata[key] = zlib.compress(content, 1)  # the offsets of slices become small
+        return content
 
     def _checked(self, key: str) -> bytes:
         content = self.read(key)
@@ -235,10 +237,32 @@ class CheckedStore:
         try:
             return self._objects.read(key, start, size)
         except Exception as error:  # of every kind, from the clients of object storage
-            raise MusedeepError(
-                f"{self.name}: {key} cannot be read ({reason(error)}); check the path or URL, its rights, and the "
-                "connection"
-            ) from error
+            raise self.unreadable(key, reason(error)) from error
+
+    def open(self, key: str) -> int | None:
+        """A descriptor of an object of a store on disk, to be closed; None if it is missing.
+
+        Raises
+        ------
+        MusedeepError
+            It cannot be read.
+        """
+        assert isinstance(self._objects, Directory)
+        try:
+            return self._objects.open(key)
+        except OSError as error:
+            raise self.unreadable(key, reason(error)) from error
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the objects are files."""
+        return isinstance(self._objects, Directory)
+
+    def unreadable(self, key: str, why: str) -> MusedeepError:
+        """The error to raise for an object that cannot be read."""
+        return MusedeepError(
+            f"{self.name}: {key} cannot be read ({why}); check the path or URL, its rights, and the connection"
+        )
 
     def chunk_problem(self, array: str, number: int, what: str) -> MusedeepError:
         """The error to raise for a chunk."""
@@ -267,17 +291,20 @@ class RecordedStore:
     """
 
     def __init__(self, where: Location) -> None:
+        import zarr  # takes long to load, and only writing needs it
+        from zarr.storage import MemoryStore
+
         self._where, self._objects = where, _objects(where)
-        self._metadata: dict[str, Buffer] = {}
+        self._metadata: dict[str, Any] = {}
         self._chunks: dict[str, list[tuple[int, int]]] = {}
         self._ends: list[int] = []
         self.group = zarr.create_group(MemoryStore(self._metadata), zarr_format=3)
         # from now on it is known as a store, though not as a whole one
         self._write(self._objects.write, METADATA, self._metadata[METADATA].to_bytes())
 
-    def append_chunk(self, array: str, key: str, content: bytes) -> None:
-        """Append the next chunk of an array, which ends with its checksum, to an object."""
-        self._chunks.setdefault(array, []).append((int.from_bytes(content[-4:], "little"), len(content)))
+    def append_chunks(self, array: str, key: str, content: bytes, sizes: Sequence[int], sums: Sequence[int]) -> None:
+        """Append the next chunks of an array, each of which ends with its checksum, to an object."""
+        self._chunks.setdefault(array, []).extend(zip(sums, sizes, strict=True))
         self._write(self._objects.append, key, content)
 
     def end_chunks(self, key: str, content: bytes) -> None:

@@ -1,0 +1,197 @@
+"""Reading rows of a column from the chunks of a file, in one compiled loop.
+
+A chunk of the size that a box needs (`pixel_tables.zarr`) is decoded in some microseconds, about as long as Python takes
+to call a decoder. The loop calls the C functions that the packages numcodecs (Blosc) and google-crc32c bring along. Where
+these packages do not show them, `read_rows` does the same with the functions for Python.
+"""
+
+import ctypes
+import os
+from typing import Any
+
+import google_crc32c
+import llvmlite.binding
+import numba as nb
+import numpy as np
+from numba import types
+from numcodecs import blosc
+from numpy.typing import NDArray
+
+READ, MISSING, UNREADABLE, WRONG, DAMAGED = 0, 1, 2, 3, 4
+"""What became of chunks: read; beyond the end of the file; not readable; of another checksum; not to be decoded."""
+
+_HEADER = 16
+"""Bytes of Blosc before its content: at 4 the number of bytes decoded, at 12 of those encoded."""
+
+
+def _found() -> bool:
+    """Make the C functions known to compiled loops, by their names."""
+    try:
+        libraries = {blosc.__file__: "blosc_decompress_ctx", google_crc32c._crc32c.__file__: "crc32c_value"}
+        for path, name in libraries.items():
+            address = ctypes.cast(getattr(ctypes.CDLL(path), name), ctypes.c_void_p).value
+            llvmlite.binding.add_symbol(name, address)
+    except (AttributeError, OSError, TypeError):
+        return False
+    return True
+
+
+COMPILED = _found()
+"""Whether the compiled loop can be used."""
+
+_pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
+_crc32c: Any = types.ExternalFunction("crc32c_value", types.uint32(types.uintp, types.uintp))
+_decompress: Any = types.ExternalFunction(
+    "blosc_decompress_ctx", types.int32(types.uintp, types.uintp, types.uintp, types.int32)
+)
+
+
+@nb.njit(inline="always")
+def _word(raw, place):  # type: ignore[no-untyped-def]
+    """The little-endian 32-bit number at a place."""
+    return (
+        np.uint32(raw[place])
+        | (np.uint32(raw[place + 1]) << np.uint32(8))
+        | (np.uint32(raw[place + 2]) << np.uint32(16))
+        | (np.uint32(raw[place + 3]) << np.uint32(24))
+    )
+
+
+@nb.njit(inline="always")
+def _decode(raw, place, size, expected, out, start, rows):  # type: ignore[no-untyped-def]
+    """Decode the chunk at raw[place : place + size], its checksum last, to out[start : start + rows]."""
+    content = size - 4
+    address = np.uint64(raw.ctypes.data) + np.uint64(place)
+    if content < _HEADER or _word(raw, place + content) != expected or _crc32c(address, np.uint64(content)) != expected:
+        return WRONG
+    if _word(raw, place + 4) != 4 * rows or _word(raw, place + 12) != content:
+        return DAMAGED
+    target = np.uint64(out.ctypes.data) + np.uint64(4 * start)
+    return READ if _decompress(address, target, np.uint64(4 * rows), 1) == 4 * rows else DAMAGED
+
+
+@nb.njit(nogil=True, cache=True)
+def _read_rows(  # type: ignore[no-untyped-def]
+    descriptor, raw, begin, offsets, sizes, sums, chunk_rows, starts, lengths, places, values, out
+):
+    """See `read_rows`."""
+    first, last = np.int64(0), offsets.size  # chunks that are in raw
+    held, position = np.int64(raw.size), np.int64(begin)
+    if descriptor >= 0:
+        last, held = np.int64(0), np.int64(0)
+    decoded = np.int64(-1)
+    for k in range(starts.size):
+        row, left, place = starts[k], lengths[k], places[k]
+        while left > 0:
+            chunk = row // chunk_rows
+            skip = row - chunk * chunk_rows
+            n = min(left, chunk_rows - skip)
+            if chunk != decoded:
+                if chunk < first or chunk >= last:
+                    # the wanted chunks that follow without a gap are read at once
+                    total, end, following, reach = np.int64(sizes[chunk]), chunk + 1, k + 1, row + left
+                    while end < offsets.size and total + sizes[end] <= raw.size:
+                        while following < starts.size and row <= starts[following] < (end + 1) * chunk_rows:
+                            reach = max(reach, starts[following] + lengths[following])
+                            following += 1
+                        if reach <= end * chunk_rows:
+                            break
+                        total += sizes[end]
+                        end += 1
+                    first, last, held, position = chunk, end, np.int64(0), offsets[chunk]
+                    while held < total:
+                        address = np.uint64(raw.ctypes.data) + np.uint64(held)
+                        got = _pread(descriptor, address, np.uint64(total - held), position + held)
+                        if got < 0:
+                            return UNREADABLE, chunk
+                        if got == 0:
+                            break
+                        held += got
+                where = offsets[chunk] - position
+                if where + sizes[chunk] > held:
+                    return MISSING, chunk
+                if n == chunk_rows:  # all of it: straight to where it belongs
+                    found = _decode(raw, where, np.int64(sizes[chunk]), sums[chunk], out, place, chunk_rows)
+                else:
+                    found = _decode(raw, where, np.int64(sizes[chunk]), sums[chunk], values, 0, chunk_rows)
+                    decoded = chunk
+                if found != READ:
+                    return found, chunk
+            if chunk == decoded:
+                for i in range(n):
+                    out[place + i] = values[skip + i]
+            row, left, place = row + n, left - n, place + n
+    return READ, np.int64(-1)
+
+
+def _read_rows_in_python(
+    descriptor: int,
+    raw: NDArray[np.uint8],
+    begin: int,
+    offsets: NDArray[np.int64],
+    sizes: NDArray[np.uint32],
+    sums: NDArray[np.uint32],
+    chunk_rows: int,
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    places: NDArray[np.int64],
+    values: NDArray[np.uint32],
+    out: NDArray[np.uint32],
+) -> tuple[int, int]:
+    """See `read_rows`."""
+    decoded = -1
+    for start, length, place in zip(starts.tolist(), lengths.tolist(), places.tolist(), strict=True):
+        row = start
+        while row < start + length:
+            chunk = row // chunk_rows
+            if chunk != decoded:
+                where, size = int(offsets[chunk]), int(sizes[chunk])
+                try:
+                    content = (
+                        os.pread(descriptor, size, where) if descriptor >= 0 else raw[where - begin :][:size].tobytes()
+                    )
+                except OSError:
+                    return UNREADABLE, chunk
+                if len(content) < size:
+                    return MISSING, chunk
+                expected = int(sums[chunk])
+                if google_crc32c.value(content[:-4]) != expected or content[-4:] != expected.to_bytes(4, "little"):
+                    return WRONG, chunk
+                try:
+                    blosc.decompress(content[:-4], values[:chunk_rows])
+                except (ValueError, RuntimeError):
+                    return DAMAGED, chunk
+                decoded = chunk
+            skip = row - chunk * chunk_rows
+            n = min(start + length - row, chunk_rows - skip)
+            out[place + row - start :][:n] = values[skip : skip + n]
+            row += n
+    return READ, -1
+
+
+read_rows = _read_rows if COMPILED else _read_rows_in_python
+"""Read rows of 32-bit words from the chunks of one file.
+
+Parameters
+----------
+descriptor : int
+    The open file; -1 if the bytes of all chunks that are needed are in `raw` already.
+raw : uint8 (n,)
+    Holds what is read at a time: at least one chunk, best what stays in the processor's cache. Or the bytes.
+begin : int
+    Place in the file of the first byte of `raw`, if the bytes are there.
+offsets, sizes, sums : int64, uint32, uint32 (chunks,)
+    Place in the file, bytes and CRC-32C of all chunks of the column.
+chunk_rows : int
+starts, lengths, places : int64 (n,)
+    First row, number of rows, and place in `out` of each range. Where they ascend, no chunk is decoded twice, except one
+    of which all rows are wanted more than once.
+values : uint32 (chunk_rows,)
+    Holds a chunk.
+out : uint32 (rows,)
+
+Returns
+-------
+int, int
+    READ or what is wrong, and the number of the chunk with which it is.
+"""
