@@ -21,7 +21,10 @@ READ, MISSING, UNREADABLE, WRONG, DAMAGED = 0, 1, 2, 3, 4
 """What became of chunks: read; beyond the end of the file; not readable; of another checksum; not to be decoded."""
 
 _HEADER = 16
-"""Bytes of Blosc before its content: at 4 the number of bytes decoded, at 12 of those encoded."""
+"""Bytes of Blosc before its content: flags at 2, at 4 the number of bytes decoded, at 12 of those encoded."""
+
+_PLAIN = 2
+"""Flag of Blosc: the content is not encoded."""
 
 
 def _found() -> bool:
@@ -41,6 +44,7 @@ COMPILED = _found()
 
 _pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.uintp, types.uintp, types.int64))
 _crc32c: Any = types.ExternalFunction("crc32c_value", types.uint32(types.uintp, types.uintp))
+_memcpy: Any = types.ExternalFunction("memcpy", types.uintp(types.uintp, types.uintp, types.uintp))
 _decompress: Any = types.ExternalFunction(
     "blosc_decompress_ctx", types.int32(types.uintp, types.uintp, types.uintp, types.int32)
 )
@@ -58,16 +62,20 @@ def _word(raw, place):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(inline="always")
-def _decode(raw, place, size, expected, out, start, rows):  # type: ignore[no-untyped-def]
-    """Decode the chunk at raw[place : place + size], its checksum last, to out[start : start + rows]."""
+def _check(raw, place, size, expected, rows):  # type: ignore[no-untyped-def]
+    """Check the chunk at raw[place : place + size], its checksum last."""
     content = size - 4
     address = np.uint64(raw.ctypes.data) + np.uint64(place)
     if content < _HEADER or _word(raw, place + content) != expected or _crc32c(address, np.uint64(content)) != expected:
         return WRONG
-    if _word(raw, place + 4) != 4 * rows or _word(raw, place + 12) != content:
+    plain = raw[place + 2] & _PLAIN != 0
+    if (
+        _word(raw, place + 4) != 4 * rows
+        or _word(raw, place + 12) != content
+        or (plain and content < _HEADER + 4 * rows)
+    ):
         return DAMAGED
-    target = np.uint64(out.ctypes.data) + np.uint64(4 * start)
-    return READ if _decompress(address, target, np.uint64(4 * rows), 1) == 4 * rows else DAMAGED
+    return READ
 
 
 @nb.njit(nogil=True, cache=True)
@@ -79,7 +87,7 @@ def _read_rows(  # type: ignore[no-untyped-def]
     held, position = np.int64(raw.size), np.int64(begin)
     if descriptor >= 0:
         last, held = np.int64(0), np.int64(0)
-    decoded = np.int64(-1)
+    decoded, source = np.int64(-1), np.uint64(0)  # the chunk whose rows are at an address
     for k in range(starts.size):
         row, left, place = starts[k], lengths[k], places[k]
         while left > 0:
@@ -110,16 +118,23 @@ def _read_rows(  # type: ignore[no-untyped-def]
                 where = offsets[chunk] - position
                 if where + sizes[chunk] > held:
                     return MISSING, chunk
-                if n == chunk_rows:  # all of it: straight to where it belongs
-                    found = _decode(raw, where, np.int64(sizes[chunk]), sums[chunk], out, place, chunk_rows)
-                else:
-                    found = _decode(raw, where, np.int64(sizes[chunk]), sums[chunk], values, 0, chunk_rows)
-                    decoded = chunk
+                found = _check(raw, where, np.int64(sizes[chunk]), sums[chunk], chunk_rows)
                 if found != READ:
                     return found, chunk
+                whole = n == chunk_rows
+                encoded = np.uint64(raw.ctypes.data) + np.uint64(where)
+                if raw[where + 2] & _PLAIN:
+                    source, decoded = encoded + np.uint64(_HEADER), chunk
+                else:
+                    source = np.uint64(values.ctypes.data)
+                    # all of it goes straight to where it belongs
+                    target = np.uint64(out.ctypes.data) + np.uint64(4 * place) if whole else source
+                    if _decompress(encoded, target, np.uint64(4 * chunk_rows), 1) != 4 * chunk_rows:
+                        return DAMAGED, chunk
+                    decoded = np.int64(-1) if whole else chunk
             if chunk == decoded:
-                for i in range(n):
-                    out[place + i] = values[skip + i]
+                target = np.uint64(out.ctypes.data) + np.uint64(4 * place)
+                _memcpy(target, source + np.uint64(4 * skip), np.uint64(4 * n))
             row, left, place = row + n, left - n, place + n
     return READ, np.int64(-1)
 
