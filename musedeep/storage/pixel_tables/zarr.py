@@ -83,8 +83,8 @@ def _blosc(cname: str, clevel: int, itemsize: int) -> Any:
 def compressors(name: str) -> tuple[Any, ...]:
     """Codecs of a column, as chosen by benchmarks/store_compression.py.
 
-    Data are not encoded: all but their exponents are noise, and LZ4, which is decoded as fast as any, would make a store
-    3 % smaller. Of variances it leaves the bytes that are noise alone.
+    Data are not encoded: all but their exponents are noise, and LZ4, the fastest codec, would make a store 3 % smaller.
+    Of variances it leaves the bytes that are noise alone. Level 9 is the one that looks for most matches.
     """
     level = 0 if name in ("data", "weight") else 1 if name == "stat" else 9
     return (_blosc("lz4", level, 4),)

@@ -1,7 +1,8 @@
 """Reading arrays of a store, by any number of threads: the counterpart of `column_writer`.
 
 The position of a chunk follows from the sizes of all chunks, which the checksums of the store list. Successive chunks
-therefore take one read or request, and not the index of their shard, which zarr would read first. All chunks are checked.
+therefore take one read or request, and not the index of their shard, which zarr would read first. Every chunk that is
+used is checked.
 
 From a disk, exactly the chunks that hold wanted rows are read. From object storage, where a request takes as long as
 megabytes, whole groups of chunks are, and several groups that follow each other with one request. Such groups are what
@@ -97,8 +98,6 @@ class ColumnReader:
             raise store.array_problem(self._name)
         self._sums, self._sizes = chunks.sums, chunks.sizes
         self._room = max(RUN_BYTES, int(chunks.sizes.max(initial=0)))
-        begins = np.cumsum(chunks.sizes, dtype=np.int64) - chunks.sizes
-        self._offsets = begins - begins[np.arange(number) // self._per_shard * self._per_shard]
 
     def values(self, first: int, last: int) -> NDArray[Any]:
         """Values of the chunks [first, last), cut at the end of the array.
@@ -156,16 +155,14 @@ class ColumnReader:
         if descriptor is None:
             raise self._problem(int(part.starts[0]) // self.chunk_rows, "is missing")
         try:
-            self._read_rows(descriptor, _buffer("raw", self._room, np.uint8), 0, part, out)
+            self._read_rows(descriptor, _buffer("raw", self._room, np.uint8), part, out)
         finally:
             os.close(descriptor)
 
-    def _read_rows(
-        self, descriptor: int, raw: NDArray[np.uint8], begin: int, part: Part, out: NDArray[np.uint32]
-    ) -> None:
+    def _read_rows(self, descriptor: int, raw: NDArray[np.uint8], part: Part, out: NDArray[np.uint32]) -> None:
         values = _buffer("values", self.chunk_rows, np.uint32)
         problem, number = chunk_kernels.read_rows(
-            descriptor, raw, begin, self._offsets, self._sizes, self._sums, self.chunk_rows,
+            descriptor, raw, part.first, self._sizes, self._sums, self.chunk_rows,
             part.starts, part.lengths, part.places, values, out,
         )  # fmt: skip
         if problem != chunk_kernels.READ:
@@ -175,7 +172,7 @@ class ColumnReader:
         """Rows of groups of chunks that follow each other."""
         contents = self._groups([part.first for part in parts], [part.last for part in parts])
         for part, content in zip(parts, contents, strict=True):
-            self._read_rows(-1, content.copy(), int(self._offsets[part.first]), part, out)
+            self._read_rows(-1, content.copy(), part, out)
 
     def _groups(self, firsts: list[int], lasts: list[int]) -> list[NDArray[np.uint8]]:
         """The bytes of groups of chunks that follow each other, checked."""
@@ -214,10 +211,9 @@ class ColumnReader:
             shard, b = firsts[a] // self._per_shard, a + 1
             while b < len(firsts) and firsts[b] // self._per_shard == shard:
                 b += 1
-            view = self._read(shard, firsts[a], lasts[b - 1])
-            begin = int(self._offsets[firsts[a]])
+            rest = self._read(shard, firsts[a], lasts[b - 1])
             for first, last in zip(firsts[a:b], lasts[a:b], strict=True):
-                content = view[int(self._offsets[first]) - begin : self._end(last - 1) - begin]
+                content, rest = np.split(rest, [self._bytes(first, last)])
                 damaged = self._first_problem(content, first, last)
                 if damaged is not None:
                     raise self._problem(damaged, _PROBLEMS[chunk_kernels.WRONG])
@@ -231,35 +227,37 @@ class ColumnReader:
         while first < last:
             shard = first // self._per_shard
             end = min((shard + 1) * self._per_shard, last)
-            view, begin = self._read(shard, first, end), int(self._offsets[first])
-            damaged = self._first_problem(view, first, end)
+            content = self._read(shard, first, end)
+            damaged = self._first_problem(content, first, end)
             if damaged is not None:
                 raise self._problem(damaged, _PROBLEMS[chunk_kernels.WRONG])
-            found += [view[int(self._offsets[k]) - begin : self._end(k) - begin - 4] for k in range(first, end)]
+            found += [chunk[:-4] for chunk in self._cut(content, first, end)]
             first = end
         return found
 
     def _read(self, shard: int, first: int, last: int) -> NDArray[np.uint8]:
         """The bytes of the chunks [first, last) of a shard, or fewer."""
-        begin = int(self._offsets[first])
-        raw = self._store.read(self._key(shard), begin, self._end(last - 1) - begin)
+        begin = self._bytes(shard * self._per_shard, first)
+        raw = self._store.read(self._key(shard), begin, self._bytes(first, last))
         if raw is None:
             raise self._problem(first, "is missing")
         return np.frombuffer(raw, np.uint8)
 
     def _first_problem(self, content: NDArray[np.uint8], first: int, last: int) -> int | None:
         """The first of the chunks [first, last), whose bytes these are, that is not as it was written."""
-        begin = int(self._offsets[first])
-        for number in range(first, last):
-            chunk = content[int(self._offsets[number]) - begin : self._end(number) - begin]
+        for number, chunk in enumerate(self._cut(content, first, last), first):
             expected = self._sums[number]
             if checksum(chunk[:-4]) != expected or chunk[-4:].tobytes() != expected.tobytes():
                 return number
         return None
 
-    def _end(self, number: int) -> int:
-        """Where a chunk ends in its shard."""
-        return int(self._offsets[number]) + int(self._sizes[number])
+    def _cut(self, content: NDArray[np.uint8], first: int, last: int) -> list[NDArray[np.uint8]]:
+        """The chunks [first, last) of their bytes."""
+        return np.split(content, np.cumsum(self._sizes[first : last - 1], dtype=np.int64))
+
+    def _bytes(self, first: int, last: int) -> int:
+        """Bytes of the chunks [first, last)."""
+        return int(self._sizes[first:last].sum(dtype=np.int64))
 
     def _key(self, shard: int) -> str:
         return chunk_key(self._name, shard, len(self.shape))
