@@ -50,8 +50,9 @@ from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import exists
 
 KIND, VERSION = "pixel table", 4
-CHUNK_ROWS = 1 << 14
-"""Rows of a chunk: about a quarter of an IFU in a band, so that a box decodes little that it does not need."""
+CHUNK_ROWS = 1 << 13
+"""Rows of a chunk: a seventh of an IFU in a band, so that a box decodes little that it does not need. The checksums and
+sizes of the chunks of an open store take 64 bytes of memory for so many rows."""
 
 SHARD_ROWS = 1 << 23
 """Rows whose chunks share a file (or object), of about 25 MB then."""

@@ -151,18 +151,21 @@ class ColumnReader:
         return None if cache is None or cache.stopped else cache
 
     def _read_file(self, part: Part, out: NDArray[np.uint32]) -> None:
-        descriptor = self._store.open(self._key(part.first // self._per_shard))
+        shard = part.first // self._per_shard
+        descriptor = self._store.open(self._key(shard))
         if descriptor is None:
             raise self._problem(int(part.starts[0]) // self.chunk_rows, "is missing")
         try:
-            self._read_rows(descriptor, _buffer("raw", self._room, np.uint8), part, out)
+            self._read_rows(descriptor, _buffer("raw", self._room, np.uint8), shard * self._per_shard, part, out)
         finally:
             os.close(descriptor)
 
-    def _read_rows(self, descriptor: int, raw: NDArray[np.uint8], part: Part, out: NDArray[np.uint32]) -> None:
+    def _read_rows(
+        self, descriptor: int, raw: NDArray[np.uint8], first: int, part: Part, out: NDArray[np.uint32]
+    ) -> None:
         values = _buffer("values", self.chunk_rows, np.uint32)
         problem, number = chunk_kernels.read_rows(
-            descriptor, raw, part.first, self._sizes, self._sums, self.chunk_rows,
+            descriptor, raw, first, self._sizes, self._sums, self.chunk_rows,
             part.starts, part.lengths, part.places, values, out,
         )  # fmt: skip
         if problem != chunk_kernels.READ:
@@ -172,7 +175,7 @@ class ColumnReader:
         """Rows of groups of chunks that follow each other."""
         contents = self._groups([part.first for part in parts], [part.last for part in parts])
         for part, content in zip(parts, contents, strict=True):
-            self._read_rows(-1, content.copy(), part, out)
+            self._read_rows(-1, content.copy(), part.first, part, out)
 
     def _groups(self, firsts: list[int], lasts: list[int]) -> list[NDArray[np.uint8]]:
         """The bytes of groups of chunks that follow each other, checked."""

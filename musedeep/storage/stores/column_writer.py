@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from musedeep.storage.stores.checked_store import RecordedStore, checksum, chunk_key
 
 _SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
-_TOGETHER = 1 << 20
+_TOGETHER = 1 << 18
 """Bytes of chunks that are written to a file at once, at least: opening it takes longer than encoding a chunk."""
 
 _NO_CHUNK = np.uint64(2**64 - 1)
