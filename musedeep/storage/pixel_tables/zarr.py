@@ -25,7 +25,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from astropy.io import fits
@@ -74,7 +74,7 @@ Check = Callable[[Any], bool]
 """Says whether an attribute of a store has a value that it may have."""
 
 
-def _blosc(cname: str, clevel: int, itemsize: int) -> Any:
+def _blosc(cname: Literal["lz4", "zstd"], clevel: int, itemsize: int) -> Any:
     """A codec of zarr; items are split into bytes, and bytes of equal weight compressed together."""
     from zarr.codecs import BloscCodec  # takes long to load, and only writing needs it
 

@@ -202,7 +202,7 @@ class ColumnReader:
                     fetched = self._fetch(firsts[k:end], lasts[k:end])
                     found[k:end] = fetched
                     for name, content in zip(names[k:end], fetched, strict=True):
-                        cache.put(store, name, memoryview(content))
+                        cache.put(store, name, content.data)
                 k = end
         return [content for content in found if content is not None]
 
