@@ -12,7 +12,8 @@ OPEN_TABLES = 300
 """Pixel tables kept open at most with all that they have read of headers and checksums."""
 
 LIGHT_TABLES = 10_000
-"""Pixel tables kept at most where those used longest ago take little memory: FITS files without their headers."""
+"""Pixel tables kept at most where those used longest ago take little memory: FITS files without their headers, stores
+on a disk."""
 
 
 class OpenTables:

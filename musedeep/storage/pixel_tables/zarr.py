@@ -204,7 +204,6 @@ class StoreOfRows(RowReader):
     """
 
     format = "zarr store"
-    light = False
     kind: ClassVar[str] = KIND
     version: ClassVar[int] = VERSION
     checks: ClassVar[Mapping[str, Check]] = OF_ROWS
@@ -225,6 +224,11 @@ class StoreOfRows(RowReader):
     def attributes(self) -> dict[str, Any]:
         """Attributes of the group, read from disk."""
         return _attributes(self._store, self.kind, self.version, self.checks)
+
+    @property
+    def light(self) -> bool:
+        """See `PixelTable.light`."""
+        return self._store.on_disk
 
     @property
     def identity(self) -> str:
