@@ -212,7 +212,7 @@ def _read_chunks() -> None:
     from musedeep.storage.stores.chunk_kernels import read_rows
 
     none, word = np.empty(0, np.int64), np.frombuffer(bytes(4), np.uint32)  # not to be written, as the sums of a store
-    read_rows(-1, np.empty(1, np.uint8), 0, word, word, 1, none, none, none, word.copy(), word.copy())
+    read_rows(-1, np.empty(1, np.uint8), word, word, 1, none, none, none, word.copy(), word.copy())
 
 
 def _reject(how: Resampling) -> None:

@@ -226,6 +226,11 @@ class StoreOfRows(RowReader):
         return _attributes(self._store, self.kind, self.version, self.checks)
 
     @property
+    def light(self) -> bool:
+        """See `PixelTable.light`."""
+        return self._store.on_disk
+
+    @property
     def identity(self) -> str:
         """See `PixelTable.identity`; equal for equal contents."""
         return self._checksums.identity

@@ -80,10 +80,10 @@ def _check(raw, place, size, expected, rows):  # type: ignore[no-untyped-def]
 
 @nb.njit(nogil=True, cache=True)
 def _read_rows(  # type: ignore[no-untyped-def]
-    descriptor, raw, first, sizes, sums, chunk_rows, starts, lengths, places, values, out
+    descriptor, raw, sizes, sums, chunk_rows, starts, lengths, places, values, out
 ):
     """See `read_rows`."""
-    at, offset = np.int64(first), np.int64(0)  # a chunk, and where it begins in the file or bytes
+    at, offset = np.int64(0), np.int64(0)  # a chunk, and where it begins in the file or bytes
     # chunks [begin, end) are in raw, which holds so many bytes from a position on
     begin, end, held, position = at, np.int64(sizes.size), np.int64(raw.size), np.int64(0)
     if descriptor >= 0:
@@ -97,7 +97,7 @@ def _read_rows(  # type: ignore[no-untyped-def]
             n = min(left, chunk_rows - skip)
             if chunk != decoded:
                 if chunk < at:
-                    at, offset = np.int64(first), np.int64(0)
+                    at, offset = np.int64(0), np.int64(0)
                 while at < chunk:
                     offset += sizes[at]
                     at += 1
@@ -148,7 +148,6 @@ def _read_rows(  # type: ignore[no-untyped-def]
 def _read_rows_in_python(
     descriptor: int,
     raw: NDArray[np.uint8],
-    first: int,
     sizes: NDArray[np.uint32],
     sums: NDArray[np.uint32],
     chunk_rows: int,
@@ -165,7 +164,7 @@ def _read_rows_in_python(
         while row < start + length:
             chunk = row // chunk_rows
             if chunk != decoded:
-                where, size = int(sizes[first:chunk].sum()), int(sizes[chunk])
+                where, size = int(sizes[:chunk].sum()), int(sizes[chunk])
                 try:
                     content = (
                         os.pread(descriptor, size, where) if descriptor >= 0 else raw[where : where + size].tobytes()
@@ -200,13 +199,12 @@ descriptor : int
     The open file; -1 if the bytes of all chunks that are needed are in `raw` already.
 raw : uint8 (n,)
     Holds what is read at a time: at least one chunk, best what stays in the processor's cache. Or the bytes.
-first : int
-    The chunk at the beginning of the file, or of the bytes.
 sizes, sums : uint32 (chunks,)
-    Bytes and CRC-32C of all chunks of the column.
+    Bytes and CRC-32C of the chunks, in their order, from the beginning of the file or of the bytes.
 chunk_rows : int
 starts, lengths, places : int64 (n,)
-    First row, number of rows, and place in `out` of each range. Where ranges ascend, each chunk is decoded once.
+    First row, counted from there, number of rows, and place in `out` of each range. Where ranges ascend, each chunk is
+    decoded once.
 values : uint32 (chunk_rows,)
     Holds a chunk.
 out : uint32 (rows,)

@@ -92,12 +92,10 @@ class ColumnReader:
         self.shape, self.dtype, self.chunk_rows = array.shape, array.dtype, array.chunk_rows
         self._per_shard = array.chunks_per_shard
         self._per_group = min(max(GROUP_ROWS // self.chunk_rows, 1), self._per_shard)
-        chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
-        number = -(-self.shape[0] // self.chunk_rows)
-        if chunks.sizes.size != number:
+        self._chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
+        if self._chunks.number != -(-self.shape[0] // self.chunk_rows):
             raise store.array_problem(self._name)
-        self._sums, self._sizes = chunks.sums, chunks.sizes
-        self._room = max(RUN_BYTES, int(chunks.sizes.max(initial=0)))
+        self._room = max(RUN_BYTES, self._chunks.largest)
 
     def values(self, first: int, last: int) -> NDArray[Any]:
         """Values of the chunks [first, last), cut at the end of the array.
@@ -109,7 +107,7 @@ class ColumnReader:
         """
         size = self.chunk_rows
         values = np.empty(((last - first) * size, *self.shape[1:]), self.dtype)
-        for k, content in enumerate(self._chunks(first, last)):
+        for k, content in enumerate(self._contents(first, last)):
             try:
                 blosc.decompress(content, values[k * size : (k + 1) * size])
             except (ValueError, RuntimeError) as error:
@@ -119,7 +117,7 @@ class ColumnReader:
     def seams(self) -> NDArray[np.int64]:
         """First chunks of what is read together, files or groups of chunks; and the number of chunks. int64 (n,)"""
         together = self._per_group if self._in_groups() else self._per_shard
-        first = np.arange(self._sizes.size)
+        first = np.arange(self._chunks.number)
         return np.append(first[first % self._per_shard % together == 0], first.size)
 
     def reads(self, parts: Sequence[Part], out: NDArray[Any]) -> Iterator[Callable[[], None]]:
@@ -163,13 +161,16 @@ class ColumnReader:
     def _read_rows(
         self, descriptor: int, raw: NDArray[np.uint8], first: int, part: Part, out: NDArray[np.uint32]
     ) -> None:
+        """Rows of a part from an open file, or from bytes, in which the chunk `first` is the first."""
         values = _buffer("values", self.chunk_rows, np.uint32)
+        table = self._chunks.read(first, part.last)
+        sums, sizes = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1])
         problem, number = chunk_kernels.read_rows(
-            descriptor, raw, first, self._sizes, self._sums, self.chunk_rows,
-            part.starts, part.lengths, part.places, values, out,
+            descriptor, raw, sizes, sums, self.chunk_rows,
+            part.starts - first * self.chunk_rows, part.lengths, part.places, values, out,
         )  # fmt: skip
         if problem != chunk_kernels.READ:
-            raise self._problem(number, _PROBLEMS[problem])
+            raise self._problem(first + number, _PROBLEMS[problem])
 
     def _read_groups(self, parts: Sequence[Part], out: NDArray[np.uint32]) -> None:
         """Rows of groups of chunks that follow each other."""
@@ -224,7 +225,7 @@ class ColumnReader:
             a = b
         return found
 
-    def _chunks(self, first: int, last: int) -> list[NDArray[np.uint8]]:
+    def _contents(self, first: int, last: int) -> list[NDArray[np.uint8]]:
         """The chunks [first, last), checked, without their checksums."""
         found = []
         while first < last:
@@ -248,19 +249,20 @@ class ColumnReader:
 
     def _first_problem(self, content: NDArray[np.uint8], first: int, last: int) -> int | None:
         """The first of the chunks [first, last), whose bytes these are, that is not as it was written."""
+        sums = self._chunks.read(first, last)[:, 0]
         for number, chunk in enumerate(self._cut(content, first, last), first):
-            expected = self._sums[number]
+            expected = sums[number - first]
             if checksum(chunk[:-4]) != expected or chunk[-4:].tobytes() != expected.tobytes():
                 return number
         return None
 
     def _cut(self, content: NDArray[np.uint8], first: int, last: int) -> list[NDArray[np.uint8]]:
         """The chunks [first, last) of their bytes."""
-        return np.split(content, np.cumsum(self._sizes[first : last - 1], dtype=np.int64))
+        return np.split(content, np.cumsum(self._chunks.read(first, last - 1)[:, 1], dtype=np.int64))
 
     def _bytes(self, first: int, last: int) -> int:
         """Bytes of the chunks [first, last)."""
-        return int(self._sizes[first:last].sum(dtype=np.int64))
+        return int(self._chunks.read(first, last)[:, 1].sum(dtype=np.int64))
 
     def _key(self, shard: int) -> str:
         return chunk_key(self._name, shard, len(self.shape))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zlib
 
@@ -193,7 +194,8 @@ def test_each_chunk_is_read_once(store, monkeypatch):
     pread = chunk_kernels.os.pread
 
     def counted(descriptor, size, where):
-        reads.append(size)
+        if "checksums" not in os.readlink(f"/proc/self/fd/{descriptor}"):
+            reads.append(size)
         return pread(descriptor, size, where)
 
     table = open_pixel_table(store)

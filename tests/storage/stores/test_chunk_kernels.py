@@ -12,7 +12,7 @@ from numcodecs import blosc
 from musedeep.storage.stores import chunk_kernels
 from musedeep.storage.stores.chunk_kernels import COMPILED, DAMAGED, MISSING, READ, UNREADABLE, WRONG
 
-ROWS, CHUNKS, FIRST = 500, 7, 3
+ROWS, CHUNKS = 500, 7
 WORDS = np.random.default_rng(3).integers(0, 1 << 14, ROWS * CHUNKS).astype(np.uint32)
 WAYS = [chunk_kernels._read_rows_in_python, *([chunk_kernels._read_rows] if COMPILED else [])]
 
@@ -22,15 +22,13 @@ def test_the_compiled_loop_is_used_here():
 
 
 def encoded(level, change=lambda number, content: content):
-    """Chunks of WORDS, each with its checksum: their bytes, sizes, and checksums as the column has them."""
+    """Chunks of WORDS, each with its checksum: their bytes, sizes, and checksums."""
     contents = [
         change(k, blosc.compress(WORDS[k * ROWS : (k + 1) * ROWS], b"lz4", level, blosc.SHUFFLE)) for k in range(CHUNKS)
     ]
     sums = [google_crc32c.value(content) for content in contents]
     raw = b"".join(content + one.to_bytes(4, "little") for content, one in zip(contents, sums, strict=True))
-    # chunks of other files come first
-    sizes = np.array([*[99] * FIRST, *(len(content) + 4 for content in contents)], np.uint32)
-    return raw, sizes, np.array([*[0] * FIRST, *sums], np.uint32)
+    return raw, np.array([len(content) + 4 for content in contents], np.uint32), np.array(sums, np.uint32)
 
 
 def read(way, source, sizes, sums, ranges, room=None):
@@ -41,7 +39,7 @@ def read(way, source, sizes, sums, ranges, room=None):
     in_memory = isinstance(source, bytes)
     raw = np.frombuffer(source, np.uint8).copy() if in_memory else np.empty(room or sizes.max(), np.uint8)
     problem = way(
-        -1 if in_memory else source, raw, FIRST, sizes, sums, ROWS, ranges[:, 0] + FIRST * ROWS, lengths,
+        -1 if in_memory else source, raw, sizes, sums, ROWS, ranges[:, 0], lengths,
         np.cumsum(lengths) - lengths, np.empty(ROWS, np.uint32), out,
     )  # fmt: skip
     return out, problem
@@ -83,27 +81,27 @@ def test_rows_are_those_of_the_column(files, data):
 @pytest.mark.parametrize("level", [0, 5])
 def test_what_is_wrong_is_named(way, level, tmp_path):
     raw, sizes, sums = encoded(level)
-    ends = np.cumsum(sizes[FIRST:])
+    ends = np.cumsum(sizes)
     everything = [[0, WORDS.size]]
 
     def flipped(place):
         return raw[:place] + bytes([raw[place] ^ 8]) + raw[place + 1 :]
 
-    assert read(way, flipped(int(ends[1]) + 40), sizes, sums, everything)[1] == (WRONG, FIRST + 2)
-    assert read(way, flipped(int(ends[2]) - 1), sizes, sums, everything)[1] == (WRONG, FIRST + 2)
+    assert read(way, flipped(int(ends[1]) + 40), sizes, sums, everything)[1] == (WRONG, 2)
+    assert read(way, flipped(int(ends[2]) - 1), sizes, sums, everything)[1] == (WRONG, 2)
     # a chunk that is whole, but another than was written
     other = sums.copy()
-    other[FIRST + 4] ^= 1
-    assert read(way, raw, sizes, other, everything)[1] == (WRONG, FIRST + 4)
+    other[4] ^= 1
+    assert read(way, raw, sizes, other, everything)[1] == (WRONG, 4)
     # what is not wanted is not looked at
     assert read(way, raw, sizes, other, [[0, 4 * ROWS], [5 * ROWS, 6 * ROWS]])[1] == (READ, -1)
-    assert read(way, raw[: int(ends[3]) - 2], sizes, sums, everything)[1] == (MISSING, FIRST + 3)
+    assert read(way, raw[: int(ends[3]) - 2], sizes, sums, everything)[1] == (MISSING, 3)
     path = tmp_path / "cut"
     path.write_bytes(raw[: int(ends[3]) - 2])
     with open(path, "rb") as stream:
-        assert read(way, stream.fileno(), sizes, sums, everything)[1] == (MISSING, FIRST + 3)
+        assert read(way, stream.fileno(), sizes, sums, everything)[1] == (MISSING, 3)
     descriptor = os.open(tmp_path, os.O_RDONLY)  # a directory, of which no bytes can be read
-    assert read(way, descriptor, sizes, sums, everything)[1] == (UNREADABLE, FIRST)
+    assert read(way, descriptor, sizes, sums, everything)[1] == (UNREADABLE, 0)
     os.close(descriptor)
 
 
@@ -117,4 +115,4 @@ def test_contents_that_are_no_chunk(way, level):
         return half if number == 5 else content
 
     raw, sizes, sums = encoded(level, shorter)
-    assert read(way, raw, sizes, sums, [[0, WORDS.size]])[1] == (DAMAGED, FIRST + 5)
+    assert read(way, raw, sizes, sums, [[0, WORDS.size]])[1] == (DAMAGED, 5)
