@@ -1,6 +1,6 @@
 """muse_dark: raw darks to a master dark of one hour, with its hot pixels, and a model of it (manual 9.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 
@@ -19,7 +19,7 @@ from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_n
 from musedeep.reduction.headers.cards import Card, statistics_cards
 from musedeep.reduction.headers.product import product_header
 from musedeep.reduction.image.calibrations import Calibrations
-from musedeep.reduction.image.combine import MeasuredFrame, combine, input_cards, measure_all, overscan_cards
+from musedeep.reduction.image.combine import Combined, MeasuredFrame, combine, input_cards, measure_all, overscan_cards
 from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.image import MuseImage
@@ -46,14 +46,7 @@ def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuPro
     seconds = exposure_time(frames[0])
     measured = measure_all(frames, call.parameters)
     combined = combine(measured, call.parameters, calibration, call.parameters, scale=call.parameters.scale)
-
-    def flag_hot(at: tuple[slice, slice]) -> int:
-        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, call.parameters.hotsigma)
-        combined.dq[at][hot] |= DQ.HOT
-        return int(np.count_nonzero(hot))
-
-    with ThreadPoolExecutor(min(available_processors(), len(quadrants))) as pool:
-        n_bad = sum(pool.map(flag_hot, quadrants))
+    n_bad = flag_hot(combined, quadrants, call.parameters.hotsigma)
     target = call.parameters.normalize
     if target > 0:
         factor = np.float32(target / seconds)
@@ -81,6 +74,18 @@ def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuPro
     name = product_name("MODEL_DARK", ifu)
     header = product_header(RECIPE, frames[0], "MODEL_DARK", name, call.frames, call.parameters, cards)
     yield IfuProducts(images={"MODEL_DARK": MuseImage(fitted.data, fitted.dq, fitted.stat, header, "count")})
+
+
+def flag_hot(combined: Combined, quadrants: Sequence[tuple[slice, slice]], sigma: float) -> int:
+    """Flag the hot pixels of the quadrants, each in a thread; returns their number."""
+
+    def of_quadrant(at: tuple[slice, slice]) -> int:
+        hot = hot_pixels(combined.data[at], combined.dq[at] == 0, sigma)
+        combined.dq[at][hot] |= DQ.HOT
+        return int(np.count_nonzero(hot))
+
+    with ThreadPoolExecutor(min(available_processors(), len(quadrants))) as pool:
+        return sum(pool.map(of_quadrant, quadrants))
 
 
 def quality_cards(
