@@ -30,7 +30,7 @@ def scan(raw, spans, histograms):
         of_row = 0
         for x in range(row.size):
             # one comparison: 0 turns into the largest value
-            of_row += np.uint16(row[x] - np.uint16(1)) >= np.uint16(CEILING)
+            of_row += int(np.uint16(row[x] - np.uint16(1)) >= np.uint16(CEILING))
         n += of_row
         for k in range(spans.shape[0]):
             if spans[k, 0] <= y < spans[k, 1]:
