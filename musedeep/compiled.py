@@ -23,7 +23,7 @@ from musedeep.progress import LOG
 PACKAGE = Path(__file__).resolve().parent
 PREFIX = "musedeep-kernels-"
 
-SOURCES = ("kernels", "instrument.py", "storage/pixel_tables/fits.py", "storage/pixel_tables/zarr.py")
+SOURCES = ("kernels", "instrument.py", "storage/pixel_tables/fits.py", "storage/stores/chunk_kernels.py")
 """Directories and files of the package that hold kernels, and the constants that are compiled into them."""
 
 JOURNAL = "musedeep-compiled"

@@ -133,7 +133,8 @@ assert "scipy.linalg" in sys.modules
 
 def test_a_change_in_a_folder_of_kernels_or_of_a_reader_counts(package):
     (package / "kernels" / "more").mkdir()
-    (package / "storage" / "pixel_tables").mkdir(parents=True)
+    for name in ("pixel_tables", "stores"):
+        (package / "storage" / name).mkdir(parents=True)
     said = {kept(package)}
     for name in ("kernels/more/three.py", *SOURCES[1:]):
         (package / name).write_text("")

@@ -160,7 +160,7 @@ def scan_and_resample(how: Resampling, stores: bool) -> None:
     """Everything but the rejection."""
     rows = _rows()
     if stores:
-        _copy_pieces(rows)
+        _read_chunks()
     else:
         _index(rows)
     _combine(how, 0.0)
@@ -207,13 +207,12 @@ def _index(rows: Rows) -> None:
         table.read(np.array([[0, N_ROWS]]), ("data", "dq"))
 
 
-def _copy_pieces(rows: Rows) -> None:
-    """Read pieces of chunks of a store."""
-    from musedeep.storage.pixel_tables.zarr import copy_pieces
+def _read_chunks() -> None:
+    """Read no rows of the chunks of a store."""
+    from musedeep.storage.stores.chunk_kernels import read_rows
 
-    piece = np.zeros(1, np.int64)
-    for column in (rows["data"], rows["dq"]):
-        copy_pieces(column, piece, piece + N_ROWS, piece, np.empty_like(column))
+    none, word = np.empty(0, np.int64), np.frombuffer(bytes(4), np.uint32)  # not to be written, as the sums of a store
+    read_rows(-1, np.empty(1, np.uint8), word, word, 1, none, none, none, word.copy(), word.copy())
 
 
 def _reject(how: Resampling) -> None:

@@ -106,6 +106,7 @@ class CorrectedTable(StoreOfRows):
     """
 
     format = "corrections in a zarr store"
+    light = False
     kind = KIND
     version = VERSION
     checks = MappingProxyType(

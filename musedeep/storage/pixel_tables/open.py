@@ -150,6 +150,11 @@ class JoinedPixelTable(RowReader):
                 )
 
     @property
+    def light(self) -> bool:
+        """See `PixelTable.light`."""
+        return all(table.light for table in self.tables)
+
+    @property
     def identity(self) -> str:
         """See `PixelTable.identity`."""
         return ", ".join(t.identity for t in self.tables)
@@ -178,6 +183,23 @@ class JoinedPixelTable(RowReader):
             part["stop"] += offset
             parts.append(part)
         return np.concatenate(parts)
+
+    def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """See `PixelTable.pieces`; those of the tables, several small ones together."""
+        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self.offsets)
+        found: list[list[NDArray[np.int64]]] = []
+        held = 0
+        for a, b in pairwise(np.flatnonzero(np.r_[True, which[1:] != which[:-1], True]) if which.size else ()):
+            offset = self.offsets[which[a]]
+            for piece in self.tables[which[a]].pieces(parts[a:b] - offset):
+                n = row_count(piece)
+                if found and held + n <= self.rows_per_read:
+                    found[-1].append(piece + offset)
+                    held += n
+                else:
+                    found.append([piece + offset])
+                    held = n
+        return [np.concatenate(pieces) for pieces in found]
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""

@@ -102,6 +102,11 @@ class PixelTable(RowSource, Protocol):
     rows_per_read: int
 
     @property
+    def light(self) -> bool:
+        """Whether it takes a few thousand bytes of memory once `close` has been called."""
+        ...
+
+    @property
     def identity(self) -> str:
         """A text that changes when the contents do: checksum of a store, size and time of change of a file."""
         ...
@@ -131,12 +136,16 @@ class PixelTable(RowSource, Protocol):
         """
         ...
 
+    def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """The ranges (int64 (n, 2)) in successive parts of about `rows_per_read` rows, as they are best read."""
+        ...
+
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """What `read` gives, into given arrays that have exactly the length of all ranges."""
         ...
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of files, and of what is read again when it is needed; the table stays of use."""
         ...
 
 
@@ -230,7 +239,7 @@ def read_blocks(
     ranges : int64 (n, 2)
     array : callable, gives the array of a name, length and type to read into
     """
-    for part in split_ranges(clean_ranges(ranges, table.n_rows), table.rows_per_read):
+    for part in table.pieces(ranges):
         n = row_count(part)
         rows = {name: array(name, n, COLUMN_TYPES[name]) for name in names}
         table.read_into(part, rows)
@@ -238,9 +247,14 @@ def read_blocks(
 
 
 class RowReader:
-    """What all pixel tables share: reading into new arrays."""
+    """What all pixel tables share: reading into new arrays, and in pieces."""
 
     n_rows: int
+    rows_per_read: int
+
+    def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """See `PixelTable.pieces`."""
+        return split_ranges(clean_ranges(ranges, self.n_rows), self.rows_per_read)
 
     def read(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Rows:
         """See `PixelTable.read`."""

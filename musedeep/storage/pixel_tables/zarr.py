@@ -22,15 +22,14 @@ have checksums (`checked_store`), so that damage and loss are found when they ar
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-import numba as nb
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
@@ -41,23 +40,28 @@ from musedeep.storage.pixel_tables.table import (
     Rows,
     check_columns,
     clean_ranges,
+    cut_ranges,
+    row_count,
     set_boxes,
 )
 from musedeep.storage.stores.checked_store import CheckedStore
-from musedeep.storage.stores.column_reader import ColumnReader
+from musedeep.storage.stores.column_reader import ColumnReader, Part
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import exists
 
 KIND, VERSION = "pixel table", 4
-CHUNK_ROWS = 1 << 17
-CHUNKS_PER_SHARD = 64
-"""Chunks of a column that share a file (or object), of about 25 MB then: 8.4 million rows."""
+CHUNK_ROWS = 1 << 13
+"""Rows of a chunk: a seventh of an IFU in a band, so that a box decodes little that it does not need. The checksums and
+sizes of the chunks of an open store take 64 bytes of memory for so many rows."""
 
-CHUNKS_AT_ONCE = 8
-"""Chunks of a column read at a time."""
+SHARD_ROWS = 1 << 23
+"""Rows whose chunks share a file (or object), of about 25 MB then."""
+
+ROWS_PER_READ = 1 << 17
+"""Rows of a store on disk that stay in the processor's cache from reading to use."""
 
 READS_AT_ONCE = 8
-"""Pieces of that many chunks that a process requests from object storage at a time; each takes 4 MiB."""
+"""Requests to object storage at a time of a process; each takes 4 MiB (`column_reader`)."""
 
 TABLE_BINS = 256
 """Bins of a table of spectra that are read together."""
@@ -70,16 +74,21 @@ Check = Callable[[Any], bool]
 """Says whether an attribute of a store has a value that it may have."""
 
 
+def _blosc(cname: str, clevel: int, itemsize: int) -> Any:
+    """A codec of zarr; items are split into bytes, and bytes of equal weight compressed together."""
+    from zarr.codecs import BloscCodec  # takes long to load, and only writing needs it
+
+    return BloscCodec(cname=cname, clevel=clevel, shuffle="shuffle", typesize=itemsize)
+
+
 def compressors(name: str) -> tuple[Any, ...]:
     """Codecs of a column, as chosen by benchmarks/store_compression.py.
 
-    The last bits of data and variances are noise, for which the fastest codec gains as much as others. Higher levels
-    of zstd make a store 5 % smaller and take three times as long.
+    Data are not encoded: all but their exponents are noise, and LZ4, the fastest codec, would make a store 3 % smaller.
+    Of variances it leaves the bytes that are noise alone. Level 9 is the one that looks for most matches.
     """
-    noisy = name in ("data", "stat", "weight")
-    if noisy:
-        return (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4),)
-    return (BloscCodec(cname="zstd", clevel=1, shuffle="shuffle", typesize=4),)
+    level = 0 if name in ("data", "weight") else 1 if name == "stat" else 9
+    return (_blosc("lz4", level, 4),)
 
 
 def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) -> Any:
@@ -89,21 +98,23 @@ def create_column(group: Any, name: str, n: int, dtype: Any, chunk_rows: int) ->
 
 def create_rows(group: Any, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """A new array of a store that is no column, chunked along its first axis."""
-    codecs = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=np.dtype(dtype).itemsize),)
+    codecs = (_blosc("zstd", 3, np.dtype(dtype).itemsize),)
     return _create(group, name, shape, dtype, 1 << 18, codecs, None)
 
 
 def create_table(group: Any, name: str, shape: tuple[int, ...]) -> Any:
     """A new array of spectra of slices, float32 (bins, slices), of which small ranges of bins are read."""
-    codecs = (BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle", typesize=4),)
+    codecs = (_blosc("lz4", 1, 4),)
     return _create(group, name, shape, np.float32, TABLE_BINS, codecs, None)
 
 
 def _create(
     group: Any, name: str, shape: tuple[int, ...], dtype: Any, chunk_rows: int, codecs: Any, dimensions: Any
 ) -> Any:
+    from zarr.codecs import Crc32cCodec
+
     size = max(min(chunk_rows, shape[0]), 1)
-    shard = min(CHUNKS_PER_SHARD, max(-(-shape[0] // size), 1)) * size
+    shard = min(max(SHARD_ROWS // size, 1), max(-(-shape[0] // size), 1)) * size
     return group.create_array(
         name, shape=shape, chunks=(size, *shape[1:]), shards=(shard, *shape[1:]), dtype=dtype, fill_value=0,
         compressors=(*codecs, Crc32cCodec()), dimension_names=dimensions, config={"write_empty_chunks": True},
@@ -205,7 +216,7 @@ class StoreOfRows(RowReader):
         assert self._store.checksums is not None  # else it would have been refused
         self._checksums = self._store.checksums
         self.n_rows = int(attributes["rows"])
-        self.rows_per_read = max(self.n_rows, 1)  # no chunk is decoded twice
+        self.rows_per_read = max(self.n_rows, 1)
         self.names = tuple(attributes["columns"])
         self.units: dict[str, str] = dict(attributes["units"])
         check_columns(path, self.names)
@@ -213,6 +224,11 @@ class StoreOfRows(RowReader):
     def attributes(self) -> dict[str, Any]:
         """Attributes of the group, read from disk."""
         return _attributes(self._store, self.kind, self.version, self.checks)
+
+    @property
+    def light(self) -> bool:
+        """See `PixelTable.light`."""
+        return self._store.on_disk
 
     @property
     def identity(self) -> str:
@@ -268,57 +284,29 @@ class ZarrPixelTable(StoreOfRows):
             if array.shape != (self.n_rows,):
                 raise MusedeepError(f"{path}: column {name} has shape {array.shape}; ingest the exposure again")
         self.chunk_rows = self._columns["lambda"].chunk_rows
+        if isinstance(path, Path):
+            self.rows_per_read = min(ROWS_PER_READ, self.rows_per_read)
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`; decodes each chunk that holds a wanted row once."""
         ranges = clean_ranges(ranges, self.n_rows)
         if ranges.shape[0] == 0:
             return
-        size = self.chunk_rows
-        # pieces of ranges, each within one chunk
-        first, last = ranges[:, 0] // size, (ranges[:, 1] - 1) // size
-        number = last - first + 1
-        source = np.repeat(np.arange(ranges.shape[0]), number)
-        step = np.arange(source.size) - np.repeat(np.cumsum(number) - number, number)
-        chunk = first[source] + step
-        start = np.maximum(ranges[source, 0], chunk * size)
-        length = np.minimum(ranges[source, 1], (chunk + 1) * size) - start
-        place = np.cumsum(length) - length
-        order = np.argsort(chunk, kind="stable")
-        chunk, start, length, place = chunk[order], start[order], length[order], place[order]
-        # chunks that follow each other are read together
-        wanted = np.unique(chunk)
-        group = np.cumsum(np.r_[0, np.diff(wanted) != 1])
-        calls = []
-        for g in range(group[-1] + 1):
-            members = wanted[group == g]
-            for k in range(0, members.size, CHUNKS_AT_ONCE):
-                c0, c1 = int(members[k]), int(members[min(k + CHUNKS_AT_ONCE, members.size) - 1]) + 1
-                a, b = np.searchsorted(chunk, [c0, c1])
-                calls += [(name, column, c0, c1, slice(a, b)) for name, column in rows.items()]
-
-        def read(call: tuple[str, NDArray[Any], int, int, slice]) -> None:
-            name, out, c0, c1, part = call
-            column = self._columns[name]
-            encoded = column.encoded(c0, c1)
-            values = np.empty(size, column.dtype)
-            which, begin, n, to = chunk[part] - c0, start[part] - chunk[part] * size, length[part], place[part]
-            bounds = np.searchsorted(which, np.arange(c1 - c0 + 1))
-            for k, content in enumerate(encoded):
-                a, b = bounds[k], bounds[k + 1]
-                if n[a] == size:  # all of it, once: straight to where it belongs
-                    column.decode(c0 + k, content, out[to[a] : to[a] + size])
-                    a += 1
-                if a < b:
-                    column.decode(c0 + k, content, values)
-                    copy_pieces(values, begin[a:b], n[a:b], to[a:b], out)
-
+        parts = _parts(ranges, self._columns["lambda"].seams(), self.chunk_rows)
+        reads = (read for name, out in rows.items() for read in self._columns[name].reads(parts, out))
         if isinstance(self.path, Path):
-            for call in calls:
-                read(call)
+            for read in reads:
+                read()
         else:
             # a request takes long, however small: many at a time
-            list(_requests().map(read, calls))
+            list(_requests().map(lambda read: read(), reads))
+
+    def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """See `RowReader.pieces`; cut between chunks, so that none is decoded twice."""
+        ranges = clean_ranges(ranges, self.n_rows)
+        if (ranges[1:, 0] < ranges[:-1, 1]).any():
+            return [ranges]
+        return cut_between_chunks(ranges, self.rows_per_read, self.chunk_rows)
 
     def order(self, start: int, stop: int) -> NDArray[Any]:
         """The `order` column of rows [start, stop)."""
@@ -333,10 +321,49 @@ def _requests() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(READS_AT_ONCE, "object-storage")
 
 
-@nb.njit(nogil=True, cache=True)
-def copy_pieces(values, start, length, place, out):  # type: ignore[no-untyped-def]
-    """out[place : place + length] = values[start : start + length], for each piece."""
-    for k in range(start.size):
-        s, p = start[k], place[k]
-        for i in range(length[k]):
-            out[p + i] = values[s + i]
+def _parts(ranges: NDArray[np.int64], seams: NDArray[np.int64], chunk_rows: int) -> list[Part]:
+    """Ranges of rows by what is read together (`ColumnReader.seams`), in the order of the chunks."""
+    which = None
+    if seams.size > 2:
+        which, ranges = cut_ranges(ranges, seams * chunk_rows)
+    start, length = ranges[:, 0].copy(), ranges[:, 1] - ranges[:, 0]
+    place = np.cumsum(length) - length
+    if (ranges[1:, 0] < ranges[:-1, 1]).any():
+        # so that each chunk is decoded once
+        order = np.argsort(start, kind="stable")
+        start, length, place = start[order], length[order], place[order]
+        which = None if which is None else which[order]
+    if which is None:
+        return [Part(0, int(seams[-1]), start, length, place)]
+    bounds = np.flatnonzero(np.r_[True, which[1:] != which[:-1], True])
+    return [
+        Part(int(seams[which[a]]), int(seams[which[a] + 1]), start[a:b], length[a:b], place[a:b])
+        for a, b in pairwise(bounds)
+    ]
+
+
+def cut_between_chunks(ranges: NDArray[np.int64], rows: int, chunk_rows: int) -> list[NDArray[np.int64]]:
+    """Successive groups of ascending ranges, of `rows` rows or up to a chunk more, cut where a chunk ends."""
+    groups = []
+    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    done = 0
+    while ranges.shape[0]:
+        # the range with the last row of the group, and the row after the chunk that this is in
+        k = int(np.searchsorted(ends, done + rows))
+        if k >= ends.size:
+            groups.append(ranges)
+            break
+        row = ranges[k, 1] - (ends[k] - done - rows)
+        edge = -(-row // chunk_rows) * chunk_rows
+        last = int(np.searchsorted(ranges[:, 0], edge))
+        part, rest = ranges[:last].copy(), ranges[last:]
+        if part[-1, 1] > edge:
+            rest = np.concatenate([[[edge, part[-1, 1]]], rest])
+            ends = np.concatenate([ends[last - 1 :]])
+            part[-1, 1] = edge
+        else:
+            ends = ends[last:]
+        done += row_count(part)
+        groups.append(part)
+        ranges = rest
+    return groups

@@ -1,36 +1,38 @@
 """Checksums of everything in a store, kept in the store, so that damage, loss and foreign data are found.
 
-A store has an array `checksums`, which is written last. Its bytes are a line of JSON and the SHA-256 of that line:
+A store has an array `checksums`, which is written last. Its bytes are a line of JSON, the SHA-256 of the line and the
+table as another line, and the table:
 
-- `chunks`: for each array the CRC-32C of its encoded chunks in order, little-endian uint32 as base64;
-- `sizes`: in the same form, the bytes of each, from which follows its position (`column_writer`);
-- `files`: for each other object (the metadata) its CRC-32C;
-- `bytes`: size of all objects together.
+- `files`: for each object that has no chunks (the metadata) its CRC-32C;
+- `bytes`: size of all objects together;
+- `table`: for each array the number of its chunks, and the size of the largest [bytes];
+- the table itself, little-endian uint32 (chunks, 2), has for each chunk of these arrays, in this order, the CRC-32C of
+  its encoded bytes and their number, from which follows its position (`column_writer`).
+
+The table of an exposure of the full range has 3 MB. It is checked when a store is opened; of a store on a disk, what is
+needed is read again each time, so that hundreds of stores may be open.
 
 Each chunk ends with its CRC-32C too (zarr's codec `crc32c`), by which other readers find damage. The list also finds a
 chunk that is lost, or that comes from another place or store. CRC-32C runs at 32 GB/s where CRC-32 runs at 7: reading a
 store takes 6 % less processor time; writing one takes the same.
 """
 
-import base64
 import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import google_crc32c
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.abc.buffer import Buffer
-from zarr.buffer import default_buffer_prototype
-from zarr.storage import MemoryStore
 
 from musedeep.errors import MusedeepError, reason
+from musedeep.storage.stores.array_metadata import ArrayMetadata, parse_array, parse_group
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import RemoteObjects
 
@@ -43,6 +45,10 @@ checksum: Callable[[Any], int] = google_crc32c.value
 
 _OWN = f"{CHECKSUMS}/c/0"
 KIND = "crc32c"
+_DIGEST = 64
+"""Characters of a SHA-256."""
+_ENTRY = 8
+"""Bytes of a checksum and a size."""
 _AGAIN = "ingest the exposure again"
 
 
@@ -57,15 +63,21 @@ class ChunkSums:
 
     Attributes
     ----------
-    sums : uint32 (chunks,), CRC-32C of each, encoded
-    sizes : uint32 (chunks,), bytes of each, encoded, with its checksum
+    number : int, of chunks
+    largest : int, size of the largest, encoded, with its checksum [bytes]
+    read : callable, takes the numbers of chunks [first, last) and gives uint32 (chunks, 2): CRC-32C and size of each
     """
 
-    sums: NDArray[np.uint32]
-    sizes: NDArray[np.uint32]
+    number: int
+    largest: int
+    read: Callable[[int, int], NDArray[np.uint32]]
 
 
-NO_CHUNKS = ChunkSums(np.empty(0, np.uint32), np.empty(0, np.uint32))
+def _in_memory(table: NDArray[np.uint32]) -> ChunkSums:
+    return ChunkSums(table.shape[0], int(table[:, 1].max(initial=0)), lambda first, last: table[first:last])
+
+
+NO_CHUNKS = _in_memory(np.empty((0, 2), np.uint32))
 """Those of an array without values."""
 
 
@@ -88,23 +100,42 @@ class Checksums:
     of_file: Callable[[bytes], int]
 
     @staticmethod
-    def parse(raw: bytes) -> "Checksums":
+    def parse(raw: bytes, read: Callable[[int, int], bytes] | None = None) -> "Checksums":
         """Parse the bytes of the array.
+
+        Parameters
+        ----------
+        read : callable, optional, gives bytes of the array by the place of the first and their number: then they are
+            not kept
 
         Raises
         ------
         ValueError
             The bytes are damaged.
         """
-        line, _, digest = raw.partition(b"\n")
-        if hashlib.sha256(line).hexdigest().encode() != digest:
+        line, _, rest = raw.partition(b"\n")
+        digest, table = rest[:_DIGEST], rest[_DIGEST + 1 :]
+        if hashlib.sha256(line + table).hexdigest().encode() != digest:
             raise ValueError("damaged")
         content = json.loads(line)
-        # a store of an older version has no sizes, or CRC-32; it is refused when its attributes are read
-        sizes = content.get("sizes", {})
-        chunks = {name: ChunkSums(_unpacked(content["chunks"][name]), _unpacked(sizes[name])) for name in sizes}
+        # a store of an older version is refused when its attributes are read
         function = checksum if content.get("checksum") == KIND else zlib.crc32
+        chunks, place = {}, len(raw) - len(table)
+        for name, (number, largest) in content.get("table", {}).items():
+            if read is None:
+                chunks[name] = _in_memory(_table(raw[place : place + _ENTRY * number]))
+            else:
+                chunks[name] = ChunkSums(number, largest, partial(_read_table, read, place))
+            place += _ENTRY * number
         return Checksums(chunks, content["files"], content["bytes"], digest.decode(), function)
+
+
+def _table(raw: bytes) -> NDArray[np.uint32]:
+    return np.frombuffer(raw, "<u4").reshape(-1, 2)
+
+
+def _read_table(read: Callable[[int, int], bytes], place: int, first: int, last: int) -> NDArray[np.uint32]:
+    return _table(read(place + _ENTRY * first, _ENTRY * (last - first)))
 
 
 class Directory:
@@ -113,11 +144,17 @@ class Directory:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def open(self, key: str) -> int | None:
+        """A descriptor of an object, to be closed; None if it is missing."""
+        try:
+            return os.open(f"{self._root}/{key}", os.O_RDONLY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def read(self, key: str, start: int, size: int | None) -> bytes | None:
         """Bytes of an object from `start` on: fewer than `size` at its end; None if it is missing. Size None: all."""
-        try:
-            descriptor = os.open(self._root / key, os.O_RDONLY)
-        except (FileNotFoundError, NotADirectoryError):
+        descriptor = self.open(key)
+        if descriptor is None:
             return None
         try:
             return os.pread(descriptor, os.fstat(descriptor).st_size if size is None else size, start)
@@ -147,6 +184,12 @@ class Directory:
     """Append the last bytes of an object; with them it is whole."""
 
 
+def _state(descriptor: int) -> tuple[int, int, int]:
+    """What changes when another file takes the name of an open one, or when it is written."""
+    status = os.fstat(descriptor)
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def _objects(where: Location) -> Directory | RemoteObjects:
     return Directory(where) if isinstance(where, Path) else RemoteObjects(where)
 
@@ -172,10 +215,11 @@ class CheckedStore:
         self._keep_metadata = not isinstance(where, Path)  # reading them again takes long
         self._metadata: dict[str, bytes] = {}
         self.checksums: Checksums | None = None
+        self._checked_file = self._own_state()
         content = self.read(_OWN)
         if content is not None:
             try:
-                self.checksums = Checksums.parse(content)
+                self.checksums = Checksums.parse(content, self._read_own if self.on_disk else None)
             except (ValueError, KeyError, TypeError) as error:
                 raise MusedeepError(f"{self.name}: its list of checksums ({_OWN}) is damaged; {_AGAIN}") from error
 
@@ -187,28 +231,27 @@ class CheckedStore:
         ValueError
             There is no root, or it is no group of zarr format 3.
         """
-        root = self._as_zarr(METADATA)
+        root = self._metadata_of(METADATA)
         try:
-            return dict(zarr.open_group(root, mode="r", zarr_format=3).attrs)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            return parse_group(root)
+        except ValueError as error:
             raise ValueError(f"its {METADATA} is that of no group") from error
 
-    def array(self, path: str) -> Any:
-        """The zarr array at a path, for its shape, chunks and codecs; `column_reader` reads its values."""
+    def array(self, path: str) -> ArrayMetadata:
+        """The array at a path; `column_reader` reads its values."""
         try:
-            return zarr.open_array(self._as_zarr(f"{path}/{METADATA}"), path=path, mode="r", zarr_format=3)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+            return parse_array(path, self._metadata_of(f"{path}/{METADATA}"))
+        except ValueError as error:
             raise self.array_problem(path) from error
 
-    def _as_zarr(self, key: str) -> MemoryStore:
-        """A zarr store that has one object, with metadata, checked."""
+    def _metadata_of(self, key: str) -> bytes:
+        """An object with metadata, checked."""
         if key in self._metadata:
-            content = zlib.decompress(self._metadata[key])
-        else:
-            content = self._checked(key)
-            if self._keep_metadata:
-                self._metadata[key] = zlib.compress(content, 1)  # the offsets of slices become small
-        return MemoryStore({key: default_buffer_prototype().buffer.from_bytes(content)}, read_only=True)
+            return zlib.decompress(self._metadata[key])
+        content = self._checked(key)
+        if self._keep_metadata:
+            self._metadata[key] = zlib.compress(content, 1)  # the offsets of slices become small
+        return content
 
     def _checked(self, key: str) -> bytes:
         content = self.read(key)
@@ -235,10 +278,55 @@ class CheckedStore:
         try:
             return self._objects.read(key, start, size)
         except Exception as error:  # of every kind, from the clients of object storage
-            raise MusedeepError(
-                f"{self.name}: {key} cannot be read ({reason(error)}); check the path or URL, its rights, and the "
-                "connection"
-            ) from error
+            raise self.unreadable(key, reason(error)) from error
+
+    def _own_state(self) -> tuple[int, int, int] | None:
+        """The file of the checksums; None if there is none."""
+        descriptor = self.open(_OWN) if self.on_disk else None
+        if descriptor is None:
+            return None
+        try:
+            return _state(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read_own(self, start: int, size: int) -> bytes:
+        """Bytes of the checksums, from the file that was checked."""
+        descriptor = self.open(_OWN)
+        try:
+            if descriptor is not None and _state(descriptor) == self._checked_file:
+                return os.pread(descriptor, size, start)
+        except OSError as error:
+            raise self.unreadable(_OWN, reason(error)) from error
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+        raise MusedeepError(f"{self.name}: changed since it was opened; start again")
+
+    def open(self, key: str) -> int | None:
+        """A descriptor of an object of a store on disk, to be closed; None if it is missing.
+
+        Raises
+        ------
+        MusedeepError
+            It cannot be read.
+        """
+        assert isinstance(self._objects, Directory)
+        try:
+            return self._objects.open(key)
+        except OSError as error:
+            raise self.unreadable(key, reason(error)) from error
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the objects are files."""
+        return isinstance(self._objects, Directory)
+
+    def unreadable(self, key: str, why: str) -> MusedeepError:
+        """The error to raise for an object that cannot be read."""
+        return MusedeepError(
+            f"{self.name}: {key} cannot be read ({why}); check the path or URL, its rights, and the connection"
+        )
 
     def chunk_problem(self, array: str, number: int, what: str) -> MusedeepError:
         """The error to raise for a chunk."""
@@ -267,17 +355,20 @@ class RecordedStore:
     """
 
     def __init__(self, where: Location) -> None:
+        import zarr  # takes long to load, and only writing needs it
+        from zarr.storage import MemoryStore
+
         self._where, self._objects = where, _objects(where)
-        self._metadata: dict[str, Buffer] = {}
+        self._metadata: dict[str, Any] = {}
         self._chunks: dict[str, list[tuple[int, int]]] = {}
         self._ends: list[int] = []
         self.group = zarr.create_group(MemoryStore(self._metadata), zarr_format=3)
         # from now on it is known as a store, though not as a whole one
         self._write(self._objects.write, METADATA, self._metadata[METADATA].to_bytes())
 
-    def append_chunk(self, array: str, key: str, content: bytes) -> None:
-        """Append the next chunk of an array, which ends with its checksum, to an object."""
-        self._chunks.setdefault(array, []).append((int.from_bytes(content[-4:], "little"), len(content)))
+    def append_chunks(self, array: str, key: str, content: bytes, sizes: Sequence[int], sums: Sequence[int]) -> None:
+        """Append the next chunks of an array, each of which ends with its checksum, to an object."""
+        self._chunks.setdefault(array, []).extend(zip(sums, sizes, strict=True))
         self._write(self._objects.append, key, content)
 
     def end_chunks(self, key: str, content: bytes) -> None:
@@ -302,13 +393,14 @@ class RecordedStore:
         in_chunks = sum(int(values[:, 1].sum()) for values in chunks.values())
         content = {
             "bytes": in_chunks + sum(map(len, files.values())) + sum(self._ends),
-            "chunks": {name: _packed(values[:, 0]) for name, values in chunks.items()},
-            "sizes": {name: _packed(values[:, 1]) for name, values in chunks.items()},
+            "table": {name: [values.shape[0], int(values[:, 1].max())] for name, values in chunks.items()},
             "files": {key: checksum(files[key]) for key in sorted(files)},
             "checksum": KIND,
         }
         line = json.dumps(content).encode()
-        raw = np.frombuffer(line + b"\n" + hashlib.sha256(line).hexdigest().encode(), np.uint8)
+        table = b"".join(values.tobytes() for values in chunks.values())
+        digest = hashlib.sha256(line + table).hexdigest().encode()
+        raw = np.frombuffer(line + b"\n" + digest + b"\n" + table, np.uint8)
         array: Any = self.group.create_array(
             CHECKSUMS, shape=raw.shape, chunks=raw.shape, dtype=raw.dtype, fill_value=0, compressors=None,
             filters=None, config={"write_empty_chunks": True},
@@ -317,11 +409,3 @@ class RecordedStore:
         last = self._metadata.pop(_OWN)
         for key, value in (*self._metadata.items(), (_OWN, last)):
             self._write(self._objects.write, key, value.to_bytes())
-
-
-def _packed(values: NDArray[np.uint32]) -> str:
-    return base64.b64encode(values.tobytes()).decode()
-
-
-def _unpacked(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(base64.b64decode(text), "<u4")

@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle
 
 from musedeep.storage.stores.checked_store import RecordedStore, checksum, chunk_key
 
-_SHUFFLES = {
-    BloscShuffle.noshuffle: blosc.NOSHUFFLE,
-    BloscShuffle.shuffle: blosc.SHUFFLE,
-    BloscShuffle.bitshuffle: blosc.BITSHUFFLE,
-}
+_SHUFFLES = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
+_TOGETHER = 1 << 18
+"""Bytes of chunks that are written to a file at once, at least: opening it takes longer than encoding a chunk."""
+
 _NO_CHUNK = np.uint64(2**64 - 1)
 
 
@@ -40,9 +38,10 @@ class ColumnWriter:
         self.shape, self.dtype = tuple(array.chunks), array.dtype
         self.chunks_per_shard = array.shards[0] // array.chunks[0]
         codec = array.compressors[0]
-        assert isinstance(codec, BloscCodec)
-        self.codec = codec
+        self._codec = (codec.cname.value.encode(), codec.clevel, _SHUFFLES[codec.shuffle.value], codec.blocksize)
         self.sizes: list[int] = []
+        self.encoded: list[bytes] = []
+        self.encoded_bytes = 0
         self.shards = 0
         self.filled = 0
         self.pending = np.zeros(self.shape, self.dtype)
@@ -74,21 +73,30 @@ class ColumnWriter:
     def _write(self, chunk: NDArray[Any]) -> None:
         chunk = np.ascontiguousarray(chunk, self.dtype)
         # the size of items, which Blosc needs to shuffle, is that of the array
-        content = blosc.compress(
-            chunk, self.codec.cname.value.encode(), self.codec.clevel, _SHUFFLES[self.codec.shuffle],
-            self.codec.blocksize,
-        )  # fmt: skip
-        content += checksum(content).to_bytes(4, "little")
-        self.target.append_chunk(self.name, self._key(), content)
-        self.sizes.append(len(content))
+        content = blosc.compress(chunk, *self._codec)
+        self.encoded += content, checksum(content).to_bytes(4, "little")
+        self.encoded_bytes += len(content) + 4
+        self.sizes.append(len(content) + 4)
         if len(self.sizes) == self.chunks_per_shard:
             self._end_shard()
+        elif self.encoded_bytes >= _TOGETHER:
+            self._append()
+
+    def _append(self) -> None:
+        """Write the chunks that are encoded."""
+        contents, sums = self.encoded[::2], self.encoded[1::2]
+        self.target.append_chunks(
+            self.name, self._key(), b"".join(self.encoded), [len(content) + 4 for content in contents],
+            [int.from_bytes(one, "little") for one in sums],
+        )  # fmt: skip
+        self.encoded, self.encoded_bytes = [], 0
 
     def _key(self) -> str:
         return chunk_key(self.name, self.shards, len(self.shape))
 
     def _end_shard(self) -> None:
         """End the shard with the positions of its chunks, the index that the codec needs."""
+        self._append()
         places = np.full((self.chunks_per_shard, 2), _NO_CHUNK, "<u8")
         places[: len(self.sizes), 1] = self.sizes
         places[: len(self.sizes), 0] = np.cumsum([0, *self.sizes[:-1]])

@@ -24,7 +24,7 @@ CHUNK = 2000
 @pytest.fixture(scope="module", autouse=True)
 def several_shards():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_format, "CHUNKS_PER_SHARD", 3)
+        patch.setattr(store_format, "SHARD_ROWS", 3 * CHUNK)
         yield
 
 

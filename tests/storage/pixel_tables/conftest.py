@@ -9,6 +9,6 @@ from tests.makers.pixel_tables import SMALL, write_exposure
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_format, "CHUNKS_PER_SHARD", 3)
+    monkeypatch.setattr(store_format, "SHARD_ROWS", 12_000)
     write_exposure(tmp_path / "a.fits", **SMALL)
     return ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)

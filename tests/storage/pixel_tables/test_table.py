@@ -122,7 +122,8 @@ def test_read_words(tmp_path_factory, pieces, gap, room):
 def test_blocks_are_the_rows(tables, kind, monkeypatch):
     opened, _ = tables
     table = opened[kind]
-    monkeypatch.setattr(table, "rows_per_read", 300)
+    for one in (table, *getattr(table, "tables", ())):
+        monkeypatch.setattr(one, "rows_per_read", 300)
     ranges = np.array([[5, 900], [1000, 1010], [1010, 1700]], np.int64)
     buffers = {}
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import zlib
 
@@ -11,9 +12,12 @@ import pytest
 import zarr
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.pixel_tables import zarr as store_format
 from musedeep.storage.pixel_tables.export import export
 from musedeep.storage.pixel_tables.ingest import ingest
 from musedeep.storage.pixel_tables.open import open_pixel_table
+from musedeep.storage.pixel_tables.table import clean_ranges, row_count
+from musedeep.storage.stores import chunk_kernels
 from tests.makers.pixel_tables import SMALL, write_exposure
 from tests.makers.shards import chunk_place, flip_chunk
 
@@ -144,3 +148,59 @@ def test_chunk_of_another_store(store, tmp_path):
     shutil.copy(other / "data" / "c" / "1", store / "data" / "c" / "1")
     with pytest.raises(MusedeepError, match="chunk 3 of data is damaged"):
         read_all(store)
+
+
+@pytest.mark.parametrize("way", ["compiled", "in Python"])
+@pytest.mark.parametrize("codec", ["now", "of former stores"])
+def test_rows_are_those_of_the_file(tmp_path, monkeypatch, way, codec):
+    """Former stores had other codecs and larger chunks: their metadata say so, and they are read."""
+    if codec == "of former stores":
+        from zarr.codecs import BloscCodec
+
+        def former(name):
+            noisy = name in ("data", "stat", "weight")
+            cname, shuffle = ("lz4", "bitshuffle") if noisy else ("zstd", "shuffle")
+            return (BloscCodec(cname=cname, clevel=1, shuffle=shuffle, typesize=4),)
+
+        monkeypatch.setattr(store_format, "compressors", former)
+    if way == "in Python":
+        monkeypatch.setattr(chunk_kernels, "read_rows", chunk_kernels._read_rows_in_python)
+    write_exposure(tmp_path / "a.fits", **SMALL)
+    store = ingest([tmp_path / "a.fits"], tmp_path / "a.zarr", chunk_rows=4000)
+    group, table = zarr.open_group(store, mode="r"), open_pixel_table(store)
+    ranges = np.array([[5000, 9000], [10, 4010], [7000, 13000], [4000, 8000], [table.n_rows - 1, table.n_rows]])
+    for name, column in table.read(ranges, table.names).items():
+        np.testing.assert_array_equal(column, np.concatenate([group[name][a:b] for a, b in ranges]))
+
+
+@pytest.mark.parametrize("ranges", [[[0, 14000]], [[10, 900], [950, 5000], [5500, 7000], [7999, 8000], [8100, 14000]]])
+@pytest.mark.parametrize("rows", [1, 700, 4000, 100_000])
+def test_no_chunk_is_in_two_pieces(store, ranges, rows):
+    table = open_pixel_table(store)
+    table.rows_per_read = rows
+    ranges = np.array(ranges)
+    pieces = table.pieces(ranges)
+    chunks = [set(np.concatenate([np.arange(a, b) for a, b in piece]) // 4000) for piece in pieces]
+    assert sum(map(len, chunks)) == len(set().union(*chunks))
+    assert all(row_count(piece) <= rows + 4000 for piece in pieces)
+    np.testing.assert_array_equal(
+        clean_ranges(np.concatenate(pieces), table.n_rows), clean_ranges(ranges, table.n_rows)
+    )
+
+
+def test_each_chunk_is_read_once(store, monkeypatch):
+    """And no chunk without a wanted row."""
+    reads = []
+    pread = chunk_kernels.os.pread
+
+    def counted(descriptor, size, where):
+        if "checksums" not in os.readlink(f"/proc/self/fd/{descriptor}"):
+            reads.append(size)
+        return pread(descriptor, size, where)
+
+    table = open_pixel_table(store)
+    monkeypatch.setattr(chunk_kernels, "read_rows", chunk_kernels._read_rows_in_python)
+    monkeypatch.setattr(chunk_kernels.os, "pread", counted)
+    rows = table.read(np.array([[100, 200], [300, 400], [9000, 9100]]), ("data", "lambda"))
+    assert rows["data"].size == 300
+    assert len(reads) == 4  # two chunks of two columns
