@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
+from musedeep.light_fits import load_without
 from musedeep.progress import LOG
 
 PACKAGE = Path(__file__).resolve().parent
@@ -64,6 +65,8 @@ def load_numba() -> None:
     That takes 0.15 s of processor time and 15 MB, a quarter of the start of a small command. There is a BLAS, because
     scipy is required; numba loads it when a kernel uses it.
     """
+    if not Path(".numba_config.yaml").exists():  # all that numba needs YAML for
+        load_without("numba.core.config", "yaml")
     importlib.import_module("numba")
     importlib.import_module("musedeep.kernel_cache").install()
     linalg = vars(importlib.import_module("numba.np.linalg"))

@@ -93,6 +93,9 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
             print(f"{tag:<18} {len(paths)}")
         return OK
     from musedeep.allocation import keep_freed_memory
+    from musedeep.light_fits import load_fits
+
+    load_fits()
     from musedeep.cli.progress import shown
     from musedeep.recipes.run_ifus import RecipeCall
     from musedeep.storage.outputs import make_directory

@@ -1,13 +1,9 @@
 """What commands load until the first row: a budget of modules, because what is loaded takes most of a start."""
 
-import json
-import subprocess
-import sys
-
 import pytest
 
+from tests.makers.loaded_modules import AT_THE_END, beyond, loaded
 from tests.makers.pixel_tables import write_dithers
-from tests.makers.places import ROOT
 
 LATER = [
     "asyncio", "astropy.convolution", "astropy.coordinates", "astropy.modeling", "astropy.stats", "astropy.table",
@@ -41,14 +37,6 @@ from musedeep.cli.main import run
 sys.exit(run())
 """
 
-AT_THE_END = """
-import json, os, sys
-from musedeep.cli.main import run
-status = run()
-print("MODULES " + json.dumps(sorted(sys.modules)))
-sys.exit(status)
-"""
-
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
@@ -58,16 +46,6 @@ def directory(tmp_path_factory):
     (made / "selection.yaml").write_text("exposures: [PIXTABLE_REDUCED_*.fits]\noutput: out\n")
     (made / "combine.sof").write_text("".join(f"{path} PIXTABLE_REDUCED\n" for path in paths))
     return made
-
-
-def loaded(script, directory, *arguments):
-    """Names of the modules that a command has loaded when it reports them."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{script}", *arguments],
-        cwd=directory, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("MODULES ")]
-    return json.loads(line.removeprefix("MODULES "))
 
 
 @pytest.mark.parametrize(
@@ -82,8 +60,7 @@ def test_what_a_combination_loads_until_its_first_row(directory, command):
     names = loaded(AT_FIRST_ROW, directory, *command)
     assert "musedeep.graph.combine.tasks" in names and "numba" in names
     assert [name for name in LATER if name in names] == []
-    counts = {package: sum(name.split(".")[0] == package for name in names) for package in MODULES}
-    assert {package: n for package, n in counts.items() if n > MODULES[package]} == {}
+    assert beyond(names, MODULES) == {}
     assert len(names) <= ALL
 
 

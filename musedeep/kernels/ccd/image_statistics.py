@@ -1,5 +1,6 @@
 """Statistics of images: moments, slopes, and small windows all over an image."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,11 +32,16 @@ def statistics(values: NDArray[np.float32], good: NDArray[np.bool_] | None = Non
     good : bool (rows, columns), optional, pixels that count; default: all
     """
     mask = _EVERY if good is None else good
-    n, mean, stdev, low, high = _moments(values, mask)
-    if n == 0:
-        return Statistics(*[float("nan")] * 5)
-    return Statistics(median(values, good), mean, stdev, low, high)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(median, values, good) if values.size > LARGE else None
+        n, mean, stdev, low, high = _moments(values, mask)
+        if n == 0:
+            return Statistics(*[float("nan")] * 5)
+        return Statistics(found.result() if found else median(values, good), mean, stdev, low, high)
 
+
+LARGE: Final = 1 << 23
+"""Pixels of an image, more than those of a quadrant, whose median is found by another thread, beside the moments."""
 
 _EVERY: Final = np.ones((0, 0), bool)
 """Stands for: all pixels count."""
@@ -142,21 +148,33 @@ def noise_of_difference(first: NDArray[np.uint16], second: NDArray[np.uint16]) -
     ----------
     first, second : uint16 (rows, columns)
     """
-    ny, nx = (n // WINDOW for n in first.shape)
-    noise = np.empty((ny, nx))
-    for i in range(ny):
-        rows = slice(i * WINDOW, (i + 1) * WINDOW)
-        strip = first[rows, : nx * WINDOW].astype(np.int32) - second[rows, : nx * WINDOW]
-        parts = strip.reshape(WINDOW, nx, WINDOW)
-        total = parts.sum((0, 2), dtype=np.int64).astype(np.float64)
-        # in integers: exact, and no large number is subtracted from another
-        square = np.einsum("ijk,ijk->j", parts, parts, dtype=np.int64).astype(np.float64)
-        n = WINDOW**2
-        noise[i] = np.sqrt((square - total**2 / n) / (n - 1))
+    total, square = _differences(first, second)
+    n = WINDOW**2
+    noise = np.sqrt((square - total**2 / n) / (n - 1))
     noise /= np.sqrt(2.0)
     middle = float(np.median(noise))
     # of a normal distribution; windows with cosmic rays must not count
     return middle, 1.4826 * float(np.median(np.abs(noise - middle)))
+
+
+@nb.njit(nogil=True, cache=True)
+def _differences(first, second):  # type: ignore[no-untyped-def]
+    """Sums of the differences of two images in each window, and of their squares.
+
+    In integers: exact, and no large number is subtracted from another.
+    """
+    ny, nx = first.shape[0] // WINDOW, first.shape[1] // WINDOW
+    totals, squares = np.zeros((ny, nx)), np.zeros((ny, nx))
+    for i in range(ny):
+        for j in range(nx):
+            total, square = np.int64(0), np.int64(0)
+            for y in range(i * WINDOW, (i + 1) * WINDOW):
+                for x in range(j * WINDOW, (j + 1) * WINDOW):
+                    difference = np.int64(first[y, x]) - np.int64(second[y, x])
+                    total += difference
+                    square += difference * difference
+            totals[i, j], squares[i, j] = total, square
+    return totals, squares
 
 
 def counts_median(histogram: NDArray[np.int64]) -> float:
@@ -178,7 +196,7 @@ class RunningStatistics:
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Take in a piece, float32 (rows, columns)."""
-        _accumulate(values, self.LOW, self.STEP, self.histogram, self.sums)
+        _accumulate(values, self.LOW, 1.0 / self.STEP, self.histogram, self.sums)
 
     def result(self) -> tuple[float, ...]:
         """Median, mean, standard deviation, minimum, maximum."""
@@ -190,12 +208,15 @@ class RunningStatistics:
 
 
 @nb.njit(nogil=True, cache=True)
-def _accumulate(values, low, step, histogram, sums):  # type: ignore[no-untyped-def]
+def _accumulate(values, low, per_unit, histogram, sums):  # type: ignore[no-untyped-def]
+    total, square, least, most = sums[1], sums[2], sums[3], sums[4]
     for y in range(values.shape[0]):
         for x in range(values.shape[1]):
             value = np.float64(values[y, x])
-            sums[0] += 1.0
-            sums[1] += value
-            sums[2] += value * value
-            sums[3], sums[4] = min(sums[3], value), max(sums[4], value)
-            histogram[min(max(int((value - low) / step), 0), histogram.size - 1)] += 1
+            total += value
+            square += value * value
+            least, most = min(least, value), max(most, value)
+            # the bins per unit are a power of two: the product is exact
+            histogram[min(max(int((value - low) * per_unit), 0), histogram.size - 1)] += 1
+    sums[0] += values.size
+    sums[1], sums[2], sums[3], sums[4] = total, square, least, most

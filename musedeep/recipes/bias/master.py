@@ -1,5 +1,6 @@
 """muse_bias: raw biases to a master bias (manual 9.1)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DQ
 from musedeep.kernels.ccd.bad_pixels import bad_columns
 from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
+from musedeep.processors import available_processors
 from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card, figure_cards, statistics_cards
@@ -23,8 +25,9 @@ from musedeep.reduction.image.combine import (
     overscan_cards,
 )
 from musedeep.reduction.image.inputs import open_frames
+from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.image import MuseImage
-from musedeep.storage.raw.frames import RawFrame
+from musedeep.storage.raw.frames import Port, RawFrame
 
 
 def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
@@ -35,8 +38,10 @@ def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
     """
     frames = open_frames(call.frames["BIAS"], ifu, "BIAS", RECIPE.inputs[0].minimum, RECIPE.name)
     call.parameters.check_number(len(frames))
-    measured = measure_all(frames, call.parameters)
-    noise = read_out_noise(frames)
+    with ThreadPoolExecutor(1) as pool:  # frames are few: there is a processor that has none to measure
+        noise_found = pool.submit(read_out_noise, frames)
+        measured = measure_all(frames, call.parameters)
+        noise = noise_found.result()
     gains = [port.gain for port in frames[0].ports]
     if min(gains) <= 0:
         raise MusedeepError(f"{frames[0].path}: gain {min(gains)} (ESO DET OUTn GAIN) is not above 0; correct it")
@@ -45,8 +50,9 @@ def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
         known_bad=known_bad_pixels(call.frames.get("BADPIX_TABLE", ()), frames[0]),
     )
     combined = combine(measured, call.parameters, calibration, call.parameters)
+    md5 = RunningMd5()
+    md5.add(combined.data)
     counts = [(ron * gain, error * gain) for (ron, error), gain in zip(noise, gains, strict=True)]
-    cards = quality_cards(measured, combined, counts)
     n_bad = 0
     for port, (ron, _) in zip(frames[0].ports, counts, strict=True):
         at = port.trimmed_rows, port.trimmed_columns
@@ -55,14 +61,17 @@ def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
         )
         combined.dq[at][flags] |= DQ.BAD_COLUMN
         n_bad += n_low + n_high
-    cards += [
+    md5.add(combined.dq, combined.stat)
+    cards = [
+        *quality_cards(measured, combined, counts),
         ("ESO QC BIAS MASTER NBADPIX", n_bad, "Bad pixels found in the search for bad columns"),
         ("ESO QC BIAS MASTER NSATURATED", combined.n_saturated, "Number of saturated pixels in output data"),
         *overscan_cards(measured, call.parameters),
     ]
     name = product_name("MASTER_BIAS", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_BIAS", name, call.frames, call.parameters, cards)
-    return IfuProducts(images={"MASTER_BIAS": MuseImage(combined.data, combined.dq, combined.stat, header, "adu")})
+    image = MuseImage(combined.data, combined.dq, combined.stat, header, "adu", md5)
+    return IfuProducts(images={"MASTER_BIAS": image})
 
 
 def read_out_noise(frames: list[RawFrame]) -> list[tuple[float, float]]:
@@ -81,9 +90,16 @@ def read_out_noise(frames: list[RawFrame]) -> list[tuple[float, float]]:
 def quality_cards(measured: list[MeasuredFrame], combined: Combined, noise: list[tuple[float, float]]) -> list[Card]:
     """ESO QC BIAS of inputs and quadrants; `noise` in count."""
     cards = input_cards(measured, "BIAS")
-    for i, port in enumerate(measured[0].frame.ports):
-        n, quadrant = port.number, combined.data[port.trimmed_rows, port.trimmed_columns]
-        values, (slope_x, slope_y) = astuple(statistics(quadrant)), slopes(quadrant)
+    ports = measured[0].frame.ports
+
+    def figures(port: Port) -> tuple[tuple[float, ...], tuple[float, float]]:
+        quadrant = combined.data[port.trimmed_rows, port.trimmed_columns]
+        return astuple(statistics(quadrant)), slopes(quadrant)
+
+    with ThreadPoolExecutor(min(available_processors(), len(ports))) as pool:
+        of_ports = list(pool.map(figures, ports))
+    for i, (port, (values, (slope_x, slope_y))) in enumerate(zip(ports, of_ports, strict=True)):
+        n = port.number
         medians = np.array([m.medians[i] for m in measured])
         key, of_raw = f"ESO QC BIAS MASTER{n}", {"MEAN": "Average", "STDEV": "Standard deviation", "MEDIAN": "Median"}
         cards += [

@@ -18,10 +18,15 @@ from musedeep.reduction.image.calibrations import Calibrations
 from musedeep.reduction.image.combine import combine, input_cards, measure_all, overscan_cards
 from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.calibrations.trace_table import samples_hdu, trace_hdu
+from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.image import MuseImage
+from musedeep.threads import in_threads
 
 LOW_EFFICIENCY: Final = 0.2
 """Value of a dark pixel, of a flat of mean 1, below which its quantum efficiency is low (found on the reference)."""
+
+FLAGGED_ROWS: Final = 257
+"""Rows in which a thread looks for bad pixels at a time."""
 
 HALF_CENTRE: Final = 100
 """Rows on either side of the middle for the statistics of a slice (found on the reference)."""
@@ -51,6 +56,9 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     n_saturated = combined.n_saturated
     if n_saturated > combined.dq.size // 2:
         raise MusedeepError(f"{frames[0].path}: {n_saturated} pixels are saturated; give flats with shorter exposures")
+    md5 = RunningMd5()
+    if parameters.normalize:  # the values are those of the product
+        md5.add(combined.data)
     products = IfuProducts()
     shared = overscan_cards(measured, call.parameters)
     if parameters.trace:
@@ -58,10 +66,14 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
         y = np.arange(1.0, combined.data.shape[0] + 1)
         edges = np.array([s.at(y)[1:] for s in slices]) - 1.0
         cards += slice_cards(combined.data, edges, mean)
-        flat_pixels(
-            combined.data, np.ascontiguousarray(edges[:, 0]), np.ascontiguousarray(edges[:, 1]),
-            parameters.losigmabadpix, parameters.hisigmabadpix, LOW_EFFICIENCY, combined.dq,
-        )  # fmt: skip
+
+        def flag_pixels(k: int) -> None:
+            rows = slice(k * FLAGGED_ROWS, (k + 1) * FLAGGED_ROWS)
+            left, right = (np.ascontiguousarray(edges[:, side, rows]) for side in (0, 1))
+            limits = parameters.losigmabadpix, parameters.hisigmabadpix, LOW_EFFICIENCY
+            flat_pixels(combined.data[rows], left, right, *limits, combined.dq[rows])
+
+        in_threads(flag_pixels, -(-combined.data.shape[0] // FLAGGED_ROWS))
         fitted = [(s.coefficients, s.width, s.mean_squares) for s in slices]
         tables = {"TRACE_TABLE": trace_hdu(*map(np.array, zip(*fitted, strict=True)))}
         if parameters.samples:
@@ -75,10 +87,12 @@ def master_flat(call: RecipeCall[FlatParameters], ifu: int) -> IfuProducts:
     if not parameters.normalize:
         combined.data *= np.float32(mean)
         combined.stat *= np.float32(mean) ** 2
+        md5.add(combined.data)
+    md5.add(combined.dq, combined.stat)
     cards.append(("ESO QC FLAT MASTER NSATURATED", n_saturated, "Number of saturated pixels in output data"))
     name = product_name("MASTER_FLAT", ifu)
     header = product_header(RECIPE, frames[0], "MASTER_FLAT", name, call.frames, parameters, [*cards, *shared])
-    products.images["MASTER_FLAT"] = MuseImage(combined.data, combined.dq, combined.stat, header, "count")
+    products.images["MASTER_FLAT"] = MuseImage(combined.data, combined.dq, combined.stat, header, "count", md5)
     return products
 
 

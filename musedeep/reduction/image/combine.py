@@ -17,6 +17,7 @@ from musedeep.kernels.ccd import calibrate
 from musedeep.kernels.ccd.image_statistics import RunningStatistics, counts_median
 from musedeep.kernels.ccd.overscan import VerticalFit, fit_vertical, level
 from musedeep.kernels.ccd.stack import METHODS, stack_rows
+from musedeep.kernels.rows.illumination import count_flag
 from musedeep.processors import available_processors
 from musedeep.reduction.headers.cards import Card, statistics_cards
 from musedeep.reduction.image.inputs import exposure_time
@@ -104,14 +105,16 @@ class Combined:
     @property
     def n_saturated(self) -> int:
         """Number of saturated pixels."""
-        return int(np.count_nonzero(self.dq & int(DQ.SATURATED)))
+        return int(count_flag(self.dq, int(DQ.SATURATED)))
 
 
 def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
     """Overscan levels, saturated pixels and medians of a raw frame."""
     raw = frame.read()
-    n_saturated = calibrate.scan(raw, np.zeros(65536, np.int64))
-    levels, medians = [], []
+    spans = np.array([(p.rows.start, p.rows.stop, p.columns.start, p.columns.stop) for p in frame.ports], np.int64)
+    histograms = np.zeros((len(frame.ports), 2, 65536), np.int32)
+    n_saturated = calibrate.scan(raw, spans, histograms)
+    levels = []
     for port in frame.ports:
         if overscan.ovscignore >= port.overscan_columns.stop - port.overscan_columns.start:
             raise MusedeepError(f"ovscignore={overscan.ovscignore} leaves no overscan of port {port.number}; lower it")
@@ -123,9 +126,7 @@ def measure(frame: RawFrame, overscan: OverscanParameters) -> MeasuredFrame:
             first = port.vertical_overscan(overscan.ovscignore)[0].start + 1
             fit = fit_vertical(vertical, first, *overscan.overscan_fit[1:], overscan.ovscsigma)
         levels.append(PortLevel(mean, stdev, fit))
-        histogram = np.zeros(65536, np.int64)
-        calibrate.scan(raw[port.rows, port.columns], histogram)
-        medians.append(counts_median(histogram))
+    medians = [counts_median(histogram) for histogram in histograms.sum(1)]
     return MeasuredFrame(frame, tuple(levels), n_saturated, tuple(medians))
 
 
@@ -228,7 +229,7 @@ class _Work:
         self.measured, self.calibration, self.combination = measured, calibration, combination
         self.statistics: list[RunningStatistics] = []
         self.scale = True
-        self.lock = threading.Lock()
+        self.locks = [threading.Lock() for _ in measured]
         self.own = threading.local()
         ports = measured[0].frame.ports
         shape = max(p.trimmed_rows.stop for p in ports), max(p.trimmed_columns.stop for p in ports)
@@ -285,8 +286,8 @@ class _Work:
                 calibrate.divide_flat(data[k], dq[k], stat[k], *flat)
             if self.scale and self.times[k] != self.times[0]:
                 calibrate.scale(data[k], stat[k], self.times[0] / self.times[k])
-        for running, values in zip(self.statistics, data, strict=False):
-            with self.lock:
+        for running, lock, values in zip(self.statistics, self.locks, data, strict=False):
+            with lock:
                 running.add(values)
         if n == 1:
             return

@@ -1,5 +1,6 @@
 """MUSE images on disk (manual A.3.1): DATA, DQ and STAT of one IFU, alone or many IFUs in one file."""
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -13,15 +14,23 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import OtherIfu
+from musedeep.storage.fits.data_sums import RunningMd5, data_sum_of, fill_bytes, stored_pieces
 from musedeep.storage.fits.hdus import reading, whole_file
-from musedeep.storage.fits.header_cards import add, extension_cards, free_cards, keep_checksum_places
-from musedeep.storage.fits.headers import HeaderUnit, scan_file
+from musedeep.storage.fits.header_cards import (
+    add,
+    extension_cards,
+    free_cards,
+    keep_checksum_places,
+    signed_header,
+    utc_now,
+)
+from musedeep.storage.fits.headers import HeaderUnit, raw_cards, scan_file
 from musedeep.storage.fits.parts import header_bytes, padded
+from musedeep.storage.outputs import appearing_whole, check_space, refuse_existing, write_at
 from musedeep.storage.raw.file import extension_name
 from musedeep.workspace import Workspace
 
 _TYPES: Final = {"DATA": ("f4", -32), "DQ": ("i4", 32), "STAT": ("f4", -32)}
-_ROWS: Final = 256
 _KINDS: Final = {-32: "32-bit floats", 32: "32-bit signed integers"}
 OF_ONE_IFU: Final = re.compile(r"ESO (DET (CHIP|OUT\d+)|QC|DRS) ")
 _UNITS: Final = {"adu": "DATA is in analog-to-digital units", "count": "DATA is in electrons"}
@@ -38,6 +47,7 @@ class MuseImage:
     stat : float32 (rows, columns), variance
     header : primary header of the product
     unit : of the data, "adu" or "count"
+    md5 : sum of data, dq and stat, where it was begun before the header was there
     """
 
     data: NDArray[np.float32]
@@ -45,6 +55,13 @@ class MuseImage:
     stat: NDArray[np.float32]
     header: fits.Header
     unit: str
+    md5: RunningMd5 | None = None
+
+    @property
+    def planes(self) -> tuple[tuple[str, NDArray[Any]], ...]:
+        """Names and values of the extensions, in their order."""
+        kept = zip(_TYPES.items(), (self.data, self.dq, self.stat), strict=True)
+        return tuple((name, np.ascontiguousarray(values, kind)) for (name, (kind, _)), values in kept)
 
 
 class ImageFile:
@@ -175,21 +192,36 @@ def write_images(
         header of the image goes into its DATA extension
     """
     need = sum(3 * padded(image.data.nbytes) for _, image in images)
-    with whole_file(Path(path), need, overwrite) as stream:
-        stream.write(header_bytes(primary, False, 8, ()))
+    refuse_existing(Path(path), overwrite)
+    check_space(Path(path), need)
+    begun = images[0][1].md5 if len(images) == 1 else None
+    md5 = begun or RunningMd5()
+    if begun is None:
+        for _, image in images:
+            md5.add(*(values for _, values in image.planes))
+    units = [(0, header_bytes(primary, False, 8, ()), 0)]
+    position = len(units[0][1])
+    with appearing_whole(Path(path), need) as partial, partial.open("wb", buffering=0) as stream:
         for ifu, image in images:
             prefix = "" if ifu is None else extension_name(ifu) + "."
-            for name, values in (("DATA", image.data), ("DQ", image.dq), ("STAT", image.stat)):
+            for name, values in image.planes:
                 header = _extension_header(name, image.unit, prefix)
                 if name == "DATA" and ifu is not None:
                     header.extend(free_cards(image.header), unique=True, update=False)
-                stream.write(header_bytes(header, True, _TYPES[name][1], values.shape))
-                buffer = np.empty((_ROWS, values.shape[1]), np.dtype(_TYPES[name][0]).newbyteorder(">"))
-                for y in range(0, values.shape[0], _ROWS):
-                    n = min(_ROWS, values.shape[0] - y)
-                    buffer[:n] = values[y : y + n]
-                    stream.write(buffer[:n].data)
-                stream.write(b"\0" * (padded(values.nbytes) - values.nbytes))
+                raw = header_bytes(header, True, _TYPES[name][1], values.shape)
+                units.append((position, raw, data_sum_of(values)))
+                position += len(raw)
+                for piece in stored_pieces(values):
+                    write_at(stream.fileno(), position, piece.view(np.uint8).data)
+                    position += piece.nbytes
+                write_at(stream.fileno(), position, fill_bytes(values))
+                position += padded(values.nbytes) - values.nbytes
+        # the disk has its time while the MD5 sum is taken
+        os.fsync(stream.fileno())
+        now, digest = utc_now(), md5.hexdigest()
+        for place, raw, total in units:
+            write_at(stream.fileno(), place, signed_header(raw_cards(raw), total, now, "" if place else digest))
+        os.fsync(stream.fileno())
 
 
 def join_images(path: Path, parts: Sequence[Path], overwrite: bool = False) -> None:

@@ -1,13 +1,17 @@
-"""Units of columns, compared by what they mean: the same unit is written in many ways."""
+"""Units of columns, compared by what they mean: the same unit is written in many ways.
+
+astropy.units is loaded where a text has to be parsed: that takes a tenth of a second.
+"""
 
 import re
 import warnings
 from functools import lru_cache
-from typing import Final
-
-from astropy import units
+from typing import TYPE_CHECKING, Final
 
 from musedeep.instrument import FLUX_UNIT
+
+if TYPE_CHECKING:
+    from astropy import units
 
 _SQUARE = re.compile(r"\((.*)\) *(?:\*\*|\^) *\(?2\)?\Z")
 
@@ -18,6 +22,9 @@ _FLUX: Final = "aerg/s/dm**2/angstrom"
 """10**(-20)*erg/s/cm**2/Angstrom without a number in front of it, which neither pint nor CF's UDUNITS take in a name of
 a unit: 1 dm**2 is 100 cm**2, and 1 aerg 10**(-18) erg."""
 
+_DIFFERENT: Final = frozenset(("pix", "rad", "deg", "Angstrom", "count"))
+"""Names of units of which no two are the same."""
+
 
 @lru_cache
 def same_unit(one: str, other: str) -> bool:
@@ -25,6 +32,8 @@ def same_unit(one: str, other: str) -> bool:
     10**(-20)*erg/s/cm**2/Angstrom do, nm and Angstrom do not."""
     if one.replace(" ", "") == other.replace(" ", ""):
         return True
+    if {one, other} <= _DIFFERENT:
+        return False
     first, second = parsed_unit(one), parsed_unit(other)
     return first is not None and second is not None and bool(first == second)
 
@@ -32,6 +41,8 @@ def same_unit(one: str, other: str) -> bool:
 @lru_cache
 def conversion(text: str, unit: str) -> float | None:
     """What a number in the unit that a text means is to be multiplied by to be in `unit`; None if it cannot be."""
+    from astropy import units
+
     found = parsed_unit(text)
     try:
         return None if found is None else float(found.to(unit))
@@ -40,7 +51,7 @@ def conversion(text: str, unit: str) -> float | None:
 
 
 @lru_cache
-def parsed_unit(text: str) -> units.UnitBase | None:
+def parsed_unit(text: str) -> "units.UnitBase | None":
     """The unit that a text means; None if it means none (an empty one means that the unit is not known)."""
     text = text.strip()
     if not text:
@@ -48,6 +59,8 @@ def parsed_unit(text: str) -> units.UnitBase | None:
     if square := _SQUARE.match(text):
         root = parsed_unit(square[1])
         return None if root is None else root**2
+    from astropy import units
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,6 +77,8 @@ def fits_unit(text: str) -> str:
 
 def readable_unit(text: str) -> str:
     """The text where astropy parses it, else the same unit as `fits_unit` writes it."""
+    from astropy import units
+
     try:
         units.Unit(text)
     except (ValueError, TypeError):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musedeep.kernels.ccd.stack import METHODS, stack
+from musedeep.kernels.ccd.stack import METHODS, MOST_SORTED, TILE, stack
 
 
 def images(seed, n, flagged=0.2):
@@ -87,3 +87,20 @@ def test_a_cosmic_ray_goes_with_enough_images():
     out, _, stat = stack(data, np.zeros(data.shape, np.int32), np.ones_like(data), "sigclip")
     assert np.abs(out - 100.0).max() < 2.0
     assert (stat > 1 / 8).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
+def test_pixels_side_by_side_have_the_bits_of_pixels_one_by_one(method, n):
+    rng = np.random.default_rng(n)
+    shape = n, 2, TILE + 77
+    data = np.round(rng.normal(0.0, 30.0, shape), rng.integers(0, 6)).astype(np.float32)
+    data[rng.random(shape) < 0.05] = np.nan
+    stat = (rng.uniform(1.0, 5.0, shape) * 10.0 ** rng.integers(-9, 9, shape)).astype(np.float32)
+    dq = np.where(rng.random(shape) < 0.1, 32, 0).astype(np.int32)
+    # images that are flagged everywhere change nothing, but so many are combined pixel by pixel
+    more = [np.concatenate([part, np.full((MOST_SORTED, *shape[1:]), fill, part.dtype)])
+            for part, fill in ((data, 7.0), (dq, 2**30), (stat, 1.0))]  # fmt: skip
+    together, one_by_one = stack(data, dq, stat, method), stack(*more, method)
+    for found, expected in zip(together, one_by_one, strict=True):
+        assert found.tobytes() == expected.tobytes()

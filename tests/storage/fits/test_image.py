@@ -1,6 +1,8 @@
 """MUSE images: what is written comes back, from files of one IFU and of many."""
 
 import gzip
+import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from astropy.io import fits
 
 from musedeep.errors import MusedeepError
 from musedeep.storage.calibrations.ifu_files import OtherIfu
+from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.header_cards import checksum_cards
+from musedeep.storage.fits.headers import scan_file
 from musedeep.storage.fits.image import MuseImage, join_images, open_image, write_image, write_images
 from musedeep.workspace import Workspace
 
@@ -148,3 +152,16 @@ def test_packed_and_compressed_images_are_refused_with_the_remedy(tmp_path):
     path.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(MusedeepError, match=r"MASTER_BIAS\.fits: packed by gzip; unpack it with gunzip and give"):
         open_image(path, 1)
+
+
+def test_an_md5_sum_begun_before_the_header_is_that_of_the_file(tmp_path):
+    made = image(4)
+    write_image(tmp_path / "whole.fits", made)
+    begun = RunningMd5()
+    begun.add(made.data)
+    begun.add(made.dq, made.stat)
+    write_image(tmp_path / "begun.fits", replace(made, md5=begun))
+    written = [fits.getheader(tmp_path / name)["DATAMD5"] for name in ("whole.fits", "begun.fits")]
+    units = scan_file(tmp_path / "whole.fits")
+    raw = (tmp_path / "whole.fits").read_bytes()
+    assert written == [hashlib.md5(b"".join(raw[u.data_offset : u.end] for u in units)).hexdigest()] * 2
