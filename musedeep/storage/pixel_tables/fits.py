@@ -20,6 +20,7 @@ from musedeep.errors import MusedeepError
 from musedeep.kernels.rows.segments import not_finite, segment_boxes
 from musedeep.storage.fits.headers import HeaderUnit, SharedHeader, integer_of, parse_facts, scan_file, text_of
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.requests import Columns, Records
 from musedeep.storage.pixel_tables.stored_column import StoredColumn, stored_column
 from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
@@ -306,6 +307,11 @@ class ImageFormatTable(FitsPixelTable):
         finally:
             os.close(descriptor)
 
+    @property
+    def layout(self) -> Columns:
+        """See `requests.layout_of`."""
+        return Columns(self.n_rows, self.rows_per_read, GAP, SCRATCH)
+
 
 def _check_image(path: Path, unit: HeaderUnit, name: str) -> None:
     whole = COLUMN_TYPES[name].kind == "i"
@@ -355,6 +361,11 @@ class TableFormatTable(FitsPixelTable):
                 place += n
         finally:
             os.close(descriptor)
+
+    @property
+    def layout(self) -> Records:
+        """See `requests.layout_of`."""
+        return Records(self.n_rows, self.rows_per_read, self.record.itemsize)
 
 
 def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:

@@ -12,6 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.storage.fits.headers import integer_of, merge_headers, number_or_none, text_of, value_of
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.requests import Joined, layout_of
 from musedeep.storage.pixel_tables.table import (
     _PIXTABLE,
     PixelTable,
@@ -200,6 +201,12 @@ class JoinedPixelTable(RowReader):
                         if name in part:
                             part[name][:] = part[name].astype(np.float64) * factor**power
             place += n
+
+    @property
+    def layout(self) -> Joined | None:
+        """See `requests.layout_of`."""
+        parts = [layout_of(table) for table in self.tables]
+        return None if None in parts else Joined(tuple(part for part in parts if part is not None))
 
     def close(self) -> None:
         """See `PixelTable.close`."""

@@ -34,6 +34,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
+from musedeep.storage.pixel_tables.requests import Chunks
 from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
     SEGMENT,
@@ -319,6 +320,13 @@ class ZarrPixelTable(StoreOfRows):
         else:
             # a request takes long, however small: many at a time
             list(_requests().map(read, calls))
+
+    @property
+    def layout(self) -> Chunks:
+        """See `requests.layout_of`."""
+        sizes = {name: column.chunk_bytes for name, column in self._columns.items()}
+        per_file = self._columns["lambda"].chunks_per_shard
+        return Chunks(self.n_rows, self.rows_per_read, self.chunk_rows, CHUNKS_AT_ONCE, per_file, sizes)
 
     def order(self, start: int, stop: int) -> NDArray[Any]:
         """The `order` column of rows [start, stop)."""

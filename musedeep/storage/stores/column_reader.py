@@ -31,6 +31,8 @@ class ColumnReader:
     shape : tuple of int
     dtype : numpy.dtype
     chunk_rows : int
+    chunks_per_shard : int
+    chunk_bytes : uint32 (chunks,), bytes of each chunk in the store
 
     Raises
     ------
@@ -45,14 +47,14 @@ class ColumnReader:
         self.chunk_rows = int(array.chunks[0])
         if array.shards is None or [type(codec) for codec in array.compressors] != [BloscCodec, Crc32cCodec]:
             raise store.array_problem(self._name)
-        self._per_shard = int(array.shards[0]) // self.chunk_rows
+        self.chunks_per_shard = int(array.shards[0]) // self.chunk_rows
         chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
         number = -(-self.shape[0] // self.chunk_rows)
         if chunks.sizes.size != number:
             raise store.array_problem(self._name)
-        self._sums, self._sizes = chunks.sums, chunks.sizes
+        self._sums, self.chunk_bytes = chunks.sums, chunks.sizes
         begins = np.cumsum(chunks.sizes, dtype=np.int64) - chunks.sizes
-        self._offsets = begins - begins[np.arange(number) // self._per_shard * self._per_shard]
+        self._offsets = begins - begins[np.arange(number) // self.chunks_per_shard * self.chunks_per_shard]
 
     def values(self, first: int, last: int) -> NDArray[Any]:
         """Values of the chunks [first, last), cut at the end of the array.
@@ -112,17 +114,17 @@ class ColumnReader:
         """Chunks from the store itself; successive ones of a shard with one read."""
         found = []
         while first < last:
-            shard = first // self._per_shard
-            end = min((shard + 1) * self._per_shard, last)
+            shard = first // self.chunks_per_shard
+            end = min((shard + 1) * self.chunks_per_shard, last)
             begin = int(self._offsets[first])
-            size = int(self._offsets[end - 1]) + int(self._sizes[end - 1]) - begin
+            size = int(self._offsets[end - 1]) + int(self.chunk_bytes[end - 1]) - begin
             raw = self._store.read(chunk_key(self._name, shard, len(self.shape)), begin, size)
             if raw is None:
                 raise self._problem(first, "is missing")
             view = np.frombuffer(raw, np.uint8)
             for number in range(first, end):
                 start = int(self._offsets[number]) - begin
-                chunk = view[start : start + int(self._sizes[number])]
+                chunk = view[start : start + int(self.chunk_bytes[number])]
                 content, given, expected = chunk[:-4], chunk[-4:], self._sums[number]
                 if checksum(content) != expected or given.tobytes() != expected.tobytes():
                     raise self._problem(number, "is damaged (its checksum is wrong)")
