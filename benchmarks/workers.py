@@ -1,6 +1,6 @@
 """Combinations of full-range exposures on many workers, planned without data: time, memory, file system, scaling.
 
-    python -m benchmarks.workers [--exposures 125,275] [--workers 16,32,64,128,256] [--worker-memory 4GiB]
+    python -m benchmarks.workers [--exposures 125,275] [--workers 16,32,64,128,256] [--threads 1] [--worker-memory 4GiB]
         [--files FITS,stores] [--storage 20GB/s] [--storage-requests 200000]
 
 Nothing is read and no data are made: the exposures are those of benchmarks/run.py with all 24 IFUs and 4750 to 9350
@@ -10,9 +10,9 @@ of a real run, its rates, and the simulation. Stores hold their rows as `musedee
 those of the stores of benchmarks/run.py.
 
 Columns: memory of the worker with most [GiB]; time of the whole run; efficiency against the fewest workers; rows
-processed and read for each row of the cube; what the file system delivers, serves (reads and writes of pixel tables and
-cube, and files opened for them) and takes while boxes are computed; and where the time of the workers goes
-(`musedeep.graph.forecast.scaling.Shares`).
+processed and read for each row of the cube, and bytes read over those of all rows once; what the file system delivers,
+serves (reads and writes of pixel tables and cube, and files opened for them) and takes while boxes are computed; and
+where the time of the workers goes (`musedeep.graph.forecast.scaling.Shares`).
 """
 
 import argparse
@@ -29,7 +29,7 @@ from musedeep.cli.resources import parse_amount
 from musedeep.cli.text import duration
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.forecast.forecast import Forecast, Survey, forecast
-from musedeep.graph.forecast.rates import read_rates
+from musedeep.graph.forecast.rates import Rates, read_rates
 from musedeep.graph.forecast.requests import SampledExposure, sampled
 from musedeep.graph.forecast.scaling import efficiencies
 from musedeep.graph.workers.records import BOXES
@@ -57,11 +57,14 @@ BEND = 0.25 * (37.5 / 38) ** 2
 ENOUGH = 0.5
 """Efficiency below which more workers are of no use."""
 
-RATES = {kind: Path(__file__).with_name(f"rates-{kind.lower()}.json") for kind in ("FITS", "stores")}
-"""Measured by `musedeep rates` on the sets of benchmarks/run.py, see RESULTS.md."""
+RATES = Path(__file__).with_name("rates-stores.json")
+"""Of stores, by `musedeep rates`, see RESULTS.md; those of FITS files are what musedeep brings along."""
 
-STORED = {"xpos": 1.0, "ypos": 1.0, "lambda": 1.0, "data": 3.0, "stat": 3.0, "dq": 0.1}
-"""Bytes of a row in a store."""
+STORED = {"xpos": 1.21, "ypos": 1.48, "lambda": 0.68, "data": 3.69, "stat": 2.78, "dq": 0.01}
+"""Bytes of a row in a store, of the 8 exposures of benchmarks/run.py."""
+
+DECODED = 2.1
+"""Rows that were decoded for each row read in the runs of RATES: time of reading is theirs."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +223,20 @@ def survey(exposures: int, files: str, ifus: int = N_IFUS, lines: int = LINES) -
     )  # fmt: skip
 
 
+def plan(known: Survey, workers: int, memory: int, rates: Rates, threads: int = 1) -> Forecast:
+    """The forecast for so many workers of so many bytes; reading stores takes time for each row that is decoded."""
+    found = forecast(known, workers, threads, workers * memory, rates)
+    if isinstance(known.sample[0].layout, Columns):
+        return found
+    assert found.traffic is not None
+    decoded = found.traffic.bytes_in / sum(STORED.values()) / found.plan.rows_read
+    rates = replace(rates, read_row=rates.read_row * decoded / DECODED)
+    return forecast(known, workers, threads, workers * memory, rates)
+
+
 NAMES = (
-    "exposures", "files", "workers", "memory", "time", "efficiency", "boxes", "processed", "read", "GB/s", "requests/s",
-    "MB/s out", "rows", "margins", "storage", "idle", "start", "indexing", "completion",
+    "exposures", "files", "workers", "memory", "time", "efficiency", "boxes", "processed", "read", "bytes", "GB/s",
+    "requests/s", "MB/s out", "rows", "margins", "storage", "idle", "start", "indexing", "completion",
 )  # fmt: skip
 
 
@@ -235,9 +249,10 @@ def line(one: Forecast, files: str, efficiency: float) -> list[str]:
         f"{one.exposures}", files, f"{one.workers}", f"{one.simulation.worker_peak_memory / 2**30:.1f}",
         duration(one.simulation.seconds), f"{efficiency:.2f}", f"{len(one.plan.tasks)}",
         f"{one.plan.rows_processed / one.plan.rows:.2f}", f"{one.plan.rows_read / one.plan.rows:.2f}",
+        f"{asked.bytes_in / (one.plan.rows * (24.0 if files == 'FITS' else sum(STORED.values()))):.2f}",
         f"{asked.bytes_in / seconds / 1e9:.1f}", f"{asked.requests / seconds:,.0f}",
         f"{asked.bytes_out / seconds / 1e6:.0f}",
-        *(f"{100 * spent[name]:.0f} %" for name in NAMES[12:]),
+        *(f"{100 * spent[name]:.0f} %" for name in NAMES[13:]),
     ]  # fmt: skip
 
 
@@ -253,9 +268,9 @@ def ends(made: Sequence[Forecast], found: Sequence[float]) -> str:
     """Where strong scaling ends, and what bounds it."""
     below = next((k for k, efficiency in enumerate(found) if efficiency < ENOUGH), None)
     if below is None:
-        return f"above {ENOUGH:.0%} up to {made[-1].workers} workers"
+        return f"above {100 * ENOUGH:.0f} % up to {made[-1].workers} workers"
     one, before = made[below], made[below - 1]
-    return f"below {ENOUGH:.0%} between {before.workers} and {one.workers} workers: {one.shares.bound}"
+    return f"below {100 * ENOUGH:.0f} % between {before.workers} and {one.workers} workers: {one.shares.bound}"
 
 
 def main() -> None:
@@ -263,24 +278,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--exposures", default="125,275")
     parser.add_argument("--workers", default="16,32,64,128,256")
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
     parser.add_argument("--worker-memory", default="4GiB")
     parser.add_argument("--files", default="FITS,stores")
     parser.add_argument("--storage", help="what the storage delivers to all workers together, as in 20GB/s")
     parser.add_argument("--storage-requests", type=float, help="requests that it serves in a second")
-    parser.add_argument("--rates", type=Path, help="rates of FITS pixel tables; default: those beside this script")
-    parser.add_argument("--rates-stores", type=Path, help="rates of stores")
+    parser.add_argument("--rates", type=Path, help="rates of another machine (musedeep rates)")
     options = parser.parse_args()
     memory = parse_amount("--worker-memory", options.worker_memory)
     lines, notes = [], []
     for exposures in map(int, options.exposures.split(",")):
         for files in options.files.split(","):
-            rates = read_rates((options.rates if files == "FITS" else options.rates_stores) or RATES[files])
+            rates = Rates() if files == "FITS" else read_rates(RATES)
+            if options.rates:
+                rates = read_rates(options.rates)
             if options.storage:
-                rates = replace(rates, storage_bytes_per_second=float(parse_amount("--storage", options.storage[:-2])))
+                rates = replace(
+                    rates, storage_bytes_per_second=float(parse_amount("--storage", options.storage.removesuffix("/s")))
+                )
             if options.storage_requests:
                 rates = replace(rates, storage_requests_per_second=options.storage_requests)
             known = survey(exposures, files)
-            made = [forecast(known, n, 1, n * memory, rates) for n in map(int, options.workers.split(","))]
+            made = [plan(known, n, memory, rates, options.threads) for n in map(int, options.workers.split(","))]
             found = efficiencies([one.workers for one in made], [one.simulation.seconds for one in made])
             lines += [line(one, files, efficiency) for one, efficiency in zip(made, found, strict=True)]
             notes.append(f"{exposures} exposures from {files}: {ends(made, found)}")

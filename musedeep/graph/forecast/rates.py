@@ -51,27 +51,27 @@ class Rates:
     conditions : under which this was measured
     """
 
-    start: float = 1.6
-    cluster: float = 1.5
-    end: float = 0.45
+    start: float = 0.96
+    cluster: float = 2.5
+    end: float = 0.01
     dispatch: float = 0.003
-    indexing: float = 0.4
-    exposure: float = 0.004
-    first_scan: float = 0.39
-    first_box: float = 0.2
+    indexing: float = 0.01
+    exposure: float = 0.003
+    first_scan: float = 0.05
+    first_box: float = 0.4
     scan: float = 0.005
-    scan_row: float = 1.2e-8
-    scan_segment: float = 1.5e-7
-    locate: float = 0.0012
-    locate_segment: float = 5e-7
-    read_exposure: float = 3e-4
-    read_row: float = 8e-9
-    box: float = 0.01
-    place_row: float = 2e-9
-    box_row: float = 7.5e-8
-    box_voxel: float = 6e-8
+    scan_row: float = 8.4e-9
+    scan_segment: float = 1.3e-7
+    locate: float = 0.0023
+    locate_segment: float = 4e-7
+    read_exposure: float = 4.3e-4
+    read_row: float = 6.3e-9
+    box: float = 0.012
+    place_row: float = 1.5e-9
+    box_row: float = 6.4e-8
+    box_voxel: float = 6.9e-8
     completion: float = 0.13
-    completion_voxel: float = 2.5e-8
+    completion_voxel: float = 1.6e-8
     combined_row: float = 2e-7
     storage_bytes_per_second: float | None = None
     storage_requests_per_second: float | None = None
