@@ -113,7 +113,7 @@ def read_rates(path: Path) -> Rates:
             )
         if not _number(value) or value < 0:
             raise MusedeepError(f"{path}: {name}: {value!r} is not right; it has to be a number of seconds, 0 or more")
-    storage = {name: data.get(name) for name in STORAGE}
+    storage: dict[str, Any] = {name: data.get(name) for name in STORAGE}
     for name, value in storage.items():
         if value is not None and (not _number(value) or value <= 0):
             raise MusedeepError(f"{path}: {name}: {value!r} is not right; give a positive number or null")
