@@ -1,10 +1,10 @@
 """Where a run takes place: the options for processes, memory, scheduler and cluster."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from musedeep.amounts import bytes_of
 from musedeep.cli.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
 CLUSTERS = ("slurm",)
 """Kinds of clusters on which workers can be started."""
-
-
-_PLAIN: Final = re.compile("([0-9]+)([MG])iB")
-"""Amounts of memory as they mostly are."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +60,7 @@ class Resources:
 
 def parse_amount(option: str, text: str, of: str = "") -> int:
     """The bytes that an option gives, for example 4GiB."""
-    if plain := _PLAIN.fullmatch(text):
-        n = int(plain[1]) << (20 if plain[2] == "M" else 30)
-    else:
-        from dask.utils import parse_bytes  # 0.1 s
-
-        try:
-            n = int(parse_bytes(text))
-        except ValueError:
-            n = 0
+    n = bytes_of(text)
     if n <= 0:
         raise UsageProblem(f"{option} {text}: not an amount{of}; give it as in 4GiB")
     return n

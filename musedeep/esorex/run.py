@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from musedeep import __version__
+from musedeep.amounts import bytes_of
 from musedeep.declaration import GIB, Recipe, Scope, Value
 from musedeep.errors import MusedeepError
 from musedeep.esorex.errors import REFUSED, EsorexProblem
@@ -211,13 +212,8 @@ def memory_limit() -> int:
     word = os.environ.get(MEMORY, "").strip()
     if not word:
         return 4 * GIB
-    from dask.utils import parse_bytes
-
-    try:
-        number = int(parse_bytes(word))
-    except ValueError:
-        number = 0
-    if number <= 0:
+    number = bytes_of(word)
+    if not number:
         raise EsorexProblem(REFUSED, f"{MEMORY}={word} is not an amount of memory; give it as in 8GiB")
     return number
 

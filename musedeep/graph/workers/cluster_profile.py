@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from musedeep.amounts import bytes_of
 from musedeep.errors import MusedeepError
 from musedeep.storage.models import validated
 from musedeep.storage.yaml_file import read_mapping
@@ -31,12 +32,7 @@ def _walltime(value: Any) -> Any:
 
 
 def _memory(value: Any) -> Any:
-    from dask.utils import parse_bytes
-
-    try:
-        n = int(parse_bytes(value)) if isinstance(value, str) else 0
-    except ValueError:
-        n = 0
+    n = bytes_of(value) if isinstance(value, str) else 0
     if n < LEAST_MEMORY:
         raise ValueError(f"an amount of memory of at least {LEAST_MEMORY >> 20} MiB, as in 16GiB")
     return n
