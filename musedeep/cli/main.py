@@ -173,17 +173,9 @@ def plan(
     from musedeep.cli.plan import PlanChoice, plan_command
 
     choice = PlanChoice(
-        workers,
-        threads_per_worker,
-        memory,
-        worker_memory,
-        exposures,
-        lambdamin,
-        lambdamax,
-        rates,
-        storage,
+        workers, threads_per_worker, memory, worker_memory, exposures, lambdamin, lambdamax, rates, storage,
         storage_requests,
-    )
+    )  # fmt: skip
     return plan_command(selection, choice, json)
 
 
