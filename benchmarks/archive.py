@@ -4,7 +4,7 @@
 
 Rates are those of RESULTS.md, each with the table it comes from; the combination is the plan of benchmarks/workers.py
 for a cube of so many exposures, from stores. A node has 64 cores, each as fast as one of the benchmarks. Nothing is
-added for cores that wait for others, for transfers from the archive, or for exposures that are reduced twice.
+added for muse_exp_align, cores that wait for others, transfers from the archive, or exposures that are reduced twice.
 """
 
 import argparse
