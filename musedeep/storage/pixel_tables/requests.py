@@ -46,7 +46,7 @@ class Layout(Protocol):
 
 
 def layout_of(table: object) -> Layout | None:
-    """How the rows of a pixel table lie in its files; None where that is not known (stores of corrections)."""
+    """How the rows of a pixel table lie in its files; None where that is not known (stores of corrections, URLs)."""
     found: Layout | None = getattr(table, "layout", None)
     return found
 

@@ -322,8 +322,10 @@ class ZarrPixelTable(StoreOfRows):
             list(_requests().map(read, calls))
 
     @property
-    def layout(self) -> Chunks:
-        """See `requests.layout_of`."""
+    def layout(self) -> Chunks | None:
+        """See `requests.layout_of`; None in object storage, whose requests are others."""
+        if not isinstance(self.path, Path):
+            return None
         sizes = {name: column.chunk_bytes for name, column in self._columns.items()}
         per_file = self._columns["lambda"].chunks_per_shard
         return Chunks(self.n_rows, self.rows_per_read, self.chunk_rows, CHUNKS_AT_ONCE, per_file, sizes)
