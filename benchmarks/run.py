@@ -38,6 +38,11 @@ class Set:
     planes: int
     mosaic: bool = False
 
+    @property
+    def rows(self) -> int:
+        """Rows of all exposures together."""
+        return self.exposures * (self.ifus[1] - self.ifus[0] + 1) * 48 * 76 * self.planes
+
 
 SETS = {
     "2": Set("2", 2, (1, 24), 8),
@@ -54,26 +59,34 @@ SETS = {
 }
 
 
+def exposure_paths(directory: Path, which: Set) -> list[Path]:
+    """The pixel tables of a set, whether they are there or not."""
+    return [directory / f"PIXTABLE_REDUCED_{k + 1:04d}.fits" for k in range(which.exposures)]
+
+
+def write(path: Path, which: Set, k: int) -> None:
+    """Write an exposure of a set, unless it is there."""
+    if path.exists():
+        return
+    offset = np.array([(k % 3 - 1) * 0.5, (k % 4 - 1.5) * 0.4])
+    if which.mosaic:
+        # nine fields of 27 exposures and a deeper one of 32 in their centre, as in the UDF
+        field = k % 9 if k < 243 else 4
+        offset += np.array([field % 3 - 1, field // 3 - 1]) * 55.0
+    write_exposure(
+        path, ifus=tuple(range(which.ifus[0], which.ifus[1] + 1)),
+        wavelength=(7000.0, 7000.0 + 1.25 * which.planes),
+        ra=CENTRE[0] + offset[0] / DEGREE, dec=CENTRE[1] + offset[1] / DEGREE, posang=90.0 * k % 360, seed=k,
+        date_obs=f"2014-{9 + k // 672:02d}-{1 + k // 24 % 28:02d}T{k % 24:02d}:00:00.000", cosmics=1e-4,
+    )  # fmt: skip
+
+
 def make(directory: Path, which: Set) -> list[Path]:
     """Write the exposures that are not there yet."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for k in range(which.exposures):
-        path = directory / f"PIXTABLE_REDUCED_{k + 1:04d}.fits"
-        paths.append(path)
-        if path.exists():
-            continue
-        offset = np.array([(k % 3 - 1) * 0.5, (k % 4 - 1.5) * 0.4])
-        if which.mosaic:
-            # nine fields of 27 exposures and a deeper one of 32 in their centre, as in the UDF
-            field = k % 9 if k < 243 else 4
-            offset += np.array([field % 3 - 1, field // 3 - 1]) * 55.0
-        write_exposure(
-            path, ifus=tuple(range(which.ifus[0], which.ifus[1] + 1)),
-            wavelength=(7000.0, 7000.0 + 1.25 * which.planes),
-            ra=CENTRE[0] + offset[0] / DEGREE, dec=CENTRE[1] + offset[1] / DEGREE, posang=90.0 * k % 360, seed=k,
-            date_obs=f"2014-{9 + k // 672:02d}-{1 + k // 24 % 28:02d}T{k % 24:02d}:00:00.000", cosmics=1e-4,
-        )  # fmt: skip
+    paths = exposure_paths(directory, which)
+    for k, path in enumerate(paths):
+        write(path, which, k)
     return paths
 
 
@@ -135,7 +148,6 @@ def main() -> None:
         paths = make(options.directory / name, which)
         sof = options.directory / name / "combine.sof"
         sof.write_text("".join(f"{path.resolve()} PIXTABLE_REDUCED\n" for path in paths))
-        rows = which.exposures * (which.ifus[1] - which.ifus[0] + 1) * 48 * 76 * which.planes
         theirs: list[tuple[float, float]] = []
         ours: list[tuple[float, float]] = []
         scratch = options.directory / f"{name}-out"
@@ -154,8 +166,8 @@ def main() -> None:
         reference = statistics.median(s for s, _ in theirs) if theirs else float("nan")
         reference_peak = max((m for _, m in theirs), default=float("nan"))
         print(
-            f"| {name} | {rows / 1e6:.1f} M | {reference:.1f} | {reference_peak:.0f} | {seconds:.2f} | {peak:.0f} | "
-            f"{rows / seconds / 1e6:.1f} | {reference / seconds:.1f} |",
+            f"| {name} | {which.rows / 1e6:.1f} M | {reference:.1f} | {reference_peak:.0f} | {seconds:.2f} | "
+            f"{peak:.0f} | {which.rows / seconds / 1e6:.1f} | {reference / seconds:.1f} |",
             flush=True,
         )
         shutil.rmtree(scratch)

@@ -21,7 +21,7 @@ from musedeep.errors import MusedeepError
 from musedeep.graph.workers.records import Work, measured
 from musedeep.reduction.cube.box import COLUMNS, Blocks, Box, Reader, combine_box, outer_columns
 from musedeep.reduction.cube.grid import Limits
-from musedeep.reduction.cube.job import CUBE, MAP, REJECTED, Exposure, Job
+from musedeep.reduction.cube.job import CUBE, MAP, REJECTED, Exposure, Job, geometry
 from musedeep.reduction.cube.scan import (
     VOXEL_SEGMENT,
     Nothing,
@@ -33,7 +33,7 @@ from musedeep.reduction.cube.scan import (
 from musedeep.storage.cubes.cube_fits import CubeFile
 from musedeep.storage.cubes.exposure_map import ExposureMapFile
 from musedeep.storage.pixel_tables.open import table_format
-from musedeep.storage.pixel_tables.open_tables import OPEN_TABLES, OpenTables
+from musedeep.storage.pixel_tables.open_tables import OpenTables
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES, SEGMENT, PixelTable, Rows, read_blocks, row_count
 from musedeep.storage.stores import scratch
 from musedeep.workspace import Workspace
@@ -50,7 +50,7 @@ def forget() -> None:
 
 def keep_open(exposures: Sequence[Exposure], tables: Sequence[PixelTable]) -> None:
     """Have tables that are open in this process, in which tasks will run."""
-    for exposure, table in zip(exposures[:OPEN_TABLES], tables, strict=False):
+    for exposure, table in zip(exposures, tables, strict=True):
         _tables.keep(exposure.paths, table)
 
 
@@ -116,10 +116,10 @@ def scan(
 def locate(work: str, number: int, job_path: str, fingerprint: str) -> tuple[NDArray[np.float32], Work]:
     """Find the voxel ranges of an exposure's segments, keep them, and return their density of rows."""
     job = load_job(job_path, fingerprint)
-    geometry = job.geometries()[number]
+    place = geometry(job.exposures[number], job.reference)
     index = np.fromfile(_index_path(work, number), SEGMENT)
     inside = (index["lambda_max"] >= job.how.lambda_low) & (index["lambda_min"] <= job.how.lambda_high)
-    found = locate_segments(index[inside], job.grid, geometry.declination, geometry.shift, columns=job.columns)
+    found = locate_segments(index[inside], job.grid, place.declination, place.shift, columns=job.columns)
     _save(_segments_path(work, number), found.tofile)
     density = row_density(found, job.grid)
     return density, Work(0, index.nbytes, found.nbytes, {"segments": index.size, "planes": job.grid.shape[0]})

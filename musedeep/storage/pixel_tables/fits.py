@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError
 from musedeep.kernels.rows.segments import not_finite, segment_boxes
-from musedeep.storage.fits.headers import HeaderUnit, SharedHeader, integer_of, parse_facts, scan_file, text_of
+from musedeep.storage.fits.headers import (
+    HeaderUnit,
+    SharedHeader,
+    integer_of,
+    parse_facts,
+    primary_cards,
+    scan_file,
+    text_of,
+)
 from musedeep.storage.fits.units import same_unit
 from musedeep.storage.pixel_tables.requests import Columns, Records
 from musedeep.storage.pixel_tables.stored_column import StoredColumn, stored_column
@@ -180,6 +188,7 @@ class FitsPixelTable(RowReader):
 
     format = "FITS"
     rows_per_read = ROWS_PER_READ
+    light = True
 
     def __init__(self, path: Path, units: list[HeaderUnit], names: Sequence[str], n_rows: int) -> None:
         self.path = path
@@ -187,8 +196,16 @@ class FitsPixelTable(RowReader):
         self.names = tuple(names)
         self.units: dict[str, str] = {}
         self.size = path.stat().st_size
-        self._header = SharedHeader(lambda: scan_file(path)[0].cards)
-        self.facts = parse_facts(units[0].cards)
+        self._header = SharedHeader(lambda: primary_cards(path))
+        self._facts: fits.Header | None = parse_facts(units[0].cards)
+
+    @property
+    def facts(self) -> fits.Header:
+        """See `PixelTable.facts`."""
+        facts = self._facts
+        if facts is None:
+            facts = self._facts = parse_facts(primary_cards(self.path))
+        return facts
 
     @property
     def header(self) -> fits.Header:
@@ -246,7 +263,8 @@ class FitsPixelTable(RowReader):
         return index
 
     def close(self) -> None:
-        """Nothing stays open between reads."""
+        """See `PixelTable.close`; no file stays open between reads."""
+        self._facts = None
 
 
 def check_finite(path: Location, rows: Rows, first: int) -> None:

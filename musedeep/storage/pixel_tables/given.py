@@ -23,6 +23,7 @@ class GivenTable(RowReader):
     """
 
     rows_per_read = ROWS_AT_ONCE
+    light = False
     nbytes = 0
 
     def __init__(

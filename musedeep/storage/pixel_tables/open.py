@@ -151,6 +151,11 @@ class JoinedPixelTable(RowReader):
                 )
 
     @property
+    def light(self) -> bool:
+        """See `PixelTable.light`."""
+        return all(table.light for table in self.tables)
+
+    @property
     def identity(self) -> str:
         """See `PixelTable.identity`."""
         return ", ".join(t.identity for t in self.tables)

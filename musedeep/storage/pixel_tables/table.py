@@ -102,6 +102,11 @@ class PixelTable(RowSource, Protocol):
     rows_per_read: int
 
     @property
+    def light(self) -> bool:
+        """Whether it takes a few thousand bytes of memory once `close` has been called."""
+        ...
+
+    @property
     def identity(self) -> str:
         """A text that changes when the contents do: checksum of a store, size and time of change of a file."""
         ...
@@ -136,7 +141,7 @@ class PixelTable(RowSource, Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of files, and of what is read again when it is needed; the table stays of use."""
         ...
 
 

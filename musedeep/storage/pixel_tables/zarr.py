@@ -194,6 +194,7 @@ class StoreOfRows(RowReader):
     """
 
     format = "zarr store"
+    light = False
     kind: ClassVar[str] = KIND
     version: ClassVar[int] = VERSION
     checks: ClassVar[Mapping[str, Check]] = OF_ROWS

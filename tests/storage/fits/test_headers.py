@@ -1,10 +1,16 @@
 """Values of headers: what is taken, and that what is not is named with file and keyword."""
 
+from unittest.mock import patch
+
 import pytest
 from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
 
 from musedeep.errors import MusedeepError
+from musedeep.storage.fits import headers
 from musedeep.storage.fits.headers import (
+    HeaderUnit,
     integer_of,
     merge_headers,
     number_of,
@@ -105,3 +111,48 @@ def test_axes_that_are_given_twice_are_refused(tmp_path, more):
     path.write_bytes(raw[:end] + card + raw[end : end + 80] + raw[end + 160 :])
     with pytest.raises(MusedeepError, match=r"twice\.fits: HDU 0 has no valid FITS header \(NAXIS is given twice\)"):
         scan_file(path)
+
+
+KEYS = ("BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "TFIELDS")
+VALUES = ("8", "-32", "2", "1", "0", "007", "3.", "T", "'2'", "", "-1", "99999999999999999999", "2 / axes", "2/", "1E1")
+WAYS = ("{:<8}= {:>20}", "{:<8}={}", "{:<8}=   {}   / what it is", "{} = {}", " {:<7}= {}")
+PLAIN = {"BITPIX": "-32", "NAXIS": "2", "NAXIS1": "7", "NAXIS2": "3", "PCOUNT": "0", "GCOUNT": "1"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KEYS), st.tuples(st.sampled_from(VALUES), st.sampled_from(WAYS), st.booleans()), max_size=3
+    ),
+    st.sets(st.sampled_from(KEYS), max_size=1),
+)
+def test_sizes_are_those_that_astropy_finds(changes, missing):
+    """However the cards that say them are written."""
+    cards = []
+    for key, value in PLAIN.items():
+        value, way, small = changes.get(key, (value, WAYS[0], False))
+        if key not in missing:
+            cards.append(way.format(key.lower() if small else key, value))
+    unit = HeaderUnit(tuple(card.ljust(80) for card in [*cards, *[""] * (35 - len(cards)), "END"]), 0)
+
+    def found():
+        try:
+            return HeaderUnit(unit.cards, 0).data_bytes
+        except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
+            return type(error), str(error)
+
+    plain = found()
+    with patch.object(headers, "_plain_integers", lambda cards: None):
+        assert plain == found()
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
+def test_names_are_those_that_astropy_finds(rest):
+    card = f"EXTNAME = {rest}".ljust(80)
+    unit = HeaderUnit((card, "END".ljust(80)), 0)
+    try:
+        expected = text_of(parse_cards([card]), "EXTNAME", "", "")
+    except (ValueError, fits.VerifyError) as error:
+        with pytest.raises(type(error)):
+            _ = unit.name
+    else:
+        assert unit.name == expected
