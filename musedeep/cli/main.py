@@ -164,14 +164,18 @@ def plan(
     lambdamax: Annotated[float | None, typer.Option(help="Angstrom; beyond the data: more of the same.")] = None,
     rates: Annotated[Path | None, typer.Option(help="Rates of your machine; see `musedeep rates`.")] = None,
     storage: Storage = None,
+    storage_requests: Annotated[
+        float | None, typer.Option(min=1, help="Requests that it serves in a second; default: all.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int | None:
     """Simulate a combination: how long it takes, what it reads and the memory it needs, on any number of workers."""
     from musedeep.cli.plan import PlanChoice, plan_command
 
     choice = PlanChoice(
-        workers, threads_per_worker, memory, worker_memory, exposures, lambdamin, lambdamax, rates, storage
-    )
+        workers, threads_per_worker, memory, worker_memory, exposures, lambdamin, lambdamax, rates, storage,
+        storage_requests,
+    )  # fmt: skip
     return plan_command(selection, choice, json)
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class PlanChoice:
     lambdamax: float | None
     rates: Path | None
     storage: str | None
+    storage_requests: float | None = None
 
     def memory_of(self, workers: int) -> int:
         """Limit for all processes of a run together [bytes]."""
@@ -86,6 +87,8 @@ def plan_command(selection: Path, choice: PlanChoice, as_json: bool) -> int:
     rates = read_rates(choice.rates) if choice.rates else Rates()
     if choice.storage is not None:
         rates = replace(rates, storage_bytes_per_second=_bandwidth(choice.storage))
+    if choice.storage_requests is not None:
+        rates = replace(rates, storage_requests_per_second=choice.storage_requests)
     chosen = load_selection(selection)
     survey = _survey(chosen, choice)
     made: list[Forecast] = []
@@ -163,6 +166,8 @@ def _as_data(one: "Forecast") -> dict[str, Any]:
         "peak_memory": run.peak_memory,
         "worker_peak_memory": run.worker_peak_memory,
         "stages": {name: round(seconds, 3) for name, seconds in _stage_seconds(one).items()},
+        "shares": {name: round(share, 4) for name, share in asdict(one.shares).items()},
+        "file_system": asdict(one.traffic) if one.traffic else None,
     }
 
 
@@ -175,13 +180,14 @@ def _stage_seconds(one: "Forecast") -> dict[str, float]:
 
 def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates") -> None:
     nz, ny, nx = survey.grid.shape
-    storage = rates.storage_bytes_per_second
+    storage, served = rates.storage_bytes_per_second, rates.storage_requests_per_second
     facts = [
         ("cube", f"{nx} x {ny} spaxels, {nz} planes, {size_text(8 * survey.grid.n_voxels)}"),
         ("resampling", f"{survey.how.method}, rejection at {survey.how.crsigma:g} sigma"
          if survey.how.crsigma > 0 else f"{survey.how.method}, no rejection"),
         ("rates", rates.conditions),
         ("storage", f"{size_text(storage)}/s for all workers" if storage else "as fast as is needed"),
+        *([("requests", f"{served:,.0f} in a second for all workers")] if served else []),
     ]  # fmt: skip
     print_facts("Simulated", facts)
     names = ("exposures", "workers", "threads", "boxes", "time", "speed-up", "busy", "indexing", "boxes", "completion",
@@ -199,6 +205,34 @@ def _print_forecasts(made: "Sequence[Forecast]", survey: "Survey", rates: "Rates
             size_text(run.bytes_read), f"{one.plan.rows_read / max(one.plan.rows, 1):.2f} times",
             size_text(run.peak_memory), size_text(run.worker_peak_memory),
         )  # fmt: skip
+    print_table(table, 160)
+    print()
+    _print_scaling(made)
+
+
+def _print_scaling(made: "Sequence[Forecast]") -> None:
+    """Where the time of the workers goes, and what the file system is asked for while boxes are computed."""
+    from musedeep.graph.forecast.scaling import efficiencies
+
+    parts = ("rows", "margins", "storage", "idle", "start", "indexing", "completion")
+    table = table_of(
+        (), ("exposures", "workers", "efficiency", *parts, "processed", "requests/s", "read/s", "written/s")
+    )
+    for exposures in dict.fromkeys(one.exposures for one in made):
+        group = [one for one in made if one.exposures == exposures]
+        found = efficiencies([one.workers for one in group], [one.simulation.seconds for one in group])
+        for one, efficiency in zip(group, found, strict=True):
+            seconds = max(_stage_seconds(one).get("boxes", 0.0), 1e-3)
+            asked = one.traffic
+            table.add_row(
+                f"{exposures}", f"{one.workers}", f"{efficiency:.2f}",
+                *(f"{100 * getattr(one.shares, part):.0f} %" for part in parts),
+                f"{one.plan.rows_processed / max(one.plan.rows, 1):.2f} times",
+                f"{asked.requests / seconds:,.0f}" if asked else "?",
+                size_text(asked.bytes_in / seconds) if asked else "?",
+                size_text(asked.bytes_out / seconds) if asked else "?",
+            )  # fmt: skip
+    print("Time of the workers, and the file system while boxes are computed")
     print_table(table, 160)
 
 

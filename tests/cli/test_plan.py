@@ -1,10 +1,13 @@
 """`musedeep plan` and `musedeep rates` on the command line."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
 from musedeep.cli.main import run
+from musedeep.graph.forecast.rates import SECONDS, Rates
 from tests.makers.pixel_tables import write_dithers
 
 
@@ -27,8 +30,16 @@ def test_a_table_of_workers_and_exposures(directory, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Simulated"
     header = next(k for k, line in enumerate(lines) if line.startswith("exposures"))
-    rows = [line.split()[:3] for line in lines[header + 1 :]]
+    rows = [line.split()[:3] for line in lines[header + 1 : header + 7]]
     assert rows == [[e, w, "1"] for e in ("125", "275") for w in ("1", "2", "16")]
+    assert lines[header + 8] == "Time of the workers, and the file system while boxes are computed"
+    scaling = [re.split("  +", line.strip()) for line in lines[header + 9 :]]
+    assert scaling[0][2:5] == ["efficiency", "rows", "margins"] and scaling[0][-1] == "written/s"
+    assert [row[:2] for row in scaling[1:]] == [row[:2] for row in rows]
+    for row in scaling[1:]:
+        assert sum(int(share.removesuffix(" %")) for share in row[3:10]) == pytest.approx(100, abs=4)
+        assert (row[2] == "1.00") == (row[1] == "1") or float(row[2]) > 0.9
+        assert re.fullmatch(r"[\d,]+", row[11]) and row[12].endswith("iB")
     assert not (directory / "out").exists()
     assert sorted(p.suffix for p in directory.iterdir()) == [".fits"] * 3 + [".yaml"]
 
@@ -41,6 +52,9 @@ def test_json_says_the_same_for_other_programs(directory, capsys):
     for entry in data["runs"]:
         assert sum(entry["stages"].values()) <= entry["seconds"]
         assert entry["worker_peak_memory"] <= entry["peak_memory"] <= entry["memory"]
+        assert sum(entry["shares"].values()) == pytest.approx(1, abs=1e-3)
+        assert entry["file_system"]["bytes_in"] >= 24 * entry["rows"]
+        assert entry["file_system"]["bytes_out"] == entry["bytes_written"]
         assert entry["exposures"] == 3 and entry["rows"] > 0 and entry["bytes_read"] > 24 * entry["rows"]
 
 
@@ -49,8 +63,25 @@ def test_wavelengths_beyond_the_data(directory, capsys):
     (much,) = simulated(capsys, directory, "--lambdamin", "4750", "--lambdamax", "9350")["runs"]
     # 3681 planes of 12 to 13 in the data
     assert much["rows"] == pytest.approx(little["rows"] * 3681 / 12, rel=0.1)
+    assert much["file_system"] is None and little["file_system"]["reads"] > 0
+    assert run(["plan", str(directory / "selection.yaml"), "--lambdamin", "4750", "--lambdamax", "9350"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("?")
     (half,) = simulated(capsys, directory, "--lambdamax", "7007")["runs"]
     assert 0.3 * little["rows"] < half["rows"] < 0.7 * little["rows"]
+
+
+def test_a_storage_with_a_limit_of_requests(directory, capsys):
+    (free,) = simulated(capsys, directory, "--rates", str(_no_time(directory)))["runs"]
+    (bound,) = simulated(capsys, directory, "--rates", str(_no_time(directory)), "--storage-requests", "100")["runs"]
+    asked = sum(free["file_system"][name] for name in ("opens", "reads", "writes"))
+    assert bound["seconds"] - free["seconds"] == pytest.approx(asked / 100, rel=0.01)
+    assert bound["shares"]["storage"] > 0.9 and free["shares"]["storage"] == 0
+
+
+def _no_time(directory):
+    path = directory.parent / f"{directory.name}-rates.json"
+    path.write_text(replace(Rates(), **dict.fromkeys(SECONDS, 0.0)).to_json())
+    return path
 
 
 def test_what_does_not_fit_is_said(directory, capsys):
@@ -95,6 +126,7 @@ def test_rates_of_a_real_run_serve_the_plan(directory, tmp_path, capsys, monkeyp
         (["--worker-memory", "0"], 2, "--worker-memory 0"),
         (["--memory", "4GiB", "--worker-memory", "4GiB"], 2, "give one of them"),
         (["--storage", "fast"], 2, "--storage fast"),
+        (["--storage-requests", "0"], 2, "storage-requests"),
         (["--threads-per-worker", "0"], 2, "threads-per-worker"),
         (["--lambdamin", "8000", "--lambdamax", "7000"], 2, "--lambdamin 8000 is not below --lambdamax 7000"),
         (["--rates", "none.json"], 1, "none.json: cannot be read"),

@@ -13,22 +13,30 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from musedeep.errors import MusedeepError
 from musedeep.graph.combine import run as runs
 from musedeep.graph.combine import tasks
 from musedeep.graph.combine.exp_combine import Request
 from musedeep.graph.combine.plan import Plan, make_plan, with_reads
 from musedeep.graph.combine.reads import ReadRows
 from musedeep.graph.forecast.rates import Rates, box_seconds
+from musedeep.graph.forecast.requests import EXPOSURES, SampledExposure, Traffic, sampled, traffic
+from musedeep.graph.forecast.scaling import Shares, needed_seconds, shares
 from musedeep.graph.forecast.simulation import Machine, SimulatedStage, SimulatedTask, Simulation, simulate, together
 from musedeep.graph.workers.memory import BASE_BYTES
 from musedeep.graph.workers.records import BOXES, COMPLETION, INDEXING, Measured, Recorder
 from musedeep.progress import Progress
 from musedeep.reduction.cube.box import Resampling
 from musedeep.reduction.cube.grid import Grid
+from musedeep.storage.pixel_tables.open import open_exposure
+from musedeep.storage.pixel_tables.requests import layout_of
 from musedeep.storage.pixel_tables.table import COLUMN_TYPES
 
 SEGMENT_BYTES = 40
 """A segment in the index of a store."""
+
+UNLIMITED = 1e15
+"""Bytes per second of a storage that has a limit of requests alone."""
 
 POSITION_BYTES = 12
 """Positions and wavelength of a row, which are read of a FITS file for its index."""
@@ -43,6 +51,7 @@ class Survey:
     density : float64 (planes, bins), see `reduction.cube.scan.row_density`
     rows, rows_scanned, segments : float64 (exposures,): rows, those of them that have to be read for an index, and
         segments, of each exposure
+    sample : exposures by which requests to the file system are counted; none where that cannot be done
     """
 
     grid: Grid
@@ -52,6 +61,7 @@ class Survey:
     rows: NDArray[np.float64]
     rows_scanned: NDArray[np.float64]
     segments: NDArray[np.float64]
+    sample: tuple[SampledExposure, ...] = ()
 
     def of_exposures(self, number: int) -> "Survey":
         """As of so many exposures, like those there are."""
@@ -69,7 +79,8 @@ class Survey:
     def of_planes(self, planes: int) -> "Survey":
         """As of so many planes; more than there are repeat those.
 
-        The first and the last plane are half full, and count as one.
+        The first and the last plane are half full, and count as one. How many pieces of files hold the rows of a box is
+        not known of more planes than there are: `sample` is empty then.
         """
         nz, ny, nx = self.grid.shape
         if planes <= nz:
@@ -83,7 +94,7 @@ class Survey:
         return replace(
             self, grid=replace(self.grid, shape=(planes, ny, nx)), density=density,
             reads=self.reads.repeated(planes, period), rows=self.rows * factor,
-            rows_scanned=self.rows_scanned * factor, segments=self.segments * factor,
+            rows_scanned=self.rows_scanned * factor, segments=self.segments * factor, sample=(),
         )  # fmt: skip
 
 
@@ -113,15 +124,20 @@ def survey_exposures(request: Request, progress: Progress) -> Survey:
         job, density = runs.survey(request, executor, progress, Path(work), counts)
         numbers = range(len(job.exposures))
         reads = ReadRows.of_segments((tasks.segments(work, k) for k in numbers), job.grid.shape)
+        layouts = {k: layout_of(open_exposure(job.exposures[k].paths)) for k in sampled(len(numbers), EXPOSURES)}
+        # copies: the files are about to be removed
+        sample = tuple(SampledExposure(tasks.segments(work, k).copy(), lies) for k, lies in layouts.items() if lies)
     rows, scanned, segments = np.array(counts.scanned, np.float64).T
-    return Survey(job.grid, job.how, density, reads, rows, scanned, segments)
+    known = sample if len(sample) == len(layouts) else ()
+    return Survey(job.grid, job.how, density, reads, rows, scanned, segments, known)
 
 
 @dataclass(frozen=True)
 class Forecast:
     """What is to be expected; threads of each worker, the limit for all processes together [bytes].
 
-    `bytes_written` counts the cube, and the exposure map.
+    `bytes_written` counts the cube, and the exposure map. `traffic` is what the boxes ask of the file system,
+    None where it cannot be counted; `shares` is where the time of the workers goes.
     """
 
     exposures: int
@@ -131,28 +147,67 @@ class Forecast:
     plan: Plan
     simulation: Simulation
     bytes_written: int
+    shares: Shares
+    traffic: Traffic | None = None
 
 
 def forecast(survey: Survey, workers: int, threads: int, memory: int, rates: Rates) -> Forecast:
-    """What a run will take; MusedeepError if the memory is too small.
+    """What a run will take.
 
     Parameters
     ----------
     workers, threads : worker processes, and boxes at once in each; a single worker lives in the client's process
     memory : limit for all processes together [bytes]
+
+    Raises
+    ------
+    MusedeepError
+        The memory is too small; the storage has a limit of requests, and these cannot be counted.
     """
     n = survey.rows.size
     plan = make_plan(survey.density, survey.grid, survey.how, n, memory, workers * threads, workers)
     plan = with_reads(plan, survey.reads, survey.how.margin, survey.grid.shape)
+    asked = None
+    if survey.sample:
+        asked = traffic(plan, survey.sample, survey.how, survey.grid.shape, columns_read(survey.how))
+    bandwidth, moved = _storage(asked, rates)
     machine = Machine(
         workers=workers, threads=threads, base_memory=BASE_BYTES,
         start_seconds=rates.start + (rates.cluster if workers > 1 else 0.0), end_seconds=rates.end,
-        dispatch_seconds=rates.dispatch, bytes_per_second=rates.storage_bytes_per_second,
+        dispatch_seconds=rates.dispatch, bytes_per_second=bandwidth,
     )  # fmt: skip
     indexing = _indexing(survey, rates, workers * threads)
-    simulation = simulate([*indexing, _boxes(survey, plan, rates), _completion(survey, rates)], machine)
+    boxes = _boxes(survey, plan, rates)
+    if moved is not None and plan.rows_read:
+        boxes = replace(boxes, moved=moved / (row_bytes(survey.how) * plan.rows_read))
+    simulation = simulate([*indexing, boxes, _completion(survey, rates)], machine)
     written = plan.cube_bytes + (6 * survey.grid.n_voxels if survey.how.exposure_map else 0)
-    return Forecast(n, workers, threads, memory, plan, simulation, written)
+    spent = shares(simulation, machine, needed_seconds(plan, survey.grid.n_voxels, rates))
+    return Forecast(n, workers, threads, memory, plan, simulation, written, spent, asked)
+
+
+def _storage(asked: Traffic | None, rates: Rates) -> tuple[float | None, float | None]:
+    """Bytes per second of the storage, and bytes that it moves for all boxes; a request counts as some bytes."""
+    bandwidth, served = rates.storage_bytes_per_second, rates.storage_requests_per_second
+    if served is None:
+        return bandwidth, None if asked is None else asked.bytes_in
+    if asked is None:
+        raise MusedeepError(
+            "the limit of requests to the storage cannot be kept: requests are counted only of FITS files and stores "
+            "of rows, with all wavelengths of the cube; leave it out"
+        )
+    bandwidth = bandwidth or UNLIMITED
+    return bandwidth, asked.bytes_in + asked.requests * bandwidth / served
+
+
+def columns_read(how: Resampling) -> tuple[str, ...]:
+    """The columns that boxes read."""
+    return (*tasks.COLUMNS, *(("weight",) if how.use_weight_column else ()))
+
+
+def row_bytes(how: Resampling) -> int:
+    """Bytes of a row in the columns that boxes read."""
+    return sum(COLUMN_TYPES[name].itemsize for name in columns_read(how))
 
 
 def _indexing(survey: Survey, rates: Rates, parallel: int) -> list[SimulatedStage]:
@@ -171,7 +226,7 @@ def _indexing(survey: Survey, rates: Rates, parallel: int) -> list[SimulatedStag
 
 def _boxes(survey: Survey, plan: Plan, rates: Rates) -> SimulatedStage:
     counter = survey.reads.counter()
-    row_bytes = sum(COLUMN_TYPES[name].itemsize for name in tasks.COLUMNS) + 4 * survey.how.use_weight_column
+    each = row_bytes(survey.how)
     exposures, nx = survey.rows.size, survey.grid.shape[2]
     found = []
     # the order in which a run hands them out
@@ -181,7 +236,7 @@ def _boxes(survey: Survey, plan: Plan, rates: Rates) -> SimulatedStage:
         voxels = (outer.z1 - outer.z0) * (outer.y1 - outer.y0) * nx
         facts = {"exposures": exposures, "rows_read": read,
                  "rows_expected": task.rows_with_margin, "voxels": voxels}  # fmt: skip
-        found.append(SimulatedTask(box_seconds(rates, facts), row_bytes * read, task.peak_bytes, task.rows))
+        found.append(SimulatedTask(box_seconds(rates, facts), each * read, task.peak_bytes, task.rows))
     return SimulatedStage(BOXES, found, 0.0, rates.first_box)
 
 

@@ -30,7 +30,7 @@ Columns = tuple[Column, ...]
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds that things take; all but `storage_bytes_per_second` and `conditions`.
+    """Seconds that things take; all but `storage_...` and `conditions`.
 
     Attributes
     ----------
@@ -46,45 +46,48 @@ class Rates:
     box, place_row, box_row, box_voxel : computing a box; placing a row read, which may lie outside; of rows and voxels
         with margins
     completion, completion_voxel, combined_row : making products of it; of the combined pixel table
-    storage_bytes_per_second : what the storage delivers to all workers together; None: as fast as is needed
+    storage_bytes_per_second, storage_requests_per_second : what the storage delivers to all workers together, and the
+        reads that it serves; None: as many as are needed
     conditions : under which this was measured
     """
 
-    start: float = 1.6
-    cluster: float = 1.5
-    end: float = 0.45
+    start: float = 0.96
+    cluster: float = 2.5
+    end: float = 0.01
     dispatch: float = 0.003
-    indexing: float = 0.4
-    exposure: float = 0.004
-    first_scan: float = 0.39
-    first_box: float = 0.2
+    indexing: float = 0.01
+    exposure: float = 0.003
+    first_scan: float = 0.05
+    first_box: float = 0.4
     scan: float = 0.005
-    scan_row: float = 1.2e-8
-    scan_segment: float = 1.5e-7
-    locate: float = 0.0012
-    locate_segment: float = 5e-7
-    read_exposure: float = 3e-4
-    read_row: float = 8e-9
-    box: float = 0.01
-    place_row: float = 2e-9
-    box_row: float = 7.5e-8
-    box_voxel: float = 6e-8
+    scan_row: float = 8.4e-9
+    scan_segment: float = 1.3e-7
+    locate: float = 0.0023
+    locate_segment: float = 4e-7
+    read_exposure: float = 4.3e-4
+    read_row: float = 6.3e-9
+    box: float = 0.012
+    place_row: float = 1.5e-9
+    box_row: float = 6.4e-8
+    box_voxel: float = 6.9e-8
     completion: float = 0.13
-    completion_voxel: float = 2.5e-8
+    completion_voxel: float = 1.6e-8
     combined_row: float = 2e-7
     storage_bytes_per_second: float | None = None
+    storage_requests_per_second: float | None = None
     conditions: str = "two cores of a virtual machine, FITS pixel tables in the page cache, drizzle, rejection"
 
     def to_json(self) -> str:
         """As JSON, which `read_rates` reads."""
         values = asdict(self)
         seconds = {name: float(f"{values[name]:.4g}") for name in SECONDS}
-        others = {name: values[name] for name in ("conditions", "storage_bytes_per_second")}
+        others = {name: values[name] for name in ("conditions", *STORAGE)}
         data = {"format": FORMAT, **others, "seconds": seconds}
         return json.dumps(data, indent=1) + "\n"
 
 
-SECONDS = tuple(f.name for f in fields(Rates) if f.name not in ("storage_bytes_per_second", "conditions"))
+STORAGE = ("storage_bytes_per_second", "storage_requests_per_second")
+SECONDS = tuple(f.name for f in fields(Rates) if f.name not in (*STORAGE, "conditions"))
 
 
 def read_rates(path: Path) -> Rates:
@@ -110,13 +113,12 @@ def read_rates(path: Path) -> Rates:
             )
         if not _number(value) or value < 0:
             raise MusedeepError(f"{path}: {name}: {value!r} is not right; it has to be a number of seconds, 0 or more")
-    storage = data.get("storage_bytes_per_second")
-    if storage is not None and (not _number(storage) or storage <= 0):
-        raise MusedeepError(
-            f"{path}: storage_bytes_per_second: {storage!r} is not right; give a positive number or null"
-        )
+    storage: dict[str, Any] = {name: data.get(name) for name in STORAGE}
+    for name, value in storage.items():
+        if value is not None and (not _number(value) or value <= 0):
+            raise MusedeepError(f"{path}: {name}: {value!r} is not right; give a positive number or null")
     conditions = str(data.get("conditions", path.name))
-    return replace(Rates(), **data["seconds"], storage_bytes_per_second=storage, conditions=conditions)
+    return replace(Rates(), **data["seconds"], **storage, conditions=conditions)
 
 
 def _number(value: Any) -> bool:

@@ -45,6 +45,8 @@ class SimulatedStage:
     first_task_seconds : what the first tasks of a worker take more than later ones: code has to be loaded. Threads of a
         worker wait for it together
     on_client : the tasks run in the client, one after the other, with the workers gone
+    moved : bytes that the storage moves for each byte that a task reads: less than 1 for compressed columns, more where
+        whole chunks are read for a few rows
     """
 
     name: str
@@ -52,6 +54,7 @@ class SimulatedStage:
     serial_seconds: float = 0.0
     first_task_seconds: float = 0.0
     on_client: bool = False
+    moved: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,10 @@ class Machine:
 
 @dataclass(frozen=True)
 class StageTimes:
-    """A stage as simulated: wall clock, seconds of all tasks, what was read, peak memory of a worker and of all."""
+    """A stage as simulated: wall clock, seconds of all tasks, what was read, peak memory of a worker and of all.
+
+    Of `busy_seconds`, tasks have waited for the storage for `waiting_seconds`, and loaded code for `loading_seconds`.
+    """
 
     name: str
     tasks: int
@@ -93,6 +99,8 @@ class StageTimes:
     busy_seconds: float
     worker_peak_memory: int
     peak_memory: int
+    waiting_seconds: float = 0.0
+    loading_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,8 @@ def simulate(stages: Sequence[SimulatedStage], machine: Machine) -> Simulation:
                 busy_seconds=run.busy_seconds,
                 worker_peak_memory=machine.base_memory + run.worker_peak,
                 peak_memory=machine.base_memory * machine.processes + run.peak,
+                waiting_seconds=run.waiting_seconds,
+                loading_seconds=run.loading_seconds,
             )
         )
     seconds = now + machine.end_seconds
@@ -172,7 +182,7 @@ class _StageRun:
         self.free = [(0, worker) for worker in range(self.workers)]
         self.memory = [0] * self.workers
         self.total_memory = self.peak = self.worker_peak = 0
-        self.busy_seconds = 0.0
+        self.busy_seconds = self.waiting_seconds = self.loading_seconds = 0.0
         self.events: list[tuple[float, int, int, int]] = []
         self.readers: list[tuple[float, int, int]] = []
         self.count, self.counted_at = 0.0, begin
@@ -218,7 +228,7 @@ class _StageRun:
         self.peak = max(self.peak, self.total_memory)
         if self.machine.bytes_per_second is not None and one.bytes_read > 0:
             self._grow_count(now)
-            heapq.heappush(self.readers, (self.count + one.bytes_read, task, worker))
+            heapq.heappush(self.readers, (self.count + self.stage.moved * one.bytes_read, task, worker))
         else:
             self._compute(task, worker, now)
 
@@ -230,9 +240,11 @@ class _StageRun:
 
     def _compute(self, task: int, worker: int, now: float) -> None:
         seconds = self.tasks[task].seconds
+        self.waiting_seconds += now - self.began[task]
         if self.cold[worker]:
             self.cold[worker] -= 1
             seconds += self.stage.first_task_seconds
+            self.loading_seconds += self.stage.first_task_seconds
         heapq.heappush(self.events, (now + seconds, _OVER, task, worker))
 
     def _end(self, task: int, worker: int, now: float) -> None:

@@ -28,6 +28,7 @@ from musedeep.storage.fits.headers import (
     text_of,
 )
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.requests import Columns, Records
 from musedeep.storage.pixel_tables.stored_column import StoredColumn, stored_column
 from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
@@ -324,6 +325,11 @@ class ImageFormatTable(FitsPixelTable):
         finally:
             os.close(descriptor)
 
+    @property
+    def layout(self) -> Columns:
+        """See `requests.layout_of`."""
+        return Columns(self.n_rows, self.rows_per_read, GAP, SCRATCH)
+
 
 def _check_image(path: Path, unit: HeaderUnit, name: str) -> None:
     whole = COLUMN_TYPES[name].kind == "i"
@@ -373,6 +379,11 @@ class TableFormatTable(FitsPixelTable):
                 place += n
         finally:
             os.close(descriptor)
+
+    @property
+    def layout(self) -> Records:
+        """See `requests.layout_of`."""
+        return Records(self.n_rows, self.rows_per_read, self.record.itemsize)
 
 
 def open_fits_pixel_table(path: Path) -> ImageFormatTable | TableFormatTable:

@@ -12,6 +12,7 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import N_IFUS
 from musedeep.storage.fits.headers import integer_of, merge_headers, number_or_none, text_of, value_of
 from musedeep.storage.fits.units import same_unit
+from musedeep.storage.pixel_tables.requests import Joined, joined_pieces, layout_of
 from musedeep.storage.pixel_tables.table import (
     _PIXTABLE,
     PixelTable,
@@ -186,20 +187,7 @@ class JoinedPixelTable(RowReader):
 
     def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """See `PixelTable.pieces`; those of the tables, several small ones together."""
-        which, parts = cut_ranges(clean_ranges(ranges, self.n_rows), self.offsets)
-        found: list[list[NDArray[np.int64]]] = []
-        held = 0
-        for a, b in pairwise(np.flatnonzero(np.r_[True, which[1:] != which[:-1], True]) if which.size else ()):
-            offset = self.offsets[which[a]]
-            for piece in self.tables[which[a]].pieces(parts[a:b] - offset):
-                n = row_count(piece)
-                if found and held + n <= self.rows_per_read:
-                    found[-1].append(piece + offset)
-                    held += n
-                else:
-                    found.append([piece + offset])
-                    held = n
-        return [np.concatenate(pieces) for pieces in found]
+        return joined_pieces(ranges, self.offsets, self.rows_per_read, self.tables)
 
     def read_into(self, ranges: NDArray[np.int64], rows: Rows) -> None:
         """See `PixelTable.read_into`."""
@@ -222,6 +210,12 @@ class JoinedPixelTable(RowReader):
                         if name in part:
                             part[name][:] = part[name].astype(np.float64) * factor**power
             place += n
+
+    @property
+    def layout(self) -> Joined | None:
+        """See `requests.layout_of`."""
+        parts = [layout_of(table) for table in self.tables]
+        return None if None in parts else Joined(tuple(part for part in parts if part is not None), self.rows_per_read)
 
     def close(self) -> None:
         """See `PixelTable.close`."""

@@ -224,6 +224,33 @@ def cut_ranges(ranges: NDArray[np.int64], seams: NDArray[np.int64]) -> tuple[NDA
     return which, np.stack([start, stop], axis=1)
 
 
+def cut_between_chunks(ranges: NDArray[np.int64], rows: int, chunk_rows: int) -> list[NDArray[np.int64]]:
+    """Successive groups of ascending ranges, of `rows` rows or up to a chunk more, cut where a chunk ends."""
+    groups = []
+    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
+    done = 0
+    while ranges.shape[0]:
+        # the range with the last row of the group, and the row after the chunk that this is in
+        k = int(np.searchsorted(ends, done + rows))
+        if k >= ends.size:
+            groups.append(ranges)
+            break
+        row = ranges[k, 1] - (ends[k] - done - rows)
+        edge = -(-row // chunk_rows) * chunk_rows
+        last = int(np.searchsorted(ranges[:, 0], edge))
+        part, rest = ranges[:last].copy(), ranges[last:]
+        if part[-1, 1] > edge:
+            rest = np.concatenate([[[edge, part[-1, 1]]], rest])
+            ends = np.concatenate([ends[last - 1 :]])
+            part[-1, 1] = edge
+        else:
+            ends = ends[last:]
+        done += row_count(part)
+        groups.append(part)
+        ranges = rest
+    return groups
+
+
 def empty_rows(names: Sequence[str], n: int) -> Rows:
     """Uninitialised columns for n rows."""
     return {name: np.empty(n, COLUMN_TYPES[name]) for name in names}

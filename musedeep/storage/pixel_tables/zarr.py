@@ -25,7 +25,7 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from astropy.io import fits
@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from musedeep.errors import MusedeepError, reason
 from musedeep.storage.fits.headers import CARD, SharedHeader, parse_facts
+from musedeep.storage.pixel_tables.requests import Chunks
 from musedeep.storage.pixel_tables.table import (
     COLUMN_TYPES,
     SEGMENT,
@@ -40,8 +41,8 @@ from musedeep.storage.pixel_tables.table import (
     Rows,
     check_columns,
     clean_ranges,
+    cut_between_chunks,
     cut_ranges,
-    row_count,
     set_boxes,
 )
 from musedeep.storage.stores.checked_store import CheckedStore
@@ -74,7 +75,7 @@ Check = Callable[[Any], bool]
 """Says whether an attribute of a store has a value that it may have."""
 
 
-def _blosc(cname: str, clevel: int, itemsize: int) -> Any:
+def _blosc(cname: Literal["lz4", "zstd"], clevel: int, itemsize: int) -> Any:
     """A codec of zarr; items are split into bytes, and bytes of equal weight compressed together."""
     from zarr.codecs import BloscCodec  # takes long to load, and only writing needs it
 
@@ -308,6 +309,15 @@ class ZarrPixelTable(StoreOfRows):
             return [ranges]
         return cut_between_chunks(ranges, self.rows_per_read, self.chunk_rows)
 
+    @property
+    def layout(self) -> Chunks | None:
+        """See `requests.layout_of`; None in object storage, whose requests are others."""
+        if not isinstance(self.path, Path):
+            return None
+        sizes = {name: column.chunk_bytes() for name, column in self._columns.items()}
+        column = self._columns["lambda"]
+        return Chunks(self.n_rows, self.rows_per_read, self.chunk_rows, column.room, column.chunks_per_shard, sizes)
+
     def order(self, start: int, stop: int) -> NDArray[Any]:
         """The `order` column of rows [start, stop)."""
         size = self.chunk_rows
@@ -340,30 +350,3 @@ def _parts(ranges: NDArray[np.int64], seams: NDArray[np.int64], chunk_rows: int)
         Part(int(seams[which[a]]), int(seams[which[a] + 1]), start[a:b], length[a:b], place[a:b])
         for a, b in pairwise(bounds)
     ]
-
-
-def cut_between_chunks(ranges: NDArray[np.int64], rows: int, chunk_rows: int) -> list[NDArray[np.int64]]:
-    """Successive groups of ascending ranges, of `rows` rows or up to a chunk more, cut where a chunk ends."""
-    groups = []
-    ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
-    done = 0
-    while ranges.shape[0]:
-        # the range with the last row of the group, and the row after the chunk that this is in
-        k = int(np.searchsorted(ends, done + rows))
-        if k >= ends.size:
-            groups.append(ranges)
-            break
-        row = ranges[k, 1] - (ends[k] - done - rows)
-        edge = -(-row // chunk_rows) * chunk_rows
-        last = int(np.searchsorted(ranges[:, 0], edge))
-        part, rest = ranges[:last].copy(), ranges[last:]
-        if part[-1, 1] > edge:
-            rest = np.concatenate([[[edge, part[-1, 1]]], rest])
-            ends = np.concatenate([ends[last - 1 :]])
-            part[-1, 1] = edge
-        else:
-            ends = ends[last:]
-        done += row_count(part)
-        groups.append(part)
-        ranges = rest
-    return groups

@@ -47,7 +47,7 @@ _OWN = f"{CHECKSUMS}/c/0"
 KIND = "crc32c"
 _DIGEST = 64
 """Characters of a SHA-256."""
-_ENTRY = 8
+ENTRY = 8
 """Bytes of a checksum and a size."""
 _AGAIN = "ingest the exposure again"
 
@@ -123,10 +123,10 @@ class Checksums:
         chunks, place = {}, len(raw) - len(table)
         for name, (number, largest) in content.get("table", {}).items():
             if read is None:
-                chunks[name] = _in_memory(_table(raw[place : place + _ENTRY * number]))
+                chunks[name] = _in_memory(_table(raw[place : place + ENTRY * number]))
             else:
                 chunks[name] = ChunkSums(number, largest, partial(_read_table, read, place))
-            place += _ENTRY * number
+            place += ENTRY * number
         return Checksums(chunks, content["files"], content["bytes"], digest.decode(), function)
 
 
@@ -135,7 +135,7 @@ def _table(raw: bytes) -> NDArray[np.uint32]:
 
 
 def _read_table(read: Callable[[int, int], bytes], place: int, first: int, last: int) -> NDArray[np.uint32]:
-    return _table(read(place + _ENTRY * first, _ENTRY * (last - first)))
+    return _table(read(place + ENTRY * first, ENTRY * (last - first)))
 
 
 class Directory:

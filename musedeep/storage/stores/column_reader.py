@@ -79,6 +79,8 @@ class ColumnReader:
     shape : tuple of int
     dtype : numpy.dtype
     chunk_rows : int
+    chunks_per_shard : int
+    room : int, bytes of successive chunks that are read from a file at a time, at most
 
     Raises
     ------
@@ -90,12 +92,12 @@ class ColumnReader:
         assert store.checksums is not None
         self._store, self._name, self._keep = store, array.name, keep
         self.shape, self.dtype, self.chunk_rows = array.shape, array.dtype, array.chunk_rows
-        self._per_shard = array.chunks_per_shard
-        self._per_group = min(max(GROUP_ROWS // self.chunk_rows, 1), self._per_shard)
+        self.chunks_per_shard = array.chunks_per_shard
+        self._per_group = min(max(GROUP_ROWS // self.chunk_rows, 1), self.chunks_per_shard)
         self._chunks = store.checksums.chunks.get(self._name, NO_CHUNKS)
         if self._chunks.number != -(-self.shape[0] // self.chunk_rows):
             raise store.array_problem(self._name)
-        self._room = max(RUN_BYTES, self._chunks.largest)
+        self.room = max(RUN_BYTES, self._chunks.largest)
 
     def values(self, first: int, last: int) -> NDArray[Any]:
         """Values of the chunks [first, last), cut at the end of the array.
@@ -114,11 +116,15 @@ class ColumnReader:
                 raise self._problem(first + k, _PROBLEMS[chunk_kernels.DAMAGED]) from error
         return values[: self.shape[0] - first * size]
 
+    def chunk_bytes(self) -> NDArray[np.uint32]:
+        """Bytes of each chunk as it is stored, uint32 (chunks,)."""
+        return self._chunks.read(0, self._chunks.number)[:, 1]
+
     def seams(self) -> NDArray[np.int64]:
         """First chunks of what is read together, files or groups of chunks; and the number of chunks. int64 (n,)"""
-        together = self._per_group if self._in_groups() else self._per_shard
+        together = self._per_group if self._in_groups() else self.chunks_per_shard
         first = np.arange(self._chunks.number)
-        return np.append(first[first % self._per_shard % together == 0], first.size)
+        return np.append(first[first % self.chunks_per_shard % together == 0], first.size)
 
     def reads(self, parts: Sequence[Part], out: NDArray[Any]) -> Iterator[Callable[[], None]]:
         """What to call, in any order and by any threads, to read rows of a column of 32-bit numbers.
@@ -149,12 +155,12 @@ class ColumnReader:
         return None if cache is None or cache.stopped else cache
 
     def _read_file(self, part: Part, out: NDArray[np.uint32]) -> None:
-        shard = part.first // self._per_shard
+        shard = part.first // self.chunks_per_shard
         descriptor = self._store.open(self._key(shard))
         if descriptor is None:
             raise self._problem(int(part.starts[0]) // self.chunk_rows, "is missing")
         try:
-            self._read_rows(descriptor, _buffer("raw", self._room, np.uint8), shard * self._per_shard, part, out)
+            self._read_rows(descriptor, _buffer("raw", self.room, np.uint8), shard * self.chunks_per_shard, part, out)
         finally:
             os.close(descriptor)
 
@@ -203,7 +209,7 @@ class ColumnReader:
                     fetched = self._fetch(firsts[k:end], lasts[k:end])
                     found[k:end] = fetched
                     for name, content in zip(names[k:end], fetched, strict=True):
-                        cache.put(store, name, memoryview(content))
+                        cache.put(store, name, content.data)
                 k = end
         return [content for content in found if content is not None]
 
@@ -212,8 +218,8 @@ class ColumnReader:
         found = []
         a = 0
         while a < len(firsts):
-            shard, b = firsts[a] // self._per_shard, a + 1
-            while b < len(firsts) and firsts[b] // self._per_shard == shard:
+            shard, b = firsts[a] // self.chunks_per_shard, a + 1
+            while b < len(firsts) and firsts[b] // self.chunks_per_shard == shard:
                 b += 1
             rest = self._read(shard, firsts[a], lasts[b - 1])
             for first, last in zip(firsts[a:b], lasts[a:b], strict=True):
@@ -229,8 +235,8 @@ class ColumnReader:
         """The chunks [first, last), checked, without their checksums."""
         found = []
         while first < last:
-            shard = first // self._per_shard
-            end = min((shard + 1) * self._per_shard, last)
+            shard = first // self.chunks_per_shard
+            end = min((shard + 1) * self.chunks_per_shard, last)
             content = self._read(shard, first, end)
             damaged = self._first_problem(content, first, end)
             if damaged is not None:
@@ -241,7 +247,7 @@ class ColumnReader:
 
     def _read(self, shard: int, first: int, last: int) -> NDArray[np.uint8]:
         """The bytes of the chunks [first, last) of a shard, or fewer."""
-        begin = self._bytes(shard * self._per_shard, first)
+        begin = self._bytes(shard * self.chunks_per_shard, first)
         raw = self._store.read(self._key(shard), begin, self._bytes(first, last))
         if raw is None:
             raise self._problem(first, "is missing")

@@ -22,7 +22,7 @@ from musedeep.graph.forecast.rates import (
 TRUE = Rates(
     start=2.0, cluster=0.0, end=0.5, indexing=0.5, exposure=0.01, first_scan=0.4, first_box=0.8, scan=0.02,
     scan_row=2e-8, scan_segment=0.0, locate=0.004, locate_segment=1e-6, read_exposure=2e-3, read_row=1e-8,
-    box=0.05, place_row=4e-8, box_row=2e-7, box_voxel=3e-8, completion=0.1, completion_voxel=5e-8, combined_row=3e-7,
+    box=0.05, place_row=2e-8, box_row=2e-7, box_voxel=3e-8, completion=0.1, completion_voxel=5e-8, combined_row=3e-7,
 )  # fmt: skip
 
 
