@@ -50,7 +50,7 @@ from musedeep.storage.stores.column_reader import ColumnReader, Part
 from musedeep.storage.stores.location import Location
 from musedeep.storage.stores.object_storage import exists
 
-KIND, VERSION = "pixel table", 4
+KIND, VERSION = "pixel table", 5
 CHUNK_ROWS = 1 << 13
 """Rows of a chunk: a seventh of an IFU in a band, so that a box decodes little that it does not need. The checksums and
 sizes of the chunks of an open store take 64 bytes of memory for so many rows."""

@@ -112,12 +112,12 @@ def give_version(store, version):
     """A store without checksums, as those of version 1 are."""
     shutil.rmtree(store / "checksums")
     text = (store / "zarr.json").read_text()
-    (store / "zarr.json").write_text(text.replace('"version": 4', f'"version": {version}'))
+    (store / "zarr.json").write_text(text.replace('"version": 5', f'"version": {version}'))
 
 
 def test_store_with_checksums_of_the_former_kind(store):
     """Version 3 had CRC-32 of its files: it is refused by its version, not as damaged."""
-    metadata = (store / "zarr.json").read_text().replace('"version": 4', '"version": 3')
+    metadata = (store / "zarr.json").read_text().replace('"version": 5', '"version": 3')
     (store / "zarr.json").write_text(metadata)
     own = store / "checksums" / "c" / "0"
     content = json.loads(own.read_bytes().partition(b"\n")[0])
@@ -125,14 +125,14 @@ def test_store_with_checksums_of_the_former_kind(store):
     content["files"] = {name: zlib.crc32((store / name).read_bytes()) for name in content["files"]}
     line = json.dumps(content).encode()
     own.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode())
-    with pytest.raises(MusedeepError, match="store of version 3, expected 4; ingest it again"):
+    with pytest.raises(MusedeepError, match="store of version 3, expected 5; ingest it again"):
         open_pixel_table(store)
 
 
 @pytest.mark.parametrize("version", [1, 3, 99])
 def test_store_of_another_version(store, version):
     give_version(store, version)
-    with pytest.raises(MusedeepError, match=f"store of version {version}, expected 4; ingest it again"):
+    with pytest.raises(MusedeepError, match=f"store of version {version}, expected 5; ingest it again"):
         open_pixel_table(store)
 
 
