@@ -48,6 +48,9 @@ def combine_selection(
     if scratch_bytes and not resources.scratch:
         raise UsageProblem("--scratch-size: of what? give --scratch DIR, too")
     resources.profile()  # its mistakes are named before the selection is read
+    from musedeep.light_fits import load_fits
+
+    load_fits()
     from musedeep.selection.campaign.selection_file import load_selection
 
     chosen = load_selection(selection)

@@ -75,6 +75,9 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
     memory = resources.memory_bytes()
     if not files:
         raise UsageProblem(f"{name}: no set-of-frames; give FILE.sof, with a path and a tag a line")
+    from musedeep.light_fits import load_fits
+
+    load_fits()
     from musedeep.storage.set_of_frames import read_set_of_frames
 
     try:
@@ -93,9 +96,6 @@ def run_recipe(name: str, arguments: Sequence[str], resources: Resources, output
             print(f"{tag:<18} {len(paths)}")
         return OK
     from musedeep.allocation import keep_freed_memory
-    from musedeep.light_fits import load_fits
-
-    load_fits()
     from musedeep.cli.progress import shown
     from musedeep.recipes.run_ifus import RecipeCall
     from musedeep.storage.outputs import make_directory
