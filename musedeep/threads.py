@@ -1,6 +1,6 @@
 """Functions called in parallel threads."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,9 +12,19 @@ Result = TypeVar("Result")
 
 def in_threads(function: Callable[[int], object], number: int, most: int | None = None) -> None:
     """Call a function with 0 to number - 1, on all processors, or at most so many."""
-    with ThreadPoolExecutor(max(min(available_processors(), number, most or number), 1)) as pool:
+    with _pool(min(number, most or number)) as pool:
         for _ in pool.map(function, range(number)):
             pass
+
+
+def results(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Results of a function for all items, in their order, on all processors."""
+    with _pool(len(items)) as pool:
+        return list(pool.map(function, items))
+
+
+def _pool(most: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(min(available_processors(), most), 1))
 
 
 def results_in_order(

@@ -72,6 +72,18 @@ def stack_rows(data, dq, stat, method, n_low, n_high, n_keep, low_sigma, high_si
                         _stack_pixel(data, dq, stat, y, x, limits, values, variances, out, out_dq, out_stat)
 
 
+@nb.njit(nogil=True, cache=True)
+def _kept(n, limits):
+    """Places [first, last) of those of n sorted values that are combined, before any are clipped."""
+    method, n_low, n_high, n_keep, _, _ = limits
+    if method == MEDIAN:
+        return (n - 1) // 2, n // 2 + 1
+    if method == MINMAX:
+        high = min(n_high, max(n - n_keep - n_low, 0))
+        return min(n_low, max(n - n_keep - high, 0)), n - high
+    return 0, n
+
+
 @nb.njit(nogil=True, cache=True, error_model="numpy")
 def _stack_tile(data, dq, stat, y, start, stop, limits, tile, work, apart, out, out_dq, out_stat):
     """Combine pixels side by side, which are all sorted by the same comparisons, several in one instruction.
@@ -84,7 +96,7 @@ def _stack_tile(data, dq, stat, y, start, stop, limits, tile, work, apart, out, 
     number of pixels to be combined by themselves, noted in `apart`: those with flags or values that are no numbers, and
     those of which nothing would be left
     """
-    method, n_low, n_high, n_keep, low_sigma, high_sigma = limits
+    method, low_sigma, high_sigma = limits[0], limits[4], limits[5]
     n, m = data.shape[0], stop - start
     seen = out_dq
     seen[:] = 0
@@ -104,14 +116,7 @@ def _stack_tile(data, dq, stat, y, start, stop, limits, tile, work, apart, out, 
                     swap = a > b
                     below[i], above[i] = b if swap else a, a if swap else b
                     of_below[i], of_above[i] = vb if swap else va, va if swap else vb
-    first, last = 0, n
     low, high, total, variance_sum = work[0], work[1], work[2], work[3]
-    if method == MEDIAN:
-        first, last = (n - 1) // 2, n // 2 + 1
-    elif method == MINMAX:
-        at_high = min(n_high, max(n - n_keep - n_low, 0))
-        at_low = min(n_low, max(n - n_keep - at_high, 0))
-        first, last = at_low, n - at_high
     n_apart = 0
     if method == SIGCLIP and n > 2:
         below, above = tile[0, (n - 1) // 2], tile[0, n // 2]
@@ -143,6 +148,7 @@ def _stack_tile(data, dq, stat, y, start, stop, limits, tile, work, apart, out, 
             n_apart += apart[i]
             out[i], out_stat[i], out_dq[i] = total[i] / number, variance_sum[i] / (number * number), 0
         return n_apart
+    first, last = _kept(n, limits)
     number = np.float64(last - first)
     for i in range(m):
         total[i], variance_sum[i] = 0.0, 0.0
@@ -166,7 +172,7 @@ def _stack_pixel(data, dq, stat, y, x, limits, values, variances, out, out_dq, o
     ----------
     values, variances : float32 (n,), working memory
     """
-    method, n_low, n_high, n_keep, low_sigma, high_sigma = limits
+    method, low_sigma, high_sigma = limits[0], limits[4], limits[5]
     n = 0
     ordered = method != AVERAGE
     for k in range(data.shape[0]):
@@ -189,14 +195,8 @@ def _stack_pixel(data, dq, stat, y, x, limits, values, variances, out, out_dq, o
                 best = k
         out[y, x], out_dq[y, x], out_stat[y, x] = data[best, y, x], dq[best, y, x], stat[best, y, x]
         return
-    first, last = 0, n
-    if method == MEDIAN:
-        first, last = (n - 1) // 2, n // 2 + 1
-    elif method == MINMAX:
-        high = min(n_high, max(n - n_keep - n_low, 0))
-        low = min(n_low, max(n - n_keep - high, 0))
-        first, last = low, n - high
-    elif method == SIGCLIP and n > 2:
+    first, last = _kept(n, limits)
+    if method == SIGCLIP and n > 2:
         centre = _middle(values, n)
         spread = np.float64(0.0)
         for i in range(n):

@@ -9,7 +9,6 @@ from musedeep.errors import MusedeepError
 from musedeep.instrument import DQ
 from musedeep.kernels.ccd.bad_pixels import bad_columns
 from musedeep.kernels.ccd.image_statistics import noise_of_difference, slopes, statistics
-from musedeep.processors import available_processors
 from musedeep.recipes.bias.recipe import RECIPE, BiasParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card, figure_cards, statistics_cards
@@ -28,6 +27,7 @@ from musedeep.reduction.image.inputs import open_frames
 from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.image import MuseImage
 from musedeep.storage.raw.frames import Port, RawFrame
+from musedeep.threads import results
 
 
 def master_bias(call: RecipeCall[BiasParameters], ifu: int) -> IfuProducts:
@@ -96,9 +96,7 @@ def quality_cards(measured: list[MeasuredFrame], combined: Combined, noise: list
         quadrant = combined.data[port.trimmed_rows, port.trimmed_columns]
         return astuple(statistics(quadrant)), slopes(quadrant)
 
-    with ThreadPoolExecutor(min(available_processors(), len(ports))) as pool:
-        of_ports = list(pool.map(figures, ports))
-    for i, (port, (values, (slope_x, slope_y))) in enumerate(zip(ports, of_ports, strict=True)):
+    for i, (port, (values, (slope_x, slope_y))) in enumerate(zip(ports, results(figures, ports), strict=True)):
         n = port.number
         medians = np.array([m.medians[i] for m in measured])
         key, of_raw = f"ESO QC BIAS MASTER{n}", {"MEAN": "Average", "STDEV": "Standard deviation", "MEDIAN": "Median"}

@@ -13,7 +13,6 @@ from musedeep.kernels.ccd.bad_pixels import hot_pixels
 from musedeep.kernels.ccd.dark_model import SHAPE, fit_dark_model
 from musedeep.kernels.ccd.image_statistics import WINDOW, statistics, windows
 from musedeep.kernels.rows.illumination import count_flag
-from musedeep.processors import available_processors
 from musedeep.recipes.dark.recipe import HOUR, RECIPE, DarkParameters
 from musedeep.recipes.run_ifus import IfuProducts, RecipeCall, by_ifu, product_name
 from musedeep.reduction.headers.cards import Card, statistics_cards
@@ -23,6 +22,7 @@ from musedeep.reduction.image.combine import Combined, MeasuredFrame, combine, i
 from musedeep.reduction.image.inputs import exposure_time, open_frames
 from musedeep.storage.fits.data_sums import RunningMd5
 from musedeep.storage.fits.image import MuseImage
+from musedeep.threads import results
 
 
 def dark_products(call: RecipeCall[DarkParameters], ifu: int) -> Iterator[IfuProducts]:
@@ -84,8 +84,7 @@ def flag_hot(combined: Combined, quadrants: Sequence[tuple[slice, slice]], sigma
         combined.dq[at][hot] |= DQ.HOT
         return int(np.count_nonzero(hot))
 
-    with ThreadPoolExecutor(min(available_processors(), len(quadrants))) as pool:
-        return sum(pool.map(of_quadrant, quadrants))
+    return sum(results(of_quadrant, quadrants))
 
 
 def quality_cards(
