@@ -94,17 +94,23 @@ def joined_pieces(
 
 
 @dataclass(frozen=True)
-class Columns:
-    """A FITS file with one image extension a column: reads of at most `at_once` rows, over gaps of at most `gap`."""
+class OfFits:
+    """A FITS file, whose rows are read so many at a time."""
 
     n_rows: int
     rows_per_read: int
-    gap: int
-    at_once: int
 
     def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """See `table.PixelTable.pieces`."""
         return split_ranges(clean_ranges(ranges, self.n_rows), self.rows_per_read)
+
+
+@dataclass(frozen=True)
+class Columns(OfFits):
+    """A FITS file with one image extension a column: reads of at most `at_once` rows, over gaps of at most `gap`."""
+
+    gap: int
+    at_once: int
 
     def requests(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Requests:
         """See `Layout.requests`."""
@@ -133,16 +139,10 @@ def _reads(ranges: NDArray[np.int64], gap: int, at_once: int) -> tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Records:
+class Records(OfFits):
     """A FITS binary table, whose records have so many bytes: whole records are read, each range by itself."""
 
-    n_rows: int
-    rows_per_read: int
     record_bytes: int
-
-    def pieces(self, ranges: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """See `table.PixelTable.pieces`."""
-        return split_ranges(clean_ranges(ranges, self.n_rows), self.rows_per_read)
 
     def requests(self, ranges: NDArray[np.int64], names: Sequence[str]) -> Requests:
         """See `Layout.requests`."""

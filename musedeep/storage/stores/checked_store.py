@@ -73,11 +73,7 @@ class ChunkSums:
     read: Callable[[int, int], NDArray[np.uint32]]
 
 
-def _in_memory(table: NDArray[np.uint32]) -> ChunkSums:
-    return ChunkSums(table.shape[0], int(table[:, 1].max(initial=0)), lambda first, last: table[first:last])
-
-
-NO_CHUNKS = _in_memory(np.empty((0, 2), np.uint32))
+NO_CHUNKS = ChunkSums(0, 0, lambda first, last: np.empty((0, 2), np.uint32))
 """Those of an array without values."""
 
 
@@ -120,22 +116,20 @@ class Checksums:
         content = json.loads(line)
         # a store of an older version is refused when its attributes are read
         function = checksum if content.get("checksum") == KIND else zlib.crc32
+
+        def kept(start: int, size: int) -> bytes:
+            return raw[start : start + size]
+
         chunks, place = {}, len(raw) - len(table)
         for name, (number, largest) in content.get("table", {}).items():
-            if read is None:
-                chunks[name] = _in_memory(_table(raw[place : place + ENTRY * number]))
-            else:
-                chunks[name] = ChunkSums(number, largest, partial(_read_table, read, place))
+            chunks[name] = ChunkSums(number, largest, partial(_entries, read or kept, place))
             place += ENTRY * number
         return Checksums(chunks, content["files"], content["bytes"], digest.decode(), function)
 
 
-def _table(raw: bytes) -> NDArray[np.uint32]:
-    return np.frombuffer(raw, "<u4").reshape(-1, 2)
-
-
-def _read_table(read: Callable[[int, int], bytes], place: int, first: int, last: int) -> NDArray[np.uint32]:
-    return _table(read(place + ENTRY * first, ENTRY * (last - first)))
+def _entries(read: Callable[[int, int], bytes], place: int, first: int, last: int) -> NDArray[np.uint32]:
+    """Checksums and sizes of the chunks [first, last) of a table that begins at a place."""
+    return np.frombuffer(read(place + ENTRY * first, ENTRY * (last - first)), "<u4").reshape(-1, 2)
 
 
 class Directory:
